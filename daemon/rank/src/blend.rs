@@ -1,0 +1,63 @@
+//! The blend: a weighted sum of sources, each divided by its largest eligible value. It serves while the log is too short to
+//! learn a ranker, and its arms are the gate's baselines.
+use serde::{Deserialize, Serialize};
+
+use crate::sources::Source;
+
+/// Weights of the sources for two questions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BlendWeights {
+    /// What will the shopper take next, of all items?
+    pub any: Vec<(Source, f32)>,
+    /// What will the shopper take that they never had?
+    pub unseen: Vec<(Source, f32)>,
+}
+
+impl Default for BlendWeights {
+    fn default() -> Self {
+        Self {
+            any: vec![
+                (Source::Own, 1.0),
+                (Source::Intent, 0.5),
+                (Source::Popular30, 0.3),
+                (Source::Ials, 0.5),
+                (Source::UserKnn, 0.3),
+                (Source::Content, 0.02),
+                (Source::Category, 0.02),
+            ],
+            unseen: vec![
+                (Source::Intent, 0.5),
+                (Source::Popular30, 0.5),
+                (Source::Ials, 1.0),
+                (Source::KnnRecent, 1.0),
+                (Source::Adopters, 1.0),
+                (Source::Content, 0.05),
+                (Source::Category, 0.02),
+            ],
+        }
+    }
+}
+
+impl BlendWeights {
+    /// One source alone, for both questions.
+    pub fn only(source: Source) -> Self {
+        Self { any: vec![(source, 1.0)], unseen: vec![(source, 1.0)] }
+    }
+
+    /// Baseline: the most bought of the last 30 days.
+    pub fn popularity() -> Self {
+        Self::only(Source::Popular30)
+    }
+
+    /// Baseline: own repeats, filled up with popularity.
+    pub fn own_repeats() -> Self {
+        let w = vec![(Source::Own, 1.0), (Source::Popular30, 1e-3)];
+        Self { any: w.clone(), unseen: w }
+    }
+
+    /// Baseline: item-item co-occurrence together with own repeats' place in it left to the data, filled with popularity.
+    pub fn item_knn() -> Self {
+        let w = vec![(Source::Knn, 1.0), (Source::Popular30, 1e-3)];
+        Self { any: w.clone(), unseen: w }
+    }
+}

@@ -1,0 +1,38 @@
+//! Mercer's recommendation arithmetic: memory, candidate sources, blends and baselines as of a moment.
+//!
+//! Nothing in here knows a store, a clock or tensors. A [`Log`] holds who did what when; [`Memory::fit`] reads it up to a
+//! cut-off; [`recommend`] answers for one shopper as of a moment at or after that cut-off, from events up to it only. The
+//! daemon calls it with "now", a replay with any moment: there is one path.
+mod blend;
+mod catalogue;
+mod chunked;
+mod cooccur;
+mod ease;
+mod error;
+/// Evaluation on a global time split.
+pub mod evaluate;
+mod ials;
+mod kind;
+mod linalg;
+mod log;
+mod memory;
+mod neighbours;
+mod popularity;
+mod recommend;
+mod shopper;
+mod sources;
+mod sparse;
+
+pub use blend::BlendWeights;
+pub use catalogue::{Catalogue, ItemFacts, Vectors, tie_key};
+pub use chunked::Chunked;
+pub use ease::EaseOptions;
+pub use error::RankError;
+pub use ials::IalsOptions;
+pub use kind::{KINDS, Kind, KindWeights, TARGETS};
+pub use log::{DAY_MS, Event, Log, Shape};
+pub use memory::{Memory, MemoryOptions};
+pub use popularity::{ItemStats, WINDOWS};
+pub use recommend::{Candidates, For, Mode, Request, Scored, Snapshot, recommend, related, trending};
+pub use shopper::{Own, Shopper};
+pub use sources::{SOURCES, Source};

@@ -1,0 +1,111 @@
+//! The little dense linear algebra that the factor models need.
+
+/// Inner product with eight running sums, so that it vectorises and still has one fixed order of additions.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut acc = [0f32; 8];
+    let n = a.len().min(b.len()) / 8 * 8;
+    for (x, y) in a[..n].chunks_exact(8).zip(b[..n].chunks_exact(8)) {
+        for k in 0..8 {
+            acc[k] += x[k] * y[k];
+        }
+    }
+    let tail: f32 = a[n..].iter().zip(&b[n..]).map(|(x, y)| x * y).sum();
+    acc.iter().sum::<f32>() + tail
+}
+
+/// Solves `A x = b` for a symmetric positive definite `A` (row-major `n x n`, lower triangle read and overwritten); `x` replaces `b`.
+pub(crate) fn cholesky_solve(a: &mut [f64], b: &mut [f64], n: usize) {
+    for j in 0..n {
+        let (done, rest) = a.split_at_mut((j + 1) * n);
+        let pivot_row = &mut done[j * n..];
+        let d = dot64(&pivot_row[..j], &pivot_row[..j]);
+        let pivot = (pivot_row[j] - d).max(1e-12).sqrt();
+        pivot_row[j] = pivot;
+        for row in rest.chunks_exact_mut(n) {
+            row[j] = (row[j] - dot64(&row[..j], &pivot_row[..j])) / pivot;
+        }
+    }
+    for i in 0..n {
+        let dot = dot64(&a[i * n..i * n + i], &b[..i]);
+        b[i] = (b[i] - dot) / a[i * n + i];
+    }
+    for i in (0..n).rev() {
+        b[i] /= a[i * n + i];
+        let x = b[i];
+        for (slot, l) in b[..i].iter_mut().zip(&a[i * n..]) {
+            *slot -= l * x;
+        }
+    }
+}
+
+fn dot64(a: &[f64], b: &[f64]) -> f64 {
+    let mut acc = [0f64; 4];
+    let n = a.len().min(b.len()) / 4 * 4;
+    for (x, y) in a[..n].chunks_exact(4).zip(b[..n].chunks_exact(4)) {
+        for k in 0..4 {
+            acc[k] += x[k] * y[k];
+        }
+    }
+    let tail: f64 = a[n..].iter().zip(&b[n..]).map(|(x, y)| x * y).sum();
+    acc.iter().sum::<f64>() + tail
+}
+
+/// Width of the blocks of [`invert_spd`]: two of them fit the first-level cache.
+const BLOCK: usize = 64;
+
+/// Replaces a symmetric positive definite matrix (row-major `n x n`) by its inverse.
+///
+/// Blocked Gauss-Jordan without pivoting, which positive definite matrices do not need: each block column is eliminated from
+/// all rows at once, so nearly all work is the inner loop of a matrix product.
+pub(crate) fn invert_spd(a: &mut [f32], n: usize) {
+    use rayon::prelude::*;
+    for start in (0..n).step_by(BLOCK) {
+        let width = BLOCK.min(n - start);
+        let pivot = invert_block(a, n, start, width);
+        // Row panel: P^-1 A[pivot rows, :], with the pivot block itself replaced by P^-1.
+        let mut panel = vec![0f32; width * n];
+        panel.par_chunks_exact_mut(n).enumerate().for_each(|(r, out)| {
+            for (k, &p) in pivot[r * width..(r + 1) * width].iter().enumerate() {
+                axpy(p, &a[(start + k) * n..(start + k + 1) * n], out);
+            }
+            out[start..start + width].copy_from_slice(&pivot[r * width..(r + 1) * width]);
+        });
+        a.par_chunks_exact_mut(n).enumerate().for_each(|(r, row)| {
+            if (start..start + width).contains(&r) {
+                row.copy_from_slice(&panel[(r - start) * n..(r - start + 1) * n]);
+                return;
+            }
+            let mut factor = [0f32; BLOCK];
+            factor[..width].copy_from_slice(&row[start..start + width]);
+            row[start..start + width].fill(0.0);
+            for (f, p) in factor[..width].iter().zip(panel.chunks_exact(n)) {
+                axpy(-f, p, row);
+            }
+        });
+    }
+}
+
+fn axpy(x: f32, from: &[f32], to: &mut [f32]) {
+    for (t, f) in to.iter_mut().zip(from) {
+        *t += x * f;
+    }
+}
+
+/// Inverse of the diagonal block at `start`, by Gauss-Jordan in f64.
+fn invert_block(a: &[f32], n: usize, start: usize, width: usize) -> Vec<f32> {
+    let mut m: Vec<f64> =
+        (0..width).flat_map(|r| a[(start + r) * n + start..][..width].iter().map(|&x| f64::from(x))).collect();
+    for k in 0..width {
+        let inv = 1.0 / m[k * width + k];
+        m[k * width + k] = 1.0;
+        m[k * width..(k + 1) * width].iter_mut().for_each(|x| *x *= inv);
+        let row: Vec<f64> = m[k * width..(k + 1) * width].to_vec();
+        for r in (0..width).filter(|&r| r != k) {
+            let f = std::mem::take(&mut m[r * width + k]);
+            for (x, p) in m[r * width..(r + 1) * width].iter_mut().zip(&row) {
+                *x -= f * p;
+            }
+        }
+    }
+    m.into_iter().map(|x| x as f32).collect()
+}

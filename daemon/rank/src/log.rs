@@ -1,0 +1,155 @@
+//! The shop's log as the arithmetic reads it: per shopper a time-sorted vector of events, shared copy-on-write.
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chunked::Chunked;
+use crate::kind::{KINDS, Kind, TARGETS};
+
+/// Milliseconds of a day.
+pub const DAY_MS: i64 = 86_400_000;
+
+/// One interaction.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Dense item number; searches have none.
+    pub item: Option<u32>,
+    /// What happened.
+    pub kind: Kind,
+    /// Quantity of a purchase or return, stars of a rating; 1 where the log says nothing.
+    pub value: f32,
+    /// UTC milliseconds.
+    pub at: i64,
+}
+
+/// All events of all shoppers. `clone` is a snapshot: it costs one pointer per 256 shoppers, and a later `push` copies only
+/// the chunk of pointers and the one shopper's events.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    users: Chunked<Arc<Vec<Event>>>,
+    events: usize,
+}
+
+/// What the log looks like up to a moment; every rule that picks a configuration reads this and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Events per kind.
+    pub counts: [u64; KINDS],
+    /// Kind to be predicted: purchases where there are any, else the strongest kind that occurs.
+    pub target: Kind,
+    /// All times are at midnight UTC: a day is a basket and order within it means nothing.
+    pub day_resolution: bool,
+    /// First event, milliseconds; the moment itself when there is none.
+    pub first: i64,
+    /// Last event, milliseconds; the moment itself when there is none.
+    pub last: i64,
+}
+
+impl Shape {
+    /// Days between first and last event.
+    pub fn span_days(&self) -> f64 {
+        (self.last - self.first) as f64 / DAY_MS as f64
+    }
+
+    /// Evaluation window in days: the longest of 7, 14, 30, 91 and 182 that fits nine times into the log, so that there are
+    /// enough windows to learn from and each holds enough purchases.
+    pub fn window_days(&self) -> i64 {
+        let ninth = self.span_days() / 9.0;
+        [182, 91, 30, 14].into_iter().find(|&d| d as f64 <= ninth).unwrap_or(7)
+    }
+}
+
+impl Log {
+    /// An empty log.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of shopper slots, erased ones included.
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.events
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.events == 0
+    }
+
+    /// Adds an event behind all that are not later; shopper slots grow as needed. O(1) for events in order.
+    pub fn push(&mut self, user: u32, event: Event) {
+        while self.users.len() <= user as usize {
+            self.users.push(Arc::default());
+        }
+        if let Some(slot) = self.users.get_mut(user as usize) {
+            let events = Arc::make_mut(slot);
+            if events.last().is_none_or(|e| e.at <= event.at) {
+                events.push(event);
+            } else {
+                let i = events.partition_point(|e| e.at <= event.at);
+                events.insert(i, event);
+            }
+            self.events += 1;
+        }
+    }
+
+    /// Replaces all events of a shopper; sorts them by time, keeping the order of equal times.
+    pub fn set_user(&mut self, user: u32, mut events: Vec<Event>) {
+        events.sort_by_key(|e| e.at);
+        while self.users.len() <= user as usize {
+            self.users.push(Arc::default());
+        }
+        if let Some(slot) = self.users.get_mut(user as usize) {
+            self.events = self.events - slot.len() + events.len();
+            *slot = Arc::new(events);
+        }
+    }
+
+    /// Forgets a shopper. Whatever is fitted afterwards equals what it would be had the shopper never come.
+    pub fn erase(&mut self, user: u32) {
+        if (user as usize) < self.users.len() {
+            self.set_user(user, Vec::new());
+        }
+    }
+
+    /// All events of a shopper in time order; empty for an unknown one.
+    pub fn events(&self, user: u32) -> &[Event] {
+        self.users.get(user as usize).map_or(&[], |e| e.as_slice())
+    }
+
+    /// The shopper's events with `event.at <= at`.
+    pub fn until(&self, user: u32, at: i64) -> &[Event] {
+        let events = self.events(user);
+        &events[..events.partition_point(|e| e.at <= at)]
+    }
+
+    /// The shopper's events with `after < event.at <= until`.
+    pub fn between(&self, user: u32, after: i64, until: i64) -> &[Event] {
+        let events = self.until(user, until);
+        &events[events.partition_point(|e| e.at <= after)..]
+    }
+
+    /// Shape of the log up to a moment.
+    pub fn shape(&self, at: i64) -> Shape {
+        let mut counts = [0u64; KINDS];
+        let (mut first, mut last, mut midnight, mut n) = (i64::MAX, i64::MIN, 0u64, 0u64);
+        for user in 0..self.users.len() as u32 {
+            for e in self.until(user, at) {
+                counts[e.kind as usize] += 1;
+                first = first.min(e.at);
+                last = last.max(e.at);
+                n += 1;
+                midnight += u64::from(e.at.rem_euclid(DAY_MS) == 0);
+            }
+        }
+        let target = TARGETS.into_iter().find(|&k| counts[k as usize] > 0).unwrap_or(Kind::Purchase);
+        if n == 0 {
+            (first, last) = (at, at);
+        }
+        Shape { counts, target, day_resolution: n > 0 && midnight == n, first, last }
+    }
+}

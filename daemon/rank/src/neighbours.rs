@@ -1,0 +1,104 @@
+//! Shoppers like this one and what they bought lately (user-based nearest neighbours, Resnick et al. 1994).
+use rayon::prelude::*;
+
+use crate::kind::Kind;
+use crate::log::{DAY_MS, Log};
+use crate::shopper::Shopper;
+use crate::sparse::Csr;
+
+/// What is needed to find neighbours of a shopper and to read off their recent purchases.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Neighbours {
+    /// Items of the last days per shopper; value 1.
+    latest: Csr,
+    /// The ones among them that the shopper bought for the first time.
+    adopted: Csr,
+    norms: Vec<f32>,
+    /// Inverse document frequency of each item: what everybody buys says little.
+    idf: Vec<f32>,
+    keep: usize,
+}
+
+impl Neighbours {
+    pub(crate) fn fit(log: &Log, at: i64, target: Kind, days: i64, keep: usize, users: &Csr, by_item: &Csr) -> Self {
+        let n = (0..users.rows()).filter(|&u| users.row_len(u) > 0).count() as f32;
+        let idf: Vec<f32> =
+            (0..by_item.rows()).map(|i| ((1.0 + n) / (1.0 + by_item.row_len(i) as f32)).ln().max(0.05)).collect();
+        let norms = (0..users.rows())
+            .map(|u| users.row(u).map(|(i, w)| f64::from(w * idf[i as usize]).powi(2)).sum::<f64>().sqrt() as f32)
+            .collect();
+        let since = at - days * DAY_MS;
+        let items = by_item.rows();
+        let rows: Vec<(Vec<u32>, Vec<u32>)> = (0..log.users() as u32)
+            .into_par_iter()
+            .map(|u| {
+                let events = log.until(u, at);
+                let split = events.partition_point(|e| e.at <= since);
+                let mut had: Vec<u32> = events[..split].iter().filter(|e| e.kind == target).filter_map(|e| e.item).collect();
+                had.sort_unstable();
+                let mut latest: Vec<u32> = events[split..]
+                    .iter()
+                    .filter(|e| e.kind == target)
+                    .filter_map(|e| e.item)
+                    .filter(|&i| (i as usize) < items)
+                    .collect();
+                latest.sort_unstable();
+                latest.dedup();
+                let adopted = latest.iter().copied().filter(|i| had.binary_search(i).is_err()).collect();
+                (latest, adopted)
+            })
+            .collect();
+        let ones = |v: &Vec<u32>| v.iter().map(|&i| (i, 1.0)).collect::<Vec<_>>();
+        Self {
+            latest: Csr::from_rows(rows.iter().map(|r| ones(&r.0)).collect()),
+            adopted: Csr::from_rows(rows.iter().map(|r| ones(&r.1)).collect()),
+            norms,
+            idf,
+            keep,
+        }
+    }
+
+    /// The nearest shoppers by cosine of interest weights times idf, best first; `me` is left out.
+    pub(crate) fn near(&self, shopper: &Shopper, me: Option<u32>, by_item: &Csr) -> Vec<(u32, f32)> {
+        let mut dots = vec![0f32; self.norms.len()];
+        let mut touched = Vec::new();
+        let mut norm = 0f64;
+        for &(i, w) in &shopper.profile {
+            let Some(&idf) = self.idf.get(i as usize) else { continue };
+            norm += f64::from(w * idf).powi(2);
+            let w = w * idf * idf;
+            for (v, x) in by_item.row(i as usize) {
+                let slot = &mut dots[v as usize];
+                if *slot == 0.0 {
+                    touched.push(v);
+                }
+                *slot += w * x;
+            }
+        }
+        let norm = norm.sqrt() as f32;
+        let mut near: Vec<(u32, f32)> = touched
+            .into_iter()
+            .filter(|&v| Some(v) != me)
+            .map(|v| (v, dots[v as usize] / (norm * self.norms[v as usize]).max(1e-12)))
+            .collect();
+        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if near.len() > self.keep {
+            near.select_nth_unstable_by(self.keep, order);
+            near.truncate(self.keep);
+        }
+        near.sort_unstable_by(order);
+        near
+    }
+
+    /// Adds each neighbour's similarity to the items it bought lately (`latest`) and bought lately for the first time (`adopted`).
+    pub(crate) fn score(&self, near: &[(u32, f32)], latest: &mut [f32], adopted: &mut [f32]) {
+        for &(v, s) in near {
+            for (i, _) in self.latest.row(v as usize) {
+                latest[i as usize] += s;
+            }
+            for (i, _) in self.adopted.row(v as usize) {
+                adopted[i as usize] += s;
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Per item as of a moment: how much it sells, how that changes, and how often and how soon it is bought again.
+use rayon::prelude::*;
+
+use crate::kind::{Kind, KindWeights};
+use crate::log::{DAY_MS, Log};
+
+/// Window lengths in days of the counts in [`ItemStats::windows`].
+pub const WINDOWS: [i64; 3] = [7, 30, 90];
+
+/// Statistics of one item (or of a group of items); purchases of one shopper on one day count once.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ItemStats {
+    /// Purchases in the last 7, 30 and 90 days.
+    pub windows: [f32; 3],
+    /// Purchases in the 30 days before the last 30.
+    pub before: f32,
+    /// All purchases with a half-life of 10 days.
+    pub decayed: f32,
+    /// All purchases.
+    pub count: f32,
+    /// Distinct shoppers.
+    pub buyers: f32,
+    /// Shoppers that bought on two days or more.
+    pub repeaters: f32,
+    /// Sum over repeaters of the logarithm of the mean gap in days.
+    pub log_gap: f32,
+    /// Shoppers that bought in the window before the last one.
+    pub at_risk: f32,
+    /// Of these, the ones that bought again within the last window.
+    pub returned: f32,
+    /// Interest short of buying, half-life 7 days.
+    pub interest: f32,
+    /// Moment of the first purchase; `i64::MAX` when never bought.
+    pub first: i64,
+}
+
+impl ItemStats {
+    fn none() -> Self {
+        Self { first: i64::MAX, ..Self::default() }
+    }
+
+    fn add(&mut self, o: &Self) {
+        for (a, b) in self.windows.iter_mut().zip(o.windows) {
+            *a += b;
+        }
+        self.before += o.before;
+        self.decayed += o.decayed;
+        self.count += o.count;
+        self.buyers += o.buyers;
+        self.repeaters += o.repeaters;
+        self.log_gap += o.log_gap;
+        self.at_risk += o.at_risk;
+        self.returned += o.returned;
+        self.interest += o.interest;
+        self.first = self.first.min(o.first);
+    }
+
+    /// Share of buyers that bought again, shrunk towards `prior` with the weight of `k` buyers.
+    pub fn repeat_rate(&self, prior: f64, k: f64) -> f64 {
+        (f64::from(self.repeaters) + k * prior) / (f64::from(self.buyers) + k)
+    }
+
+    /// Share of recent buyers that bought again within one window, shrunk likewise.
+    pub fn hazard(&self, prior: f64, k: f64) -> f64 {
+        (f64::from(self.returned) + k * prior) / (f64::from(self.at_risk) + k)
+    }
+
+    /// Usual days between purchases of a repeater: geometric mean shrunk towards `prior` days with the weight of `k` repeaters.
+    pub fn usual_gap(&self, prior: f64, k: f64) -> f64 {
+        ((f64::from(self.log_gap) + k * prior.max(1.0).ln()) / (f64::from(self.repeaters) + k)).exp()
+    }
+}
+
+/// Statistics of all groups of one kind (items, brands or categories) and of the whole shop.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stats {
+    pub(crate) rows: Vec<ItemStats>,
+    pub(crate) total: ItemStats,
+}
+
+pub(crate) struct Counting {
+    pub(crate) at: i64,
+    pub(crate) target: Kind,
+    pub(crate) kinds: KindWeights,
+    pub(crate) window_days: i64,
+    pub(crate) groups: usize,
+}
+
+/// Statistics by group; `group` maps an item to its group, if it has one.
+pub(crate) fn count(log: &Log, c: &Counting, group: &(dyn Fn(u32) -> Option<u32> + Sync)) -> Stats {
+    // A fixed number of parts, whatever the number of threads: sums of f32 then come out the same on every machine.
+    let parts = 8u32;
+    let users = log.users() as u32;
+    let partial: Vec<Vec<ItemStats>> = (0..parts)
+        .into_par_iter()
+        .map(|p| {
+            let mut rows = vec![ItemStats::none(); c.groups];
+            let mut bought: Vec<(u32, i32)> = Vec::new();
+            for user in (p..users).step_by(parts as usize) {
+                bought.clear();
+                for e in log.until(user, c.at) {
+                    let Some(g) = e.item.and_then(group).filter(|&g| (g as usize) < c.groups) else { continue };
+                    let k = c.kinds.of(e.kind, e.value);
+                    if k <= 0.0 {
+                        continue;
+                    }
+                    if e.kind == c.target {
+                        bought.push((g, e.at.div_euclid(DAY_MS) as i32));
+                        let first = &mut rows[g as usize].first;
+                        *first = (*first).min(e.at);
+                    } else {
+                        let age = (c.at - e.at) as f32 / DAY_MS as f32;
+                        rows[g as usize].interest += k * (-age / 7.0).exp2();
+                    }
+                }
+                bought.sort_unstable();
+                bought.dedup();
+                for run in bought.chunk_by(|a, b| a.0 == b.0) {
+                    one_shopper(&mut rows[run[0].0 as usize], run, c);
+                }
+            }
+            rows
+        })
+        .collect();
+    let mut rows = vec![ItemStats::none(); c.groups];
+    for part in &partial {
+        for (a, b) in rows.iter_mut().zip(part) {
+            a.add(b);
+        }
+    }
+    let mut total = ItemStats::none();
+    for r in &rows {
+        total.add(r);
+    }
+    Stats { rows, total }
+}
+
+/// Adds one shopper's days with one item; `run` ascends by day.
+fn one_shopper(row: &mut ItemStats, run: &[(u32, i32)], c: &Counting) {
+    let now = c.at as f64 / DAY_MS as f64;
+    let w = c.window_days as f64;
+    let (mut risk, mut back) = (false, false);
+    for &(_, day) in run {
+        // The age of a day is that of its start; a purchase of today has age below 1.
+        let age = now - f64::from(day);
+        for (slot, days) in row.windows.iter_mut().zip(WINDOWS) {
+            *slot += f32::from(u8::from(age <= days as f64));
+        }
+        row.before += f32::from(u8::from(age > 30.0 && age <= 60.0));
+        row.decayed += (-age / 10.0).exp2() as f32;
+        row.count += 1.0;
+        back |= age <= w;
+        risk |= age > w && age <= 2.0 * w;
+    }
+    row.buyers += 1.0;
+    row.at_risk += f32::from(u8::from(risk));
+    row.returned += f32::from(u8::from(risk && back));
+    if run.len() >= 2 {
+        row.repeaters += 1.0;
+        let span = f64::from(run[run.len() - 1].1 - run[0].1);
+        row.log_gap += (span / (run.len() - 1) as f64).max(1.0).ln() as f32;
+    }
+}

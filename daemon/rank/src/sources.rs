@@ -1,0 +1,205 @@
+//! The sources: each gives every item a score for one shopper as of a moment. They are the terms of the blend and the
+//! collaborative features of the learned ranker.
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Catalogue;
+use crate::linalg::dot;
+use crate::memory::Memory;
+use crate::shopper::Shopper;
+
+/// Names of the sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The shopper's own purchases, decayed with half-lives of 30 and 180 days.
+    Own,
+    /// Signs of interest short of buying: views, clicks, carts.
+    Intent,
+    /// Purchases of the last 7 days.
+    Popular7,
+    /// Purchases of the last 30 days.
+    Popular30,
+    /// Purchases of the last 90 days.
+    Popular90,
+    /// All purchases with a half-life of 10 days.
+    Popular,
+    /// Growth of the last 7 days against the item's own last 30 and 90.
+    Trending,
+    /// Co-occurrence with what the shopper took interest in.
+    Knn,
+    /// Co-occurrence within the last 60 days, with the shopper's recent items.
+    KnnRecent,
+    /// Recent purchases of similar shoppers.
+    UserKnn,
+    /// Recent first purchases of similar shoppers.
+    Adopters,
+    /// Matrix factorisation.
+    Ials,
+    /// Closed-form item-item regression.
+    Ease,
+    /// Cosine with the mean of the shopper's recent item vectors.
+    Content,
+    /// Share of the shopper's interest in the item's category.
+    Category,
+}
+
+/// All sources, in the order of their columns.
+pub const SOURCES: [Source; 15] = [
+    Source::Own,
+    Source::Intent,
+    Source::Popular7,
+    Source::Popular30,
+    Source::Popular90,
+    Source::Popular,
+    Source::Trending,
+    Source::Knn,
+    Source::KnnRecent,
+    Source::UserKnn,
+    Source::Adopters,
+    Source::Ials,
+    Source::Ease,
+    Source::Content,
+    Source::Category,
+];
+
+impl Source {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Intent => "intent",
+            Self::Popular7 => "popular7",
+            Self::Popular30 => "popular30",
+            Self::Popular90 => "popular90",
+            Self::Popular => "popular",
+            Self::Trending => "trending",
+            Self::Knn => "knn",
+            Self::KnnRecent => "knn_recent",
+            Self::UserKnn => "user_knn",
+            Self::Adopters => "adopters",
+            Self::Ials => "ials",
+            Self::Ease => "ease",
+            Self::Content => "content",
+            Self::Category => "category",
+        }
+    }
+}
+
+/// Growth of an item: purchases of the last 7 days against what its last 30 days and 90 days let expect, shrunk so that a
+/// handful of purchases is no trend.
+pub(crate) fn growth(windows: &[f32; 3]) -> f32 {
+    let expected = (windows[1] * 7.0 / 30.0).max(windows[2] * 7.0 / 90.0);
+    (windows[0] + 1.0) / (expected + 3.0)
+}
+
+/// Score columns of one shopper, computed once each and only when asked for.
+pub(crate) struct Columns<'a> {
+    memory: &'a Memory,
+    catalogue: &'a Catalogue,
+    shopper: &'a Shopper,
+    me: Option<u32>,
+    done: [Option<Vec<f32>>; SOURCES.len()],
+}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn new(memory: &'a Memory, catalogue: &'a Catalogue, shopper: &'a Shopper, me: Option<u32>) -> Self {
+        Self { memory, catalogue, shopper, me, done: Default::default() }
+    }
+
+    /// One score per item, not negative; 0 means "nothing to say".
+    pub(crate) fn get(&mut self, source: Source) -> &[f32] {
+        if self.done[source as usize].is_none() {
+            self.compute(source);
+        }
+        self.done[source as usize].as_deref().unwrap_or(&[])
+    }
+
+    fn compute(&mut self, source: Source) {
+        let n = self.catalogue.len();
+        let (m, s) = (self.memory, self.shopper);
+        let mut out = vec![0f32; n];
+        let mut stat = |f: fn(&crate::popularity::ItemStats) -> f32| {
+            for (slot, row) in out.iter_mut().zip(&m.stats.rows) {
+                *slot = f(row);
+            }
+        };
+        match source {
+            Source::Own => {
+                for own in &s.owned {
+                    out[own.item as usize] = (own.decayed(s.at, 30.0) + own.decayed(s.at, 180.0)) as f32;
+                }
+            }
+            Source::Intent => s.intent.iter().for_each(|&(i, w)| out[i as usize] = w),
+            Source::Popular7 => stat(|r| r.windows[0]),
+            Source::Popular30 => stat(|r| r.windows[1]),
+            Source::Popular90 => stat(|r| r.windows[2]),
+            Source::Popular => stat(|r| r.decayed),
+            Source::Trending => stat(|r| if r.windows[0] > 0.0 { growth(&r.windows) } else { 0.0 }),
+            Source::Knn => m.knn.score(&s.profile, &mut out),
+            Source::KnnRecent => m.knn_recent.score(&s.recent, &mut out),
+            Source::UserKnn | Source::Adopters => {
+                let mut adopted = vec![0f32; n];
+                let near = m.neighbours.near(s, self.me, &m.by_item);
+                m.neighbours.score(&near, &mut out, &mut adopted);
+                self.done[Source::UserKnn as usize] = Some(out);
+                self.done[Source::Adopters as usize] = Some(adopted);
+                return;
+            }
+            Source::Ials => {
+                if let Some(f) = &m.ials {
+                    f.score(&s.profile, &mut out);
+                }
+            }
+            Source::Ease => {
+                if let Some(f) = &m.ease {
+                    f.score(&s.profile, &mut out);
+                }
+            }
+            Source::Content => self.content(&mut out),
+            Source::Category => self.category(&mut out),
+        }
+        for x in &mut out {
+            *x = x.max(0.0);
+        }
+        self.done[source as usize] = Some(out);
+    }
+
+    fn content(&self, out: &mut [f32]) {
+        let Some(vectors) = self.catalogue.vectors() else { return };
+        let mut mean = vec![0f32; vectors.dim()];
+        // The last 20 signs of interest by weight: older tastes blur the mean.
+        let mut recent = self.shopper.recent.clone();
+        recent.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        for &(i, w) in recent.iter().take(20) {
+            if let Some(v) = vectors.get(i) {
+                mean.iter_mut().zip(v).for_each(|(m, x)| *m += w * x);
+            }
+        }
+        let norm = dot(&mean, &mean).sqrt();
+        if norm <= 0.0 {
+            return;
+        }
+        mean.iter_mut().for_each(|m| *m /= norm);
+        for (i, slot) in out.iter_mut().enumerate() {
+            if let Some(v) = vectors.get(i as u32) {
+                *slot = dot(&mean, v);
+            }
+        }
+    }
+
+    fn category(&self, out: &mut [f32]) {
+        let mut share = vec![0f32; self.memory.categories.rows.len()];
+        let mut total = 0f32;
+        for &(i, w) in &self.shopper.profile {
+            if let Some(slot) = self.catalogue.get(i).and_then(|f| share.get_mut(f.category? as usize)) {
+                *slot += w;
+                total += w;
+            }
+        }
+        if total > 0.0 {
+            for (slot, f) in out.iter_mut().zip(self.catalogue.iter()) {
+                *slot = f.category.and_then(|c| share.get(c as usize)).copied().unwrap_or(0.0) / total;
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Shopper-by-item weights as of a moment, in compressed rows.
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use crate::kind::KindWeights;
+use crate::log::{DAY_MS, Event, Log};
+
+/// Compressed sparse rows; column numbers ascend within a row.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Csr {
+    ptr: Vec<usize>,
+    idx: Vec<u32>,
+    val: Vec<f32>,
+}
+
+impl Csr {
+    pub(crate) fn from_rows(rows: Vec<Vec<(u32, f32)>>) -> Self {
+        let n = rows.iter().map(Vec::len).sum();
+        let mut out = Self { ptr: Vec::with_capacity(rows.len() + 1), idx: Vec::with_capacity(n), val: Vec::with_capacity(n) };
+        out.ptr.push(0);
+        for row in rows {
+            for (i, v) in row {
+                out.idx.push(i);
+                out.val.push(v);
+            }
+            out.ptr.push(out.idx.len());
+        }
+        out
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.ptr.len().saturating_sub(1)
+    }
+
+    pub(crate) fn nnz(&self) -> usize {
+        self.idx.len()
+    }
+
+    pub(crate) fn row(&self, r: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
+        let range = if r < self.rows() { self.ptr[r]..self.ptr[r + 1] } else { 0..0 };
+        self.idx[range.clone()].iter().copied().zip(self.val[range].iter().copied())
+    }
+
+    pub(crate) fn row_len(&self, r: usize) -> usize {
+        if r < self.rows() { self.ptr[r + 1] - self.ptr[r] } else { 0 }
+    }
+
+    pub(crate) fn transpose(&self, columns: usize) -> Self {
+        let mut ptr = vec![0usize; columns + 1];
+        for &i in &self.idx {
+            ptr[i as usize + 1] += 1;
+        }
+        for c in 0..columns {
+            ptr[c + 1] += ptr[c];
+        }
+        let mut next = ptr.clone();
+        let (mut idx, mut val) = (vec![0u32; self.nnz()], vec![0f32; self.nnz()]);
+        for r in 0..self.rows() {
+            for (c, v) in self.row(r) {
+                let at = &mut next[c as usize];
+                idx[*at] = r as u32;
+                val[*at] = v;
+                *at += 1;
+            }
+        }
+        Self { ptr, idx, val }
+    }
+}
+
+/// How events become weights.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weighing {
+    pub(crate) at: i64,
+    /// Only events after this moment.
+    pub(crate) since: i64,
+    /// Days after which an event counts half.
+    pub(crate) half_life: f64,
+    pub(crate) kinds: KindWeights,
+    /// Items per shopper at most, the heaviest: bounds the cost of pairs for shoppers with tens of thousands of events.
+    pub(crate) cap: usize,
+}
+
+/// Weights of one shopper's items: the strongest decayed event of each item, plus a tenth of all others together, so that
+/// repetition counts but does not swamp. Sorted by item number.
+pub(crate) fn weigh(events: &[Event], w: &Weighing, items: usize) -> Vec<(u32, f32)> {
+    let mut acc: FxHashMap<u32, (f64, f64)> = FxHashMap::default();
+    let from = events.partition_point(|e| e.at <= w.since);
+    for e in &events[from..] {
+        let Some(item) = e.item else { continue };
+        let k = f64::from(w.kinds.of(e.kind, e.value));
+        if e.at > w.at || k <= 0.0 || item as usize >= items {
+            continue;
+        }
+        let x = k * (-((w.at - e.at) as f64 / DAY_MS as f64) / w.half_life).exp2();
+        let slot = acc.entry(item).or_insert((0.0, 0.0));
+        slot.0 = slot.0.max(x);
+        slot.1 += x;
+    }
+    let mut row: Vec<(u32, f32)> = acc.into_iter().map(|(i, (m, s))| (i, (m + 0.1 * (s - m)) as f32)).collect();
+    row.sort_unstable_by_key(|x| x.0);
+    if row.len() > w.cap {
+        row.sort_by(|a, b| b.1.total_cmp(&a.1));
+        row.truncate(w.cap);
+        row.sort_unstable_by_key(|x| x.0);
+    }
+    row
+}
+
+/// Weights of all shoppers, one row each.
+pub(crate) fn weigh_all(log: &Log, w: &Weighing, items: usize) -> Csr {
+    let rows = (0..log.users() as u32).into_par_iter().map(|u| weigh(log.until(u, w.at), w, items)).collect();
+    Csr::from_rows(rows)
+}
