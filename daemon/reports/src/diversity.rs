@@ -1,0 +1,269 @@
+//! How a catalogue is shown: coverage, concentration, long tail, list diversity on the frozen ruler, calibration
+//! (METRICS.md section 3).
+//!
+//! Items are indices below `catalogue`, the number of eligible items at the time of the lists. The ruler for [`ild`] is the frozen
+//! reference encoder, never the model under test: fine-tuning would move the ruler.
+
+use crate::exposure::Attention;
+use crate::value::{Measure, Undefined, finite};
+
+/// How often each eligible item stands in the lists (each cut at k), zeros included.
+///
+/// # Errors
+/// [`Undefined::BadParameter`] for an item outside the catalogue.
+pub fn counts<L: AsRef<[u32]>>(
+    lists: &[L],
+    k: usize,
+    catalogue: usize,
+) -> Result<Vec<f64>, Undefined> {
+    exposure_counts(lists, k, catalogue, Attention::Uniform)
+}
+
+/// Exposure of each eligible item: the sum of `attention` over the ranks on which it stands, zeros included.
+///
+/// # Errors
+/// [`Undefined::BadParameter`] for an item outside the catalogue.
+pub fn exposure_counts<L: AsRef<[u32]>>(
+    lists: &[L],
+    k: usize,
+    catalogue: usize,
+    attention: Attention,
+) -> Result<Vec<f64>, Undefined> {
+    let mut counts = vec![0.0; catalogue];
+    for list in lists {
+        for (position, &item) in list.as_ref().iter().take(k).enumerate() {
+            *counts
+                .get_mut(item as usize)
+                .ok_or(Undefined::BadParameter)? += attention.at(position);
+        }
+    }
+    Ok(counts)
+}
+
+/// Aggregate diversity: the number of different items shown.
+#[must_use]
+pub fn aggregate_diversity(counts: &[f64]) -> usize {
+    counts.iter().filter(|count| **count > 0.0).count()
+}
+
+/// Coverage: shown items over the eligible catalogue (not over the trained items).
+///
+/// # Errors
+/// [`Undefined::ZeroDenominator`] for an empty catalogue.
+pub fn coverage(counts: &[f64]) -> Measure {
+    if counts.is_empty() {
+        return Err(Undefined::ZeroDenominator);
+    }
+    Ok(aggregate_diversity(counts) as f64 / counts.len() as f64)
+}
+
+fn total(counts: &[f64]) -> Measure {
+    if counts
+        .iter()
+        .any(|count| !count.is_finite() || *count < 0.0)
+    {
+        return Err(Undefined::NotFinite);
+    }
+    let total: f64 = counts.iter().sum();
+    if total > 0.0 {
+        Ok(total)
+    } else {
+        Err(Undefined::NoObservations)
+    }
+}
+
+/// Gini coefficient Σ(2i−n−1)c_(i) / (nΣc) with zeros included; 0 is equal, lower is more equal.
+///
+/// # Errors
+/// [`Undefined::NoObservations`] when nothing was shown, [`Undefined::NotFinite`] for negative or infinite counts.
+pub fn gini(counts: &[f64]) -> Measure {
+    let total = total(counts)?;
+    let mut sorted = counts.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len() as f64;
+    let weighted: f64 = sorted
+        .iter()
+        .enumerate()
+        .map(|(i, c)| (2.0 * (i as f64 + 1.0) - n - 1.0) * c)
+        .sum();
+    finite(weighted / (n * total))
+}
+
+/// Shannon entropy in nats of the share of each item.
+///
+/// # Errors
+/// As [`gini`].
+pub fn entropy(counts: &[f64]) -> Measure {
+    let total = total(counts)?;
+    let term = |count: &f64| {
+        if *count > 0.0 {
+            -(count / total) * (count / total).ln()
+        } else {
+            0.0
+        }
+    };
+    // An order that does not depend on the catalogue, so that renumbering items changes no bit.
+    let mut sorted = counts.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    finite(sorted.iter().map(term).sum())
+}
+
+/// Effective items: exp(H), the number of equally shown items with the same entropy.
+///
+/// # Errors
+/// As [`gini`].
+pub fn effective_items(counts: &[f64]) -> Measure {
+    entropy(counts).map(f64::exp)
+}
+
+/// Herfindahl–Hirschman index Σp² over sellers or brands, plain and normalised (HHI−1/n)/(1−1/n).
+///
+/// # Errors
+/// As [`gini`]; the normalised index alone is [`Undefined::ZeroDenominator`] for a single seller.
+pub fn hhi(counts: &[f64]) -> Result<(f64, Measure), Undefined> {
+    let total = total(counts)?;
+    let index: f64 = counts.iter().map(|count| (count / total).powi(2)).sum();
+    let even = 1.0 / counts.len() as f64;
+    let normalised = if counts.len() < 2 {
+        Err(Undefined::ZeroDenominator)
+    } else {
+        Ok((index - even) / (1.0 - even))
+    };
+    Ok((index, normalised))
+}
+
+/// How far each item belongs to the long tail: 0 for the short head, the smallest set of items that covers `head` (0.8) of the
+/// interactions, 1 for the rest including items without any.
+///
+/// Where equally popular items compete for the last places of the head, each gets the same fraction, which is the expectation over
+/// all orders, so the catalogue order cannot matter.
+///
+/// # Errors
+/// As [`gini`]; [`Undefined::BadParameter`] for a head share outside (0, 1].
+pub fn tail_membership(popularity: &[f64], head: f64) -> Result<Vec<f64>, Undefined> {
+    if !(head > 0.0 && head <= 1.0) {
+        return Err(Undefined::BadParameter);
+    }
+    let goal = head * total(popularity)?;
+    let mut order: Vec<usize> = (0..popularity.len()).collect();
+    order.sort_by(|&left, &right| popularity[right].total_cmp(&popularity[left]));
+    let mut tail = vec![1.0; popularity.len()];
+    let (mut covered, mut start) = (0.0, 0);
+    while start < order.len() {
+        let level = popularity[order[start]];
+        let missing = goal - covered;
+        // The tolerance keeps a set that covers exactly the share from growing by one through rounding.
+        if level <= 0.0 || missing <= 1e-9 * goal {
+            break;
+        }
+        let end = start
+            + order[start..]
+                .iter()
+                .take_while(|&&item| popularity[item] == level)
+                .count();
+        let equal = (end - start) as f64;
+        let needed = ((missing / level) - 1e-9).ceil().min(equal);
+        for &item in &order[start..end] {
+            tail[item] = 1.0 - needed / equal;
+        }
+        covered += needed * level;
+        start = end;
+    }
+    Ok(tail)
+}
+
+/// Share of exposure that goes to the tail.
+///
+/// # Errors
+/// [`Undefined::LengthMismatch`]; as [`gini`].
+pub fn tail_share(exposure: &[f64], tail: &[f64]) -> Measure {
+    crate::value::same_length(exposure.len(), tail.len())?;
+    let total = total(exposure)?;
+    Ok(exposure
+        .iter()
+        .zip(tail)
+        .map(|(seen, member)| seen * member)
+        .sum::<f64>()
+        / total)
+}
+
+/// Cosine of two vectors of one length.
+///
+/// # Errors
+/// [`Undefined::LengthMismatch`], [`Undefined::ZeroVector`], [`Undefined::NotFinite`].
+pub fn cosine(left: &[f32], right: &[f32]) -> Measure {
+    crate::value::same_length(left.len(), right.len())?;
+    let (mut dot, mut a, mut b) = (0.0_f64, 0.0_f64, 0.0_f64);
+    for (x, y) in left.iter().zip(right) {
+        let (x, y) = (f64::from(*x), f64::from(*y));
+        dot += x * y;
+        a += x * x;
+        b += y * y;
+    }
+    if a == 0.0 || b == 0.0 {
+        return Err(Undefined::ZeroVector);
+    }
+    finite(dot / (a.sqrt() * b.sqrt()))
+}
+
+/// Intra-list diversity: the mean over pairs of 1 − similarity.
+///
+/// # Errors
+/// [`Undefined::ListTooShort`] below two items; errors of `similarity`.
+pub fn ild_by(list: &[u32], mut similarity: impl FnMut(u32, u32) -> Measure) -> Measure {
+    if list.len() < 2 {
+        return Err(Undefined::ListTooShort);
+    }
+    let (mut sum, mut pairs) = (0.0, 0_usize);
+    for (place, &left) in list.iter().enumerate() {
+        for &right in &list[place + 1..] {
+            sum += 1.0 - similarity(left, right)?;
+            pairs += 1;
+        }
+    }
+    Ok(sum / pairs as f64)
+}
+
+/// ILD of the vectors of one list, made by the frozen ruler.
+///
+/// # Errors
+/// As [`ild_by`] and [`cosine`].
+pub fn ild<V: AsRef<[f32]>>(vectors: &[V]) -> Measure {
+    let places: Vec<u32> = (0..vectors.len() as u32).collect();
+    ild_by(&places, |left, right| {
+        cosine(
+            vectors[left as usize].as_ref(),
+            vectors[right as usize].as_ref(),
+        )
+    })
+}
+
+/// Fewest events from which a shopper's taste distribution is made.
+pub const CALIBRATION_EVENTS: usize = 5;
+
+/// Miscalibration C_KL (Steck 2018): Σ p ln(p / q̃), q̃ = (1−α) q + α p, in nats; 0 when the list mirrors the history.
+///
+/// `history` and `list` are weights over the same categories; they are normalised here. α is 0.01 by default.
+///
+/// # Errors
+/// [`Undefined::NoHistory`] below five events, [`Undefined::LengthMismatch`], as [`gini`] for weights;
+/// [`Undefined::BadParameter`] for α outside (0, 1).
+pub fn calibration_kl(history: &[f64], list: &[f64], events: usize, alpha: f64) -> Measure {
+    crate::value::same_length(history.len(), list.len())?;
+    if events < CALIBRATION_EVENTS {
+        return Err(Undefined::NoHistory);
+    }
+    if !(alpha > 0.0 && alpha < 1.0) {
+        return Err(Undefined::BadParameter);
+    }
+    let (p_total, q_total) = (total(history)?, total(list)?);
+    let term = |(p, q): (&f64, &f64)| {
+        let (p, q) = (p / p_total, q / q_total);
+        if p > 0.0 {
+            p * (p / ((1.0 - alpha) * q + alpha * p)).ln()
+        } else {
+            0.0
+        }
+    };
+    finite(history.iter().zip(list).map(term).sum())
+}

@@ -1,0 +1,287 @@
+//! The gate: may this candidate serve? (METRICS.md section 2, DESIGN.md section 6)
+//!
+//! A gate is a set of trials, each one metric against one opponent on the same users. All must pass, so several trials in one
+//! gate need no correction (intersection–union test); several gates over time do, and [`crate::spending`] hands out their alpha.
+
+use serde::{Deserialize, Serialize};
+
+use crate::compare::{PairedComparison, compare_paired};
+use crate::resample::REPLICATES;
+use crate::value::Undefined;
+
+/// Whom the candidate is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "name")]
+pub enum Opponent {
+    /// The model that serves now, by version.
+    Serving(String),
+    /// A cheap baseline, by name.
+    Baseline(String),
+}
+
+/// What the metric is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The metric the candidate exists to improve.
+    Primary,
+    /// A metric that must not get worse.
+    Guardrail,
+}
+
+/// What the lower bound of the difference must exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "rule")]
+pub enum Rule {
+    /// Lower bound > 0.
+    Better,
+    /// Lower bound > −margin: guardrails, and refreshes that only keep a model up to date.
+    NotWorse {
+        /// The loss that is tolerated, in units of the metric; above 0.
+        margin: f64,
+    },
+}
+
+impl Rule {
+    /// The bound that must be exceeded.
+    #[must_use]
+    pub fn bound(self) -> f64 {
+        match self {
+            Self::Better => 0.0,
+            Self::NotWorse { margin } => -margin,
+        }
+    }
+}
+
+/// One comparison that the gate is to make. Higher values must mean better.
+#[derive(Clone, Debug)]
+pub struct Trial<'a> {
+    /// Name of the metric, as in `NDCG@10`.
+    pub metric: String,
+    /// Primary or guardrail.
+    pub purpose: Purpose,
+    /// Against whom.
+    pub opponent: Opponent,
+    /// What it takes to pass.
+    pub rule: Rule,
+    /// The candidate's value per user; `None` where undefined.
+    pub candidate: &'a [Option<f64>],
+    /// The opponent's value for the same users.
+    pub values: &'a [Option<f64>],
+}
+
+/// Parameters of the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateOptions {
+    /// One-sided error of the lower bounds: 0.025 alone, or what [`crate::spending::AlphaLedger::book`] returned.
+    pub alpha: f64,
+    /// Fewer users than this decide nothing.
+    pub min_users: usize,
+    /// Replicates of bootstrap and randomisation.
+    pub replicates: usize,
+    /// Seed of both.
+    pub seed: u64,
+}
+
+impl Default for GateOptions {
+    fn default() -> Self {
+        Self {
+            alpha: 0.025,
+            min_users: 30,
+            replicates: REPLICATES,
+            seed: 0,
+        }
+    }
+}
+
+/// What a trial says, in words that an operator may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrialVerdict {
+    /// The lower bound exceeds 0.
+    #[serde(rename = "better")]
+    Better,
+    /// The lower bound exceeds −margin.
+    #[serde(rename = "not worse")]
+    NotWorse,
+    /// The whole interval lies below 0 and the rule is not met.
+    #[serde(rename = "worse")]
+    Worse,
+    /// The rule is not met, and the difference is smaller than what so many users can show.
+    #[serde(rename = "not measurable")]
+    NotMeasurable,
+    /// The rule is not met, though a difference of this size could have been shown.
+    #[serde(rename = "not shown")]
+    NotShown,
+    /// Too few users, or no value at all.
+    #[serde(rename = "insufficient data")]
+    InsufficientData,
+}
+
+impl TrialVerdict {
+    /// Whether the trial passes.
+    #[must_use]
+    pub fn passed(self) -> bool {
+        matches!(self, Self::Better | Self::NotWorse)
+    }
+}
+
+/// A trial after the comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialOutcome {
+    /// Name of the metric.
+    pub metric: String,
+    /// Primary or guardrail.
+    pub purpose: Purpose,
+    /// Against whom.
+    pub opponent: Opponent,
+    /// What it took to pass.
+    pub rule: Rule,
+    /// The word.
+    pub verdict: TrialVerdict,
+    /// The numbers, unless they are undefined.
+    pub comparison: Option<PairedComparison>,
+    /// Why there are no numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undefined: Option<Undefined>,
+}
+
+/// The gate's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GateVerdict {
+    /// Every trial passed.
+    #[serde(rename = "promote")]
+    Promote,
+    /// At least one trial failed.
+    #[serde(rename = "reject")]
+    Reject,
+    /// No trial failed on its numbers, but at least one had too little data, or there was no primary trial.
+    #[serde(rename = "insufficient data")]
+    InsufficientData,
+}
+
+/// The gate's decision with all its numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateDecision {
+    /// The word.
+    pub verdict: GateVerdict,
+    /// One line per trial that kept the candidate from promotion.
+    pub reasons: Vec<String>,
+    /// All trials, in the order given.
+    pub trials: Vec<TrialOutcome>,
+    /// The parameters.
+    pub options: GateOptions,
+}
+
+impl GateDecision {
+    /// Whether the candidate may serve.
+    #[must_use]
+    pub fn promotes(&self) -> bool {
+        self.verdict == GateVerdict::Promote
+    }
+}
+
+fn judge(trial: &Trial<'_>, options: &GateOptions) -> TrialOutcome {
+    let result = compare_paired(
+        trial.candidate,
+        trial.values,
+        options.alpha,
+        options.replicates,
+        options.seed,
+    );
+    let sane = match trial.rule {
+        Rule::Better => true,
+        Rule::NotWorse { margin } => margin > 0.0 && margin.is_finite(),
+    };
+    let (verdict, comparison, undefined) = match result {
+        Err(reason) => (TrialVerdict::InsufficientData, None, Some(reason)),
+        Ok(_) if !sane => (
+            TrialVerdict::InsufficientData,
+            None,
+            Some(Undefined::BadParameter),
+        ),
+        Ok(comparison) => (
+            word(&comparison, trial.rule, options),
+            Some(comparison),
+            None,
+        ),
+    };
+    TrialOutcome {
+        metric: trial.metric.clone(),
+        purpose: trial.purpose,
+        opponent: trial.opponent.clone(),
+        rule: trial.rule,
+        verdict,
+        comparison,
+        undefined,
+    }
+}
+
+fn word(comparison: &PairedComparison, rule: Rule, options: &GateOptions) -> TrialVerdict {
+    if comparison.n_used < options.min_users {
+        TrialVerdict::InsufficientData
+    } else if comparison.lower > 0.0 {
+        TrialVerdict::Better
+    } else if comparison.lower > rule.bound() {
+        TrialVerdict::NotWorse
+    } else if comparison.interval.high < 0.0 {
+        TrialVerdict::Worse
+    } else if comparison
+        .detectable
+        .value
+        .is_none_or(|effect| comparison.difference.abs() < effect)
+    {
+        TrialVerdict::NotMeasurable
+    } else {
+        TrialVerdict::NotShown
+    }
+}
+
+fn reason(outcome: &TrialOutcome) -> String {
+    let (Opponent::Serving(name) | Opponent::Baseline(name)) = &outcome.opponent;
+    let head = format!("{} against {name}", outcome.metric);
+    match (&outcome.comparison, outcome.undefined) {
+        (Some(c), _) => format!(
+            "{head}: {:+.4} [{:+.4}, {:+.4}] on {} users, lower bound {:+.4} at alpha {:.4} must exceed {:+.4}",
+            c.difference,
+            c.interval.low,
+            c.interval.high,
+            c.n_used,
+            c.lower,
+            c.alpha,
+            outcome.rule.bound()
+        ),
+        (None, Some(undefined)) => format!("{head}: {undefined}"),
+        (None, None) => head,
+    }
+}
+
+/// Holds the gate over all trials.
+#[must_use]
+pub fn gate(trials: &[Trial<'_>], options: &GateOptions) -> GateDecision {
+    let outcomes: Vec<TrialOutcome> = trials.iter().map(|trial| judge(trial, options)).collect();
+    let mut reasons: Vec<String> = outcomes
+        .iter()
+        .filter(|outcome| !outcome.verdict.passed())
+        .map(reason)
+        .collect();
+    let primary = outcomes
+        .iter()
+        .any(|outcome| outcome.purpose == Purpose::Primary);
+    if !primary {
+        reasons.push("no primary metric was compared".to_owned());
+    }
+    let failed = outcomes
+        .iter()
+        .any(|o| !o.verdict.passed() && o.verdict != TrialVerdict::InsufficientData);
+    let verdict = match (failed, reasons.is_empty()) {
+        (true, _) => GateVerdict::Reject,
+        (false, true) => GateVerdict::Promote,
+        (false, false) => GateVerdict::InsufficientData,
+    };
+    GateDecision {
+        verdict,
+        reasons,
+        trials: outcomes,
+        options: *options,
+    }
+}

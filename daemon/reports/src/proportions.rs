@@ -1,0 +1,62 @@
+//! Intervals of rates: Wilson for one, Newcombe for a difference (METRICS.md section 4).
+
+use crate::distributions::normal_quantile;
+use crate::value::Undefined;
+
+/// Wilson score interval of `hits` out of `n` at `level`.
+///
+/// # Errors
+/// [`Undefined::NoObservations`] at n = 0, [`Undefined::BadParameter`] when hits exceed n or the level is not in (0, 1).
+pub fn wilson(hits: u64, n: u64, level: f64) -> Result<(f64, f64), Undefined> {
+    if n == 0 {
+        return Err(Undefined::NoObservations);
+    }
+    if hits > n || !(level > 0.0 && level < 1.0) {
+        return Err(Undefined::BadParameter);
+    }
+    let (count, rate, z) = (
+        n as f64,
+        hits as f64 / n as f64,
+        normal_quantile(0.5 + level / 2.0),
+    );
+    let scale = 1.0 + z * z / count;
+    let centre = (rate + z * z / (2.0 * count)) / scale;
+    let half = z / scale * (rate * (1.0 - rate) / count + z * z / (4.0 * count * count)).sqrt();
+    Ok(((centre - half).max(0.0), (centre + half).min(1.0)))
+}
+
+/// Newcombe's hybrid score interval (method 10) of rate a − rate b. Returns difference, low, high.
+///
+/// # Errors
+/// As [`wilson`].
+pub fn newcombe(a: (u64, u64), b: (u64, u64), level: f64) -> Result<(f64, f64, f64), Undefined> {
+    let ((low_a, high_a), (low_b, high_b)) = (wilson(a.0, a.1, level)?, wilson(b.0, b.1, level)?);
+    let (rate_a, rate_b) = (a.0 as f64 / a.1 as f64, b.0 as f64 / b.1 as f64);
+    let difference = rate_a - rate_b;
+    let down = ((rate_a - low_a).powi(2) + (high_b - rate_b).powi(2)).sqrt();
+    let up = ((high_a - rate_a).powi(2) + (rate_b - low_b).powi(2)).sqrt();
+    Ok((difference, difference - down, difference + up))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vector_f0_rates() {
+        let close =
+            |left: f64, right: f64| assert!((left - right).abs() < 1e-6, "{left} is not {right}");
+        let (low, high) = wilson(0, 20, 0.95).unwrap();
+        close(low, 0.0);
+        close(high, 0.161_125);
+        let (low, high) = wilson(30, 100, 0.95).unwrap();
+        close(low, 0.218_949);
+        close(high, 0.395_849);
+        let (difference, low, high) = newcombe((30, 100), (6, 50), 0.95).unwrap();
+        close(difference, 0.18);
+        close(low, 0.036_806);
+        close(high, 0.295_154);
+        assert_eq!(wilson(1, 0, 0.95), Err(Undefined::NoObservations));
+        assert_eq!(wilson(3, 2, 0.95), Err(Undefined::BadParameter));
+    }
+}
