@@ -179,9 +179,8 @@ pub fn cuped(arms: &[(&[f64], &[f64])]) -> Result<(Vec<Vec<f64>>, f64), Undefine
             return Err(Undefined::TooFew);
         }
     }
-    let pool =
-        |part: fn(&(&[f64], &[f64])) -> Vec<f64>| arms.iter().flat_map(part).collect::<Vec<f64>>();
-    let (all_x, all_y) = (pool(|arm| arm.0.to_vec()), pool(|arm| arm.1.to_vec()));
+    let all_x: Vec<f64> = arms.iter().flat_map(|(x, _)| x.iter().copied()).collect();
+    let all_y: Vec<f64> = arms.iter().flat_map(|(_, y)| y.iter().copied()).collect();
     let (centre, level) = (mean(&all_x)?, mean(&all_y)?);
     let covariance: f64 = all_x
         .iter()

@@ -96,24 +96,19 @@ impl Default for GateOptions {
 
 /// What a trial says, in words that an operator may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TrialVerdict {
     /// The lower bound exceeds 0.
-    #[serde(rename = "better")]
     Better,
     /// The lower bound exceeds −margin.
-    #[serde(rename = "not worse")]
     NotWorse,
     /// The whole interval lies below 0 and the rule is not met.
-    #[serde(rename = "worse")]
     Worse,
     /// The rule is not met, and the difference is smaller than what so many users can show.
-    #[serde(rename = "not measurable")]
     NotMeasurable,
     /// The rule is not met, though a difference of this size could have been shown.
-    #[serde(rename = "not shown")]
     NotShown,
     /// Too few users, or no value at all.
-    #[serde(rename = "insufficient data")]
     InsufficientData,
 }
 
@@ -122,6 +117,19 @@ impl TrialVerdict {
     #[must_use]
     pub fn passed(self) -> bool {
         matches!(self, Self::Better | Self::NotWorse)
+    }
+
+    /// The word for people.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::NotWorse => "not worse",
+            Self::Worse => "worse",
+            Self::NotMeasurable => "not measurable",
+            Self::NotShown => "not shown",
+            Self::InsufficientData => "insufficient data",
+        }
     }
 }
 
@@ -147,16 +155,26 @@ pub struct TrialOutcome {
 
 /// The gate's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum GateVerdict {
     /// Every trial passed.
-    #[serde(rename = "promote")]
     Promote,
     /// At least one trial failed.
-    #[serde(rename = "reject")]
     Reject,
     /// No trial failed on its numbers, but at least one had too little data, or there was no primary trial.
-    #[serde(rename = "insufficient data")]
     InsufficientData,
+}
+
+impl GateVerdict {
+    /// The word for people.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Reject => "reject",
+            Self::InsufficientData => "insufficient data",
+        }
+    }
 }
 
 /// The gate's decision with all its numbers.

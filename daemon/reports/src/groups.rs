@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gaps::{gap, holm, mean_pairwise, min_over_max};
 use crate::resample::{
     Interval, bootstrap_statistic, generator, percentile_interval, quantile_sorted, shuffle,
 };
-use crate::value::{Measure, Undefined, Value, finite, mean, same_length};
+use crate::value::{Measure, Undefined, Value, mean, same_length};
 
 /// Label of users without a declared, consented attribute.
 pub const UNKNOWN: &str = "unknown";
@@ -82,16 +83,26 @@ pub struct GroupRow {
 
 /// The word for a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum GroupVerdict {
     /// A gap of this size appears without any difference.
-    #[serde(rename = "within noise")]
     WithinNoise,
     /// It does not.
-    #[serde(rename = "above noise")]
     AboveNoise,
     /// Fewer than two groups are large enough.
-    #[serde(rename = "insufficient data")]
     InsufficientData,
+}
+
+impl GroupVerdict {
+    /// The word for people.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::WithinNoise => "within noise",
+            Self::AboveNoise => "above noise",
+            Self::InsufficientData => "insufficient data",
+        }
+    }
 }
 
 /// The groups of one attribute under one metric.
@@ -131,50 +142,6 @@ pub struct GroupReport {
     pub verdict: GroupVerdict,
     /// Whether every compared group is large enough to decide a gate.
     pub may_gate: bool,
-}
-
-/// max − min.
-///
-/// # Errors
-/// [`Undefined::NoGroups`] below two values.
-pub fn gap(means: &[f64]) -> Measure {
-    if means.len() < 2 {
-        return Err(Undefined::NoGroups);
-    }
-    let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let low = means.iter().copied().fold(f64::INFINITY, f64::min);
-    finite(high - low)
-}
-
-/// min / max.
-///
-/// # Errors
-/// [`Undefined::NoGroups`] below two values, [`Undefined::ZeroDenominator`] when the largest is 0.
-pub fn min_over_max(means: &[f64]) -> Measure {
-    gap(means)?;
-    let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let low = means.iter().copied().fold(f64::INFINITY, f64::min);
-    if high == 0.0 {
-        Err(Undefined::ZeroDenominator)
-    } else {
-        finite(low / high)
-    }
-}
-
-/// Mean absolute difference over pairs: MADR on mean NDCG, MADr on mean predicted score.
-///
-/// # Errors
-/// [`Undefined::NoGroups`] below two values.
-pub fn mean_pairwise(means: &[f64]) -> Measure {
-    gap(means)?;
-    let mut sum = 0.0;
-    for (place, left) in means.iter().enumerate() {
-        sum += means[place + 1..]
-            .iter()
-            .map(|right| (left - right).abs())
-            .sum::<f64>();
-    }
-    finite(sum / (means.len() * (means.len() - 1) / 2) as f64)
 }
 
 /// Means of consecutive blocks of `values` with the given sizes.
@@ -379,20 +346,6 @@ fn bootstrap_groups(groups: &[(&str, Vec<f64>)], options: &GroupOptions) -> Vec<
         Ok(0.0)
     });
     samples
-}
-
-/// Holm's step-down adjustment of p values, in the order given.
-#[must_use]
-pub fn holm(p: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p.len()).collect();
-    order.sort_by(|&left, &right| p[left].total_cmp(&p[right]));
-    let mut adjusted = vec![0.0; p.len()];
-    let mut running = 0.0_f64;
-    for (place, &index) in order.iter().enumerate() {
-        running = running.max(((p.len() - place) as f64 * p[index]).min(1.0));
-        adjusted[index] = running;
-    }
-    adjusted
 }
 
 /// Applies Holm over the attributes of one report and renews the verdict words.

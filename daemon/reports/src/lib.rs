@@ -15,6 +15,7 @@ pub mod distributions;
 pub mod diversity;
 pub mod drift;
 pub mod exposure;
+pub mod gaps;
 pub mod gate;
 pub mod groups;
 pub mod interleave;

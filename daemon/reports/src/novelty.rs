@@ -12,7 +12,7 @@ use crate::value::{Measure, Undefined, mean};
 /// [`Undefined::NoObservations`] without recommendations or interactions, [`Undefined::BadParameter`] for an unknown item.
 pub fn novelty<L: AsRef<[u32]>>(lists: &[L], popularity: &[f64]) -> Measure {
     let total: f64 = popularity.iter().sum();
-    if !(total > 0.0) {
+    if total.is_nan() || total <= 0.0 {
         return Err(Undefined::NoObservations);
     }
     let mut bits = Vec::new();

@@ -1,7 +1,7 @@
 //! Gaps of decisions and ratings between groups: demographic parity, equal opportunity, Yao and Huang, generalised cross-entropy
 //! (METRICS.md section 4).
 
-use crate::groups::{gap, min_over_max};
+use crate::gaps::{gap, min_over_max};
 use crate::value::{Measure, Undefined, same_length};
 
 /// Rates of one event per group and their differences. A group in which the event cannot happen is undefined, not 0.

@@ -102,7 +102,7 @@ impl AlphaLedger {
     /// Books the next gate and returns its one-sided alpha; `None` when nothing is left, and then the gate must refuse.
     pub fn book(&mut self) -> Option<f64> {
         let part = self.spending.part(self.gates + 1, self.total);
-        if !(part > 0.0) {
+        if part.is_nan() || part <= 0.0 {
             return None;
         }
         self.gates += 1;

@@ -134,9 +134,11 @@ fn small_groups_are_hidden_or_shown_by_interval_alone() {
     assert_eq!(report.gap.reason, Some(Undefined::NoGroups));
     let text = serde_json::to_string(&report).unwrap();
     assert!(
-        !text.contains(":9,") && text.contains(r#""verdict":"insufficient data""#),
+        !text.contains(":9,") && text.contains(r#""verdict":"insufficient_data""#),
         "{text}"
     );
+
+    assert_eq!(report.verdict.word(), "insufficient data");
 
     let with_unknown = GroupOptions {
         compare_unknown: true,

@@ -3,7 +3,7 @@
 use mercer_reports::classification::{Binning, auc, brier, calibration};
 use mercer_reports::diversity::*;
 use mercer_reports::exposure::{Attention, total_variation};
-use mercer_reports::groups::{gap, holm};
+use mercer_reports::gaps::{gap, holm};
 use mercer_reports::proportions::wilson;
 use mercer_reports::ties::{ndcg_tie_averaged, order, tie_key};
 use mercer_reports::{Gain, Metric, Undefined, mean_of};

@@ -1,7 +1,7 @@
 //! METRICS.md vectors TV-F1, TV-F2, TV-F3, TV-F4, TV-F6 (TV-F0 stands beside its code).
 
 use mercer_reports::exposure::*;
-use mercer_reports::groups::{gap, holm, mean_pairwise, min_over_max};
+use mercer_reports::gaps::{gap, holm, mean_pairwise, min_over_max};
 use mercer_reports::mean;
 use mercer_reports::parity::*;
 
