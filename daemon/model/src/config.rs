@@ -15,11 +15,7 @@ pub enum HiddenAct {
     #[serde(rename = "gelu")]
     Gelu,
     /// The tanh approximation of the same function.
-    #[serde(
-        rename = "gelu_new",
-        alias = "gelu_pytorch_tanh",
-        alias = "gelu_approximate"
-    )]
+    #[serde(rename = "gelu_new", alias = "gelu_pytorch_tanh", alias = "gelu_approximate")]
     GeluTanh,
     /// `max(x, 0)`.
     #[serde(rename = "relu")]
@@ -81,12 +77,8 @@ impl BertConfig {
     /// # Errors
     /// [`ModelError::Config`] when the JSON is broken, a field is missing, the family is another, or sizes do not fit together.
     pub fn from_json(text: &str, origin: &Path) -> Result<Self, ModelError> {
-        let fail = |why: String| ModelError::Config {
-            path: origin.to_owned(),
-            why,
-        };
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|e| fail(e.to_string()))?;
+        let fail = |why: String| ModelError::Config { path: origin.to_owned(), why };
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|e| fail(e.to_string()))?;
         match value.get("model_type").and_then(|v| v.as_str()) {
             Some("bert" | "roberta" | "xlm-roberta") => {}
             Some(other) => {
@@ -113,11 +105,7 @@ impl BertConfig {
             ("num_hidden_layers", self.num_hidden_layers, 128),
             ("num_attention_heads", self.num_attention_heads, 256),
             ("intermediate_size", self.intermediate_size, 65_536),
-            (
-                "max_position_embeddings",
-                self.max_position_embeddings,
-                65_536,
-            ),
+            ("max_position_embeddings", self.max_position_embeddings, 65_536),
             ("type_vocab_size", self.type_vocab_size, 1_024),
         ];
         for (name, value, most) in ranges {
@@ -132,10 +120,7 @@ impl BertConfig {
             ));
         }
         if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0) {
-            return Err(format!(
-                "layer_norm_eps {} is not between 0 and 1",
-                self.layer_norm_eps
-            ));
+            return Err(format!("layer_norm_eps {} is not between 0 and 1", self.layer_norm_eps));
         }
         if self.position_embedding_type != "absolute" {
             return Err(format!(
@@ -144,10 +129,7 @@ impl BertConfig {
             ));
         }
         if self.max_tokens() < 8 {
-            return Err(format!(
-                "max_position_embeddings {} leaves no room for text",
-                self.max_position_embeddings
-            ));
+            return Err(format!("max_position_embeddings {} leaves no room for text", self.max_position_embeddings));
         }
         if self.pad_token_id as usize >= self.vocab_size {
             return Err(format!(
@@ -176,8 +158,7 @@ impl BertConfig {
     /// Longest input in tokens, specials included, for which there is a position embedding.
     #[must_use]
     pub fn max_tokens(&self) -> usize {
-        self.max_position_embeddings
-            .saturating_sub(self.position_offset())
+        self.max_position_embeddings.saturating_sub(self.position_offset())
     }
 
     /// Every tensor that the graph reads, by Hugging Face name (without a `bert.` or `roberta.` prefix), with its shape, in layer order.
@@ -185,18 +166,9 @@ impl BertConfig {
     pub fn tensor_shapes(&self) -> Vec<(String, Vec<usize>)> {
         let (h, f) = (self.hidden_size, self.intermediate_size);
         let mut all = vec![
-            (
-                "embeddings.word_embeddings.weight".to_owned(),
-                vec![self.vocab_size, h],
-            ),
-            (
-                "embeddings.position_embeddings.weight".to_owned(),
-                vec![self.max_position_embeddings, h],
-            ),
-            (
-                "embeddings.token_type_embeddings.weight".to_owned(),
-                vec![self.type_vocab_size, h],
-            ),
+            ("embeddings.word_embeddings.weight".to_owned(), vec![self.vocab_size, h]),
+            ("embeddings.position_embeddings.weight".to_owned(), vec![self.max_position_embeddings, h]),
+            ("embeddings.token_type_embeddings.weight".to_owned(), vec![self.type_vocab_size, h]),
             ("embeddings.LayerNorm.weight".to_owned(), vec![h]),
             ("embeddings.LayerNorm.bias".to_owned(), vec![h]),
         ];
@@ -219,11 +191,7 @@ impl BertConfig {
                 ("output.LayerNorm.weight", vec![h]),
                 ("output.LayerNorm.bias", vec![h]),
             ];
-            all.extend(
-                parts
-                    .into_iter()
-                    .map(|(name, shape)| (format!("encoder.layer.{layer}.{name}"), shape)),
-            );
+            all.extend(parts.into_iter().map(|(name, shape)| (format!("encoder.layer.{layer}.{name}"), shape)));
         }
         all
     }
@@ -244,10 +212,7 @@ mod tests {
     #[test]
     fn reads_a_real_configuration() {
         let c = read(MINILM).unwrap();
-        assert_eq!(
-            (c.head_size(), c.max_tokens(), c.position_offset()),
-            (32, 512, 0)
-        );
+        assert_eq!((c.head_size(), c.max_tokens(), c.position_offset()), (32, 512, 0));
         assert_eq!(c.tensor_shapes().len(), 5 + 16 * 6);
         let again = read(&serde_json::to_string(&c).unwrap()).unwrap();
         assert_eq!(c, again);
@@ -269,23 +234,11 @@ mod tests {
     fn refuses_what_it_cannot_run() {
         for (from, to, word) in [
             ("\"bert\"", "\"t5\"", "t5"),
-            (
-                "\"num_attention_heads\":12",
-                "\"num_attention_heads\":7",
-                "multiple",
-            ),
+            ("\"num_attention_heads\":12", "\"num_attention_heads\":7", "multiple"),
             ("\"hidden_size\":384", "\"hidden_size\":0", "hidden_size"),
-            (
-                "\"vocab_size\":30522",
-                "\"vocab_size\":99999999999",
-                "vocab_size",
-            ),
+            ("\"vocab_size\":30522", "\"vocab_size\":99999999999", "vocab_size"),
             ("\"gelu\"", "\"mish\"", "mish"),
-            (
-                "\"pad_token_id\":0",
-                "\"position_embedding_type\":\"relative_key\"",
-                "relative_key",
-            ),
+            ("\"pad_token_id\":0", "\"position_embedding_type\":\"relative_key\"", "relative_key"),
             ("{", "", "line"),
         ] {
             let error = read(&MINILM.replacen(from, to, 1)).unwrap_err().to_string();

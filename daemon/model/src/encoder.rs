@@ -1,0 +1,156 @@
+//! What the rest of Mercer sees of an encoder: texts in, L2-normalised vectors out. No tensor type crosses this border.
+
+use candle_core::Device;
+
+use crate::checkpoint::{Checkpoint, Identity};
+use crate::device::{self, DeviceInfo};
+use crate::error::ModelError;
+use crate::graph::{Batch, BertGraph, rows_of};
+use crate::rules::TextKind;
+use crate::tokens::Tokens;
+
+/// Vectors of several texts, one after the other: row `i` belongs to text `i`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Vectors {
+    /// Components of one vector.
+    pub dim: usize,
+    /// `len * dim` numbers, row by row.
+    pub data: Vec<f32>,
+}
+
+impl Vectors {
+    /// Number of vectors.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        if self.dim == 0 { 0 } else { self.data.len() / self.dim }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// Vector `i`, empty when there is none.
+    #[must_use]
+    pub fn row(&self, i: usize) -> &[f32] {
+        self.data.get(i * self.dim..(i + 1) * self.dim).unwrap_or(&[])
+    }
+
+    /// All vectors in order.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.data.chunks_exact(self.dim.max(1))
+    }
+}
+
+/// A text encoder. Implementations are immutable: a changed model is another encoder with another version.
+pub trait Encoder: Send + Sync {
+    /// Name, version, licence.
+    fn identity(&self) -> &Identity;
+
+    /// Components of a vector.
+    fn dim(&self) -> usize;
+
+    /// Longest input in tokens; longer texts are cut.
+    fn max_tokens(&self) -> usize;
+
+    /// The device it computes on.
+    fn device(&self) -> DeviceInfo;
+
+    /// One L2-normalised vector a text, in the order of the texts. An empty text has a vector too.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] and [`ModelError::Tensor`]; nothing that a caller can cause with a text.
+    fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vectors, ModelError>;
+}
+
+/// Tokens of one micro-batch at most, padding included: large enough to fill the matrix products, small enough to stay in cache.
+pub const BATCH_TOKENS: usize = 2048;
+
+/// An encoder of the BERT family.
+#[derive(Debug)]
+pub struct BertEncoder {
+    checkpoint: Checkpoint,
+    tokens: Tokens,
+    graph: BertGraph,
+}
+
+impl BertEncoder {
+    /// Puts a checkpoint on a device.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenizer`] and [`ModelError::Tensor`].
+    pub fn new(checkpoint: Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        let graph = BertGraph::new(&checkpoint.config, &checkpoint.tensors, device)?;
+        Ok(Self { tokens: checkpoint.tokens()?, graph, checkpoint })
+    }
+
+    /// Puts a checkpoint on the device that [`device::pick`] chooses.
+    ///
+    /// # Errors
+    /// As [`BertEncoder::new`].
+    pub fn on_best_device(checkpoint: Checkpoint) -> Result<Self, ModelError> {
+        Self::new(checkpoint, &device::pick())
+    }
+
+    /// The weights and rules it was built from; the learner starts from here.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Its tokenizer.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+}
+
+impl Encoder for BertEncoder {
+    fn identity(&self) -> &Identity {
+        &self.checkpoint.identity
+    }
+
+    fn dim(&self) -> usize {
+        self.checkpoint.config.hidden_size
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.checkpoint.rules.max_tokens
+    }
+
+    fn device(&self) -> DeviceInfo {
+        device::describe(self.graph.device())
+    }
+
+    fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vectors, ModelError> {
+        let dim = self.dim();
+        let ids = self.tokens.encode(texts, kind)?;
+        let mut data = vec![0f32; texts.len() * dim];
+        for batch in batches_by_length(&ids, BATCH_TOKENS) {
+            let rows: Vec<Vec<u32>> = batch.iter().map(|&i| ids[i].clone()).collect();
+            let padded = Batch::new(&rows, self.checkpoint.config.pad_token_id, self.graph.device())?;
+            let hidden = self.graph.lower(&padded, self.graph.depth())?;
+            let vectors = self.graph.pool(&hidden, &padded, self.checkpoint.rules.pooling)?;
+            for (row, &i) in rows_of(&vectors)?.iter().zip(&batch) {
+                data[i * dim..(i + 1) * dim].copy_from_slice(row);
+            }
+        }
+        Ok(Vectors { dim, data })
+    }
+}
+
+/// Groups of text numbers, texts of like length together, each group at most `most` tokens when padded to its longest text (but at least one text).
+pub(crate) fn batches_by_length(ids: &[Vec<u32>], most: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..ids.len()).collect();
+    order.sort_by_key(|&i| (ids[i].len(), i));
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for i in order {
+        match groups.last_mut() {
+            // Sorted by length, so text `i` is the longest of the group it joins.
+            Some(group) if (group.len() + 1) * ids[i].len() <= most => group.push(i),
+            _ => groups.push(vec![i]),
+        }
+    }
+    groups
+}
