@@ -1,0 +1,496 @@
+//! The trainable graph of a BERT-family encoder (Devlin et al., arXiv 1810.04805) on packed texts.
+//!
+//! Layers below `split` are frozen and never part of a gradient; their output per text is what [`crate::cache`] keeps. Layers from `split` on
+//! carry adapters ([`Method::Lora`]) or are variables themselves ([`Method::Full`]). Embeddings are always frozen: dense moments for a whole
+//! vocabulary cost more than everything else and bring nothing. The encoder's own dropout stays off, otherwise frozen output could not be kept.
+//!
+//! To extend: the pair classifier is this graph, span-first pooling and one more linear layer on top of [`Encoder::states`] (a `Full` or
+//! `Lora` encoder with its own loss); the behaviour network is [`Layer`] with a causal form of `ops::attention` over item vectors instead of
+//! token states. Both reuse `ops`, `optim`, `checkpoint` and the sampler as they are.
+
+use std::collections::{BTreeMap, HashMap};
+
+use candle_core::{D, DType, Device, Tensor, Var};
+use mercer_model::{BertConfig, HiddenAct, Pooling};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{LearnError, Result};
+use crate::lora::{self, Adapter, LoraOptions};
+use crate::ops::attention::{Spans, attention};
+use crate::ops::dropout::{DropKey, dropout};
+use crate::ops::{composed, gelu::gelu, linear::frozen_linear, norm, pool};
+use crate::texts::{TextId, TextTable};
+
+/// What trains in the upper layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Low-rank adapters, weights frozen.
+    Lora(LoraOptions),
+    /// All weights of the upper layers.
+    Full,
+}
+
+/// The checkpoint that is tuned: borrowed, never changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Base<'a> {
+    /// Architecture.
+    pub config: &'a BertConfig,
+    /// How token states become a vector.
+    pub pooling: Pooling,
+    /// Weights by Hugging Face name without a `bert.` prefix; any float type.
+    pub tensors: &'a HashMap<String, Tensor>,
+}
+
+impl Base<'_> {
+    /// A weight in f32 on `device`, with the shape that the configuration asks for.
+    fn tensor(&self, name: &str, shape: &[usize], device: &Device) -> Result<Tensor> {
+        let t = self.tensors.get(name).ok_or_else(|| LearnError::TensorMissing { name: name.to_owned() })?;
+        if t.dims() != shape {
+            return Err(LearnError::TensorShape {
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+                found: t.dims().to_vec(),
+            });
+        }
+        Ok(t.detach().to_device(device)?.to_dtype(DType::F32)?.contiguous()?)
+    }
+}
+
+/// BLAKE3 of all weights and of the architecture, in lower-case hexadecimal: what an adapter belongs to.
+///
+/// # Errors
+/// [`LearnError::TensorMissing`] when the checkpoint is not whole.
+pub fn fingerprint(base: Base<'_>) -> Result<String> {
+    let mut hash = blake3::Hasher::new();
+    hash.update(&serde_json::to_vec(base.config).map_err(candle_core::Error::wrap)?);
+    for (name, shape) in base.config.tensor_shapes() {
+        let t = base.tensor(&name, &shape, &Device::Cpu)?;
+        hash.update(name.as_bytes());
+        crate::ops::with_slice(&t, |values| {
+            let mut bytes = Vec::with_capacity(1 << 16);
+            for block in values.chunks(1 << 14) {
+                bytes.clear();
+                bytes.extend(block.iter().flat_map(|v| v.to_le_bytes()));
+                hash.update(&bytes);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(hash.finalize().to_hex().to_string())
+}
+
+#[derive(Debug)]
+struct Linear {
+    w: Tensor,
+    b: Tensor,
+    trains: bool,
+    lora: Option<Lora>,
+}
+
+#[derive(Debug)]
+struct Lora {
+    a: Tensor,
+    b: Tensor,
+    scale: f64,
+    dropout: f64,
+    place: u32,
+}
+
+impl Linear {
+    fn forward(&self, x: &Tensor, drop: Option<DropKey>) -> Result<Tensor> {
+        if self.trains {
+            return Ok(composed::linear(x, &self.w, &self.b)?);
+        }
+        let y = frozen_linear(x, &self.w, &self.b)?;
+        let Some(l) = &self.lora else { return Ok(y) };
+        let x = match drop {
+            Some(key) => dropout(x, l.dropout, key, l.place)?,
+            None => x.clone(),
+        };
+        let low = (x.matmul(&l.a.t()?)? * l.scale)?;
+        Ok((y + low.matmul(&l.b.t()?)?)?)
+    }
+}
+
+#[derive(Debug)]
+struct Norm {
+    gamma: Tensor,
+    beta: Tensor,
+    trains: bool,
+    eps: f64,
+}
+
+impl Norm {
+    /// Layer norm of `x + skip`.
+    fn forward(&self, x: &Tensor, skip: &Tensor) -> Result<Tensor> {
+        Ok(if self.trains {
+            norm::layer_norm(&(x + skip)?, &self.gamma, &self.beta, self.eps)?
+        } else {
+            norm::add_layer_norm(x, skip, &self.gamma, &self.beta, self.eps)?
+        })
+    }
+}
+
+/// One transformer layer, layer norm after each residual sum.
+#[derive(Debug)]
+pub struct Layer {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    inner: Linear,
+    outer: Linear,
+    attention_norm: Norm,
+    output_norm: Norm,
+    heads: usize,
+    act: HiddenAct,
+}
+
+impl Layer {
+    /// `[tokens, hidden]` to the same shape; `drop` is given while training.
+    ///
+    /// # Errors
+    /// When the tensor library fails.
+    pub fn forward(&self, x: &Tensor, spans: &Spans, drop: Option<DropKey>) -> Result<Tensor> {
+        let (q, k, v) = (self.query.forward(x, drop)?, self.key.forward(x, drop)?, self.value.forward(x, drop)?);
+        let context = attention(&q, &k, &v, spans, self.heads)?;
+        let x = self.attention_norm.forward(&self.output.forward(&context, drop)?, x)?;
+        let inner = self.inner.forward(&x, drop)?;
+        let inner = match self.act {
+            HiddenAct::Gelu => gelu(&inner)?,
+            HiddenAct::GeluTanh => inner.gelu()?,
+            HiddenAct::Relu => inner.relu()?,
+        };
+        self.output_norm.forward(&self.outer.forward(&inner, drop)?, &x)
+    }
+}
+
+/// An encoder whose upper layers train.
+#[derive(Debug)]
+pub struct Encoder {
+    words: Tensor,
+    /// Position embeddings, from the first that is used, with the embedding of token type 0 added.
+    positions: Tensor,
+    norm: Norm,
+    layers: Vec<Layer>,
+    split: usize,
+    vars: BTreeMap<String, Var>,
+    config: BertConfig,
+    pooling: Pooling,
+    device: Device,
+    method: Method,
+    seed: u64,
+}
+
+impl Encoder {
+    /// Builds the graph; the `upper` last layers train by `method`. Adapters start from `start` where it has the module, else seeded.
+    ///
+    /// # Errors
+    /// [`LearnError::TensorMissing`] and [`LearnError::TensorShape`] for a checkpoint or adapter that does not fit, [`LearnError::Option`] for
+    /// a rank, dropout or number of layers out of range.
+    pub fn new(
+        base: Base<'_>,
+        method: &Method,
+        upper: usize,
+        seed: u64,
+        start: Option<&Adapter>,
+        device: &Device,
+    ) -> Result<Self> {
+        let config = base.config;
+        if upper > config.num_hidden_layers {
+            return Err(LearnError::Option {
+                name: "upper_layers",
+                why: format!("{upper} of {} layers", config.num_hidden_layers),
+            });
+        }
+        if let Method::Lora(l) = method {
+            let why = if !(1..=256).contains(&l.rank) {
+                Some(("rank", format!("{} is not between 1 and 256", l.rank)))
+            } else if !(0.0..1.0).contains(&l.dropout) {
+                Some(("dropout", format!("{} is not between 0 and 1", l.dropout)))
+            } else if !(l.alpha.is_finite() && l.alpha > 0.0) {
+                Some(("alpha", format!("{} is not positive", l.alpha)))
+            } else {
+                None
+            };
+            if let Some((name, why)) = why {
+                return Err(LearnError::Option { name, why });
+            }
+        }
+        let (h, at) = (config.hidden_size, config.position_offset());
+        let split = config.num_hidden_layers - upper;
+        let mut builder = Builder { base, method, device, seed, start, vars: BTreeMap::new(), adapters: 0 };
+        let get = |name: &str, shape: &[usize]| base.tensor(name, shape, device);
+        let positions = get("embeddings.position_embeddings.weight", &[config.max_position_embeddings, h])?.narrow(
+            0,
+            at,
+            config.max_tokens(),
+        )?;
+        let kind = get("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, h])?.narrow(0, 0, 1)?;
+        let layers = (0..config.num_hidden_layers).map(|i| builder.layer(i, i >= split)).collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            words: get("embeddings.word_embeddings.weight", &[config.vocab_size, h])?,
+            positions: positions.broadcast_add(&kind)?,
+            norm: builder.norm("embeddings.LayerNorm", false)?,
+            vars: builder.vars,
+            layers,
+            split,
+            config: config.clone(),
+            pooling: base.pooling,
+            device: device.clone(),
+            method: method.clone(),
+            seed,
+        })
+    }
+
+    /// Trainable tensors by name, sorted.
+    #[must_use]
+    pub fn vars(&self) -> &BTreeMap<String, Var> {
+        &self.vars
+    }
+
+    /// Where the graph runs.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Architecture.
+    #[must_use]
+    pub fn config(&self) -> &BertConfig {
+        &self.config
+    }
+
+    /// States after the frozen layers, `[tokens, hidden]`, without gradient. `between` is called after each layer.
+    ///
+    /// # Errors
+    /// When the tensor library fails; texts must have passed [`TextTable::check`].
+    pub fn lower(&self, texts: &TextTable, ids: &[TextId], mut between: impl FnMut()) -> Result<(Tensor, Spans)> {
+        let spans = Spans::from_lengths(ids.iter().map(|id| texts.get(*id).len()));
+        let n = spans.tokens();
+        let (mut tokens, mut places) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        for id in ids {
+            tokens.extend_from_slice(texts.get(*id));
+            places.extend(0..texts.get(*id).len() as u32);
+        }
+        let words = self.words.index_select(&Tensor::from_vec(tokens, n, &self.device)?, 0)?;
+        let places = self.positions.index_select(&Tensor::from_vec(places, n, &self.device)?, 0)?;
+        let mut x = self.norm.forward(&words, &places)?;
+        for layer in &self.layers[..self.split] {
+            x = layer.forward(&x, &spans, None)?;
+            between();
+        }
+        Ok((x, spans))
+    }
+
+    /// Token states after the last layer, from the states after the frozen ones.
+    ///
+    /// # Errors
+    /// When the tensor library fails.
+    pub fn states(&self, lower: &Tensor, spans: &Spans, drop: Option<DropKey>) -> Result<Tensor> {
+        let mut x = lower.clone();
+        for layer in &self.layers[self.split..] {
+            x = layer.forward(&x, spans, drop)?;
+        }
+        Ok(x)
+    }
+
+    /// Unit vectors `[texts, hidden]` from the states after the frozen layers.
+    ///
+    /// # Errors
+    /// When the tensor library fails.
+    pub fn vectors(&self, lower: &Tensor, spans: &Spans, drop: Option<DropKey>) -> Result<Tensor> {
+        let x = self.states(lower, spans, drop)?;
+        let x = match self.pooling {
+            Pooling::Mean => pool::span_mean(&x, spans)?,
+            Pooling::Cls => pool::span_first(&x, spans)?,
+            Pooling::Max => pool::span_max(&x, spans)?,
+        };
+        unit(&x)
+    }
+
+    /// Unit vectors `[texts, hidden]` of any texts, without dropout and without gradient: what the present weights make of them.
+    ///
+    /// # Errors
+    /// [`LearnError::Text`] for a text that cannot be encoded.
+    pub fn embed(&self, texts: &TextTable, ids: &[TextId]) -> Result<Tensor> {
+        texts.check(ids.iter().copied(), self.config.vocab_size, self.config.max_tokens())?;
+        let mut rows = Vec::new();
+        for ids in ids.chunks(32) {
+            let (x, spans) = self.lower(texts, ids, || ())?;
+            rows.push(self.vectors(&x, &spans, None)?.detach());
+        }
+        if rows.is_empty() {
+            return Ok(Tensor::zeros((0, self.config.hidden_size), DType::F32, &self.device)?);
+        }
+        Ok(Tensor::cat(&rows, 0)?)
+    }
+
+    /// What was learned so far: adapters, or with [`Method::Full`] the changed weights by Hugging Face name.
+    ///
+    /// # Errors
+    /// When the tensor library fails.
+    pub fn learned(&self, base: String, steps: u64) -> Result<Learned> {
+        let copy = |name: &str| -> Result<Tensor> {
+            let var = self.vars.get(name).ok_or_else(|| LearnError::TensorMissing { name: name.to_owned() })?;
+            Ok(var.as_detached_tensor().copy()?)
+        };
+        let Method::Lora(l) = &self.method else {
+            let weights = self.vars.keys().map(|n| Ok((n.clone(), copy(n)?))).collect::<Result<_>>()?;
+            return Ok(Learned::Weights(weights));
+        };
+        let mut pairs = BTreeMap::new();
+        for layer in self.split..self.config.num_hidden_layers {
+            for module in l.targets.modules() {
+                let module = format!("encoder.layer.{layer}.{module}");
+                let pair = (copy(&lora::var_name(&module, 'A'))?, copy(&lora::var_name(&module, 'B'))?);
+                pairs.insert(module, pair);
+            }
+        }
+        let meta = lora::AdapterMeta {
+            format: lora::ADAPTER_FORMAT,
+            scale: l.alpha / l.rank as f64,
+            rank: l.rank,
+            base,
+            steps,
+        };
+        Ok(Learned::Adapter(Adapter { meta, pairs }))
+    }
+
+    /// Seed of adapters and dropout.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+}
+
+/// The product of tuning.
+#[derive(Debug, Clone)]
+pub enum Learned {
+    /// Low-rank change, to be merged or kept apart.
+    Adapter(Adapter),
+    /// Weights that replace those of the base.
+    Weights(BTreeMap<String, Tensor>),
+}
+
+impl Learned {
+    /// Only the tensors that differ from `base`, by Hugging Face name.
+    ///
+    /// # Errors
+    /// When the adapter does not fit the base.
+    pub fn changed(&self, base: &HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
+        match self {
+            Self::Weights(w) => Ok(w.iter().map(|(n, t)| (n.clone(), t.clone())).collect()),
+            Self::Adapter(a) => {
+                let merged = a.merge(base)?;
+                let names = a.pairs.keys().map(|m| format!("{m}.weight"));
+                Ok(names.filter_map(|n| merged.get(&n).map(|t| (n.clone(), t.clone()))).collect())
+            }
+        }
+    }
+}
+
+/// Rows scaled to length 1; a zero row stays zero.
+pub(crate) fn unit(x: &Tensor) -> Result<Tensor> {
+    let length = (x.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?;
+    Ok(x.broadcast_div(&length)?)
+}
+
+/// Gathers weights into layers and collects what trains.
+struct Builder<'a> {
+    base: Base<'a>,
+    method: &'a Method,
+    device: &'a Device,
+    seed: u64,
+    start: Option<&'a Adapter>,
+    vars: BTreeMap<String, Var>,
+    adapters: u32,
+}
+
+impl Builder<'_> {
+    /// A weight that trains when `trains`.
+    fn weight(&mut self, name: String, shape: &[usize], trains: bool) -> Result<Tensor> {
+        let t = self.base.tensor(&name, shape, self.device)?;
+        if !trains {
+            return Ok(t);
+        }
+        let var = Var::from_tensor(&t)?;
+        let t = var.as_tensor().clone();
+        self.vars.insert(name, var);
+        Ok(t)
+    }
+
+    fn linear(&mut self, layer: usize, module: &str, shape: (usize, usize), upper: bool) -> Result<Linear> {
+        let name = format!("encoder.layer.{layer}.{module}");
+        let full = upper && matches!(self.method, Method::Full);
+        let lora = match self.method {
+            Method::Lora(l) if upper && l.targets.modules().contains(&module) => Some(self.adapter(&name, shape, l)?),
+            _ => None,
+        };
+        Ok(Linear {
+            w: self.weight(format!("{name}.weight"), &[shape.0, shape.1], full)?,
+            b: self.weight(format!("{name}.bias"), &[shape.0], full)?,
+            trains: full,
+            lora,
+        })
+    }
+
+    fn adapter(&mut self, module: &str, shape: (usize, usize), options: &LoraOptions) -> Result<Lora> {
+        let (a, b) = match self.start.and_then(|s| s.pairs.get(module)) {
+            Some((a, b)) => {
+                for (t, side, expected) in [(a, 'A', [options.rank, shape.1]), (b, 'B', [shape.0, options.rank])] {
+                    if t.dims() != expected {
+                        return Err(LearnError::TensorShape {
+                            name: lora::var_name(module, side),
+                            expected: expected.to_vec(),
+                            found: t.dims().to_vec(),
+                        });
+                    }
+                }
+                let own = |t: &Tensor| Var::from_tensor(&t.detach().to_device(self.device)?);
+                (own(a)?, own(b)?)
+            }
+            None => lora::start(module, options.rank, shape, self.seed, self.device)?,
+        };
+        let place = self.adapters;
+        self.adapters += 1;
+        let part = Lora {
+            a: a.as_tensor().clone(),
+            b: b.as_tensor().clone(),
+            scale: options.alpha / options.rank as f64,
+            dropout: options.dropout,
+            place,
+        };
+        self.vars.insert(lora::var_name(module, 'A'), a);
+        self.vars.insert(lora::var_name(module, 'B'), b);
+        Ok(part)
+    }
+
+    fn norm(&mut self, name: &str, trains: bool) -> Result<Norm> {
+        let h = self.base.config.hidden_size;
+        Ok(Norm {
+            gamma: self.weight(format!("{name}.weight"), &[h], trains)?,
+            beta: self.weight(format!("{name}.bias"), &[h], trains)?,
+            trains,
+            eps: self.base.config.layer_norm_eps,
+        })
+    }
+
+    fn layer(&mut self, i: usize, upper: bool) -> Result<Layer> {
+        let (h, f) = (self.base.config.hidden_size, self.base.config.intermediate_size);
+        let full = upper && matches!(self.method, Method::Full);
+        Ok(Layer {
+            query: self.linear(i, "attention.self.query", (h, h), upper)?,
+            key: self.linear(i, "attention.self.key", (h, h), upper)?,
+            value: self.linear(i, "attention.self.value", (h, h), upper)?,
+            output: self.linear(i, "attention.output.dense", (h, h), upper)?,
+            inner: self.linear(i, "intermediate.dense", (f, h), upper)?,
+            outer: self.linear(i, "output.dense", (h, f), upper)?,
+            attention_norm: self.norm(&format!("encoder.layer.{i}.attention.output.LayerNorm"), full)?,
+            output_norm: self.norm(&format!("encoder.layer.{i}.output.LayerNorm"), full)?,
+            heads: self.base.config.num_attention_heads,
+            act: self.base.config.hidden_act,
+        })
+    }
+}

@@ -1,0 +1,44 @@
+//! Fine-tuning of the text encoder on a shop's own log: LoRA on the upper layers of a BERT-family checkpoint, trained to bring what shoppers
+//! look for, or have, close to what they then take.
+//!
+//! The way through: [`examples`] turns interactions into [`Pair`]s of texts, [`tune()`] trains, [`Learned::changed`] gives the weights to
+//! serve. Whether the result is better is not decided here.
+//!
+//! | module | what stands there |
+//! |---|---|
+//! | [`texts`], [`pairs`] | tokenised texts by number; anchor and positive |
+//! | [`examples`] | interactions to pairs, replay of old pairs, placebo |
+//! | [`ops`] | operators with their own backward pass |
+//! | [`graph`], [`lora`] | the trainable encoder; adapters, their files and merging |
+//! | [`cache`] | output of the frozen layers, computed once per text |
+//! | [`losses`] | in-batch softmax, pull towards the base |
+//! | [`optim`], [`sampler`], [`checkpoint`] | AdamW, order of batches, resumable state |
+//! | [`mod@tune`] | the run |
+//!
+//! # What is where when this grows
+//! * AdaLoRA: the pair in [`lora`] becomes a triple, pruned after [`optim::AdamW::update`]; [`graph`] calls it in one place.
+//! * Pair classifier (cross-encoder): [`graph::Encoder::states`] plus a linear head on the first token, a logistic loss in [`losses`].
+//! * Behaviour network: [`graph::Layer`] over item vectors with a causal form of [`ops::attention`]; [`sampler`], [`optim`] and [`checkpoint`]
+//!   know nothing about text.
+//! * DP fine-tuning: [`tune`](mod@tune) would clip per shopper where it now adds up pieces.
+
+pub mod cache;
+pub mod checkpoint;
+pub mod error;
+mod files;
+pub mod graph;
+pub mod lora;
+pub mod losses;
+pub mod ops;
+pub mod optim;
+pub mod pairs;
+pub mod sampler;
+pub mod texts;
+pub mod tune;
+
+pub use error::{LearnError, Result};
+pub use graph::{Base, Encoder, Learned, Method, fingerprint};
+pub use lora::{Adapter, LoraOptions, Targets};
+pub use pairs::{Anchor, Known, Pair};
+pub use texts::{Frame, TextId, TextTable};
+pub use tune::{CheckpointOptions, Hooks, Nothing, StepReport, Stopped, TrainingSet, TuneOptions, TuneOutcome, tune};

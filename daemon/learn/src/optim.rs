@@ -1,0 +1,170 @@
+//! AdamW (Loshchilov and Hutter, arXiv 1711.05101) over named variables, with moments that can be written to a checkpoint, and the schedule
+//! of its learning rate. candle's own optimiser keeps its moments to itself, so a run could not be resumed exactly.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{LearnError, Result};
+
+/// Parameters of AdamW and its schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdamOptions {
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay of matrices (not of biases and norms). For adapters the pull on `B A` ([`crate::tune::TuneOptions::pull`]) is the
+    /// one with a meaning, hence 0 by default.
+    pub weight_decay: f64,
+    /// Gradients are scaled down to this global norm; 0 switches it off.
+    pub clip_norm: f64,
+    /// Share of all steps in which the rate rises from 0.
+    pub warmup: f64,
+    /// The rate falls to this share of the highest along a cosine.
+    pub floor: f64,
+}
+
+impl Default for AdamOptions {
+    fn default() -> Self {
+        Self {
+            learning_rate: 2e-4,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            warmup: 0.1,
+            floor: 0.0,
+        }
+    }
+}
+
+impl AdamOptions {
+    /// # Errors
+    /// [`LearnError::Option`] for the first field out of range.
+    pub(crate) fn check(&self) -> Result<()> {
+        let ranges = [
+            ("learning_rate", self.learning_rate, 0.0, 1.0),
+            ("beta1", self.beta1, 0.0, 0.999_999),
+            ("beta2", self.beta2, 0.0, 0.999_999_9),
+            ("eps", self.eps, 1e-16, 1.0),
+            ("weight_decay", self.weight_decay, 0.0, 1.0),
+            ("clip_norm", self.clip_norm, 0.0, 1e9),
+            ("warmup", self.warmup, 0.0, 1.0),
+            ("floor", self.floor, 0.0, 1.0),
+        ];
+        for (name, value, low, high) in ranges {
+            if !(low..=high).contains(&value) {
+                let why = format!("{value} is not between {low} and {high}");
+                return Err(LearnError::Option { name, why });
+            }
+        }
+        Ok(())
+    }
+
+    /// Learning rate of a step (from 1) of `total`: linear warm-up, then half a cosine down to the floor.
+    #[must_use]
+    pub fn rate(&self, step: usize, total: usize) -> f64 {
+        let (step, total) = (step as f64, total.max(1) as f64);
+        let warm = (self.warmup * total).max(1.0);
+        if step < warm {
+            return self.learning_rate * step / warm;
+        }
+        let along = ((step - warm) / (total - warm).max(1.0)).min(1.0);
+        let share = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
+        self.learning_rate * (self.floor + (1.0 - self.floor) * share)
+    }
+}
+
+/// AdamW with its state.
+#[derive(Debug)]
+pub struct AdamW {
+    options: AdamOptions,
+    vars: BTreeMap<String, Var>,
+    /// First and second moment by variable.
+    moments: BTreeMap<String, (Tensor, Tensor)>,
+    /// Steps taken.
+    pub step: usize,
+}
+
+impl AdamW {
+    /// Fresh moments for these variables.
+    ///
+    /// # Errors
+    /// When the tensor library fails.
+    pub fn new(options: AdamOptions, vars: &BTreeMap<String, Var>) -> Result<Self> {
+        let moments =
+            vars.iter().map(|(n, v)| Ok((n.clone(), (v.zeros_like()?, v.zeros_like()?)))).collect::<Result<_>>()?;
+        Ok(Self { options, vars: vars.clone(), moments, step: 0 })
+    }
+
+    /// Moments as tensors named `m.<variable>` and `v.<variable>`.
+    #[must_use]
+    pub fn state(&self) -> BTreeMap<String, Tensor> {
+        let parts =
+            |(n, (m, v)): (&String, &(Tensor, Tensor))| [(format!("m.{n}"), m.clone()), (format!("v.{n}"), v.clone())];
+        self.moments.iter().flat_map(parts).collect()
+    }
+
+    /// Takes up moments that [`AdamW::state`] gave after `step` steps.
+    ///
+    /// # Errors
+    /// [`LearnError::TensorMissing`] and [`LearnError::TensorShape`] when they are not of these variables.
+    pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, step: usize, device: &Device) -> Result<()> {
+        for (name, pair) in &mut self.moments {
+            for (side, slot) in [('m', &mut pair.0), ('v', &mut pair.1)] {
+                let name = format!("{side}.{name}");
+                let t = state.get(&name).ok_or_else(|| LearnError::TensorMissing { name: name.clone() })?;
+                if t.dims() != slot.dims() {
+                    return Err(LearnError::TensorShape {
+                        name,
+                        expected: slot.dims().to_vec(),
+                        found: t.dims().to_vec(),
+                    });
+                }
+                *slot = t.to_device(device)?;
+            }
+        }
+        self.step = step;
+        Ok(())
+    }
+
+    /// One step at this learning rate; returns the global gradient norm before clipping. A variable without gradient gets weight decay only.
+    ///
+    /// # Errors
+    /// [`LearnError::NotFinite`] when the norm is NaN or infinite: nothing has changed then.
+    pub fn update(&mut self, grads: &BTreeMap<String, Tensor>, rate: f64) -> Result<f64> {
+        let o = &self.options;
+        let mut square = 0f64;
+        for g in grads.values() {
+            square += f64::from(g.sqr()?.sum_all()?.to_scalar::<f32>()?);
+        }
+        let norm = square.sqrt();
+        if !norm.is_finite() {
+            return Err(LearnError::NotFinite { step: self.step + 1, what: "gradient norm".to_owned() });
+        }
+        let factor = if o.clip_norm > 0.0 && norm > o.clip_norm { o.clip_norm / norm } else { 1.0 };
+        self.step += 1;
+        let t = self.step as i32;
+        let (c1, c2) = (1.0 - o.beta1.powi(t), 1.0 - o.beta2.powi(t));
+        for (name, var) in &self.vars {
+            let (Some(g), Some((m, v))) = (grads.get(name), self.moments.get_mut(name)) else {
+                continue;
+            };
+            let g = (g * factor)?;
+            *m = ((&*m * o.beta1)? + (&g * (1.0 - o.beta1))?)?.detach();
+            *v = ((&*v * o.beta2)? + (g.sqr()? * (1.0 - o.beta2))?)?.detach();
+            let change = ((&*m / c1)? / ((&*v / c2)?.sqrt()? + o.eps)?)?;
+            let decay = if var.rank() >= 2 { rate * o.weight_decay } else { 0.0 };
+            let w = ((var.as_detached_tensor() * (1.0 - decay))? - (change * rate)?)?;
+            var.set(&w)?;
+        }
+        Ok(norm)
+    }
+}

@@ -1,0 +1,210 @@
+//! One optimiser step.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Tensor, Var};
+use rustc_hash::FxHashMap;
+
+use super::{Hooks, TrainingSet, TuneOptions, texts_of};
+use crate::cache::LowerCache;
+use crate::error::{LearnError, Result};
+use crate::graph::{Base, Encoder, Method, unit};
+use crate::lora;
+use crate::losses;
+use crate::ops::dropout::DropKey;
+use crate::optim::AdamW;
+use crate::pairs::Pair;
+use crate::texts::TextId;
+
+/// Distinct texts of a batch, shortest first: pieces then hold texts of like length, which is what padding on a GPU wants.
+pub(super) fn texts_of_batch(set: TrainingSet<'_>, batch: &[u32]) -> Vec<TextId> {
+    let mut ids: Vec<TextId> = batch.iter().flat_map(|i| texts_of(&set.pairs[*i as usize])).collect();
+    ids.sort_unstable_by_key(|id| (set.texts.get(*id).len(), *id));
+    ids.dedup();
+    ids
+}
+
+/// What a step reports.
+pub(super) struct StepResult {
+    pub(super) loss: f32,
+    pub(super) pull: f32,
+    pub(super) grad_norm: f64,
+}
+
+/// State that steps share.
+pub(super) struct Run<'a> {
+    encoder: &'a Encoder,
+    set: TrainingSet<'a>,
+    options: &'a TuneOptions,
+    pub(super) cache: LowerCache,
+    /// Logarithm of each pair's item share of all pairs.
+    log_q: Vec<f32>,
+    /// Base values of what trains, for the pull of [`Method::Full`].
+    origin: BTreeMap<String, Tensor>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        base: Base<'_>,
+        encoder: &'a Encoder,
+        set: TrainingSet<'a>,
+        options: &'a TuneOptions,
+        cache: LowerCache,
+    ) -> Result<Self> {
+        let mut counts: FxHashMap<u32, f64> = FxHashMap::default();
+        for p in set.pairs {
+            *counts.entry(p.item).or_default() += 1.0;
+        }
+        let share = |p: &Pair| counts[&p.item] / set.pairs.len() as f64;
+        let mut origin = BTreeMap::new();
+        if options.pull > 0.0 && options.method == Method::Full {
+            for (name, var) in encoder.vars() {
+                let t = base.tensors.get(name).ok_or_else(|| LearnError::TensorMissing { name: name.clone() })?;
+                origin.insert(name.clone(), t.to_device(encoder.device())?.to_dtype(var.dtype())?);
+            }
+        }
+        Ok(Self {
+            log_q: set.pairs.iter().map(|p| share(p).ln() as f32).collect(),
+            encoder,
+            set,
+            options,
+            cache,
+            origin,
+        })
+    }
+
+    /// Cuts texts into pieces of about `micro_tokens` tokens.
+    fn pieces(&self, ids: &[TextId]) -> Vec<Vec<TextId>> {
+        let mut pieces: Vec<Vec<TextId>> = Vec::new();
+        let mut tokens = usize::MAX;
+        for id in ids {
+            let n = self.set.texts.get(*id).len();
+            if tokens.saturating_add(n) > self.options.micro_tokens {
+                pieces.push(Vec::new());
+                tokens = 0;
+            }
+            tokens += n;
+            if let Some(piece) = pieces.last_mut() {
+                piece.push(*id);
+            }
+        }
+        pieces
+    }
+
+    /// Takes one step; `None` when it was stopped half way, with all weights as before.
+    pub(super) fn step(
+        &mut self,
+        adam: &mut AdamW,
+        batch: &[u32],
+        rate: f64,
+        hooks: &mut dyn Hooks,
+    ) -> Result<Option<StepResult>> {
+        let step = adam.step + 1;
+        let not_finite = |what: &str| LearnError::NotFinite { step, what: what.to_owned() };
+        let ids = texts_of_batch(self.set, batch);
+        let mut graphs = Vec::new();
+        for (chunk, piece) in self.pieces(&ids).iter().enumerate() {
+            if hooks.should_stop() {
+                return Ok(None);
+            }
+            let (x, spans) = self.cache.states(self.encoder, self.set.texts, piece, &mut || hooks.yield_now())?;
+            let key = DropKey { seed: self.options.seed, step: step as u64, chunk: chunk as u32 };
+            graphs.push(self.encoder.vectors(&x, &spans, Some(key))?);
+            hooks.yield_now();
+        }
+        let detached: Vec<Tensor> = graphs.iter().map(Tensor::detach).collect();
+        let vectors = Var::from_tensor(&Tensor::cat(&detached, 0)?)?;
+        let loss = self.loss(&vectors, &ids, batch)?;
+        let value = loss.to_scalar::<f32>()?;
+        if !value.is_finite() {
+            return Err(not_finite("loss"));
+        }
+        let mut grads: BTreeMap<String, Tensor> = BTreeMap::new();
+        if let Some(g) = loss.backward()?.remove(&vectors) {
+            let mut at = 0;
+            // Graphs are consumed one by one, so the memory of a piece is free before the next one is walked.
+            for graph in graphs {
+                if hooks.should_stop() {
+                    return Ok(None);
+                }
+                let n = graph.dim(0)?;
+                let piece = (&graph * g.narrow(0, at, n)?)?.sum_all()?.backward()?;
+                at += n;
+                for (name, var) in self.encoder.vars() {
+                    if let Some(g) = piece.get(var) {
+                        add(&mut grads, name, g)?;
+                    }
+                }
+                hooks.yield_now();
+            }
+        }
+        let pull = self.pull(&mut grads)?;
+        let grad_norm = adam.update(&grads, rate)?;
+        Ok(Some(StepResult { loss: value, pull, grad_norm }))
+    }
+
+    /// In-batch softmax over the vectors `[texts, hidden]` of `ids`.
+    fn loss(&self, vectors: &Tensor, ids: &[TextId], batch: &[u32]) -> Result<Tensor> {
+        let rows: FxHashMap<TextId, usize> = ids.iter().enumerate().map(|(row, id)| (*id, row)).collect();
+        let pairs: Vec<&Pair> = batch.iter().map(|i| &self.set.pairs[*i as usize]).collect();
+        let device = vectors.device();
+        let means = losses::means(&pairs, ids.len(), |id| rows[&id], device)?;
+        let anchors = unit(&means.matmul(vectors)?)?;
+        let positives: Vec<u32> = pairs.iter().map(|p| rows[&p.positive] as u32).collect();
+        let n = positives.len();
+        let positives = vectors.index_select(&Tensor::from_vec(positives, n, device)?, 0)?;
+        let weights: Vec<f32> = pairs.iter().map(|p| p.weight).collect();
+        let log_q: Vec<f32> = batch.iter().map(|i| self.log_q[*i as usize]).collect();
+        let allowed = losses::allowed(&pairs, self.set.known);
+        losses::info_nce(&anchors, &positives, &allowed, &weights, &log_q, &self.options.loss)
+    }
+
+    /// Adds the gradient of the pull towards the base; returns its weighted value.
+    fn pull(&self, grads: &mut BTreeMap<String, Tensor>) -> Result<f32> {
+        let weight = self.options.pull;
+        if weight == 0.0 {
+            return Ok(0.0);
+        }
+        let vars = self.encoder.vars();
+        let mut parts = Vec::new();
+        match &self.options.method {
+            Method::Lora(l) => {
+                for (name, a) in vars {
+                    let Some(module) = lora::module_of(name) else { continue };
+                    if let Some(b) = vars.get(&lora::var_name(module, 'B')) {
+                        parts.push(losses::adapter_distance(a, b, l.alpha / l.rank as f64)?);
+                    }
+                }
+            }
+            Method::Full => {
+                for (name, base) in &self.origin {
+                    if let Some(w) = vars.get(name) {
+                        parts.push(losses::weight_distance(w, base)?);
+                    }
+                }
+            }
+        }
+        if parts.is_empty() {
+            return Ok(0.0);
+        }
+        let penalty = (Tensor::stack(&parts, 0)?.sum_all()? * weight)?;
+        let from = penalty.backward()?;
+        for (name, var) in vars {
+            if let Some(g) = from.get(var) {
+                add(grads, name, g)?;
+            }
+        }
+        Ok(penalty.to_scalar::<f32>()?)
+    }
+}
+
+/// Adds a gradient to the sum under this name.
+fn add(grads: &mut BTreeMap<String, Tensor>, name: &str, g: &Tensor) -> Result<()> {
+    let g = g.detach();
+    let sum = match grads.get(name) {
+        Some(sum) => (sum + g)?,
+        None => g,
+    };
+    grads.insert(name.to_owned(), sum);
+    Ok(())
+}
