@@ -55,16 +55,8 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics, in the order in which reports print them.
-    pub const ALL: [Self; 8] = [
-        Self::Ndcg,
-        Self::NdcgExponential,
-        Self::Recall,
-        Self::Precision,
-        Self::F1,
-        Self::Hit,
-        Self::Mrr,
-        Self::Map,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Ndcg, Self::NdcgExponential, Self::Recall, Self::Precision, Self::F1, Self::Hit, Self::Mrr, Self::Map];
 
     /// The metric of one list at cut-off `k`.
     ///
@@ -110,9 +102,7 @@ impl Metric {
             Self::Mrr => "1 / rank of the first hit within k, else 0",
             Self::Map => "sum of P@j at hits / all relevant items (not min(relevant, k))",
             Self::Ndcg => "linear gain, log2 discount, ideal from all judged gains cut at k",
-            Self::NdcgExponential => {
-                "gain 2^g − 1, log2 discount, ideal from all judged gains cut at k"
-            }
+            Self::NdcgExponential => "gain 2^g − 1, log2 discount, ideal from all judged gains cut at k",
         }
     }
 }
@@ -123,10 +113,7 @@ pub fn gains_of<T: PartialEq>(list: &[T], judged: &[(T, f64)]) -> Vec<f64> {
         if list[..position].contains(&list[position]) {
             return 0.0;
         }
-        judged
-            .iter()
-            .find(|(item, _)| *item == list[position])
-            .map_or(0.0, |(_, gain)| *gain)
+        judged.iter().find(|(item, _)| *item == list[position]).map_or(0.0, |(_, gain)| *gain)
     };
     (0..list.len()).map(gain).collect()
 }
@@ -143,10 +130,7 @@ fn hits(ranked: &[f64], judged: &[f64], k: usize) -> Result<(usize, usize), Unde
     if relevant == 0 {
         return Err(Undefined::EmptyTruth);
     }
-    Ok((
-        ranked.iter().take(k).filter(|gain| **gain > 0.0).count(),
-        relevant,
-    ))
+    Ok((ranked.iter().take(k).filter(|gain| **gain > 0.0).count(), relevant))
 }
 
 /// P@k: hits among the first k, divided by k even when the list is shorter.
@@ -173,11 +157,7 @@ pub fn recall(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
 /// As [`precision`].
 pub fn f1(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
     let (p, r) = (precision(ranked, judged, k)?, recall(ranked, judged, k)?);
-    Ok(if p + r > 0.0 {
-        2.0 * p * r / (p + r)
-    } else {
-        0.0
-    })
+    Ok(if p + r > 0.0 { 2.0 * p * r / (p + r) } else { 0.0 })
 }
 
 /// Hit@k: 1 when a relevant item is among the first k, else 0.
@@ -225,11 +205,7 @@ pub fn discount(position: usize) -> f64 {
 pub(crate) fn ideal_dcg(judged: &[f64], k: usize, gain: Gain) -> f64 {
     let mut best: Vec<f64> = judged.iter().map(|value| gain.of(*value)).collect();
     best.sort_by(|left, right| right.total_cmp(left));
-    best.iter()
-        .take(k)
-        .enumerate()
-        .map(|(position, value)| value * discount(position))
-        .sum()
+    best.iter().take(k).enumerate().map(|(position, value)| value * discount(position)).sum()
 }
 
 /// NDCG@k (Järvelin and Kekäläinen 2002) with log2 discount; the ideal is built from all judged gains.
@@ -238,11 +214,6 @@ pub(crate) fn ideal_dcg(judged: &[f64], k: usize, gain: Gain) -> f64 {
 /// As [`precision`].
 pub fn ndcg(ranked: &[f64], judged: &[f64], k: usize, gain: Gain) -> Measure {
     hits(ranked, judged, k)?;
-    let dcg: f64 = ranked
-        .iter()
-        .take(k)
-        .enumerate()
-        .map(|(i, value)| gain.of(*value) * discount(i))
-        .sum();
+    let dcg: f64 = ranked.iter().take(k).enumerate().map(|(i, value)| gain.of(*value) * discount(i)).sum();
     Ok(dcg / ideal_dcg(judged, k, gain))
 }

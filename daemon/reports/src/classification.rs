@@ -32,11 +32,7 @@ pub fn auc(labels: &[bool], scores: &[f64]) -> Measure {
     // Twice the number of concordant pairs stays an integer, so ties cost no rounding.
     let (mut below, mut twice, mut start) = (0_u128, 0_u128, 0);
     while start < order.len() {
-        let end = start
-            + order[start..]
-                .iter()
-                .take_while(|&&i| scores[i] == scores[order[start]])
-                .count();
+        let end = start + order[start..].iter().take_while(|&&i| scores[i] == scores[order[start]]).count();
         let up = order[start..end].iter().filter(|&&i| labels[i]).count() as u128;
         let down = (end - start) as u128 - up;
         twice += up * (2 * below + down);
@@ -87,10 +83,7 @@ pub fn gauc(users: &[(&[bool], &[f64])], weight: GaucWeight) -> Result<Gauc, Und
     if total == 0.0 {
         return Err(Undefined::OneClass);
     }
-    Ok(Gauc {
-        value: sum / total,
-        skipped: skipped as f64 / users.len() as f64,
-    })
+    Ok(Gauc { value: sum / total, skipped: skipped as f64 / users.len() as f64 })
 }
 
 /// Mean negative log-likelihood, probabilities clipped to [`CLIP`].
@@ -140,11 +133,7 @@ pub struct Calibration {
 ///
 /// # Errors
 /// [`Undefined::BadParameter`] for no bins or a probability outside [0, 1]; length, emptiness, finiteness.
-pub fn calibration(
-    labels: &[bool],
-    probabilities: &[f64],
-    binning: Binning,
-) -> Result<Calibration, Undefined> {
+pub fn calibration(labels: &[bool], probabilities: &[f64], binning: Binning) -> Result<Calibration, Undefined> {
     checked(labels, probabilities)?;
     let (Binning::EqualWidth(bins) | Binning::EqualMass(bins)) = binning;
     if bins == 0 || probabilities.iter().any(|p| !(0.0..=1.0).contains(p)) {
@@ -154,9 +143,7 @@ pub fn calibration(
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&left, &right| probabilities[left].total_cmp(&probabilities[right]));
     let bin_of = |place: usize| match binning {
-        Binning::EqualWidth(_) => {
-            ((probabilities[order[place]] * bins as f64) as usize).min(bins - 1)
-        }
+        Binning::EqualWidth(_) => ((probabilities[order[place]] * bins as f64) as usize).min(bins - 1),
         Binning::EqualMass(_) => {
             // Equal probabilities share the bin of the first of them, so the input order cannot matter.
             let value = probabilities[order[place]];
@@ -168,11 +155,7 @@ pub fn calibration(
         let bin = bin_of(start);
         let end = start + (start..n).take_while(|&place| bin_of(place) == bin).count();
         let mass = (end - start) as f64;
-        let confidence = order[start..end]
-            .iter()
-            .map(|&i| probabilities[i])
-            .sum::<f64>()
-            / mass;
+        let confidence = order[start..end].iter().map(|&i| probabilities[i]).sum::<f64>() / mass;
         let accuracy = order[start..end].iter().filter(|&&i| labels[i]).count() as f64 / mass;
         let gap = (accuracy - confidence).abs();
         ece += mass / n as f64 * gap;
@@ -202,17 +185,9 @@ mod tests {
     #[test]
     fn vector_r3_gauc() {
         let labels = [bits("1001"), bits("10"), bits("11"), bits("100")];
-        let scores = [
-            vec![0.9, 0.8, 0.2, 0.1],
-            vec![0.3, 0.3],
-            vec![0.9, 0.1],
-            vec![0.9, 0.2, 0.1],
-        ];
-        let users: Vec<(&[bool], &[f64])> = labels
-            .iter()
-            .zip(&scores)
-            .map(|(l, s)| (l.as_slice(), s.as_slice()))
-            .collect();
+        let scores = [vec![0.9, 0.8, 0.2, 0.1], vec![0.3, 0.3], vec![0.9, 0.1], vec![0.9, 0.2, 0.1]];
+        let users: Vec<(&[bool], &[f64])> =
+            labels.iter().zip(&scores).map(|(l, s)| (l.as_slice(), s.as_slice())).collect();
         assert_eq!(auc(users[0].0, users[0].1), Ok(0.5));
         assert_eq!(auc(users[1].0, users[1].1), Ok(0.5));
         assert_eq!(auc(users[2].0, users[2].1), Err(Undefined::OneClass));
@@ -233,10 +208,7 @@ mod tests {
         close(five.ece, 0.157);
         close(five.mce, 0.45);
         close(five.ratio.unwrap(), 1.0925);
-        close(
-            calibration(&y, &p, Binning::EqualWidth(10)).unwrap().ece,
-            0.227,
-        );
+        close(calibration(&y, &p, Binning::EqualWidth(10)).unwrap().ece, 0.227);
     }
 
     #[test]

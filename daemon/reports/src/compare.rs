@@ -85,12 +85,7 @@ pub fn student_test(differences: &[f64], level: f64) -> Result<StudentTest, Unde
     let error = sd / n.sqrt();
     let half = student_quantile(0.5 + level / 2.0, freedom) * error;
     let t = centre / error;
-    Ok(StudentTest {
-        t,
-        p: 2.0 * student_cdf(-t.abs(), freedom),
-        low: centre - half,
-        high: centre + half,
-    })
+    Ok(StudentTest { t, p: 2.0 * student_cdf(-t.abs(), freedom), low: centre - half, high: centre + half })
 }
 
 /// Compares two arms user by user. `None` marks a user on whom the metric is undefined; a user without list has 0, not `None`.
@@ -111,11 +106,7 @@ pub fn compare_paired(
     if !(alpha > 0.0 && alpha < 0.5) || replicates == 0 {
         return Err(Undefined::BadParameter);
     }
-    let pairs: Vec<(f64, f64)> = candidate
-        .iter()
-        .zip(opponent)
-        .filter_map(|(c, o)| Some(((*c)?, (*o)?)))
-        .collect();
+    let pairs: Vec<(f64, f64)> = candidate.iter().zip(opponent).filter_map(|(c, o)| Some(((*c)?, (*o)?))).collect();
     if pairs.iter().any(|(c, o)| !c.is_finite() || !o.is_finite()) {
         return Err(Undefined::NotFinite);
     }
@@ -124,9 +115,7 @@ pub fn compare_paired(
     }
     let differences: Vec<f64> = pairs.iter().map(|(c, o)| c - o).collect();
     let difference = mean(&differences)?;
-    let sample = bootstrap_statistic(pairs.len(), replicates, seed, |weights| {
-        weighted_mean(&differences, weights)
-    });
+    let sample = bootstrap_statistic(pairs.len(), replicates, seed, |weights| weighted_mean(&differences, weights));
     let mut sorted: Vec<f64> = sample.into_iter().filter_map(Result::ok).collect();
     if sorted.is_empty() {
         return Err(Undefined::TooFew);
@@ -144,10 +133,7 @@ pub fn compare_paired(
     let (lower, lower_method) = if alpha * sorted.len() as f64 >= TAIL {
         (quantile_sorted(&sorted, alpha), "bootstrap")
     } else {
-        (
-            difference + student_quantile(alpha, (n - 1) as f64) * sd / (n as f64).sqrt(),
-            "student",
-        )
+        (difference + student_quantile(alpha, (n - 1) as f64) * sd / (n as f64).sqrt(), "student")
     };
     Ok(PairedComparison {
         n_used: n,
@@ -182,24 +168,13 @@ pub fn cuped(arms: &[(&[f64], &[f64])]) -> Result<(Vec<Vec<f64>>, f64), Undefine
     let all_x: Vec<f64> = arms.iter().flat_map(|(x, _)| x.iter().copied()).collect();
     let all_y: Vec<f64> = arms.iter().flat_map(|(_, y)| y.iter().copied()).collect();
     let (centre, level) = (mean(&all_x)?, mean(&all_y)?);
-    let covariance: f64 = all_x
-        .iter()
-        .zip(&all_y)
-        .map(|(a, b)| (a - centre) * (b - level))
-        .sum();
+    let covariance: f64 = all_x.iter().zip(&all_y).map(|(a, b)| (a - centre) * (b - level)).sum();
     let variance: f64 = all_x.iter().map(|a| (a - centre) * (a - centre)).sum();
     if variance == 0.0 {
         return Err(Undefined::ZeroDenominator);
     }
     let theta = covariance / variance;
-    let adjusted = arms
-        .iter()
-        .map(|(x, y)| {
-            x.iter()
-                .zip(*y)
-                .map(|(a, b)| b - theta * (a - centre))
-                .collect()
-        })
-        .collect();
+    let adjusted =
+        arms.iter().map(|(x, y)| x.iter().zip(*y).map(|(a, b)| b - theta * (a - centre)).collect()).collect();
     Ok((adjusted, theta))
 }

@@ -35,9 +35,7 @@ pub fn normal_cdf(x: f64) -> f64 {
             let horner = |coefficients: &[f64]| coefficients.iter().fold(0.0, |sum, c| sum * z + c);
             e * horner(&TOP) / horner(&BOTTOM)
         } else {
-            let fraction = [4.0, 3.0, 2.0, 1.0]
-                .iter()
-                .fold(z + 0.65, |sum, step| z + step / sum);
+            let fraction = [4.0, 3.0, 2.0, 1.0].iter().fold(z + 0.65, |sum, step| z + step / sum);
             e / fraction / 2.506_628_274_631
         }
     };
@@ -51,11 +49,7 @@ fn bisect(mut low: f64, mut high: f64, target: f64, f: impl Fn(f64) -> f64) -> f
         if middle == low || middle == high {
             break;
         }
-        if f(middle) < target {
-            low = middle
-        } else {
-            high = middle
-        }
+        if f(middle) < target { low = middle } else { high = middle }
     }
     f64::midpoint(low, high)
 }
@@ -91,12 +85,7 @@ pub fn ln_gamma(x: f64) -> f64 {
         return (std::f64::consts::PI / (std::f64::consts::PI * x).sin()).ln() - ln_gamma(1.0 - x);
     }
     let x = x - 1.0;
-    let sum = C
-        .iter()
-        .enumerate()
-        .fold(0.999_999_999_999_809_9, |sum, (i, c)| {
-            sum + c / (x + i as f64 + 1.0)
-        });
+    let sum = C.iter().enumerate().fold(0.999_999_999_999_809_9, |sum, (i, c)| sum + c / (x + i as f64 + 1.0));
     let t = x + 7.5;
     0.5 * (2.0 * std::f64::consts::PI).ln() + (x + 0.5) * t.ln() - t + sum.ln()
 }
@@ -113,8 +102,7 @@ pub fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x > (a + 1.0) / (a + b + 2.0) {
         return 1.0 - incomplete_beta(b, a, 1.0 - x);
     }
-    let front =
-        (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (1.0 - x).ln()).exp() / a;
+    let front = (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (1.0 - x).ln()).exp() / a;
     let tiny = 1e-300;
     let floor = |value: f64| if value.abs() < tiny { tiny } else { value };
     let (mut c, mut d) = (1.0, 1.0 / floor(1.0 - (a + b) * x / (a + 1.0)));
@@ -188,9 +176,6 @@ mod tests {
             assert!((value - wanted).abs() < 1e-9, "{value} is not {wanted}");
         }
         let tail = normal_cdf(-10.0);
-        assert!(
-            (tail / 7.619_853_024_160_526e-24 - 1.0).abs() < 1e-6,
-            "{tail}"
-        );
+        assert!((tail / 7.619_853_024_160_526e-24 - 1.0).abs() < 1e-6, "{tail}");
     }
 }

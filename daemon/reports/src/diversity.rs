@@ -11,11 +11,7 @@ use crate::value::{Measure, Undefined, finite};
 ///
 /// # Errors
 /// [`Undefined::BadParameter`] for an item outside the catalogue.
-pub fn counts<L: AsRef<[u32]>>(
-    lists: &[L],
-    k: usize,
-    catalogue: usize,
-) -> Result<Vec<f64>, Undefined> {
+pub fn counts<L: AsRef<[u32]>>(lists: &[L], k: usize, catalogue: usize) -> Result<Vec<f64>, Undefined> {
     exposure_counts(lists, k, catalogue, Attention::Uniform)
 }
 
@@ -32,9 +28,7 @@ pub fn exposure_counts<L: AsRef<[u32]>>(
     let mut counts = vec![0.0; catalogue];
     for list in lists {
         for (position, &item) in list.as_ref().iter().take(k).enumerate() {
-            *counts
-                .get_mut(item as usize)
-                .ok_or(Undefined::BadParameter)? += attention.at(position);
+            *counts.get_mut(item as usize).ok_or(Undefined::BadParameter)? += attention.at(position);
         }
     }
     Ok(counts)
@@ -58,18 +52,11 @@ pub fn coverage(counts: &[f64]) -> Measure {
 }
 
 fn total(counts: &[f64]) -> Measure {
-    if counts
-        .iter()
-        .any(|count| !count.is_finite() || *count < 0.0)
-    {
+    if counts.iter().any(|count| !count.is_finite() || *count < 0.0) {
         return Err(Undefined::NotFinite);
     }
     let total: f64 = counts.iter().sum();
-    if total > 0.0 {
-        Ok(total)
-    } else {
-        Err(Undefined::NoObservations)
-    }
+    if total > 0.0 { Ok(total) } else { Err(Undefined::NoObservations) }
 }
 
 /// Gini coefficient Σ(2i−n−1)c_(i) / (nΣc) with zeros included; 0 is equal, lower is more equal.
@@ -81,11 +68,7 @@ pub fn gini(counts: &[f64]) -> Measure {
     let mut sorted = counts.to_vec();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len() as f64;
-    let weighted: f64 = sorted
-        .iter()
-        .enumerate()
-        .map(|(i, c)| (2.0 * (i as f64 + 1.0) - n - 1.0) * c)
-        .sum();
+    let weighted: f64 = sorted.iter().enumerate().map(|(i, c)| (2.0 * (i as f64 + 1.0) - n - 1.0) * c).sum();
     finite(weighted / (n * total))
 }
 
@@ -96,11 +79,7 @@ pub fn gini(counts: &[f64]) -> Measure {
 pub fn entropy(counts: &[f64]) -> Measure {
     let total = total(counts)?;
     let term = |count: &f64| {
-        if *count > 0.0 {
-            -(count / total) * (count / total).ln()
-        } else {
-            0.0
-        }
+        if *count > 0.0 { -(count / total) * (count / total).ln() } else { 0.0 }
     };
     // An order that does not depend on the catalogue, so that renumbering items changes no bit.
     let mut sorted = counts.to_vec();
@@ -124,11 +103,7 @@ pub fn hhi(counts: &[f64]) -> Result<(f64, Measure), Undefined> {
     let total = total(counts)?;
     let index: f64 = counts.iter().map(|count| (count / total).powi(2)).sum();
     let even = 1.0 / counts.len() as f64;
-    let normalised = if counts.len() < 2 {
-        Err(Undefined::ZeroDenominator)
-    } else {
-        Ok((index - even) / (1.0 - even))
-    };
+    let normalised = if counts.len() < 2 { Err(Undefined::ZeroDenominator) } else { Ok((index - even) / (1.0 - even)) };
     Ok((index, normalised))
 }
 
@@ -156,11 +131,7 @@ pub fn tail_membership(popularity: &[f64], head: f64) -> Result<Vec<f64>, Undefi
         if level <= 0.0 || missing <= 1e-9 * goal {
             break;
         }
-        let end = start
-            + order[start..]
-                .iter()
-                .take_while(|&&item| popularity[item] == level)
-                .count();
+        let end = start + order[start..].iter().take_while(|&&item| popularity[item] == level).count();
         let equal = (end - start) as f64;
         let needed = ((missing / level) - 1e-9).ceil().min(equal);
         for &item in &order[start..end] {
@@ -179,12 +150,7 @@ pub fn tail_membership(popularity: &[f64], head: f64) -> Result<Vec<f64>, Undefi
 pub fn tail_share(exposure: &[f64], tail: &[f64]) -> Measure {
     crate::value::same_length(exposure.len(), tail.len())?;
     let total = total(exposure)?;
-    Ok(exposure
-        .iter()
-        .zip(tail)
-        .map(|(seen, member)| seen * member)
-        .sum::<f64>()
-        / total)
+    Ok(exposure.iter().zip(tail).map(|(seen, member)| seen * member).sum::<f64>() / total)
 }
 
 /// Cosine of two vectors of one length.
@@ -230,12 +196,7 @@ pub fn ild_by(list: &[u32], mut similarity: impl FnMut(u32, u32) -> Measure) -> 
 /// As [`ild_by`] and [`cosine`].
 pub fn ild<V: AsRef<[f32]>>(vectors: &[V]) -> Measure {
     let places: Vec<u32> = (0..vectors.len() as u32).collect();
-    ild_by(&places, |left, right| {
-        cosine(
-            vectors[left as usize].as_ref(),
-            vectors[right as usize].as_ref(),
-        )
-    })
+    ild_by(&places, |left, right| cosine(vectors[left as usize].as_ref(), vectors[right as usize].as_ref()))
 }
 
 /// Fewest events from which a shopper's taste distribution is made.
@@ -259,11 +220,7 @@ pub fn calibration_kl(history: &[f64], list: &[f64], events: usize, alpha: f64) 
     let (p_total, q_total) = (total(history)?, total(list)?);
     let term = |(p, q): (&f64, &f64)| {
         let (p, q) = (p / p_total, q / q_total);
-        if p > 0.0 {
-            p * (p / ((1.0 - alpha) * q + alpha * p)).ln()
-        } else {
-            0.0
-        }
+        if p > 0.0 { p * (p / ((1.0 - alpha) * q + alpha * p)).ln() } else { 0.0 }
     };
     finite(history.iter().zip(list).map(term).sum())
 }

@@ -27,9 +27,7 @@ pub fn psi(reference: &[f64], current: &[f64]) -> Measure {
 fn edges(reference: &[f64], bins: usize) -> Vec<f64> {
     let mut sorted = reference.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let mut edges: Vec<f64> = (1..bins)
-        .map(|bin| quantile_sorted(&sorted, bin as f64 / bins as f64))
-        .collect();
+    let mut edges: Vec<f64> = (1..bins).map(|bin| quantile_sorted(&sorted, bin as f64 / bins as f64)).collect();
     edges.dedup();
     edges
 }
@@ -61,11 +59,7 @@ pub fn psi_samples(
     if bins < 2 || permutations == 0 {
         return Err(Undefined::BadParameter);
     }
-    if reference
-        .iter()
-        .chain(current)
-        .any(|value| !value.is_finite())
-    {
+    if reference.iter().chain(current).any(|value| !value.is_finite()) {
         return Err(Undefined::NotFinite);
     }
     let edges = edges(reference, bins);
@@ -95,15 +89,11 @@ mod tests {
 
     #[test]
     fn the_permutation_threshold_follows_the_sample_size() {
-        let wave = |n: usize, phase: usize| -> Vec<f64> {
-            (0..n).map(|i| ((i * 7919 + phase) % 1009) as f64).collect()
-        };
+        let wave =
+            |n: usize, phase: usize| -> Vec<f64> { (0..n).map(|i| ((i * 7919 + phase) % 1009) as f64).collect() };
         let (same, floor) = psi_samples(&wave(60, 0), &wave(60, 333), 10, 300, 1).unwrap();
         assert!(same < floor, "{same} {floor}");
-        assert!(
-            floor > 0.1,
-            "sixty values swing by more than the usual rule: {floor}"
-        );
+        assert!(floor > 0.1, "sixty values swing by more than the usual rule: {floor}");
         let moved: Vec<f64> = wave(1000, 0).iter().map(|value| value * 1.3).collect();
         let (shifted, floor) = psi_samples(&wave(1000, 0), &moved, 10, 300, 1).unwrap();
         assert!(shifted > floor && floor < 0.05, "{shifted} {floor}");

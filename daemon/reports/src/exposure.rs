@@ -27,9 +27,7 @@ impl Attention {
     pub fn at(self, position: usize) -> f64 {
         match self {
             Self::Logarithmic => crate::accuracy::discount(position),
-            Self::Rbp { persistence } => {
-                persistence.powi(i32::try_from(position).unwrap_or(i32::MAX))
-            }
+            Self::Rbp { persistence } => persistence.powi(i32::try_from(position).unwrap_or(i32::MAX)),
             Self::Uniform => 1.0,
         }
     }
@@ -71,12 +69,7 @@ pub fn group_exposure(
     for &group in group_of {
         sums.get_mut(group).ok_or(Undefined::BadParameter)?.items += 1;
     }
-    let group = |item: u32| {
-        group_of
-            .get(item as usize)
-            .copied()
-            .ok_or(Undefined::BadParameter)
-    };
+    let group = |item: u32| group_of.get(item as usize).copied().ok_or(Undefined::BadParameter);
     for one in served {
         for (position, item) in one.list.iter().enumerate() {
             let sum = &mut sums[group(*item)?];
@@ -93,11 +86,7 @@ pub fn group_exposure(
 }
 
 fn ratio(top: f64, bottom: f64) -> Measure {
-    if bottom > 0.0 {
-        Ok(top / bottom)
-    } else {
-        Err(Undefined::ZeroDenominator)
-    }
+    if bottom > 0.0 { Ok(top / bottom) } else { Err(Undefined::ZeroDenominator) }
 }
 
 /// Demographic parity of exposure: (E_g / |g|) / (E_h / |h|) (Singh and Joachims 2018).
@@ -105,10 +94,7 @@ fn ratio(top: f64, bottom: f64) -> Measure {
 /// # Errors
 /// [`Undefined::ZeroDenominator`] when a group is empty or h was never shown.
 pub fn parity_ratio(g: &GroupExposure, h: &GroupExposure) -> Measure {
-    ratio(
-        ratio(g.exposure, g.items as f64)?,
-        ratio(h.exposure, h.items as f64)?,
-    )
+    ratio(ratio(g.exposure, g.items as f64)?, ratio(h.exposure, h.items as f64)?)
 }
 
 /// Disparate treatment ratio: mean exposure per mean relevance of g over that of h.
@@ -116,10 +102,7 @@ pub fn parity_ratio(g: &GroupExposure, h: &GroupExposure) -> Measure {
 /// # Errors
 /// [`Undefined::ZeroDenominator`] when a group is empty or without relevance, or h was never shown.
 pub fn treatment_ratio(g: &GroupExposure, h: &GroupExposure) -> Measure {
-    ratio(
-        ratio(g.exposure, g.relevance)?,
-        ratio(h.exposure, h.relevance)?,
-    )
+    ratio(ratio(g.exposure, g.relevance)?, ratio(h.exposure, h.relevance)?)
 }
 
 /// Disparate impact ratio: as [`treatment_ratio`] with click gain in place of exposure.
@@ -140,47 +123,27 @@ pub fn total_variation(left: &[f64], right: &[f64]) -> Measure {
     if !(a > 0.0 && b > 0.0) {
         return Err(Undefined::ZeroDenominator);
     }
-    Ok(0.5
-        * left
-            .iter()
-            .zip(right)
-            .map(|(x, y)| (x / a - y / b).abs())
-            .sum::<f64>())
+    Ok(0.5 * left.iter().zip(right).map(|(x, y)| (x / a - y / b).abs()).sum::<f64>())
 }
 
 /// Inequity of amortised attention (Biega 2018): Σ_i |A_i − R_i|, attention and relevance normalised to 1 per list, summed over lists.
 ///
 /// # Errors
 /// [`Undefined::NoObservations`] when no list has both items and relevance, [`Undefined::BadParameter`] for an unknown item.
-pub fn amortised_inequity(
-    served: &[Served<'_>],
-    catalogue: usize,
-    attention: Attention,
-) -> Measure {
+pub fn amortised_inequity(served: &[Served<'_>], catalogue: usize, attention: Attention) -> Measure {
     let mut debt = vec![0.0; catalogue];
     let mut used = 0_usize;
-    for one in served
-        .iter()
-        .filter(|one| !one.list.is_empty() && !one.relevant.is_empty())
-    {
+    for one in served.iter().filter(|one| !one.list.is_empty() && !one.relevant.is_empty()) {
         used += 1;
-        let whole: f64 = (0..one.list.len())
-            .map(|position| attention.at(position))
-            .sum();
+        let whole: f64 = (0..one.list.len()).map(|position| attention.at(position)).sum();
         for (position, &item) in one.list.iter().enumerate() {
-            *debt.get_mut(item as usize).ok_or(Undefined::BadParameter)? +=
-                attention.at(position) / whole;
+            *debt.get_mut(item as usize).ok_or(Undefined::BadParameter)? += attention.at(position) / whole;
         }
         for &item in one.relevant {
-            *debt.get_mut(item as usize).ok_or(Undefined::BadParameter)? -=
-                1.0 / one.relevant.len() as f64;
+            *debt.get_mut(item as usize).ok_or(Undefined::BadParameter)? -= 1.0 / one.relevant.len() as f64;
         }
     }
-    if used == 0 {
-        Err(Undefined::NoObservations)
-    } else {
-        Ok(debt.iter().map(|value| value.abs()).sum())
-    }
+    if used == 0 { Err(Undefined::NoObservations) } else { Ok(debt.iter().map(|value| value.abs()).sum()) }
 }
 
 /// A ratio under two attention models, and whether the finding survives the change.
@@ -206,15 +169,10 @@ pub fn robust_ratio(
     of: impl Fn(&GroupExposure, &GroupExposure) -> Measure,
 ) -> Result<RobustRatio, Undefined> {
     let groups = g.max(h).max(group_of.iter().copied().max().unwrap_or(0)) + 1;
-    let under =
-        |model| group_exposure(served, group_of, groups, model).map(|sums| of(&sums[g], &sums[h]));
+    let under = |model| group_exposure(served, group_of, groups, model).map(|sums| of(&sums[g], &sums[h]));
     let (first, second) = (under(attention)?, under(other)?);
     let flips = matches!((first, second), (Ok(a), Ok(b)) if (a - 1.0) * (b - 1.0) < 0.0);
-    Ok(RobustRatio {
-        value: first.into(),
-        other: second.into(),
-        depends_on_exposure_model: flips,
-    })
+    Ok(RobustRatio { value: first.into(), other: second.into(), depends_on_exposure_model: flips })
 }
 
 /// NDKL (Geyik 2019): Σ_i KL(share of groups in the first i ‖ target) / log2(i+1), over Σ_i 1/log2(i+1); 0 is on target.
@@ -235,12 +193,8 @@ pub fn ndkl(groups_by_rank: &[usize], target: &[f64]) -> Measure {
             return Err(Undefined::NoSupport);
         }
         let n = (position + 1) as f64;
-        let kl: f64 = seen
-            .iter()
-            .zip(target)
-            .filter(|(s, _)| **s > 0.0)
-            .map(|(s, t)| s / n * (s / n / (t / whole)).ln())
-            .sum();
+        let kl: f64 =
+            seen.iter().zip(target).filter(|(s, _)| **s > 0.0).map(|(s, t)| s / n * (s / n / (t / whole)).ln()).sum();
         let weight = crate::accuracy::discount(position);
         sum += kl * weight;
         norm += weight;

@@ -23,11 +23,7 @@ pub fn min_over_max(means: &[f64]) -> Measure {
     gap(means)?;
     let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let low = means.iter().copied().fold(f64::INFINITY, f64::min);
-    if high == 0.0 {
-        Err(Undefined::ZeroDenominator)
-    } else {
-        finite(low / high)
-    }
+    if high == 0.0 { Err(Undefined::ZeroDenominator) } else { finite(low / high) }
 }
 
 /// Mean absolute difference over pairs: MADR on mean NDCG, MADr on mean predicted score.
@@ -38,10 +34,7 @@ pub fn mean_pairwise(means: &[f64]) -> Measure {
     gap(means)?;
     let mut sum = 0.0;
     for (place, left) in means.iter().enumerate() {
-        sum += means[place + 1..]
-            .iter()
-            .map(|right| (left - right).abs())
-            .sum::<f64>();
+        sum += means[place + 1..].iter().map(|right| (left - right).abs()).sum::<f64>();
     }
     finite(sum / (means.len() * (means.len() - 1) / 2) as f64)
 }

@@ -85,12 +85,7 @@ pub struct GateOptions {
 
 impl Default for GateOptions {
     fn default() -> Self {
-        Self {
-            alpha: 0.025,
-            min_users: 30,
-            replicates: REPLICATES,
-            seed: 0,
-        }
+        Self { alpha: 0.025, min_users: 30, replicates: REPLICATES, seed: 0 }
     }
 }
 
@@ -199,29 +194,15 @@ impl GateDecision {
 }
 
 fn judge(trial: &Trial<'_>, options: &GateOptions) -> TrialOutcome {
-    let result = compare_paired(
-        trial.candidate,
-        trial.values,
-        options.alpha,
-        options.replicates,
-        options.seed,
-    );
+    let result = compare_paired(trial.candidate, trial.values, options.alpha, options.replicates, options.seed);
     let sane = match trial.rule {
         Rule::Better => true,
         Rule::NotWorse { margin } => margin > 0.0 && margin.is_finite(),
     };
     let (verdict, comparison, undefined) = match result {
         Err(reason) => (TrialVerdict::InsufficientData, None, Some(reason)),
-        Ok(_) if !sane => (
-            TrialVerdict::InsufficientData,
-            None,
-            Some(Undefined::BadParameter),
-        ),
-        Ok(comparison) => (
-            word(&comparison, trial.rule, options),
-            Some(comparison),
-            None,
-        ),
+        Ok(_) if !sane => (TrialVerdict::InsufficientData, None, Some(Undefined::BadParameter)),
+        Ok(comparison) => (word(&comparison, trial.rule, options), Some(comparison), None),
     };
     TrialOutcome {
         metric: trial.metric.clone(),
@@ -243,11 +224,7 @@ fn word(comparison: &PairedComparison, rule: Rule, options: &GateOptions) -> Tri
         TrialVerdict::NotWorse
     } else if comparison.interval.high < 0.0 {
         TrialVerdict::Worse
-    } else if comparison
-        .detectable
-        .value
-        .is_none_or(|effect| comparison.difference.abs() < effect)
-    {
+    } else if comparison.detectable.value.is_none_or(|effect| comparison.difference.abs() < effect) {
         TrialVerdict::NotMeasurable
     } else {
         TrialVerdict::NotShown
@@ -277,29 +254,16 @@ fn reason(outcome: &TrialOutcome) -> String {
 #[must_use]
 pub fn gate(trials: &[Trial<'_>], options: &GateOptions) -> GateDecision {
     let outcomes: Vec<TrialOutcome> = trials.iter().map(|trial| judge(trial, options)).collect();
-    let mut reasons: Vec<String> = outcomes
-        .iter()
-        .filter(|outcome| !outcome.verdict.passed())
-        .map(reason)
-        .collect();
-    let primary = outcomes
-        .iter()
-        .any(|outcome| outcome.purpose == Purpose::Primary);
+    let mut reasons: Vec<String> = outcomes.iter().filter(|outcome| !outcome.verdict.passed()).map(reason).collect();
+    let primary = outcomes.iter().any(|outcome| outcome.purpose == Purpose::Primary);
     if !primary {
         reasons.push("no primary metric was compared".to_owned());
     }
-    let failed = outcomes
-        .iter()
-        .any(|o| !o.verdict.passed() && o.verdict != TrialVerdict::InsufficientData);
+    let failed = outcomes.iter().any(|o| !o.verdict.passed() && o.verdict != TrialVerdict::InsufficientData);
     let verdict = match (failed, reasons.is_empty()) {
         (true, _) => GateVerdict::Reject,
         (false, true) => GateVerdict::Promote,
         (false, false) => GateVerdict::InsufficientData,
     };
-    GateDecision {
-        verdict,
-        reasons,
-        trials: outcomes,
-        options: *options,
-    }
+    GateDecision { verdict, reasons, trials: outcomes, options: *options }
 }

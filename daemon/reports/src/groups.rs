@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::gaps::{gap, holm, mean_pairwise, min_over_max};
-use crate::resample::{
-    Interval, bootstrap_statistic, generator, percentile_interval, quantile_sorted, shuffle,
-};
+use crate::resample::{Interval, bootstrap_statistic, generator, percentile_interval, quantile_sorted, shuffle};
 use crate::value::{Measure, Undefined, Value, mean, same_length};
 
 /// Label of users without a declared, consented attribute.
@@ -185,10 +183,7 @@ pub fn group_report(
     if values.iter().flatten().any(|value| !value.is_finite()) {
         return Err(Undefined::NotFinite);
     }
-    if options.suppress_below > options.compare_from
-        || options.compare_from == 0
-        || options.replicates == 0
-    {
+    if options.suppress_below > options.compare_from || options.compare_from == 0 || options.replicates == 0 {
         return Err(Undefined::BadParameter);
     }
     let mut members: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -198,20 +193,11 @@ pub fn group_report(
     }
     let groups: Vec<(&str, Vec<f64>)> = members.into_iter().collect();
     let visible = |users: &[f64]| users.len() >= options.suppress_below.max(1);
-    let compared = |name: &str, users: &[f64]| {
-        users.len() >= options.compare_from && (options.compare_unknown || name != UNKNOWN)
-    };
-    let n_used: usize = groups
-        .iter()
-        .filter(|(_, users)| visible(users))
-        .map(|(_, users)| users.len())
-        .sum();
+    let compared =
+        |name: &str, users: &[f64]| users.len() >= options.compare_from && (options.compare_unknown || name != UNKNOWN);
+    let n_used: usize = groups.iter().filter(|(_, users)| visible(users)).map(|(_, users)| users.len()).sum();
     let share = |n: usize| {
-        if n_used == 0 {
-            Err(Undefined::NoObservations)
-        } else {
-            Ok(n as f64 / n_used as f64)
-        }
+        if n_used == 0 { Err(Undefined::NoObservations) } else { Ok(n as f64 / n_used as f64) }
     };
 
     // One bootstrap over all users serves every group's interval and the gap's.
@@ -227,55 +213,31 @@ pub fn group_report(
         rows.push(GroupRow {
             group: (*name).to_owned(),
             n: (!hidden).then_some(users.len()),
-            share: if hidden {
-                Err(Undefined::Suppressed)
-            } else {
-                share(users.len())
-            }
-            .into(),
+            share: if hidden { Err(Undefined::Suppressed) } else { share(users.len()) }.into(),
             mean: match display {
                 Display::Suppressed => Err(Undefined::Suppressed),
                 Display::IntervalOnly => Err(Undefined::TooFew),
                 Display::Shown => mean(users),
             }
             .into(),
-            interval: if hidden {
-                None
-            } else {
-                percentile_interval(sample, options.level).ok()
-            },
+            interval: if hidden { None } else { percentile_interval(sample, options.level).ok() },
             display,
             compared: compared(name, users),
         });
     }
 
     let chosen: Vec<usize> = (0..groups.len()).filter(|&i| rows[i].compared).collect();
-    let means: Vec<f64> = chosen
-        .iter()
-        .filter_map(|&i| mean(&groups[i].1).ok())
-        .collect();
+    let means: Vec<f64> = chosen.iter().filter_map(|&i| mean(&groups[i].1).ok()).collect();
     let observed = gap(&means);
-    let unknown = groups
-        .iter()
-        .find(|(name, users)| *name == UNKNOWN && visible(users))
-        .map_or(0, |(_, users)| users.len());
-    let unknown_hidden = groups
-        .iter()
-        .any(|(name, users)| *name == UNKNOWN && !visible(users));
+    let unknown =
+        groups.iter().find(|(name, users)| *name == UNKNOWN && visible(users)).map_or(0, |(_, users)| users.len());
+    let unknown_hidden = groups.iter().any(|(name, users)| *name == UNKNOWN && !visible(users));
     let mut report = GroupReport {
         attribute: attribute.to_owned(),
         metric: metric.to_owned(),
-        suppressed: rows
-            .iter()
-            .filter(|row| row.display == Display::Suppressed)
-            .count(),
+        suppressed: rows.iter().filter(|row| row.display == Display::Suppressed).count(),
         n_used,
-        unknown_share: if unknown_hidden {
-            Err(Undefined::Suppressed)
-        } else {
-            share(unknown)
-        }
-        .into(),
+        unknown_share: if unknown_hidden { Err(Undefined::Suppressed) } else { share(unknown) }.into(),
         gap: observed.into(),
         gap_interval: None,
         ratio: min_over_max(&means).into(),
@@ -292,28 +254,18 @@ pub fn group_report(
         return Ok(report);
     };
     let replicate_gap = |b: usize| {
-        let means: Result<Vec<f64>, Undefined> =
-            chosen.iter().map(|&i| replicate_means[i][b]).collect();
+        let means: Result<Vec<f64>, Undefined> = chosen.iter().map(|&i| replicate_means[i][b]).collect();
         means.and_then(|means| gap(&means))
     };
     let gaps: Vec<Measure> = (0..options.replicates).map(replicate_gap).collect();
     report.gap_interval = percentile_interval(&gaps, options.level).ok();
-    report.worst = chosen
-        .iter()
-        .zip(&means)
-        .min_by(|left, right| left.1.total_cmp(right.1))
-        .map(|(&i, _)| groups[i].0.to_owned());
+    report.worst =
+        chosen.iter().zip(&means).min_by(|left, right| left.1.total_cmp(right.1)).map(|(&i, _)| groups[i].0.to_owned());
     let sizes: Vec<usize> = chosen.iter().map(|&i| groups[i].1.len()).collect();
-    let pooled: Vec<f64> = chosen
-        .iter()
-        .flat_map(|&i| groups[i].1.iter().copied())
-        .collect();
+    let pooled: Vec<f64> = chosen.iter().flat_map(|&i| groups[i].1.iter().copied()).collect();
     let null = permuted_gaps(pooled, &sizes, options.replicates, options.seed);
     // A shuffle that rebuilds the same groups may differ in the last bits and still has to count.
-    let extreme = null
-        .iter()
-        .filter(|other| **other >= observed - 1e-12)
-        .count();
+    let extreme = null.iter().filter(|other| **other >= observed - 1e-12).count();
     let p = (extreme + 1) as f64 / (null.len() + 1) as f64;
     report.noise_floor = Ok(quantile_sorted(&null, options.level)).into();
     report.p = Ok(p).into();
@@ -323,11 +275,7 @@ pub fn group_report(
 }
 
 fn verdict_of(p: f64, level: f64) -> GroupVerdict {
-    if p <= 1.0 - level {
-        GroupVerdict::AboveNoise
-    } else {
-        GroupVerdict::WithinNoise
-    }
+    if p <= 1.0 - level { GroupVerdict::AboveNoise } else { GroupVerdict::WithinNoise }
 }
 
 /// Per group, the means of all replicates of one Poisson bootstrap over users.
@@ -337,10 +285,7 @@ fn bootstrap_groups(groups: &[(&str, Vec<f64>)], options: &GroupOptions) -> Vec<
     bootstrap_statistic(users, options.replicates, options.seed, |weights| {
         let mut start = 0;
         for ((_, values), sample) in groups.iter().zip(&mut samples) {
-            sample.push(crate::resample::weighted_mean(
-                values,
-                &weights[start..start + values.len()],
-            ));
+            sample.push(crate::resample::weighted_mean(values, &weights[start..start + values.len()]));
             start += values.len();
         }
         Ok(0.0)
@@ -350,9 +295,7 @@ fn bootstrap_groups(groups: &[(&str, Vec<f64>)], options: &GroupOptions) -> Vec<
 
 /// Applies Holm over the attributes of one report and renews the verdict words.
 pub fn holm_over(reports: &mut [GroupReport], level: f64) {
-    let tested: Vec<usize> = (0..reports.len())
-        .filter(|&i| reports[i].p.value.is_some())
-        .collect();
+    let tested: Vec<usize> = (0..reports.len()).filter(|&i| reports[i].p.value.is_some()).collect();
     let p: Vec<f64> = tested.iter().filter_map(|&i| reports[i].p.value).collect();
     for (&index, adjusted) in tested.iter().zip(holm(&p)) {
         reports[index].p_adjusted = Some(adjusted);

@@ -14,21 +14,11 @@ pub enum Team {
 
 /// Interleaves two rankings. `coin` is asked whenever both teams have equally many items; the first ranker that is out of items
 /// leaves the rest to the other.
-pub fn team_draft<T: PartialEq + Clone>(
-    a: &[T],
-    b: &[T],
-    k: usize,
-    mut coin: impl FnMut() -> Team,
-) -> Vec<(T, Team)> {
+pub fn team_draft<T: PartialEq + Clone>(a: &[T], b: &[T], k: usize, mut coin: impl FnMut() -> Team) -> Vec<(T, Team)> {
     let mut list: Vec<(T, Team)> = Vec::with_capacity(k);
     let mut counts = [0_usize; 2];
     while list.len() < k {
-        let next = |ranking: &[T]| {
-            ranking
-                .iter()
-                .find(|item| !list.iter().any(|(taken, _)| taken == *item))
-                .cloned()
-        };
+        let next = |ranking: &[T]| ranking.iter().find(|item| !list.iter().any(|(taken, _)| taken == *item)).cloned();
         let (from_a, from_b) = (next(a), next(b));
         let turn = match counts[0].cmp(&counts[1]) {
             std::cmp::Ordering::Less => Team::A,
@@ -65,10 +55,7 @@ pub fn preference(wins_a: u64, wins_b: u64, ties: u64) -> Result<Preference, Und
         return Err(Undefined::NoObservations);
     }
     let delta = (wins_a as f64 + ties as f64 / 2.0) / sessions as f64 - 0.5;
-    Ok(Preference {
-        delta,
-        p: sign_test(wins_a, wins_a + wins_b),
-    })
+    Ok(Preference { delta, p: sign_test(wins_a, wins_a + wins_b) })
 }
 
 #[cfg(test)]
@@ -78,18 +65,8 @@ mod tests {
     #[test]
     fn vector_s3_team_draft() {
         let mut coins = [Team::A, Team::B].into_iter();
-        let list = team_draft(&["a", "b", "c", "d"], &["b", "c", "a", "e"], 4, || {
-            coins.next().unwrap_or(Team::A)
-        });
-        assert_eq!(
-            list,
-            [
-                ("a", Team::A),
-                ("b", Team::B),
-                ("c", Team::B),
-                ("d", Team::A)
-            ]
-        );
+        let list = team_draft(&["a", "b", "c", "d"], &["b", "c", "a", "e"], 4, || coins.next().unwrap_or(Team::A));
+        assert_eq!(list, [("a", Team::A), ("b", Team::B), ("c", Team::B), ("d", Team::A)]);
         let plain = preference(60, 40, 0).unwrap();
         assert!((plain.p - 0.056_888).abs() < 1e-6, "{}", plain.p);
         assert!((preference(60, 40, 20).unwrap().delta - 0.083_333).abs() < 1e-6);
@@ -99,9 +76,6 @@ mod tests {
     #[test]
     fn a_ranker_without_items_leaves_the_rest_to_the_other() {
         let list = team_draft(&["a"], &["a", "b", "c"], 3, || Team::A);
-        assert_eq!(
-            list.iter().map(|(item, _)| *item).collect::<Vec<_>>(),
-            ["a", "b", "c"]
-        );
+        assert_eq!(list.iter().map(|(item, _)| *item).collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 }

@@ -18,14 +18,8 @@ pub fn novelty<L: AsRef<[u32]>>(lists: &[L], popularity: &[f64]) -> Measure {
     let mut bits = Vec::new();
     for list in lists {
         for &item in list.as_ref() {
-            let count = *popularity
-                .get(item as usize)
-                .ok_or(Undefined::BadParameter)?;
-            bits.push(if count > 0.0 {
-                -(count / total).log2()
-            } else {
-                (total + 1.0).log2()
-            });
+            let count = *popularity.get(item as usize).ok_or(Undefined::BadParameter)?;
+            bits.push(if count > 0.0 { -(count / total).log2() } else { (total + 1.0).log2() });
         }
     }
     mean(&bits)
@@ -64,19 +58,9 @@ pub fn serendipity_by(
 ///
 /// # Errors
 /// As [`serendipity_by`] and [`cosine`]; [`Undefined::BadParameter`] for an item without vector.
-pub fn serendipity<V: AsRef<[f32]>>(
-    list: &[u32],
-    relevance: &[f64],
-    history: &[u32],
-    vectors: &[V],
-) -> Measure {
+pub fn serendipity<V: AsRef<[f32]>>(list: &[u32], relevance: &[f64], history: &[u32], vectors: &[V]) -> Measure {
     serendipity_by(list, relevance, history, |left, right| {
-        let vector = |item: u32| {
-            vectors
-                .get(item as usize)
-                .map(AsRef::as_ref)
-                .ok_or(Undefined::BadParameter)
-        };
+        let vector = |item: u32| vectors.get(item as usize).map(AsRef::as_ref).ok_or(Undefined::BadParameter);
         cosine(vector(left)?, vector(right)?)
     })
 }
@@ -91,10 +75,7 @@ pub fn cooccurrence_cosine(sets: &[Vec<u32>], left: u32, right: u32) -> Measure 
     if a.is_empty() || b.is_empty() {
         return Err(Undefined::ZeroVector);
     }
-    let shared = a
-        .iter()
-        .filter(|user| b.binary_search(user).is_ok())
-        .count();
+    let shared = a.iter().filter(|user| b.binary_search(user).is_ok()).count();
     Ok(shared as f64 / ((a.len() * b.len()) as f64).sqrt())
 }
 
@@ -106,18 +87,10 @@ pub fn cooccurrence_cosine(sets: &[Vec<u32>], left: u32, right: u32) -> Measure 
 /// [`Undefined::NoObservations`] when every list is empty, [`Undefined::BadParameter`] for an unknown item.
 pub fn average_popularity<L: AsRef<[u32]>>(lists: &[L], popularity: &[f64]) -> Measure {
     let mut means = Vec::with_capacity(lists.len());
-    for list in lists
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|list| !list.is_empty())
-    {
+    for list in lists.iter().map(AsRef::as_ref).filter(|list| !list.is_empty()) {
         let mut values = Vec::with_capacity(list.len());
         for &item in list {
-            values.push(
-                *popularity
-                    .get(item as usize)
-                    .ok_or(Undefined::BadParameter)?,
-            );
+            values.push(*popularity.get(item as usize).ok_or(Undefined::BadParameter)?);
         }
         means.push(mean(&values)?);
     }
@@ -128,19 +101,11 @@ pub fn average_popularity<L: AsRef<[u32]>>(lists: &[L], popularity: &[f64]) -> M
 ///
 /// # Errors
 /// [`Undefined::NoHistory`] when the group has no history, [`Undefined::ZeroDenominator`]; as [`average_popularity`].
-pub fn popularity_lift<L: AsRef<[u32]>, H: AsRef<[u32]>>(
-    lists: &[L],
-    histories: &[H],
-    popularity: &[f64],
-) -> Measure {
+pub fn popularity_lift<L: AsRef<[u32]>, H: AsRef<[u32]>>(lists: &[L], histories: &[H], popularity: &[f64]) -> Measure {
     let before = average_popularity(histories, popularity).map_err(|reason| match reason {
         Undefined::NoObservations => Undefined::NoHistory,
         other => other,
     })?;
     let now = average_popularity(lists, popularity)?;
-    if before == 0.0 {
-        Err(Undefined::ZeroDenominator)
-    } else {
-        Ok((now - before) / before)
-    }
+    if before == 0.0 { Err(Undefined::ZeroDenominator) } else { Ok((now - before) / before) }
 }

@@ -25,18 +25,8 @@ fn rate_gap(hits: &[u64], trials: &[u64]) -> RateGap {
     let rates: Vec<Measure> = hits.iter().zip(trials).map(|(h, t)| rate(*h, *t)).collect();
     let defined: Vec<f64> = rates.iter().filter_map(|rate| rate.ok()).collect();
     let overall = rate(hits.iter().sum(), trials.iter().sum());
-    let to_overall = overall.map(|all| {
-        defined
-            .iter()
-            .map(|one| (one - all).abs())
-            .fold(0.0, f64::max)
-    });
-    RateGap {
-        difference: gap(&defined),
-        ratio: min_over_max(&defined),
-        rates,
-        to_overall,
-    }
+    let to_overall = overall.map(|all| defined.iter().map(|one| (one - all).abs()).fold(0.0, f64::max));
+    RateGap { difference: gap(&defined), ratio: min_over_max(&defined), rates, to_overall }
 }
 
 fn count(groups: &[usize], n: usize, event: impl Fn(usize) -> bool) -> Vec<u64> {
@@ -54,28 +44,18 @@ fn count(groups: &[usize], n: usize, event: impl Fn(usize) -> bool) -> Vec<u64> 
 pub fn demographic_parity(selected: &[bool], groups: &[usize]) -> Result<RateGap, Undefined> {
     same_length(selected.len(), groups.len())?;
     let n = groups.iter().max().map_or(0, |last| last + 1);
-    Ok(rate_gap(
-        &count(groups, n, |i| selected[i]),
-        &count(groups, n, |_| true),
-    ))
+    Ok(rate_gap(&count(groups, n, |i| selected[i]), &count(groups, n, |_| true)))
 }
 
 /// True positive rate per group: the share of the interested that got the outcome.
 ///
 /// # Errors
 /// [`Undefined::LengthMismatch`].
-pub fn equal_opportunity(
-    interested: &[bool],
-    selected: &[bool],
-    groups: &[usize],
-) -> Result<RateGap, Undefined> {
+pub fn equal_opportunity(interested: &[bool], selected: &[bool], groups: &[usize]) -> Result<RateGap, Undefined> {
     same_length(selected.len(), groups.len())?;
     same_length(interested.len(), groups.len())?;
     let n = groups.iter().max().map_or(0, |last| last + 1);
-    Ok(rate_gap(
-        &count(groups, n, |i| selected[i] && interested[i]),
-        &count(groups, n, |i| interested[i]),
-    ))
+    Ok(rate_gap(&count(groups, n, |i| selected[i] && interested[i]), &count(groups, n, |i| interested[i])))
 }
 
 /// One rating: who, what, and what was predicted and true.
@@ -115,21 +95,13 @@ pub struct Unfairness {
 /// # Errors
 /// [`Undefined::NoGroups`] when no item was rated by both sides.
 pub fn unfairness(ratings: &[RatedItem]) -> Result<Unfairness, Undefined> {
-    let items = ratings
-        .iter()
-        .map(|rating| rating.item + 1)
-        .max()
-        .unwrap_or(0);
+    let items = ratings.iter().map(|rating| rating.item + 1).max().unwrap_or(0);
     // Per item and side: count, predicted, actual.
     let mut sums = vec![[[0.0_f64; 3]; 2]; items];
     let mut sides = [[0.0_f64; 2]; 2];
     for rating in ratings {
         let side = usize::from(rating.in_group);
-        for (sum, value) in
-            sums[rating.item][side]
-                .iter_mut()
-                .zip([1.0, rating.predicted, rating.actual])
-        {
+        for (sum, value) in sums[rating.item][side].iter_mut().zip([1.0, rating.predicted, rating.actual]) {
             *sum += value;
         }
         sides[side][0] += 1.0;

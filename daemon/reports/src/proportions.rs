@@ -14,11 +14,7 @@ pub fn wilson(hits: u64, n: u64, level: f64) -> Result<(f64, f64), Undefined> {
     if hits > n || !(level > 0.0 && level < 1.0) {
         return Err(Undefined::BadParameter);
     }
-    let (count, rate, z) = (
-        n as f64,
-        hits as f64 / n as f64,
-        normal_quantile(0.5 + level / 2.0),
-    );
+    let (count, rate, z) = (n as f64, hits as f64 / n as f64, normal_quantile(0.5 + level / 2.0));
     let scale = 1.0 + z * z / count;
     let centre = (rate + z * z / (2.0 * count)) / scale;
     let half = z / scale * (rate * (1.0 - rate) / count + z * z / (4.0 * count * count)).sqrt();
@@ -44,8 +40,7 @@ mod tests {
 
     #[test]
     fn vector_f0_rates() {
-        let close =
-            |left: f64, right: f64| assert!((left - right).abs() < 1e-6, "{left} is not {right}");
+        let close = |left: f64, right: f64| assert!((left - right).abs() < 1e-6, "{left} is not {right}");
         let (low, high) = wilson(0, 20, 0.95).unwrap();
         close(low, 0.0);
         close(high, 0.161_125);

@@ -53,10 +53,7 @@ impl Poisson {
 
     pub(crate) fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
         let number = rng.next_u32();
-        self.bounds
-            .iter()
-            .take_while(|bound| number >= **bound)
-            .count() as u32
+        self.bounds.iter().take_while(|bound| number >= **bound).count() as u32
     }
 }
 
@@ -86,11 +83,7 @@ pub fn quantile_sorted(sorted: &[f64], p: f64) -> f64 {
 /// # Errors
 /// [`Undefined::TooFew`] when fewer than half of the replicates gave a value.
 pub fn percentile_interval(sample: &[Measure], level: f64) -> Result<Interval, Undefined> {
-    let mut values: Vec<f64> = sample
-        .iter()
-        .filter_map(|value| value.ok())
-        .filter(|value| value.is_finite())
-        .collect();
+    let mut values: Vec<f64> = sample.iter().filter_map(|value| value.ok()).filter(|value| value.is_finite()).collect();
     if values.is_empty() || values.len() * 2 < sample.len() {
         return Err(Undefined::TooFew);
     }
@@ -117,9 +110,7 @@ pub fn bootstrap_statistic(
     let mut weights = vec![0_u32; users];
     (0..replicates)
         .map(|_| {
-            weights
-                .iter_mut()
-                .for_each(|weight| *weight = poisson.draw(&mut rng));
+            weights.iter_mut().for_each(|weight| *weight = poisson.draw(&mut rng));
             statistic(&weights)
         })
         .collect()
@@ -135,27 +126,16 @@ pub fn weighted_mean(values: &[f64], weights: &[u32]) -> Measure {
         sum += value * f64::from(*weight);
         mass += u64::from(*weight);
     }
-    if mass == 0 {
-        Err(Undefined::NoObservations)
-    } else {
-        Ok(sum / mass as f64)
-    }
+    if mass == 0 { Err(Undefined::NoObservations) } else { Ok(sum / mass as f64) }
 }
 
 /// Mean over users with its percentile interval by Poisson bootstrap.
 ///
 /// # Errors
 /// [`Undefined::NoObservations`] for an empty slice, [`Undefined::NotFinite`], [`Undefined::TooFew`] when most replicates are empty.
-pub fn bootstrap_mean(
-    values: &[f64],
-    level: f64,
-    replicates: usize,
-    seed: u64,
-) -> Result<(f64, Interval), Undefined> {
+pub fn bootstrap_mean(values: &[f64], level: f64, replicates: usize, seed: u64) -> Result<(f64, Interval), Undefined> {
     let centre = mean(values)?;
-    let sample = bootstrap_statistic(values.len(), replicates, seed, |weights| {
-        weighted_mean(values, weights)
-    });
+    let sample = bootstrap_statistic(values.len(), replicates, seed, |weights| weighted_mean(values, weights));
     Ok((centre, percentile_interval(&sample, level)?))
 }
 
@@ -172,20 +152,12 @@ pub fn sign_flip_p(differences: &[f64], replicates: usize, seed: u64) -> Measure
     let observed = (mean(differences)? * differences.len() as f64).abs();
     let moved: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
     // Sums in another order differ in the last bits; without the tolerance an equal sum could count as smaller.
-    let reached =
-        |sum: f64| sum.abs() >= observed - 1e-12 * moved.iter().map(|d| d.abs()).sum::<f64>();
+    let reached = |sum: f64| sum.abs() >= observed - 1e-12 * moved.iter().map(|d| d.abs()).sum::<f64>();
     if moved.len() <= EXACT {
         let patterns = 1_u32 << moved.len();
-        let flipped = |pattern: u32| {
-            moved
-                .iter()
-                .enumerate()
-                .map(|(i, d)| if pattern >> i & 1 == 1 { -d } else { *d })
-                .sum()
-        };
-        let extreme = (0..patterns)
-            .filter(|&pattern| reached(flipped(pattern)))
-            .count();
+        let flipped =
+            |pattern: u32| moved.iter().enumerate().map(|(i, d)| if pattern >> i & 1 == 1 { -d } else { *d }).sum();
+        let extreme = (0..patterns).filter(|&pattern| reached(flipped(pattern))).count();
         return Ok(extreme as f64 / f64::from(patterns));
     }
     let threshold = observed - 1e-12 * moved.iter().map(|d| d.abs()).sum::<f64>();
@@ -213,15 +185,10 @@ mod tests {
     #[test]
     fn poisson_draws_have_mean_and_variance_one() {
         let (mut rng, poisson) = (generator(1, "test"), Poisson::new());
-        let draws: Vec<f64> = (0..200_000)
-            .map(|_| f64::from(poisson.draw(&mut rng)))
-            .collect();
+        let draws: Vec<f64> = (0..200_000).map(|_| f64::from(poisson.draw(&mut rng))).collect();
         let centre = mean(&draws).unwrap();
         let variance = draws.iter().map(|d| (d - centre).powi(2)).sum::<f64>() / draws.len() as f64;
-        assert!(
-            (centre - 1.0).abs() < 0.01 && (variance - 1.0).abs() < 0.02,
-            "{centre} {variance}"
-        );
+        assert!((centre - 1.0).abs() < 0.01 && (variance - 1.0).abs() < 0.02, "{centre} {variance}");
     }
 
     #[test]
@@ -231,9 +198,7 @@ mod tests {
         let mut draw = || f64::from(rng.next_u32()) / 4_294_967_296.0;
         let covered = (0..300)
             .filter(|round| {
-                let values: Vec<f64> = (0..150)
-                    .map(|_| if draw() < 0.6 { 0.0 } else { draw() })
-                    .collect();
+                let values: Vec<f64> = (0..150).map(|_| if draw() < 0.6 { 0.0 } else { draw() }).collect();
                 let (_, interval) = bootstrap_mean(&values, 0.95, 400, *round).unwrap();
                 interval.low <= 0.2 && 0.2 <= interval.high
             })
@@ -251,9 +216,8 @@ mod tests {
 
     #[test]
     fn drawn_and_enumerated_randomisation_agree() {
-        let differences: Vec<f64> = (0..15)
-            .map(|i| f64::from(i) * 0.03 - 0.1 + if i % 2 == 0 { 0.07 } else { -0.02 })
-            .collect();
+        let differences: Vec<f64> =
+            (0..15).map(|i| f64::from(i) * 0.03 - 0.1 + if i % 2 == 0 { 0.07 } else { -0.02 }).collect();
         let drawn = sign_flip_p(&differences, 20_000, 3).unwrap();
         let exact = sign_flip_p(&differences[..14], 0, 3).unwrap();
         let drawn14 = {

@@ -52,17 +52,9 @@ impl Spending {
             Self::ObrienFleming { gates } => {
                 let spent = |k: f64| match k {
                     0.0 => 0.0,
-                    k => {
-                        2.0 * normal_cdf(
-                            normal_quantile(total / 2.0) / (k / f64::from(gates)).sqrt(),
-                        )
-                    }
+                    k => 2.0 * normal_cdf(normal_quantile(total / 2.0) / (k / f64::from(gates)).sqrt()),
                 };
-                if k <= gates {
-                    spent(number) - spent(number - 1.0)
-                } else {
-                    0.0
-                }
+                if k <= gates { spent(number) - spent(number - 1.0) } else { 0.0 }
             }
         }
     }
@@ -91,12 +83,7 @@ impl AlphaLedger {
     /// An unspent budget.
     #[must_use]
     pub fn new(total: f64, spending: Spending) -> Self {
-        Self {
-            total,
-            spending,
-            gates: 0,
-            spent: 0.0,
-        }
+        Self { total, spending, gates: 0, spent: 0.0 }
     }
 
     /// Books the next gate and returns its one-sided alpha; `None` when nothing is left, and then the gate must refuse.
@@ -125,23 +112,12 @@ mod tests {
         ] {
             let mut ledger = AlphaLedger::new(0.05, spending);
             let parts: Vec<f64> = std::iter::from_fn(|| ledger.book()).take(100_000).collect();
-            assert!(
-                ledger.spent <= 0.05 + 1e-12,
-                "{spending:?} spent {}",
-                ledger.spent
-            );
-            assert!(
-                ledger.spent > 0.04,
-                "{spending:?} wastes the budget: {}",
-                ledger.spent
-            );
+            assert!(ledger.spent <= 0.05 + 1e-12, "{spending:?} spent {}", ledger.spent);
+            assert!(ledger.spent > 0.04, "{spending:?} wastes the budget: {}", ledger.spent);
             assert!(parts.iter().all(|part| *part > 0.0));
         }
         let mut period = AlphaLedger::new(0.05, Spending::Equal { gates: 2 });
-        assert_eq!(
-            (period.book(), period.book(), period.book()),
-            (Some(0.025), Some(0.025), None)
-        );
+        assert_eq!((period.book(), period.book(), period.book()), (Some(0.025), Some(0.025), None));
     }
 
     #[test]

@@ -66,14 +66,8 @@ pub struct Value {
 impl From<Measure> for Value {
     fn from(measure: Measure) -> Self {
         match measure.and_then(finite) {
-            Ok(value) => Self {
-                value: Some(value),
-                reason: None,
-            },
-            Err(reason) => Self {
-                value: None,
-                reason: Some(reason),
-            },
+            Ok(value) => Self { value: Some(value), reason: None },
+            Err(reason) => Self { value: None, reason: Some(reason) },
         }
     }
 }
@@ -116,11 +110,7 @@ pub fn mean(values: &[f64]) -> Measure {
 /// Mean of the defined values; undefined ones are skipped and counted (METRICS.md section 0.1).
 pub fn mean_of(values: &[Measure]) -> Mean {
     let defined: Vec<f64> = values.iter().filter_map(|value| value.ok()).collect();
-    Mean {
-        mean: mean(&defined).into(),
-        n_used: defined.len(),
-        n_total: values.len(),
-    }
+    Mean { mean: mean(&defined).into(), n_used: defined.len(), n_total: values.len() }
 }
 
 /// Sample standard deviation with the n−1 divisor.
@@ -132,29 +122,18 @@ pub fn standard_deviation(values: &[f64]) -> Measure {
         return Err(Undefined::TooFew);
     }
     let centre = mean(values)?;
-    let squares: f64 = values
-        .iter()
-        .map(|value| (value - centre) * (value - centre))
-        .sum();
+    let squares: f64 = values.iter().map(|value| (value - centre) * (value - centre)).sum();
     finite((squares / (values.len() - 1) as f64).sqrt())
 }
 
 /// Passes finite numbers on.
 pub(crate) fn finite(value: f64) -> Measure {
-    if value.is_finite() {
-        Ok(value)
-    } else {
-        Err(Undefined::NotFinite)
-    }
+    if value.is_finite() { Ok(value) } else { Err(Undefined::NotFinite) }
 }
 
 /// Passes slices of one length on.
 pub(crate) fn same_length(left: usize, right: usize) -> Result<(), Undefined> {
-    if left == right {
-        Ok(())
-    } else {
-        Err(Undefined::LengthMismatch)
-    }
+    if left == right { Ok(()) } else { Err(Undefined::LengthMismatch) }
 }
 
 #[cfg(test)]
@@ -167,20 +146,14 @@ mod tests {
         assert_eq!(text, r#"{"value":null,"reason":"empty_truth"}"#);
         let back: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(back.measure(), Err(Undefined::EmptyTruth));
-        assert_eq!(
-            serde_json::to_string(&Value::from(Ok(0.5))).unwrap(),
-            r#"{"value":0.5}"#
-        );
+        assert_eq!(serde_json::to_string(&Value::from(Ok(0.5))).unwrap(), r#"{"value":0.5}"#);
         assert_eq!(Value::from(Ok(f64::NAN)).reason, Some(Undefined::NotFinite));
     }
 
     #[test]
     fn a_mean_counts_what_it_skips() {
         let mean = mean_of(&[Ok(1.0), Err(Undefined::EmptyTruth), Ok(0.0)]);
-        assert_eq!(
-            (mean.mean.value, mean.n_used, mean.n_total),
-            (Some(0.5), 2, 3)
-        );
+        assert_eq!((mean.mean.value, mean.n_used, mean.n_total), (Some(0.5), 2, 3));
         assert_eq!(mean_of(&[]).mean.reason, Some(Undefined::NoObservations));
     }
 }

@@ -12,11 +12,7 @@ fn shop(seed: u64, groups: &[(&'static str, usize, f64)]) -> (Vec<Option<f64>>, 
     let mut labels = Vec::new();
     for &(label, n, worse) in groups {
         for _ in 0..n {
-            values.push(Some(if rng.random_bool(0.4 + worse) {
-                0.0
-            } else {
-                rng.random::<f64>()
-            }));
+            values.push(Some(if rng.random_bool(0.4 + worse) { 0.0 } else { rng.random::<f64>() }));
             labels.push(label);
         }
     }
@@ -24,60 +20,31 @@ fn shop(seed: u64, groups: &[(&'static str, usize, f64)]) -> (Vec<Option<f64>>, 
 }
 
 fn options(seed: u64) -> GroupOptions {
-    GroupOptions {
-        replicates: 400,
-        seed,
-        ..GroupOptions::default()
-    }
+    GroupOptions { replicates: 400, seed, ..GroupOptions::default() }
 }
 
 #[test]
 fn a_planted_gap_of_400_per_group_is_found() {
-    let (values, labels) = shop(
-        1,
-        &[
-            ("north", 400, 0.0),
-            ("south", 400, 0.25),
-            ("west", 400, 0.0),
-        ],
-    );
+    let (values, labels) = shop(1, &[("north", 400, 0.0), ("south", 400, 0.25), ("west", 400, 0.0)]);
     let report = group_report("region", "NDCG@10", &values, &labels, &options(1)).unwrap();
     assert_eq!(report.verdict, GroupVerdict::AboveNoise);
     assert_eq!(report.worst.as_deref(), Some("south"));
     assert!(report.gap.value.unwrap() > report.noise_floor.value.unwrap());
     assert!(report.p.value.unwrap() < 0.01 && report.may_gate);
-    let worst = report
-        .groups
-        .iter()
-        .find(|row| row.group == "south")
-        .unwrap();
+    let worst = report.groups.iter().find(|row| row.group == "south").unwrap();
     let interval = worst.interval.unwrap();
     assert!(interval.low < worst.mean.value.unwrap() && worst.mean.value.unwrap() < interval.high);
     let gap = report.gap_interval.unwrap();
-    assert!(
-        gap.low > 0.0
-            && gap.low < report.gap.value.unwrap()
-            && gap.high > report.gap.value.unwrap()
-    );
+    assert!(gap.low > 0.0 && gap.low < report.gap.value.unwrap() && gap.high > report.gap.value.unwrap());
 }
 
 #[test]
 fn unbiased_logs_are_accused_no_more_often_than_the_level_says() {
     let accused = (0..60)
         .filter(|seed| {
-            let (values, labels) = shop(
-                100 + seed,
-                &[("north", 400, 0.0), ("south", 400, 0.0), ("west", 400, 0.0)],
-            );
-            let options = GroupOptions {
-                replicates: 200,
-                seed: *seed,
-                ..GroupOptions::default()
-            };
-            group_report("region", "NDCG@10", &values, &labels, &options)
-                .unwrap()
-                .verdict
-                == GroupVerdict::AboveNoise
+            let (values, labels) = shop(100 + seed, &[("north", 400, 0.0), ("south", 400, 0.0), ("west", 400, 0.0)]);
+            let options = GroupOptions { replicates: 200, seed: *seed, ..GroupOptions::default() };
+            group_report("region", "NDCG@10", &values, &labels, &options).unwrap().verdict == GroupVerdict::AboveNoise
         })
         .count();
     // Binomial(60, 0.05): more than 9 happens once in a thousand times.
@@ -89,42 +56,20 @@ fn the_noise_floor_is_that_of_the_specification() {
     // METRICS.md section 4: 2 x 1000 users at sd .33 give .029.
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let uniform = 0.33 * 12.0_f64.sqrt();
-    let values: Vec<Option<f64>> = (0..2000)
-        .map(|_| Some(rng.random::<f64>() * uniform))
-        .collect();
-    let labels: Vec<&str> = (0..2000)
-        .map(|i| if i % 2 == 0 { "a" } else { "b" })
-        .collect();
+    let values: Vec<Option<f64>> = (0..2000).map(|_| Some(rng.random::<f64>() * uniform)).collect();
+    let labels: Vec<&str> = (0..2000).map(|i| if i % 2 == 0 { "a" } else { "b" }).collect();
     let report = group_report("x", "NDCG@10", &values, &labels, &GroupOptions::default()).unwrap();
-    assert!(
-        (report.noise_floor.value.unwrap() - 0.029).abs() < 0.003,
-        "{:?}",
-        report.noise_floor
-    );
+    assert!((report.noise_floor.value.unwrap() - 0.029).abs() < 0.003, "{:?}", report.noise_floor);
 }
 
 #[test]
 fn small_groups_are_hidden_or_shown_by_interval_alone() {
-    let (values, labels) = shop(
-        2,
-        &[
-            ("north", 120, 0.0),
-            ("south", 50, 0.5),
-            ("west", 9, 0.0),
-            ("unknown", 150, 0.3),
-        ],
-    );
+    let (values, labels) = shop(2, &[("north", 120, 0.0), ("south", 50, 0.5), ("west", 9, 0.0), ("unknown", 150, 0.3)]);
     let report = group_report("region", "NDCG@10", &values, &labels, &options(2)).unwrap();
     let row = |name: &str| report.groups.iter().find(|row| row.group == name).unwrap();
-    assert_eq!(
-        (row("west").display, row("west").n, row("west").interval),
-        (Display::Suppressed, None, None)
-    );
+    assert_eq!((row("west").display, row("west").n, row("west").interval), (Display::Suppressed, None, None));
     assert_eq!(row("west").mean.reason, Some(Undefined::Suppressed));
-    assert_eq!(
-        (row("south").display, row("south").mean.reason),
-        (Display::IntervalOnly, Some(Undefined::TooFew))
-    );
+    assert_eq!((row("south").display, row("south").mean.reason), (Display::IntervalOnly, Some(Undefined::TooFew)));
     assert!(row("south").interval.is_some() && !row("south").compared);
     assert!(row("unknown").mean.value.is_some() && !row("unknown").compared);
     assert_eq!((report.suppressed, report.n_used), (1, 320));
@@ -133,17 +78,11 @@ fn small_groups_are_hidden_or_shown_by_interval_alone() {
     assert_eq!(report.verdict, GroupVerdict::InsufficientData);
     assert_eq!(report.gap.reason, Some(Undefined::NoGroups));
     let text = serde_json::to_string(&report).unwrap();
-    assert!(
-        !text.contains(":9,") && text.contains(r#""verdict":"insufficient_data""#),
-        "{text}"
-    );
+    assert!(!text.contains(":9,") && text.contains(r#""verdict":"insufficient_data""#), "{text}");
 
     assert_eq!(report.verdict.word(), "insufficient data");
 
-    let with_unknown = GroupOptions {
-        compare_unknown: true,
-        ..options(2)
-    };
+    let with_unknown = GroupOptions { compare_unknown: true, ..options(2) };
     let report = group_report("region", "NDCG@10", &values, &labels, &with_unknown).unwrap();
     assert_eq!(report.worst.as_deref(), Some("unknown"));
     assert!(!report.may_gate);
@@ -158,18 +97,14 @@ fn order_of_users_changes_no_number() {
     let other = group_report("x", "NDCG@10", &turned, &turned_labels, &options(3)).unwrap();
     assert!((report.gap.value.unwrap() - other.gap.value.unwrap()).abs() < 1e-12);
     assert_eq!(report.verdict, other.verdict);
-    assert_eq!(
-        report,
-        group_report("x", "NDCG@10", &values, &labels, &options(3)).unwrap()
-    );
+    assert_eq!(report, group_report("x", "NDCG@10", &values, &labels, &options(3)).unwrap());
 }
 
 #[test]
 fn holm_takes_back_what_many_attributes_find_by_chance() {
     let (values, labels) = shop(4, &[("a", 400, 0.0), ("b", 400, 0.0)]);
-    let mut reports: Vec<_> = (0..3)
-        .map(|_| group_report("x", "NDCG@10", &values, &labels, &options(4)).unwrap())
-        .collect();
+    let mut reports: Vec<_> =
+        (0..3).map(|_| group_report("x", "NDCG@10", &values, &labels, &options(4)).unwrap()).collect();
     reports[0].p = Ok(0.03).into();
     reports[1].p = Ok(0.2).into();
     reports[2].p = Err(Undefined::NoGroups).into();
@@ -181,16 +116,11 @@ fn holm_takes_back_what_many_attributes_find_by_chance() {
 
 #[test]
 fn broken_input_is_refused() {
-    let bad = |values: &[Option<f64>], labels: &[&str]| {
-        group_report("x", "m", values, labels, &options(1)).err()
-    };
+    let bad = |values: &[Option<f64>], labels: &[&str]| group_report("x", "m", values, labels, &options(1)).err();
     assert_eq!(bad(&[Some(1.0)], &[]), Some(Undefined::LengthMismatch));
     assert_eq!(bad(&[Some(f64::NAN)], &["a"]), Some(Undefined::NotFinite));
     let empty = group_report("x", "m", &[], &[], &options(1)).unwrap();
-    assert_eq!(
-        (empty.verdict, empty.groups.len()),
-        (GroupVerdict::InsufficientData, 0)
-    );
+    assert_eq!((empty.verdict, empty.groups.len()), (GroupVerdict::InsufficientData, 0));
     let nothing = group_report("x", "m", &[None, None], &["a", "a"], &options(1)).unwrap();
     assert_eq!(nothing.groups[0].display, Display::Suppressed);
 }

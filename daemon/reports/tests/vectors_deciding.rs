@@ -27,14 +27,8 @@ fn vector_s1_paired_difference() {
     let comparison = compare_paired(&some(B), &some(A), 0.025, 2000, 1).unwrap();
     close(comparison.difference, 0.142);
     close(comparison.p, 0.03125);
-    assert!(
-        comparison.interval.low > 0.0 && comparison.interval.low < 0.1,
-        "{comparison:?}"
-    );
-    assert!(
-        comparison.interval.high > 0.18 && comparison.interval.high < 0.28,
-        "{comparison:?}"
-    );
+    assert!(comparison.interval.low > 0.0 && comparison.interval.low < 0.1, "{comparison:?}");
+    assert!(comparison.interval.high > 0.18 && comparison.interval.high < 0.28, "{comparison:?}");
     close(comparison.lower, comparison.interval.low);
     close(comparison.moved, 0.7);
 }
@@ -46,10 +40,7 @@ fn vector_s2_cuped() {
     let (adjusted, theta) = cuped(&[(&xa, &ya), (&xb, &yb)]).unwrap();
     close(theta, 0.974_843);
     close(mean(&yb).unwrap() - mean(&ya).unwrap(), 0.75);
-    close(
-        mean(&adjusted[1]).unwrap() - mean(&adjusted[0]).unwrap(),
-        0.993_711,
-    );
+    close(mean(&adjusted[1]).unwrap() - mean(&adjusted[0]).unwrap(), 0.993_711);
 }
 
 #[test]

@@ -25,10 +25,7 @@ fn vector_d1_catalogue() {
     close(normalised.unwrap(), 0.1);
     close(average_popularity(&lists, &popularity).unwrap(), 6.083_333);
     // The vector's tail is the bottom 40 % of items; the short head of 80 % is {1, 2, 3}.
-    close(
-        tail_share(&counts, &[0.0, 0.0, 0.0, 0.0, 1.0, 1.0]).unwrap(),
-        0.083_333,
-    );
+    close(tail_share(&counts, &[0.0, 0.0, 0.0, 0.0, 1.0, 1.0]).unwrap(), 0.083_333);
     let tail = tail_membership(&popularity, 0.8).unwrap();
     assert_eq!(tail, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
     close(tail_share(&counts, &tail).unwrap(), 2.0 / 12.0);
@@ -38,23 +35,12 @@ fn vector_d1_catalogue() {
 const TRAIN: [&[u32]; 4] = [&[0, 1], &[0, 2], &[0, 1, 3], &[0, 4]];
 const RECS: [&[u32]; 4] = [&[2, 3], &[1, 3], &[2, 4], &[1, 2]];
 const RELEVANT: [[f64; 2]; 4] = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]];
-const FEATURES: [[f32; 3]; 5] = [
-    [1.0, 0.0, 0.0],
-    [1.0, 1.0, 0.0],
-    [0.0, 1.0, 0.0],
-    [0.0, 1.0, 1.0],
-    [0.0, 0.0, 1.0],
-];
+const FEATURES: [[f32; 3]; 5] = [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]];
 
 #[test]
 fn vector_d2_beyond_accuracy() {
-    let users_of: Vec<Vec<u32>> = (0..5)
-        .map(|item| {
-            (0..4)
-                .filter(|user| TRAIN[*user as usize].contains(&item))
-                .collect()
-        })
-        .collect();
+    let users_of: Vec<Vec<u32>> =
+        (0..5).map(|item| (0..4).filter(|user| TRAIN[*user as usize].contains(&item)).collect()).collect();
     let popularity: Vec<f64> = users_of.iter().map(|users| users.len() as f64).collect();
     let counts = counts(&RECS, 2, 5).unwrap();
     close(coverage(&counts).unwrap(), 0.8);
@@ -62,50 +48,35 @@ fn vector_d2_beyond_accuracy() {
     close(novelty(&RECS, &popularity).unwrap(), 2.919_925);
 
     let similar = |left: u32, right: u32| cooccurrence_cosine(&users_of, left, right);
-    let ilds: Vec<f64> = RECS
-        .iter()
-        .map(|list| ild_by(list, similar).unwrap())
-        .collect();
+    let ilds: Vec<f64> = RECS.iter().map(|list| ild_by(list, similar).unwrap()).collect();
     for (value, wanted) in ilds.iter().zip([1.0, 0.292_893, 1.0, 1.0]) {
         close(*value, wanted);
     }
     close(mean(&ilds).unwrap(), 0.823_223);
-    let by_cooccurrence: Vec<f64> = (0..4)
-        .map(|u| serendipity_by(RECS[u], &RELEVANT[u], TRAIN[u], similar).unwrap())
-        .collect();
+    let by_cooccurrence: Vec<f64> =
+        (0..4).map(|u| serendipity_by(RECS[u], &RELEVANT[u], TRAIN[u], similar).unwrap()).collect();
     close(mean(&by_cooccurrence).unwrap(), 0.359_528);
 
-    let by_features: Vec<f64> = (0..4)
-        .map(|u| serendipity(RECS[u], &RELEVANT[u], TRAIN[u], &FEATURES).unwrap())
-        .collect();
+    let by_features: Vec<f64> =
+        (0..4).map(|u| serendipity(RECS[u], &RELEVANT[u], TRAIN[u], &FEATURES).unwrap()).collect();
     // The reference rounds in single precision: by hand the value is 0.2937605, within 2e-6 of the vector's 0.293762.
     close(mean(&by_features).unwrap(), 0.293_760_5);
     assert!((mean(&by_features).unwrap() - 0.293_762).abs() < 2e-6);
     let by_features: Vec<f64> = RECS
         .iter()
-        .map(|list| {
-            ild(&list
-                .iter()
-                .map(|item| FEATURES[*item as usize])
-                .collect::<Vec<_>>())
-            .unwrap()
-        })
+        .map(|list| ild(&list.iter().map(|item| FEATURES[*item as usize]).collect::<Vec<_>>()).unwrap())
         .collect();
     close(mean(&by_features).unwrap(), 0.521_447);
 }
 
 #[test]
 fn vector_d3_calibration() {
-    let c =
-        |drama: f64, action: f64| calibration_kl(&[0.7, 0.3], &[drama, action], 5, 0.01).unwrap();
+    let c = |drama: f64, action: f64| calibration_kl(&[0.7, 0.3], &[drama, action], 5, 0.01).unwrap();
     close(c(1.0, 0.0), 1.133_982);
     close(c(0.7, 0.3), 0.0);
     close(c(0.5, 0.5), 0.080_691);
     close(c(0.0, 1.0), 2.864_535);
-    assert_eq!(
-        calibration_kl(&[0.7, 0.3], &[1.0, 0.0], 4, 0.01),
-        Err(Undefined::NoHistory)
-    );
+    assert_eq!(calibration_kl(&[0.7, 0.3], &[1.0, 0.0], 4, 0.01), Err(Undefined::NoHistory));
 }
 
 #[test]
@@ -113,25 +84,13 @@ fn nothing_is_undefined_not_zero() {
     assert_eq!(gini(&[0.0, 0.0]), Err(Undefined::NoObservations));
     assert_eq!(coverage(&[]), Err(Undefined::ZeroDenominator));
     assert_eq!(ild(&[[1.0_f32, 0.0]]), Err(Undefined::ListTooShort));
-    assert_eq!(
-        ild(&[[1.0_f32, 0.0], [0.0, 0.0]]),
-        Err(Undefined::ZeroVector)
-    );
-    assert_eq!(
-        novelty::<Vec<u32>>(&[], &[1.0]),
-        Err(Undefined::NoObservations)
-    );
-    assert_eq!(
-        serendipity(&[0], &[1.0], &[], &FEATURES),
-        Err(Undefined::NoHistory)
-    );
+    assert_eq!(ild(&[[1.0_f32, 0.0], [0.0, 0.0]]), Err(Undefined::ZeroVector));
+    assert_eq!(novelty::<Vec<u32>>(&[], &[1.0]), Err(Undefined::NoObservations));
+    assert_eq!(serendipity(&[0], &[1.0], &[], &FEATURES), Err(Undefined::NoHistory));
     assert!(counts(&[[7]], 1, 5).is_err());
     // An item nobody touched is more novel than any that was touched, and no error.
     let popularity = [3.0, 1.0, 0.0];
     assert!(novelty(&[[2]], &popularity).unwrap() > novelty(&[[1]], &popularity).unwrap());
     close(popularity_lift(&[[0]], &[[1]], &popularity).unwrap(), 2.0);
-    assert_eq!(
-        popularity_lift::<[u32; 1], Vec<u32>>(&[[0]], &[], &popularity),
-        Err(Undefined::NoHistory)
-    );
+    assert_eq!(popularity_lift::<[u32; 1], Vec<u32>>(&[[0]], &[], &popularity), Err(Undefined::NoHistory));
 }

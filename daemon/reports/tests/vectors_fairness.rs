@@ -35,16 +35,7 @@ fn vector_f2_item_exposure() {
     let (a, b, c, d, e, f) = (0, 1, 2, 3, 4, 5);
     let group_of = [0, 0, 1, 1, 1, 1];
     let (l1, l2) = ([a, b, c, d], [b, a, e, c]);
-    let served = [
-        Served {
-            list: &l1,
-            relevant: &[a, d],
-        },
-        Served {
-            list: &l2,
-            relevant: &[b, e, f],
-        },
-    ];
+    let served = [Served { list: &l1, relevant: &[a, d] }, Served { list: &l2, relevant: &[b, e, f] }];
     let sums = group_exposure(&served, &group_of, 2, Attention::Logarithmic).unwrap();
     let (h, t) = (sums[0], sums[1]);
     close(h.exposure, 3.261_860);
@@ -55,10 +46,7 @@ fn vector_f2_item_exposure() {
     let shares = [h.exposure, t.exposure];
     close(total_variation(&shares, &[0.4, 0.6]).unwrap(), 0.236_682);
     close(total_variation(&shares, &[2.0, 4.0]).unwrap(), 0.303_349);
-    close(
-        amortised_inequity(&served, 6, Attention::Logarithmic).unwrap(),
-        1.606_698,
-    );
+    close(amortised_inequity(&served, 6, Attention::Logarithmic).unwrap(), 1.606_698);
     let models = (Attention::Logarithmic, Attention::Rbp { persistence: 0.85 });
     let robust = robust_ratio(&served, &group_of, (1, 0), models, parity_ratio).unwrap();
     close(robust.value.value.unwrap(), 0.285_321);
@@ -68,24 +56,11 @@ fn vector_f2_item_exposure() {
 #[test]
 fn a_finding_that_hangs_on_the_exposure_model_says_so() {
     // Group 0 holds rank 1, group 1 holds ranks 2 and 3 with as many items per list position.
-    let served = [Served {
-        list: &[0, 2, 3],
-        relevant: &[0],
-    }];
+    let served = [Served { list: &[0, 2, 3], relevant: &[0] }];
     let group_of = [0, 0, 1, 1];
     let steep = Attention::Rbp { persistence: 0.3 };
-    let robust = robust_ratio(
-        &served,
-        &group_of,
-        (1, 0),
-        (Attention::Logarithmic, steep),
-        parity_ratio,
-    )
-    .unwrap();
-    assert!(
-        robust.value.value.unwrap() > 1.0 && robust.other.value.unwrap() < 1.0,
-        "{robust:?}"
-    );
+    let robust = robust_ratio(&served, &group_of, (1, 0), (Attention::Logarithmic, steep), parity_ratio).unwrap();
+    assert!(robust.value.value.unwrap() > 1.0 && robust.other.value.unwrap() < 1.0, "{robust:?}");
     assert!(robust.depends_on_exposure_model);
 }
 
@@ -100,10 +75,7 @@ fn vector_f3_group_gap() {
     close(min_over_max(&means).unwrap(), 0.642_857);
     close(mean_pairwise(&means).unwrap(), 0.166_667);
     for (beta, wanted) in [(-1.0, -0.015_510), (0.5, -0.016_080), (2.0, -0.016_975)] {
-        close(
-            generalised_cross_entropy(&means, &[1.0; 3], beta).unwrap(),
-            wanted,
-        );
+        close(generalised_cross_entropy(&means, &[1.0; 3], beta).unwrap(), wanted);
     }
     assert!(generalised_cross_entropy(&[1.0, 0.0], &[1.0, 1.0], 2.0).is_err());
     assert!(generalised_cross_entropy(&[1.0, 1.0], &[1.0, 0.0], -1.0).is_err());
@@ -112,15 +84,7 @@ fn vector_f3_group_gap() {
 #[test]
 fn vector_f4_ratings() {
     let rated = |item, in_group, pairs: &[(f64, f64)]| -> Vec<RatedItem> {
-        pairs
-            .iter()
-            .map(|&(predicted, actual)| RatedItem {
-                item,
-                in_group,
-                predicted,
-                actual,
-            })
-            .collect()
+        pairs.iter().map(|&(predicted, actual)| RatedItem { item, in_group, predicted, actual }).collect()
     };
     let mut ratings = rated(0, true, &[(4.0, 5.0), (3.0, 4.0)]);
     ratings.extend(rated(0, false, &[(4.5, 4.0), (5.0, 5.0)]));

@@ -47,11 +47,7 @@ fn vector_r1_at_5() {
     check(Metric::Mrr, 5, [1.0, 0.5, 0.0, 1.0, 0.625]);
     check(Metric::Map, 5, [0.555_556, 0.45, 0.0, 1.0, 0.501_389]);
     check(Metric::Ndcg, 5, [0.735_007, 0.624_051, 0.0, 1.0, 0.589_764]);
-    check(
-        Metric::NdcgExponential,
-        5,
-        [0.798_485, 0.624_051, 0.0, 1.0, 0.605_634],
-    );
+    check(Metric::NdcgExponential, 5, [0.798_485, 0.624_051, 0.0, 1.0, 0.605_634]);
 }
 
 #[test]
@@ -59,13 +55,7 @@ fn vector_r1_at_3_and_1() {
     check(Metric::Ndcg, 3, [0.735_007, 0.386_853, 0.0, 1.0, 0.530_465]);
     close(values(Metric::Map, 3)[4], 0.451_389);
     close(values(Metric::Map, 1)[0], 0.333_333);
-    let binary = accuracy::ndcg(
-        &[1.0, 0.0, 1.0, 0.0, 0.0],
-        &[1.0, 1.0, 1.0],
-        5,
-        Gain::Linear,
-    )
-    .unwrap();
+    let binary = accuracy::ndcg(&[1.0, 0.0, 1.0, 0.0, 0.0], &[1.0, 1.0, 1.0], 5, Gain::Linear).unwrap();
     close(binary, 0.703_918);
 }
 
@@ -75,16 +65,10 @@ fn a_user_without_list_counts_zero_and_one_without_truth_is_left_out() {
         assert_eq!(metric.evaluate(&[], &[1.0], 10), Ok(0.0), "{metric:?}");
         assert!(metric.evaluate(&[0.0, 0.0], &[], 10).is_err(), "{metric:?}");
         assert!(metric.evaluate(&[1.0], &[1.0], 0).is_err(), "{metric:?}");
-        assert!(
-            metric.evaluate(&[f64::NAN], &[1.0], 1).is_err(),
-            "{metric:?}"
-        );
+        assert!(metric.evaluate(&[f64::NAN], &[1.0], 1).is_err(), "{metric:?}");
     }
     // A repeated item is found once.
     assert_eq!(gains_of(&["a", "a"], &[("a", 1.0)]), vec![1.0, 0.0]);
     // Negative gains clip to zero.
-    assert_eq!(
-        accuracy::ndcg(&[-2.0, 1.0], &[-2.0, 1.0], 1, Gain::Linear),
-        Ok(0.0)
-    );
+    assert_eq!(accuracy::ndcg(&[-2.0, 1.0], &[-2.0, 1.0], 1, Gain::Linear), Ok(0.0));
 }

@@ -1,0 +1,205 @@
+//! A simulated shop from a seed: catalogue in English and Chinese, shoppers with declared attributes and hidden tastes, and a log
+//! of their visits. Everything in it says that it is simulated.
+//!
+//! It exists for the demo and for tests that need a truth to compare with: a change of taste half way ([`Truth::rising`],
+//! [`Truth::falling`]), a disadvantaged group ([`Truth::disadvantaged`]), and a switch that takes all signal out of the log, so
+//! that whatever a learner finds there is noise. The same options give the same bytes on every platform.
+
+mod catalogue;
+mod dice;
+mod goods;
+mod log;
+mod people;
+mod speech;
+mod words;
+
+use std::io::{self, Write};
+
+use mercer_shared::ids::IdError;
+use mercer_shared::time::{DAY_MS, Timestamp};
+use mercer_shared::wire::{ExportLine, Item, User};
+
+pub use log::Log;
+
+/// What `source` says in every simulated interaction, item and shopper.
+pub const SOURCE: &str = "simulated";
+
+/// What to simulate. The default is the shop of the demo.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Decides everything that is left open.
+    pub seed: u64,
+    /// Shoppers.
+    pub users: usize,
+    /// Items in the catalogue.
+    pub items: usize,
+    /// Days of the log; at least 2.
+    pub days: u32,
+    /// Interactions to aim at; the log holds about as many.
+    pub interactions: usize,
+    /// First moment of the log.
+    pub start: Timestamp,
+    /// Share of items and of shoppers that speak Chinese, 0 to 1.
+    pub chinese: f64,
+    /// Whether demand follows the calendar.
+    pub season: bool,
+    /// Whether taste changes half way.
+    pub drift: bool,
+    /// Whether one group's behaviour says less about its taste, so that any ranker serves it worse.
+    pub bias: bool,
+    /// Whether anything depends on anything. Off, shoppers and items meet by chance alone.
+    pub signal: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            users: 400,
+            items: 300,
+            days: 120,
+            interactions: 20_000,
+            start: Timestamp::default().plus_millis(20_454 * DAY_MS),
+            chinese: 0.4,
+            season: true,
+            drift: true,
+            bias: true,
+            signal: true,
+        }
+    }
+}
+
+impl Options {
+    /// A log that ends just before `end`, as the demo wants it: its last events are then as recent as the clock.
+    #[must_use]
+    pub fn ending_at(mut self, end: Timestamp) -> Self {
+        self.start = end.plus_millis(-i64::from(self.days) * DAY_MS);
+        self
+    }
+
+    /// Month of the first day, 0 for January; months of thirty days from the start of the year are near enough for a season.
+    fn first_month(&self) -> u32 {
+        // Days since the epoch within the average Gregorian year, in thousandths of a day to stay with integers.
+        let day_of_year = (self.start.millis() / DAY_MS * 1000) % 365_243 / 1000;
+        (day_of_year / 30) as u32 % 12
+    }
+}
+
+/// Why there is nothing to simulate.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// An option lies outside its range.
+    #[error("cannot simulate: {0}")]
+    Options(&'static str),
+    /// An id was refused.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// The output could not be written.
+    #[error("cannot write the simulated shop")]
+    Write(#[from] io::Error),
+    /// A document could not be written as JSON.
+    #[error("cannot write the simulated shop as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What was planted, for those who check whether it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Truth {
+    /// The department that gains from the change of taste, as an index into [`department_names`].
+    pub rising: usize,
+    /// The department that loses.
+    pub falling: usize,
+    /// Attribute and value of the disadvantaged group.
+    pub disadvantaged: (&'static str, &'static str),
+    /// When taste changes.
+    pub change: Timestamp,
+}
+
+/// A simulated shop: what stands in it, and the log that is still to be drawn.
+pub struct Simulation {
+    /// The catalogue.
+    pub items: Vec<Item>,
+    /// The shoppers.
+    pub users: Vec<User>,
+    /// What was planted.
+    pub truth: Truth,
+    /// The interactions, in order of time.
+    pub log: Log,
+}
+
+/// How much was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Items.
+    pub items: usize,
+    /// Shoppers.
+    pub users: usize,
+    /// Interactions.
+    pub interactions: usize,
+}
+
+/// English and Chinese names of a department, the first part of an item's category path.
+#[must_use]
+pub fn department_names(department: usize) -> Option<[&'static str; 2]> {
+    goods::DEPARTMENTS.get(department).map(|department| department.name)
+}
+
+/// Makes the shop.
+///
+/// # Errors
+/// [`SimulateError::Options`] for no users or items, fewer than two days, a share outside [0, 1], or a log past the year 9999.
+pub fn simulate(options: Options) -> Result<Simulation, SimulateError> {
+    let check = |fine: bool, what| if fine { Ok(()) } else { Err(SimulateError::Options(what)) };
+    check(options.users > 0 && options.users <= 100_000_000, "users must be 1 to 100,000,000")?;
+    check(options.items > 0 && options.items <= 100_000_000, "items must be 1 to 100,000,000")?;
+    check((2..=36_500).contains(&options.days), "days must be 2 to 36,500")?;
+    check((0.0..=1.0).contains(&options.chinese), "the share of Chinese must lie between 0 and 1")?;
+    let length = i64::from(options.days) * DAY_MS;
+    check(options.start.millis() <= Timestamp::MAX.millis() - length, "the log would end after the year 9999")?;
+
+    let mut dice = dice::Dice::new(options.seed, 0);
+    let departments = goods::DEPARTMENTS.len();
+    let rising = dice.below(departments);
+    let truth = Truth {
+        rising,
+        falling: (rising + 1 + dice.below(departments - 1)) % departments,
+        disadvantaged: ("region", people::REGIONS[people::REGIONS.len() - 1]),
+        change: options.start.plus_millis(i64::from(options.days.div_ceil(2)) * DAY_MS),
+    };
+    let catalogue = catalogue::catalogue(&options)?;
+    let people = people::people(&options, &truth)?;
+    Ok(Simulation {
+        items: catalogue.items.clone(),
+        users: people.users.clone(),
+        truth,
+        log: Log::new(options, catalogue, people),
+    })
+}
+
+/// Writes a shop as NDJSON: one `{"item": ...}`, `{"user": ...}` or `{"interaction": ...}` a line, in this order.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_ndjson(simulation: Simulation, out: &mut impl Write) -> Result<Totals, SimulateError> {
+    let mut totals = Totals::default();
+    let mut line = |document: ExportLine, count: &mut usize| -> Result<(), SimulateError> {
+        serde_json::to_writer(&mut *out, &document)?;
+        out.write_all(b"\n")?;
+        *count += 1;
+        Ok(())
+    };
+    for item in simulation.items {
+        line(ExportLine::Item(item), &mut totals.items)?;
+    }
+    for user in simulation.users {
+        line(ExportLine::User(user), &mut totals.users)?;
+    }
+    for interaction in simulation.log {
+        line(ExportLine::Interaction(interaction), &mut totals.interactions)?;
+    }
+    out.flush()?;
+    Ok(totals)
+}
+
+#[cfg(test)]
+mod tests;
