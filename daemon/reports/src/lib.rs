@@ -11,6 +11,7 @@
 pub mod accuracy;
 pub mod classification;
 pub mod compare;
+pub mod counterfactual;
 pub mod distributions;
 pub mod diversity;
 pub mod drift;
@@ -22,6 +23,7 @@ pub mod interleave;
 pub mod novelty;
 pub mod parity;
 pub mod proportions;
+pub mod rerank;
 pub mod resample;
 pub mod spending;
 pub mod ties;
