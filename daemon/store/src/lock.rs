@@ -1,0 +1,53 @@
+//! The directory of the store: whether it can be used, the lock that keeps a second process out, and free space.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::{Result, StoreError};
+
+/// Holds the store's directory for this process; released when dropped, or by the kernel when the process dies.
+pub(crate) struct DirLock {
+    _file: File,
+}
+
+/// Makes the directory if its parent exists, and takes the lock.
+pub(crate) fn acquire(dir: &Path) -> Result<DirLock> {
+    let bad = |reason: String| StoreError::BadState { path: dir.to_path_buf(), reason };
+    match fs::metadata(dir) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => return Err(bad("this is no directory".to_owned())),
+        Err(_) => {
+            fs::create_dir(dir).map_err(|error| bad(format!("the directory is missing and cannot be made: {error}")))?
+        }
+    }
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(dir.join("lock"))
+        .map_err(|error| bad(format!("cannot be written: {error}")))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(DirLock { _file: file }),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked(dir.to_path_buf())),
+        Err(error) => Err(bad(format!("cannot be locked: {error}"))),
+    }
+}
+
+/// Bytes that this process may still write on the file system of `dir`; `None` where it cannot be told.
+pub(crate) fn free_bytes(dir: &Path) -> Option<u64> {
+    rustix::fs::statvfs(dir).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize))
+}
+
+/// Makes a rename in the directory of `path` durable, as far as the file system can.
+pub(crate) fn sync_parent(path: &Path) {
+    if let Some(parent) = path.parent()
+        && let Ok(dir) = File::open(parent)
+    {
+        let _ = dir.sync_all();
+    }
+}

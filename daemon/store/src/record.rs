@@ -1,0 +1,185 @@
+//! How records look on disk: version byte, checksum, postcard. The structs here are the store's own: wire types may grow
+//! and rename as they like, a record may not.
+
+use std::collections::BTreeMap;
+
+use mercer_shared::ids::{ItemId, UserId};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Consent, Item, User};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, StoreError};
+
+/// Bytes before the payload: version and checksum.
+const HEADER: usize = 5;
+
+/// sled checks its own pages; this covers what lies above: a record under the wrong key, a foreign program, our own bugs.
+fn checksum(key: &[u8], version: u8, payload: &[u8]) -> [u8; 4] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[version]).update(&(key.len() as u64).to_le_bytes()).update(key).update(payload);
+    let mut sum = [0; 4];
+    sum.copy_from_slice(&hasher.finalize().as_bytes()[..4]);
+    sum
+}
+
+/// Wraps a payload for the record at `key`.
+pub(crate) fn wrap(key: &[u8], version: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + payload.len());
+    bytes.push(version);
+    bytes.extend_from_slice(&checksum(key, version, payload));
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// The version and payload of the record at `key`, if it checks.
+pub(crate) fn unwrap<'a>(key: &[u8], bytes: &'a [u8]) -> Result<(u8, &'a [u8])> {
+    let (Some(&version), Some(sum), Some(payload)) = (bytes.first(), bytes.get(1..HEADER), bytes.get(HEADER..)) else {
+        return Err(StoreError::corrupt(key, format!("{} bytes are no record", bytes.len())));
+    };
+    if sum != checksum(key, version, payload) {
+        return Err(StoreError::corrupt(key, "the checksum does not match"));
+    }
+    Ok((version, payload))
+}
+
+/// A record of a fixed version that goes through postcard.
+pub(crate) trait Record: Serialize + DeserializeOwned {
+    /// Version byte of what this program writes.
+    const VERSION: u8;
+
+    /// Bytes for the record at `key`.
+    fn encode(&self, key: &[u8]) -> Result<Vec<u8>> {
+        let payload =
+            postcard::to_stdvec(self).map_err(|error| StoreError::Invalid(format!("cannot be encoded: {error}")))?;
+        Ok(wrap(key, Self::VERSION, &payload))
+    }
+
+    /// The record at `key` from its bytes.
+    fn decode(key: &[u8], bytes: &[u8]) -> Result<Self> {
+        let (version, payload) = unwrap(key, bytes)?;
+        if version != Self::VERSION {
+            return Err(StoreError::corrupt(key, format!("version {version} is not known")));
+        }
+        let (record, rest) =
+            postcard::take_from_bytes(payload).map_err(|error| StoreError::corrupt(key, error.to_string()))?;
+        if rest.is_empty() { Ok(record) } else { Err(StoreError::corrupt(key, "bytes are left over")) }
+    }
+}
+
+/// A number that is not NaN or infinite: JSON could not give it back.
+pub(crate) fn finite(name: &str, value: Option<f64>) -> Result<Option<f64>> {
+    match value {
+        Some(number) if !number.is_finite() => Err(StoreError::Invalid(format!("{name} is not a finite number"))),
+        _ => Ok(value),
+    }
+}
+
+/// A moment from stored milliseconds.
+pub(crate) fn moment(key: &[u8], ms: i64) -> Result<Timestamp> {
+    Timestamp::from_millis(ms).map_err(|error| StoreError::corrupt(key, error.to_string()))
+}
+
+/// An item, first version.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ItemV1 {
+    title: String,
+    description: Option<String>,
+    brand: Option<String>,
+    category: Vec<String>,
+    price: Option<f64>,
+    currency: Option<String>,
+    seller: Option<String>,
+    attributes: BTreeMap<String, String>,
+    image_embedding: Option<Vec<f32>>,
+    available_from: Option<i64>,
+    in_stock: bool,
+    hidden: bool,
+}
+
+impl Record for ItemV1 {
+    const VERSION: u8 = 1;
+}
+
+impl ItemV1 {
+    /// Splits an item into its key and its record.
+    pub(crate) fn from_wire(item: Item) -> Result<(ItemId, Self)> {
+        if item.image_embedding.iter().flatten().any(|component| !component.is_finite()) {
+            return Err(StoreError::Invalid("image_embedding holds a number that is not finite".to_owned()));
+        }
+        let record = Self {
+            title: item.title,
+            description: item.description,
+            brand: item.brand,
+            category: item.category,
+            price: finite("price", item.price)?,
+            currency: item.currency,
+            seller: item.seller,
+            attributes: item.attributes,
+            image_embedding: item.image_embedding,
+            available_from: item.available_from.map(Timestamp::millis),
+            in_stock: item.in_stock,
+            hidden: item.hidden,
+        };
+        Ok((item.id, record))
+    }
+
+    /// Back to the wire.
+    pub(crate) fn into_wire(self, key: &[u8], id: ItemId) -> Result<Item> {
+        Ok(Item {
+            id,
+            title: self.title,
+            description: self.description,
+            brand: self.brand,
+            category: self.category,
+            price: self.price,
+            currency: self.currency,
+            seller: self.seller,
+            attributes: self.attributes,
+            image_embedding: self.image_embedding,
+            available_from: self.available_from.map(|ms| moment(key, ms)).transpose()?,
+            in_stock: self.in_stock,
+            hidden: self.hidden,
+        })
+    }
+}
+
+/// A user, first version; the id is not in it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct UserV1 {
+    attributes: BTreeMap<String, String>,
+    personalise: bool,
+    train: bool,
+    audit_attributes: bool,
+}
+
+impl Record for UserV1 {
+    const VERSION: u8 = 1;
+}
+
+impl Default for UserV1 {
+    /// A user who declared nothing and agreed to what is usual.
+    fn default() -> Self {
+        let Consent { personalise, train, audit_attributes } = Consent::default();
+        Self { attributes: BTreeMap::new(), personalise, train, audit_attributes }
+    }
+}
+
+impl UserV1 {
+    /// What is kept of a user besides the id.
+    pub(crate) fn from_wire(user: User) -> Self {
+        let User { id: _, attributes, consent } = user;
+        Self {
+            attributes,
+            personalise: consent.personalise,
+            train: consent.train,
+            audit_attributes: consent.audit_attributes,
+        }
+    }
+
+    /// Back to the wire.
+    pub(crate) fn into_wire(self, id: UserId) -> User {
+        let Self { attributes, personalise, train, audit_attributes } = self;
+        User { id, attributes, consent: Consent { personalise, train, audit_attributes } }
+    }
+}
