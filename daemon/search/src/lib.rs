@@ -1,0 +1,37 @@
+//! Retrieval: a lexical index, exact dense retrieval, fusion of both and the reading of queries. Knows neither store, clock,
+//! HTTP nor tensors: items are dense numbers, vectors are slices.
+//!
+//! ```
+//! use mercer_search::{DenseIndex, Document, LexicalIndex, Query, SearchOptions, search};
+//!
+//! let mut index = LexicalIndex::new();
+//! index.upsert(&[Document { item: 7, title: "String of Christmas lights".into(), ..Document::default() }]);
+//! index.commit();
+//! let query = Query::parse("chrismas lights under 20")?;
+//! assert_eq!(query.price.and_then(|p| p.max), Some(20.0));
+//! let hits = search(&index.reader(), &DenseIndex::new("none", 0), &query, None, 10, &|_| true, &SearchOptions::default())?;
+//! assert_eq!(hits[0].item, 7);
+//! # Ok::<(), mercer_search::SearchError>(())
+//! ```
+
+pub mod dense;
+mod document;
+mod error;
+pub mod fuse;
+pub mod lexical;
+mod price;
+mod query;
+mod retrieve;
+mod text;
+mod tie;
+pub mod tokenize;
+
+pub use dense::{DenseIndex, QueryVector};
+pub use document::{Document, passage_text};
+pub use error::{QueryError, SearchError};
+pub use fuse::{Fusion, Normalisation};
+pub use lexical::{LexicalIndex, LexicalParams, LexicalReader};
+pub use query::{MAX_QUERY_BYTES, Query};
+pub use retrieve::{Hit, Parts, SearchOptions, search};
+pub use text::clean;
+pub use tie::{Scored, tie_hash};

@@ -1,0 +1,119 @@
+//! Reading of what a shopper typed: cleaning, quoted phrases, price bounds.
+
+use mercer_shared::wire::PriceBound;
+
+use crate::error::QueryError;
+use crate::price;
+use crate::text::clean;
+use crate::tokenize::tokenize;
+
+/// Longest query in bytes.
+pub const MAX_QUERY_BYTES: usize = 1_000;
+
+/// A query that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// The words that are searched for: cleaned, bounds and quotation marks taken out. Also what the encoder reads.
+    pub words: String,
+    /// What stood in quotation marks; documents that hold every one of them word for word are the only answers, if there are any.
+    pub phrases: Vec<String>,
+    /// The price bound that was found in the words.
+    pub price: Option<PriceBound>,
+}
+
+impl Query {
+    /// Reads a query.
+    ///
+    /// # Errors
+    /// Longer than [`MAX_QUERY_BYTES`], or nothing to search for.
+    pub fn parse(text: &str) -> Result<Self, QueryError> {
+        if text.len() > MAX_QUERY_BYTES {
+            return Err(QueryError::TooLong(text.len()));
+        }
+        let (unquoted, phrases) = quoted(&clean(text));
+        let (words, price) = price::extract(&unquoted);
+        // A query of nothing but a bound is searched for as it stands: the bound filters, the words rank.
+        let words = if tokenize(&words).is_empty() { unquoted } else { words };
+        if tokenize(&words).is_empty() {
+            return Err(QueryError::Empty);
+        }
+        Ok(Self { words: clean(&words), phrases, price })
+    }
+}
+
+/// Takes quotation marks out; what stood between a pair of them is a phrase.
+fn quoted(text: &str) -> (String, Vec<String>) {
+    let (mut words, mut phrases, mut open) = (String::new(), Vec::new(), None::<(char, String)>);
+    let mut before = ' ';
+    for c in text.chars() {
+        // An inch mark after a digit opens nothing: 24" monitor.
+        let opens = match c {
+            '"' if !before.is_ascii_digit() => Some('"'),
+            '“' | '„' => Some('”'),
+            '«' => Some('»'),
+            '「' => Some('」'),
+            '『' => Some('』'),
+            '《' => Some('》'),
+            _ => None,
+        };
+        match (&mut open, opens) {
+            (Some((end, phrase)), _) if c == *end || (*end == '”' && c == '“') => {
+                if !tokenize(phrase).is_empty() {
+                    phrases.push(phrase.trim().to_owned());
+                }
+                open = None;
+                words.push(' ');
+            }
+            (None, Some(end)) => {
+                open = Some((end, String::new()));
+                words.push(' ');
+            }
+            (opened, _) => {
+                if let Some((_, phrase)) = opened {
+                    phrase.push(c);
+                }
+                words.push(c);
+            }
+        }
+        before = c;
+    }
+    (words.trim().to_owned(), phrases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn phrases_and_inches() {
+        let q = Query::parse("red \"cast iron\" pan").unwrap();
+        assert_eq!((q.words.as_str(), q.phrases.as_slice()), ("red cast iron pan", &["cast iron".to_owned()][..]));
+        assert!(Query::parse("24\" monitor 27\" tv").unwrap().phrases.is_empty());
+        assert!(Query::parse("\"never closed").unwrap().phrases.is_empty());
+        assert_eq!(Query::parse("“智能 手机”壳").unwrap().phrases, ["智能 手机"]);
+    }
+
+    #[test]
+    fn refusals() {
+        assert_eq!(Query::parse(" \t\u{0}&nbsp;"), Err(QueryError::Empty));
+        assert_eq!(Query::parse("!!! \"\" ..."), Err(QueryError::Empty));
+        assert_eq!(Query::parse(&"x".repeat(1_001)), Err(QueryError::TooLong(1_001)));
+        assert!(Query::parse(&"x".repeat(1_000)).is_ok());
+    }
+
+    #[test]
+    fn a_bound_alone_is_searched_for() {
+        let q = Query::parse("under 50").unwrap();
+        assert_eq!((q.words.as_str(), q.price.unwrap().max), ("under 50", Some(50.0)));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in any::<String>()) {
+            if let Ok(query) = Query::parse(&text) {
+                prop_assert!(!tokenize(&query.words).is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A search: both lists under one filter, fused, cut.
+
+use crate::dense::{DenseIndex, QueryVector};
+use crate::error::SearchError;
+use crate::fuse::{Fusion, Source, fuse};
+use crate::lexical::{LexicalParams, LexicalReader};
+use crate::query::Query;
+use crate::tie::Scored;
+
+/// What either list gave an item, weighted; they add up to its score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parts {
+    /// From the lexical index.
+    pub lexical: f64,
+    /// From the vectors.
+    pub dense: f64,
+}
+
+/// One row of an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// The item's number.
+    pub item: u32,
+    /// `parts.lexical + parts.dense`; comparable within one answer only.
+    pub score: f64,
+    /// What the score is made of.
+    pub parts: Parts,
+}
+
+/// How to search; the default is what was measured best.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchOptions {
+    /// Ranking of the lexical list.
+    pub lexical: LexicalParams,
+    /// Fusion.
+    pub fusion: Fusion,
+    /// How many items either list brings, at least `k`.
+    pub depth: usize,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        Self { lexical: LexicalParams::default(), fusion: Fusion::default(), depth: 200 }
+    }
+}
+
+/// The best `k` items that pass the filter, best first. Without a query vector or without item vectors the answer is lexical
+/// only; where no term matches, dense only. The filter applies before any cut.
+///
+/// # Errors
+/// A query vector of another encoder version or of the wrong shape.
+pub fn search(
+    lexical: &LexicalReader,
+    dense: &DenseIndex,
+    query: &Query,
+    vector: Option<&QueryVector>,
+    k: usize,
+    filter: &(dyn Fn(u32) -> bool + Sync),
+    options: &SearchOptions,
+) -> Result<Vec<Hit>, SearchError> {
+    let phrases = lexical.phrase_items(query);
+    let passes = |item: u32| {
+        phrases.as_ref().is_none_or(|held| held.get(item as usize).copied().unwrap_or(false)) && filter(item)
+    };
+    let depth = options.depth.max(k);
+    let vector = vector.filter(|_| !dense.is_empty());
+    let (matches, near) = rayon::join(
+        || lexical.search(query, depth, &passes, &options.lexical),
+        || vector.map_or(Ok(Vec::new()), |vector| dense.top_k(vector, depth, &passes)),
+    );
+    let near = near?;
+    // What one list found and the other did not is scored by the other too: a missing score would read as the lowest.
+    let known: rustc_hash::FxHashSet<u32> = near.iter().map(|s| s.item).collect();
+    let mut all_near = near.clone();
+    if let Some(vector) = vector {
+        let extra = matches.top.iter().filter(|s| !known.contains(&s.item));
+        all_near
+            .extend(extra.filter_map(|s| Some(Scored { item: s.item, score: dense.score(s.item, &vector.values)? })));
+        all_near.sort_unstable_by(Scored::order);
+    }
+    let found: rustc_hash::FxHashSet<u32> = matches.top.iter().map(|s| s.item).collect();
+    let mut all_matches = matches.top.clone();
+    all_matches.extend(
+        near.iter().filter(|s| !found.contains(&s.item)).map(|s| Scored { item: s.item, score: matches.score(s.item) }),
+    );
+    all_matches.sort_unstable_by(Scored::order);
+    let lists = (Source { list: &all_matches, floor: 0.0 }, Source { list: &all_near, floor: -1.0 });
+    let fused = fuse(lists.0, lists.1, &options.fusion);
+    Ok(fused
+        .into_iter()
+        .take(k)
+        .map(|f| Hit { item: f.item, score: f.score(), parts: Parts { lexical: f.lexical, dense: f.dense } })
+        .collect())
+}
