@@ -25,6 +25,7 @@
 pub mod cache;
 pub mod checkpoint;
 pub mod error;
+pub mod examples;
 mod files;
 pub mod graph;
 pub mod lora;
@@ -35,6 +36,11 @@ pub mod pairs;
 pub mod sampler;
 pub mod texts;
 pub mod tune;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod graph_tests;
 
 pub use error::{LearnError, Result};
 pub use graph::{Base, Encoder, Learned, Method, fingerprint};

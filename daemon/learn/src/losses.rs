@@ -150,3 +150,90 @@ pub(crate) fn means(batch: &[&Pair], texts: usize, row_of: impl Fn(u32) -> usize
     }
     Ok(Tensor::from_vec(m, (batch.len(), texts), device)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pairs::Anchor;
+
+    fn pair(anchor: u32, item: u32, group: u64) -> Pair {
+        Pair { anchor: Anchor::Text(anchor), positive: 100 + item, item, group, weight: 1.0 }
+    }
+
+    fn unit_rows(angles: &[f32]) -> Tensor {
+        let rows: Vec<f32> = angles.iter().flat_map(|a| [a.cos(), a.sin()]).collect();
+        Tensor::from_vec(rows, (angles.len(), 2), &Device::Cpu).unwrap()
+    }
+
+    fn value(options: &InfoNce, allowed: &[bool], weights: &[f32], log_q: &[f32]) -> f64 {
+        let (a, p) = (unit_rows(&[0.0, 1.0, 2.0]), unit_rows(&[0.3, 1.4, 2.9]));
+        let loss = info_nce(&a, &p, allowed, weights, log_q, options).unwrap();
+        f64::from(loss.to_scalar::<f32>().unwrap())
+    }
+
+    /// The definition, written out in f64.
+    fn by_hand(o: &InfoNce, allowed: &[bool], weights: &[f32], log_q: &[f32]) -> f64 {
+        let (a, p) = ([0.0f64, 1.0, 2.0], [0.3f64, 1.4, 2.9]);
+        let cell = |i: usize, j: usize| ((a[i] - p[j]).cos() - if i == j { o.margin } else { 0.0 }) / o.temperature;
+        let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
+        let mut sums = [0f64; 2];
+        for i in 0..3 {
+            let w = f64::from(weights[i]) / total;
+            let q = |j: usize| if o.log_q { f64::from(log_q[j]) } else { 0.0 };
+            let row: f64 = (0..3).filter(|j| allowed[i * 3 + j]).map(|j| (cell(i, j) - q(j)).exp()).sum();
+            let column: f64 = (0..3).filter(|j| allowed[j * 3 + i]).map(|j| cell(j, i).exp()).sum();
+            sums[0] += w * (row.ln() - cell(i, i) + q(i));
+            sums[1] += w * (column.ln() - cell(i, i));
+        }
+        if o.symmetric { 0.5 * (sums[0] + sums[1]) } else { sums[0] }
+    }
+
+    #[test]
+    fn in_batch_softmax_is_its_definition() {
+        let masked = [true, false, true, true, true, true, true, true, true];
+        let plain = InfoNce { temperature: 0.2, symmetric: false, ..InfoNce::default() };
+        let all = [
+            plain.clone(),
+            InfoNce { symmetric: true, ..plain.clone() },
+            InfoNce { log_q: true, ..plain.clone() },
+            InfoNce { margin: 0.3, symmetric: true, log_q: true, temperature: 0.05 },
+        ];
+        for o in all {
+            for allowed in [&[true; 9], &masked] {
+                for weights in [[1.0f32; 3], [0.5, 3.0, 1.0]] {
+                    let log_q = [-0.2f32, -1.5, -3.0];
+                    let (a, b) = (value(&o, allowed, &weights, &log_q), by_hand(&o, allowed, &weights, &log_q));
+                    assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{a} {b} {o:?}");
+                }
+            }
+        }
+        let alone: Vec<bool> = (0..9).map(|i| i % 4 == 0).collect();
+        assert_eq!(value(&plain, &alone, &[1.0; 3], &[0.0; 3]), 0.0);
+    }
+
+    #[test]
+    fn what_is_positive_is_no_negative() {
+        let pairs = [pair(1, 0, 1), pair(2, 0, 2), pair(3, 1, 3), pair(4, 2, 3), pair(1, 3, 5)];
+        let mut known = Known::from_pairs(&pairs);
+        known.add(2, 2);
+        let batch: Vec<&Pair> = pairs.iter().collect();
+        let cells = allowed(&batch, &known);
+        let rows: Vec<String> =
+            cells.chunks(5).map(|r| r.iter().map(|c| if *c { '1' } else { '.' }).collect()).collect();
+        // Same item (0, 1), same group (2, 3), same anchor text (0, 4), and item 2 known for group 2 in one direction only.
+        assert_eq!(rows, ["1.11.", ".11.1", "111.1", "11.11", ".1111"]);
+    }
+
+    #[test]
+    fn the_distance_of_an_adapter_is_that_of_its_product() {
+        let device = Device::Cpu;
+        let a = Tensor::randn(0f32, 1.0, (3, 7), &device).unwrap();
+        let b = Tensor::randn(0f32, 1.0, (5, 3), &device).unwrap();
+        let product = (b.matmul(&a).unwrap() * 2.0).unwrap();
+        let exact = product.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        let ours = adapter_distance(&a, &b, 2.0).unwrap().to_scalar::<f32>().unwrap();
+        assert!((ours - exact).abs() < 1e-3 * exact, "{ours} {exact}");
+        let w = weight_distance(&a, &(&a + 1.0).unwrap()).unwrap().to_scalar::<f32>().unwrap();
+        assert!((w - 21.0).abs() < 1e-4);
+    }
+}

@@ -76,7 +76,8 @@ impl AdamOptions {
         if step < warm {
             return self.learning_rate * step / warm;
         }
-        let along = ((step - warm) / (total - warm).max(1.0)).min(1.0);
+        // One more than the steps that remain, so that the last step still learns.
+        let along = ((step - warm) / (total - warm + 1.0)).min(1.0);
         let share = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
         self.learning_rate * (self.floor + (1.0 - self.floor) * share)
     }
@@ -166,5 +167,60 @@ impl AdamW {
             var.set(&w)?;
         }
         Ok(norm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_nn::Optimizer;
+
+    use super::*;
+
+    #[test]
+    fn the_rate_rises_then_falls_and_never_rests() {
+        let o = AdamOptions { learning_rate: 1.0, warmup: 0.1, ..AdamOptions::default() };
+        let rates: Vec<f64> = (1..=100).map(|s| o.rate(s, 100)).collect();
+        assert!((rates[0] - 0.1).abs() < 1e-12 && (rates[9] - 1.0).abs() < 1e-12);
+        assert!(rates[..10].is_sorted() && rates[9..].is_sorted_by(|a, b| a > b));
+        assert!(rates[99] > 0.0 && rates[99] < 1e-3);
+        assert!((1..=3).all(|total| (1..=total).all(|s| o.rate(s, total) > 0.1)));
+        let o = AdamOptions { floor: 0.5, ..o };
+        assert!(o.rate(100, 100) >= 0.5);
+    }
+
+    #[test]
+    fn agrees_with_candles_optimiser() {
+        let device = Device::Cpu;
+        let start = Tensor::new(&[[0.5f32, -1.0], [2.0, 0.1]], &device).unwrap();
+        let (ours, theirs) = (Var::from_tensor(&start).unwrap(), Var::from_tensor(&start).unwrap());
+        let o = AdamOptions { weight_decay: 0.01, clip_norm: 0.0, ..AdamOptions::default() };
+        let params = candle_nn::ParamsAdamW { lr: 0.01, weight_decay: 0.01, ..Default::default() };
+        let mut oracle = candle_nn::AdamW::new(vec![theirs.clone()], params).unwrap();
+        let mut adam = AdamW::new(o, &BTreeMap::from([("w".to_owned(), ours.clone())])).unwrap();
+        let target = Tensor::new(&[[1.0f32, 1.0], [-1.0, 0.0]], &device).unwrap();
+        let loss = |v: &Var| (v.as_tensor() - &target).unwrap().sqr().unwrap().sum_all().unwrap();
+        for _ in 0..20 {
+            oracle.backward_step(&loss(&theirs)).unwrap();
+            let mut grads = loss(&ours).backward().unwrap();
+            adam.update(&BTreeMap::from([("w".to_owned(), grads.remove(&ours).unwrap())]), 0.01).unwrap();
+        }
+        let gap = (ours.as_tensor() - theirs.as_tensor()).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(gap.to_scalar::<f32>().unwrap() < 1e-6);
+    }
+
+    #[test]
+    fn clipping_bounds_the_gradient_and_nan_changes_nothing() {
+        let device = Device::Cpu;
+        let var = Var::zeros(2, candle_core::DType::F32, &device).unwrap();
+        let vars = BTreeMap::from([("w".to_owned(), var.clone())]);
+        let mut adam = AdamW::new(AdamOptions::default(), &vars).unwrap();
+        let grad = |a: f32, b: f32| BTreeMap::from([("w".to_owned(), Tensor::new(&[a, b], &device).unwrap())]);
+        let norm = adam.update(&grad(30.0, 40.0), 0.1).unwrap();
+        assert!((norm - 50.0).abs() < 1e-4);
+        let m: Vec<f32> = adam.state()["m.w"].to_vec1().unwrap();
+        assert!((m[0] - 0.06).abs() < 1e-6 && (m[1] - 0.08).abs() < 1e-6, "{m:?}");
+        let before: Vec<f32> = var.to_vec1().unwrap();
+        assert!(matches!(adam.update(&grad(f32::NAN, 0.0), 0.1), Err(LearnError::NotFinite { step: 2, .. })));
+        assert_eq!((var.to_vec1::<f32>().unwrap(), adam.step), (before, 1));
     }
 }

@@ -1,0 +1,97 @@
+//! Times training steps of an encoder of a given shape with random weights, against the graph without the cache of frozen layers and against
+//! adapters in all layers: `cargo run --release -p mercer-learn --example step_time -- [layers] [hidden] [upper] [pairs] [tokens] [steps]`.
+#![allow(clippy::print_stdout)]
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Tensor};
+use mercer_learn::{Anchor, Base, Hooks, Known, Method, Pair, StepReport, TextTable, TrainingSet, TuneOptions, tune};
+use mercer_model::{BertConfig, HiddenAct, ModelType, Pooling};
+
+struct Times(Vec<f64>);
+
+impl Hooks for Times {
+    fn on_step(&mut self, _: &StepReport) {
+        self.0.push(self.seconds());
+    }
+}
+
+/// Peak resident memory in MB, where the system tells.
+fn peak_mb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb / 1024)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut shape = [12, 384, 4, 32, 24, 6];
+    for (slot, arg) in shape.iter_mut().zip(std::env::args().skip(1)) {
+        *slot = arg.parse()?;
+    }
+    let [layers, hidden, upper, pairs, tokens, steps] = shape;
+    let config = BertConfig {
+        model_type: ModelType::Bert,
+        vocab_size: 2_000,
+        hidden_size: hidden,
+        num_hidden_layers: layers,
+        num_attention_heads: 12,
+        intermediate_size: 4 * hidden,
+        hidden_act: HiddenAct::Gelu,
+        max_position_embeddings: 512,
+        type_vocab_size: 2,
+        layer_norm_eps: 1e-12,
+        pad_token_id: 0,
+        position_embedding_type: "absolute".to_owned(),
+    };
+    let device = Device::Cpu;
+    let mut tensors = HashMap::new();
+    for (name, shape) in config.tensor_shapes() {
+        let mean = if name.contains("LayerNorm.weight") { 1.0 } else { 0.0 };
+        tensors.insert(name, Tensor::randn(mean, 0.05f32, shape, &device)?);
+    }
+    let base = Base { config: &config, pooling: Pooling::Mean, tensors: &tensors };
+    let mut texts = TextTable::new();
+    let mut text = |n: usize| {
+        let words: Vec<u32> = (0..tokens).map(|i| 5 + ((n * 7_919 + i * 104_729) % 1_990) as u32).collect();
+        texts.push(&words)
+    };
+    let all: Vec<Pair> = (0..pairs)
+        .map(|i| Pair {
+            anchor: Anchor::Text(text(2 * i)),
+            positive: text(2 * i + 1),
+            item: i as u32,
+            group: i as u64,
+            weight: 1.0,
+        })
+        .collect();
+    let known = Known::from_pairs(&all);
+    let set = TrainingSet { texts: &texts, pairs: &all, known: &known };
+    // The one batch is the whole epoch: the first step fills the cache and is left out.
+    let options = TuneOptions {
+        upper_layers: upper,
+        batch_pairs: pairs,
+        epochs: 1e6,
+        max_steps: Some(steps + 1),
+        ..TuneOptions::default()
+    };
+    let runs = [
+        ("cached, upper layers adapted", options.clone()),
+        ("uncached, upper layers adapted", TuneOptions { cache_bytes: 0, ..options.clone() }),
+        ("all layers adapted", TuneOptions { upper_layers: layers, ..options.clone() }),
+        ("cached, upper layers in full", TuneOptions { method: Method::Full, ..options }),
+    ];
+    let mut reference = None;
+    for (name, options) in runs {
+        let mut times = Times(Vec::new());
+        tune(base, set, None, &options, &device, &mut times)?;
+        let mut gaps: Vec<f64> = times.0.windows(2).map(|w| w[1] - w[0]).collect();
+        gaps.sort_by(f64::total_cmp);
+        let median = gaps[gaps.len() / 2];
+        let ratio = median / *reference.get_or_insert(median);
+        println!(
+            "{name:32} {median:7.3} s a step, {ratio:5.2} times the first; peak so far {} MB",
+            peak_mb().unwrap_or(0)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Pairs follow time, baskets are sets, replay and placebo are seeded.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::pairs::{Anchor, Pair};
+use crate::texts::{Frame, TextTable};
+
+fn event(user: u32, item: u32, kind: Kind, at_ms: i64) -> Interaction {
+    Interaction { user, item: Some(item), kind, query: None, at_ms }
+}
+
+fn search(user: u32, query: u32, at_ms: i64) -> Interaction {
+    Interaction { user, item: None, kind: Kind::Search, query: Some(query), at_ms }
+}
+
+/// Text 100 + i for item i.
+fn texts(n: u32) -> Vec<Option<u32>> {
+    (0..n).map(|i| Some(100 + i)).collect()
+}
+
+#[test]
+fn a_query_leads_to_what_was_engaged_after_it() {
+    let options = QueryOptions { window_ms: 1_000, ..QueryOptions::default() };
+    let mut attached = event(1, 3, Kind::Click, 50_000);
+    attached.query = Some(9);
+    let log = [
+        event(1, 0, Kind::Click, 90), // before the search
+        search(1, 7, 100),
+        event(1, 1, Kind::Click, 100), // same moment: no order
+        event(1, 2, Kind::View, 500),
+        event(1, 2, Kind::Purchase, 900), // same pair, heavier
+        event(1, 4, Kind::Disliked, 950),
+        event(1, 5, Kind::Impression, 960),
+        event(1, 1, Kind::Click, 1_200), // outside the window
+        event(2, 1, Kind::Click, 600),   // another shopper
+        attached,
+    ];
+    let pairs = query_pairs(&log, &texts(6), &options);
+    let short: Vec<_> = pairs.iter().map(|p| (p.anchor.clone(), p.item, p.positive, p.weight)).collect();
+    assert_eq!(short, [(Anchor::Text(7), 2, 102, 3.0), (Anchor::Text(9), 3, 103, 1.0)]);
+    let heavy = QueryOptions { min_weight: 2.0, ..options };
+    assert_eq!(query_pairs(&log, &texts(6), &heavy).len(), 1);
+    assert!(query_pairs(&log, &[None; 6], &QueryOptions::default()).is_empty());
+    assert!(query_pairs(&[], &[], &QueryOptions::default()).is_empty());
+}
+
+#[test]
+fn a_history_leads_to_the_next_basket() {
+    let log = [
+        event(1, 0, Kind::Purchase, 10),
+        event(1, 1, Kind::Purchase, 10),
+        event(1, 2, Kind::Purchase, 20),
+        event(1, 0, Kind::Purchase, 20),
+        event(1, 3, Kind::View, 30),
+    ];
+    let mut table = TextTable::new();
+    let pairs = next_pairs(&log, &texts(4), &mut table, &NextOptions::default());
+    let short: Vec<_> = pairs.iter().map(|p| (p.anchor.texts().to_vec(), p.item)).collect();
+    // Item 0 is no news at 20; at 30 the most recent basket comes first.
+    assert_eq!(short, [(vec![100, 101], 2), (vec![100, 102, 101], 3)]);
+    let all = NextOptions { unseen_only: false, ..NextOptions::default() };
+    assert_eq!(next_pairs(&log, &texts(4), &mut table, &all).len(), 3);
+    let bought = NextOptions { min_weight: 3.0, ..NextOptions::default() };
+    assert_eq!(next_pairs(&log, &texts(4), &mut table, &bought).len(), 1);
+    let wide = NextOptions { moment_ms: 11, ..NextOptions::default() };
+    assert!(next_pairs(&log, &texts(4), &mut table, &wide).is_empty());
+    let short = NextOptions { horizon_ms: 5, ..NextOptions::default() };
+    assert!(next_pairs(&log, &texts(4), &mut table, &short).is_empty());
+}
+
+#[test]
+fn a_concatenated_history_becomes_one_text() {
+    let frame = Frame { open: vec![1], close: vec![2] };
+    let mut table = TextTable::new();
+    let ids: Vec<Option<u32>> = [[1, 50, 2], [1, 51, 2], [1, 52, 2]].iter().map(|t| Some(table.push(t))).collect();
+    let log = [event(1, 0, Kind::Click, 1), event(1, 1, Kind::Click, 2), event(1, 2, Kind::Click, 3)];
+    let history = History::Concatenated { from: frame.clone(), to: frame, max_tokens: 16 };
+    let pairs = next_pairs(&log, &ids, &mut table, &NextOptions { history, ..NextOptions::default() });
+    assert_eq!(table.get(pairs[1].anchor.texts()[0]), [1, 51, 50, 2]);
+}
+
+fn pair(i: u32) -> Pair {
+    Pair { anchor: Anchor::Text(i), positive: 1_000 + i, item: i, group: u64::from(i), weight: 1.0 }
+}
+
+#[test]
+fn replay_makes_up_its_share() {
+    let (new, old): (Vec<_>, Vec<_>) = ((0..60).map(pair).collect(), (100..200).map(pair).collect());
+    let mixed = mix(&new, &old, 0.25, 3).unwrap();
+    assert_eq!(mixed.len(), 80);
+    assert_eq!(mixed[..60], new);
+    assert_eq!(mixed, mix(&new, &old, 0.25, 3).unwrap());
+    assert_ne!(mixed, mix(&new, &old, 0.25, 4).unwrap());
+    assert_eq!(mix(&new, &old[..5], 0.5, 3).unwrap().len(), 65);
+    assert_eq!(mix(&new, &old, 0.0, 3).unwrap(), new);
+    assert!(mix(&new, &old, f64::NAN, 3).is_err() && mix(&new, &old, 0.95, 3).is_err());
+}
+
+#[test]
+fn the_reservoir_is_uniform_and_can_forget() {
+    let mut counts = [0u32; 40];
+    for seed in 0..2_000 {
+        let mut r = Reservoir::new(10, seed);
+        (0..40).for_each(|i| r.push(i));
+        assert_eq!(r.kept().len(), 10);
+        r.kept().iter().for_each(|i: &usize| counts[*i] += 1);
+    }
+    // Expected 500 each, standard deviation 19.4: five of them.
+    assert!(counts.iter().all(|c| (403..=597).contains(c)), "{counts:?}");
+    let mut r = Reservoir::new(3, 1);
+    (0..3).for_each(|i| r.push(i));
+    r.retain(|i| *i != 1);
+    assert_eq!(r.kept(), [0, 2]);
+}
+
+#[test]
+fn the_placebo_keeps_everything_but_what_belongs_together() {
+    let pairs: Vec<_> = (0..50).map(pair).collect();
+    let placebo = permute_positives(&pairs, 1);
+    assert_eq!(placebo, permute_positives(&pairs, 1));
+    let mut items: Vec<_> = placebo.iter().map(|p| (p.item, p.positive)).collect();
+    items.sort_unstable();
+    assert_eq!(items, pairs.iter().map(|p| (p.item, p.positive)).collect::<Vec<_>>());
+    assert!(placebo.iter().zip(&pairs).all(|(a, b)| a.anchor == b.anchor));
+    assert!(placebo.iter().zip(&pairs).filter(|(a, b)| a.item == b.item).count() < 10);
+}
+
+proptest! {
+    #[test]
+    fn no_pair_joins_items_of_one_moment_and_order_inside_it_is_nothing(
+        raw in prop::collection::vec((0u32..3, 0u32..8, 0i64..6), 0..60), moment in 0i64..3, seed: u64,
+    ) {
+        let log: Vec<_> = raw.iter().map(|&(u, i, t)| event(u, i, Kind::Purchase, t * 10)).collect();
+        let options = NextOptions { moment_ms: moment * 10, unseen_only: false, per_moment: 100, recent: 100, ..NextOptions::default() };
+        let mut table = TextTable::new();
+        let pairs = next_pairs(&log, &texts(8), &mut table, &options);
+        for p in &pairs {
+            let user = (p.group & 0xffff_ffff) as u32;
+            let when = |text: u32| log.iter().filter(|e| e.user == user && e.item == Some(text - 100)).map(|e| e.at_ms).min().unwrap();
+            // Some event of the positive lies more than a moment after the first of every item in the anchor.
+            let last = log.iter().filter(|e| e.user == user && e.item == Some(p.item)).map(|e| e.at_ms).max().unwrap();
+            for text in p.anchor.texts() {
+                prop_assert!(last > when(*text));
+            }
+        }
+        let order = crate::sampler::permutation(log.len(), seed, "test");
+        let shuffled: Vec<_> = order.iter().map(|i| log[*i as usize]).collect();
+        prop_assert_eq!(pairs, next_pairs(&shuffled, &texts(8), &mut table, &options));
+    }
+}
