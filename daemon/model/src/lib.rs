@@ -1,5 +1,6 @@
 //! Text encoders: tokenisation, the BERT graph, packed weights, the embedded default and the model thread.
 
+mod cache;
 pub mod checkpoint;
 pub mod config;
 pub mod device;
@@ -14,6 +15,7 @@ pub mod rules;
 pub mod scripts;
 pub mod tokens;
 pub mod vocabulary;
+pub mod worker;
 
 pub use checkpoint::{Checkpoint, Identity, Origin};
 pub use config::{BertConfig, HiddenAct, ModelType};
@@ -23,3 +25,4 @@ pub use error::ModelError;
 pub use pack::{PackOptions, PackReport, pack};
 pub use rules::{Pooling, TextKind, TextRules};
 pub use tokens::Tokens;
+pub use worker::{Embedded, ModelHandle, Pending, Priority, Worker, WorkerOptions, WorkerStats};
