@@ -16,8 +16,10 @@ use std::time::Instant;
 
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, Mode, Request, Snapshot, Vectors, tie_key,
+    BlendWeights, Candidates, Catalogue, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, Mode, Ranker, ReplayOptions, Request, Scored,
+    Snapshot, Vectors, cutoffs, refit_weights, tie_key, train_ranker,
 };
+use rayon::prelude::*;
 use serde_json::Value;
 
 type Fail = Box<dyn Error>;
@@ -91,6 +93,11 @@ fn vectors(path: &str, dim: usize) -> Result<Vectors, Fail> {
     Ok(Vectors::from_flat(&flat, dim)?)
 }
 
+fn all_lists(s: &Snapshot, users: &[u32], at: i64, r: &Request<'_>, ranker: Option<&Ranker>) -> Result<Vec<Vec<Scored>>, Fail> {
+    let Some(ranker) = ranker else { return Ok(lists(s, users, at, r)?) };
+    Ok(users.par_iter().map(|&u| ranker.recommend(s, For::User(u), at, r)).collect::<Result<_, _>>()?)
+}
+
 fn main() -> Result<(), Fail> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let name = args.first().ok_or("usage: bench_lists NAME [--at ..] [--mode ..] [--cand ..] [--arm ..] [--out FILE]")?;
@@ -119,7 +126,18 @@ fn main() -> Result<(), Fail> {
         Some("popularity") => BlendWeights::popularity(),
         Some("own") => BlendWeights::own_repeats(),
         Some("knn") => BlendWeights::item_knn(),
+        Some("refit") => {
+            let (cuts, _) = cutoffs(&b.log, at, 5);
+            refit_weights(&b.log, &b.catalogue, &cuts, &MemoryOptions::default()).0
+        }
         _ => BlendWeights::default(),
+    };
+    let ranker = if get("--arm") == Some("ranker") {
+        let (ranker, report) = train_ranker(&b.log, &b.catalogue, at, &ReplayOptions::default())?;
+        println!("trained in {:.1?}; {report:?}", start.elapsed());
+        Some(ranker)
+    } else {
+        None
     };
     println!("weights ready in {:.1?}: {weights:?}", start.elapsed());
     let r = Request { mode, candidates, ..Request::new(20, &weights) };
@@ -127,7 +145,7 @@ fn main() -> Result<(), Fail> {
         let truth = truth(&b.log, &s.memory, b.t, mode, candidates);
         let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
         let start = Instant::now();
-        let lists = lists(&s, &users, at, &r)?;
+        let lists = all_lists(&s, &users, at, &r, ranker.as_ref())?;
         let sum: f64 = lists
             .iter()
             .zip(&truth)
@@ -138,7 +156,7 @@ fn main() -> Result<(), Fail> {
     }
     let users: Vec<u32> = b.eval.iter().map(|u| b.users.get(u).copied().unwrap_or(u32::MAX)).collect();
     let start = Instant::now();
-    let lists = lists(&s, &users, at, &r)?;
+    let lists = all_lists(&s, &users, at, &r, ranker.as_ref())?;
     println!("{} lists in {:.1?}", lists.len(), start.elapsed());
     let mut out = BufWriter::new(File::create(get("--out").unwrap_or("lists.jsonl"))?);
     for (user, list) in b.eval.iter().zip(&lists) {

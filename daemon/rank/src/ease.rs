@@ -10,7 +10,7 @@ use crate::sparse::Csr;
 pub struct EaseOptions {
     /// Ridge, relative to the mean diagonal of the Gram matrix.
     pub ridge: f64,
-    /// Items at most, the ones with the most shoppers; the cost grows with the cube.
+    /// Above this number of bought items the model is left out: the cost grows with the cube, the matrix with the square.
     pub max_items: usize,
     /// Weights kept per item.
     pub keep: usize,
@@ -18,7 +18,7 @@ pub struct EaseOptions {
 
 impl Default for EaseOptions {
     fn default() -> Self {
-        Self { ridge: 20.0, max_items: 5000, keep: 400 }
+        Self { ridge: 20.0, max_items: 6000, keep: 400 }
     }
 }
 
@@ -29,14 +29,11 @@ pub(crate) struct Ease {
 }
 
 impl Ease {
-    /// None when nothing was bought.
+    /// None when nothing was bought, or too many different items.
     pub(crate) fn fit(users: &Csr, by_item: &Csr, o: &EaseOptions) -> Option<Self> {
-        let mut picked: Vec<u32> = (0..by_item.rows() as u32).filter(|&i| by_item.row_len(i as usize) > 0).collect();
-        picked.sort_by_key(|&i| (std::cmp::Reverse(by_item.row_len(i as usize)), i));
-        picked.truncate(o.max_items);
-        picked.sort_unstable();
+        let picked: Vec<u32> = (0..by_item.rows() as u32).filter(|&i| by_item.row_len(i as usize) > 0).collect();
         let n = picked.len();
-        if n == 0 {
+        if n == 0 || n > o.max_items {
             return None;
         }
         let mut place = vec![u32::MAX; by_item.rows()];

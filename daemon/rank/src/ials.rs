@@ -19,7 +19,7 @@ pub struct IalsOptions {
 
 impl Default for IalsOptions {
     fn default() -> Self {
-        Self { dim: 32, sweeps: 6, alpha: 20.0, lambda: 0.05 }
+        Self { dim: 64, sweeps: 6, alpha: 5.0, lambda: 0.01 }
     }
 }
 

@@ -48,7 +48,7 @@ impl Default for MemoryOptions {
             recent_half_life: 30.0,
             cap: 1000,
             keep_items: 300,
-            shrink: 0.5,
+            shrink: 2.0,
             recent_days: 60,
             keep_users: 200,
             neighbour_days: 30,

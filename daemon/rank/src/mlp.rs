@@ -1,0 +1,241 @@
+//! The ranking network: one hidden layer of ReLU with a linear skip, trained with a softmax over each shopper's list (ListNet with
+//! the positives sharing the mass, Cao et al. 2007) by Adam with decoupled weight decay and a cosine schedule. Plain f32 arithmetic in a fixed order:
+//! the same data give the same weights, whatever the number of threads.
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// One shopper's candidates: standardised features, `rows x width`, and which of them were taken.
+#[derive(Debug, Clone)]
+pub(crate) struct List {
+    pub(crate) x: Vec<f32>,
+    pub(crate) positive: Vec<bool>,
+}
+
+/// Settings of the training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MlpOptions {
+    /// Hidden units.
+    pub hidden: usize,
+    /// Passes over the lists.
+    pub epochs: usize,
+    /// Peak learning rate.
+    pub rate: f32,
+    /// Decoupled weight decay, relative to the learning rate.
+    pub decay: f32,
+    /// Lists per step.
+    pub batch: usize,
+    /// Networks whose scores are averaged.
+    pub members: usize,
+    /// Seed of the start and of the order of lists.
+    pub seed: u64,
+}
+
+impl Default for MlpOptions {
+    fn default() -> Self {
+        Self { hidden: 64, epochs: 6, rate: 2e-3, decay: 0.1, batch: 16, members: 1, seed: 1 }
+    }
+}
+
+/// The network. Parameters lie flat: `W1 [width x hidden] · b1 [hidden] · w2 [hidden] · skip [width]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mlp {
+    width: usize,
+    hidden: usize,
+    p: Vec<f32>,
+}
+
+/// SplitMix64 (Steele et al. 2014): enough for a start and a shuffle, and its stream never changes.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn unit(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+impl Mlp {
+    fn new(width: usize, hidden: usize, rng: &mut SplitMix) -> Self {
+        let mut p = vec![0f32; width * hidden + 2 * hidden + width];
+        let bound = (6.0 / width as f32).sqrt();
+        for w in &mut p[..width * hidden] {
+            *w = (2.0 * rng.unit() - 1.0) * bound;
+        }
+        let bound = (1.0 / hidden as f32).sqrt();
+        for w in &mut p[width * hidden + hidden..width * hidden + 2 * hidden] {
+            *w = (2.0 * rng.unit() - 1.0) * bound;
+        }
+        Self { width, hidden, p }
+    }
+
+    fn parts(&self) -> (&[f32], &[f32], &[f32], &[f32]) {
+        let (w1, rest) = self.p.split_at(self.width * self.hidden);
+        let (b1, rest) = rest.split_at(self.hidden);
+        let (w2, skip) = rest.split_at(self.hidden);
+        (w1, b1, w2, skip)
+    }
+
+    fn hidden_of(&self, x: &[f32], h: &mut [f32]) -> f32 {
+        let (w1, b1, w2, skip) = self.parts();
+        h.copy_from_slice(b1);
+        let mut linear = 0f32;
+        for ((&v, w), s) in x.iter().zip(w1.chunks_exact(self.hidden)).zip(skip) {
+            if v != 0.0 {
+                h.iter_mut().zip(w).for_each(|(a, b)| *a += v * b);
+                linear += v * s;
+            }
+        }
+        h.iter_mut().for_each(|a| *a = a.max(0.0));
+        linear + crate::linalg::dot(h, w2)
+    }
+
+    /// Scores of the rows.
+    pub(crate) fn score(&self, x: &[f32]) -> Vec<f32> {
+        let mut h = vec![0f32; self.hidden];
+        x.chunks_exact(self.width).map(|row| self.hidden_of(row, &mut h)).collect()
+    }
+
+    /// Loss of a list; its gradient is added to `g`.
+    fn gradient(&self, list: &List, g: &mut [f32]) -> f64 {
+        let rows = list.positive.len();
+        let (width, hidden) = (self.width, self.hidden);
+        let mut hs = vec![0f32; rows * hidden];
+        let mut scores: Vec<f32> = list
+            .x
+            .chunks_exact(width)
+            .zip(hs.chunks_exact_mut(hidden))
+            .map(|(x, h)| self.hidden_of(x, h))
+            .collect();
+        let max = scores.iter().copied().fold(f32::MIN, f32::max);
+        let sum: f32 = scores.iter().map(|s| (s - max).exp()).sum();
+        let share = 1.0 / list.positive.iter().filter(|&&p| p).count().max(1) as f32;
+        let mut loss = 0f64;
+        for (s, &p) in scores.iter_mut().zip(&list.positive) {
+            let log_p = *s - max - sum.ln();
+            *s = log_p.exp();
+            if p {
+                loss -= f64::from(share * log_p);
+                *s -= share;
+            }
+        }
+        let (_, _, w2, _) = self.parts();
+        let (gw1, rest) = g.split_at_mut(width * hidden);
+        let (gb1, rest) = rest.split_at_mut(hidden);
+        let (gw2, gskip) = rest.split_at_mut(hidden);
+        let mut dh = vec![0f32; hidden];
+        for ((x, h), &d) in list.x.chunks_exact(width).zip(hs.chunks_exact(hidden)).zip(&scores) {
+            for k in 0..hidden {
+                gw2[k] += d * h[k];
+                dh[k] = if h[k] > 0.0 { d * w2[k] } else { 0.0 };
+                gb1[k] += dh[k];
+            }
+            for ((&v, gw), gs) in x.iter().zip(gw1.chunks_exact_mut(hidden)).zip(gskip.iter_mut()) {
+                if v != 0.0 {
+                    gw.iter_mut().zip(&dh).for_each(|(a, b)| *a += v * b);
+                    *gs += v * d;
+                }
+            }
+        }
+        loss
+    }
+
+    /// Trains on lists that each hold at least one positive; gives the network and the mean loss of each epoch.
+    pub(crate) fn train(lists: &[List], width: usize, o: &MlpOptions) -> (Self, Vec<f64>) {
+        let mut rng = SplitMix(o.seed);
+        let mut net = Self::new(width, o.hidden, &mut rng);
+        let n = net.p.len();
+        let (mut m, mut v) = (vec![0f32; n], vec![0f32; n]);
+        let mut order: Vec<usize> = (0..lists.len()).collect();
+        let steps = lists.len().div_ceil(o.batch).max(1) * o.epochs;
+        let (mut step, mut curve) = (0usize, Vec::new());
+        for _ in 0..o.epochs {
+            for i in (1..order.len()).rev() {
+                order.swap(i, (rng.next() % (i as u64 + 1)) as usize);
+            }
+            let mut total = 0f64;
+            for batch in order.chunks(o.batch) {
+                // Four fixed parts, summed in order: the result does not depend on how many threads there are.
+                let parts: Vec<(f64, Vec<f32>)> = batch
+                    .par_chunks(batch.len().div_ceil(4))
+                    .map(|part| {
+                        let mut g = vec![0f32; n];
+                        let loss = part.iter().map(|&l| net.gradient(&lists[l], &mut g)).sum();
+                        (loss, g)
+                    })
+                    .collect();
+                step += 1;
+                let rate = o.rate * 0.5 * (1.0 + (std::f32::consts::PI * step as f32 / steps as f32).cos());
+                let (c1, c2) = (1.0 - 0.9f32.powi(step as i32), 1.0 - 0.999f32.powi(step as i32));
+                for k in 0..n {
+                    let g = parts.iter().map(|p| p.1[k]).sum::<f32>() / batch.len() as f32;
+                    m[k] = 0.9 * m[k] + 0.1 * g;
+                    v[k] = 0.999 * v[k] + 0.001 * g * g;
+                    net.p[k] -= rate * ((m[k] / c1) / ((v[k] / c2).sqrt() + 1e-8) + o.decay * net.p[k]);
+                }
+                total += parts.iter().map(|p| p.0).sum::<f64>();
+            }
+            curve.push(total / lists.len().max(1) as f64);
+        }
+        (net, curve)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random_lists(n: usize, width: usize) -> Vec<List> {
+        let mut rng = SplitMix(7);
+        (0..n)
+            .map(|_| {
+                let x: Vec<f32> = (0..12 * width).map(|_| 2.0 * rng.unit() - 1.0).collect();
+                // The taken item is the one with the largest product of the first two features: no linear score finds it.
+                let best = (0..12).max_by(|&a, &b| (x[a * width] * x[a * width + 1]).total_cmp(&(x[b * width] * x[b * width + 1])));
+                List { x, positive: (0..12).map(|r| Some(r) == best).collect() }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn gradient_agrees_with_differences() {
+        let lists = random_lists(1, 5);
+        let mut net = Mlp::new(5, 8, &mut SplitMix(3));
+        let mut g = vec![0f32; net.p.len()];
+        net.gradient(&lists[0], &mut g);
+        for k in (0..net.p.len()).step_by(3) {
+            let keep = net.p[k];
+            let mut at = |x: f32| {
+                net.p[k] = x;
+                net.gradient(&lists[0], &mut vec![0f32; g.len()])
+            };
+            let slope = (at(keep + 1e-2) - at(keep - 1e-2)) / 2e-2;
+            net.p[k] = keep;
+            assert!((slope - f64::from(g[k])).abs() < 2e-2, "parameter {k}: {slope} against {}", g[k]);
+        }
+    }
+
+    #[test]
+    fn learns_an_interaction_and_repeats_itself() {
+        let lists = random_lists(600, 5);
+        let o = MlpOptions { hidden: 16, epochs: 20, decay: 0.0, rate: 1e-2, ..MlpOptions::default() };
+        let (net, curve) = Mlp::train(&lists, 5, &o);
+        let hits = lists
+            .iter()
+            .filter(|l| {
+                let s = net.score(&l.x);
+                let top = (0..12).max_by(|&a, &b| s[a].total_cmp(&s[b]));
+                top.is_some_and(|t| l.positive[t])
+            })
+            .count();
+        assert!(hits > 400, "{hits} of 600");
+        assert!(curve[curve.len() - 1] < 0.6 * curve[0]);
+        assert_eq!(Mlp::train(&lists, 5, &o).0, net);
+    }
+}

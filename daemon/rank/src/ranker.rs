@@ -1,0 +1,154 @@
+//! The learned ranker: candidates from the sources, ordered by a small network over the features. Two heads: any item, unseen items.
+use serde::{Deserialize, Serialize};
+
+use crate::blend::BlendWeights;
+use crate::error::RankError;
+use crate::features::{WIDTH, features};
+use crate::mlp::Mlp;
+use crate::recommend::{Candidates, For, Mode, Request, Scored, Snapshot, best, blend};
+use crate::shopper::Shopper;
+use crate::sources::{Columns, Source};
+
+/// Own items among the candidates at most.
+pub(crate) const OWN: usize = 60;
+/// Other items among the candidates.
+pub(crate) const OTHER: usize = 100;
+/// Candidates of the head for unseen items.
+pub(crate) const UNSEEN: usize = 150;
+
+/// Mean and deviation of each feature over the training rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Scale {
+    mean: Vec<f32>,
+    inverse: Vec<f32>,
+}
+
+impl Scale {
+    pub(crate) fn fit<'a>(rows: impl Iterator<Item = &'a [f32]>) -> Self {
+        let mut sums = vec![(0f64, 0f64, 0f64); WIDTH];
+        for row in rows {
+            for (s, &x) in sums.iter_mut().zip(row) {
+                if x.is_finite() {
+                    *s = (s.0 + 1.0, s.1 + f64::from(x), s.2 + f64::from(x) * f64::from(x));
+                }
+            }
+        }
+        let mean: Vec<f32> = sums.iter().map(|s| (s.1 / s.0.max(1.0)) as f32).collect();
+        let inverse = sums
+            .iter()
+            .map(|s| {
+                let n = s.0.max(1.0);
+                let sd = (s.2 / n - (s.1 / n).powi(2)).max(0.0).sqrt();
+                if sd > 1e-6 { (1.0 / sd) as f32 } else { 0.0 }
+            })
+            .collect();
+        Self { mean, inverse }
+    }
+
+    /// Standardises in place; clips at 4, and what is missing becomes 0, the mean.
+    pub(crate) fn apply(&self, x: &mut [f32]) {
+        for row in x.chunks_exact_mut(WIDTH) {
+            for ((v, m), s) in row.iter_mut().zip(&self.mean).zip(&self.inverse) {
+                *v = if v.is_finite() { ((*v - m) * s).clamp(-4.0, 4.0) } else { 0.0 };
+            }
+        }
+    }
+}
+
+/// One head: a scale and the networks whose scores are averaged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) scale: Scale,
+    pub(crate) nets: Vec<Mlp>,
+}
+
+impl Head {
+    fn score(&self, mut x: Vec<f32>) -> Vec<f32> {
+        self.scale.apply(&mut x);
+        let mut out = vec![0f32; x.len() / WIDTH];
+        for net in &self.nets {
+            for (a, b) in out.iter_mut().zip(net.score(&x)) {
+                *a += b / self.nets.len() as f32;
+            }
+        }
+        out
+    }
+}
+
+/// A trained ranker; serialises to a few tens of kilobytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ranker {
+    /// Blend that picks candidates and fills the list below them.
+    pub blend: BlendWeights,
+    /// Names of the features it was trained on; a ranker with others than [`FEATURES`](crate::FEATURES) is refused.
+    pub features: Vec<String>,
+    pub(crate) any: Head,
+    pub(crate) unseen: Head,
+}
+
+/// Candidates of a shopper, best of the sources first; the same in training and serving.
+pub(crate) fn candidates(
+    s: &Snapshot,
+    shopper: &Shopper,
+    columns: &mut Columns<'_>,
+    eligible: &[u32],
+    mode: Mode,
+    weights: &BlendWeights,
+) -> Vec<u32> {
+    let unseen = |i: &u32| shopper.own(*i).is_none();
+    if mode == Mode::New {
+        return blend(s, columns, eligible, &weights.unseen, UNSEEN).into_iter().map(|x| x.item).collect();
+    }
+    let own: Vec<(f32, u32)> = {
+        let column = columns.get(Source::Own);
+        eligible.iter().filter(|i| !unseen(i)).map(|&i| (column[i as usize], i)).collect()
+    };
+    let mut out: Vec<u32> = best(s, own, OWN).into_iter().map(|x| x.1).collect();
+    let other: Vec<u32> = eligible.iter().copied().filter(unseen).collect();
+    out.extend(blend(s, columns, &other, &weights.unseen, OTHER).into_iter().map(|x| x.item));
+    out
+}
+
+impl Ranker {
+    /// Recommends from what was known at `at`: the candidates in the network's order, then the blend's. Cold candidates are ordered
+    /// by the blend, for the network has only signals of warm ones. `r.weights` is not read.
+    ///
+    /// # Errors
+    /// As [`recommend`](crate::recommend()); [`RankError::Shape`] when the ranker was trained on other features.
+    pub fn recommend(&self, s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
+        let r = Request { weights: &self.blend, ..*r };
+        if self.features.iter().map(String::as_str).ne(crate::features::FEATURES) {
+            return Err(RankError::Shape { what: "features of the ranker", expected: WIDTH, found: self.features.len() });
+        }
+        if r.candidates == Candidates::Cold {
+            return crate::recommend::recommend(s, whom, at, &r);
+        }
+        if s.memory.at() > at {
+            return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
+        }
+        let shopper = s.shopper(whom, at);
+        let me = match whom {
+            For::User(u) => Some(u),
+            For::Session(_) => None,
+        };
+        let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, &r, i)).collect();
+        let mut columns = Columns::new(&s.memory, &s.catalogue, &shopper, me);
+        let weights = if r.mode == Mode::New { &self.blend.unseen } else { &self.blend.any };
+        if shopper.owned.is_empty() {
+            return Ok(blend(s, &mut columns, &eligible, weights, r.k));
+        }
+        let items = candidates(s, &shopper, &mut columns, &eligible, r.mode, &self.blend);
+        let head = if r.mode == Mode::New { &self.unseen } else { &self.any };
+        let scores = head.score(features(&s.memory, &s.catalogue, &shopper, &mut columns, &items));
+        let ranked = best(s, scores.into_iter().zip(items.iter().copied()).collect(), r.k);
+        let lowest = ranked.last().map_or(0.0, |x| x.0);
+        // Every item keeps the blend's parts as its reasons; those below the candidates are placed under the last of them.
+        let filled = blend(s, &mut columns, &eligible, weights, r.k + items.len());
+        let parts = |item: u32| filled.iter().find(|x| x.item == item).map_or_else(Vec::new, |x| x.parts.clone());
+        let mut out: Vec<Scored> = ranked.iter().map(|&(score, item)| Scored { item, score, parts: parts(item) }).collect();
+        for (n, x) in filled.iter().filter(|x| !items.contains(&x.item)).take(r.k - out.len()).enumerate() {
+            out.push(Scored { score: lowest - 1.0 - n as f32, ..x.clone() });
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,128 @@
+//! Training the ranker by replay: at many cut-offs the memory is fitted as it would have been then, shoppers that came in the
+//! window after are given their candidates and features as of the cut-off, and what they took are the labels.
+use rayon::prelude::*;
+
+use crate::blend::BlendWeights;
+use crate::catalogue::Catalogue;
+use crate::error::RankError;
+use crate::evaluate::truth;
+use crate::features::{FEATURES, WIDTH, features};
+use crate::log::{DAY_MS, Log};
+use crate::memory::{Memory, MemoryOptions};
+use crate::mlp::{List, Mlp, MlpOptions};
+use crate::ranker::{Head, Ranker, Scale, candidates};
+use crate::recommend::{Candidates, For, Mode, Request, Snapshot};
+use crate::sources::Columns;
+
+/// Settings of the replay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplayOptions {
+    /// How the memory is fitted at each cut-off; must be what serving uses.
+    pub memory: MemoryOptions,
+    /// Cut-offs at most.
+    pub cutoffs: usize,
+    /// Lists per head at most; shoppers are thinned evenly beyond it. Bounds memory: a list takes about 40 kB.
+    pub lists: usize,
+    /// Training of the networks.
+    pub mlp: MlpOptions,
+    /// Blend that picks the candidates.
+    pub blend: BlendWeights,
+}
+
+impl Default for ReplayOptions {
+    fn default() -> Self {
+        Self {
+            memory: MemoryOptions::default(),
+            cutoffs: 16,
+            lists: 12_000,
+            mlp: MlpOptions::default(),
+            blend: BlendWeights::default(),
+        }
+    }
+}
+
+/// What the training saw.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReplayReport {
+    /// Cut-offs, oldest first.
+    pub cutoffs: Vec<i64>,
+    /// Days of each window.
+    pub window_days: i64,
+    /// Lists of each head (any, unseen).
+    pub lists: [usize; 2],
+    /// Mean loss per epoch of each head's last network.
+    pub loss: [Vec<f64>; 2],
+}
+
+/// Cut-offs whose windows end at or before `until`: half a window apart, newest window ending at `until`, and with at least two
+/// windows of history before the oldest. Oldest first.
+pub fn cutoffs(log: &Log, until: i64, most: usize) -> (Vec<i64>, i64) {
+    let shape = log.shape(until);
+    let days = shape.window_days();
+    let w = days * DAY_MS;
+    let mut out: Vec<i64> =
+        (0..most as i64).map(|k| until - w - k * w / 2).take_while(|&c| c - shape.first >= 2 * w).collect();
+    out.reverse();
+    (out, days)
+}
+
+/// Trains a ranker from events at or before `until`.
+///
+/// # Errors
+/// [`RankError::TooLittle`] when there are not two windows with shoppers that came back: serve the blend then.
+pub fn train_ranker(log: &Log, catalogue: &Catalogue, until: i64, o: &ReplayOptions) -> Result<(Ranker, ReplayReport), RankError> {
+    let (cuts, window_days) = cutoffs(log, until, o.cutoffs);
+    if cuts.len() < 2 {
+        return Err(RankError::TooLittle("fewer than two windows before the cut-off"));
+    }
+    let mut raw: [Vec<List>; 2] = Default::default();
+    let per_cut = o.lists.div_ceil(cuts.len());
+    for &at in &cuts {
+        let memory = Memory::fit(log, catalogue, at, &o.memory).into();
+        let s = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory };
+        for (lists, mode) in raw.iter_mut().zip([Mode::All, Mode::New]) {
+            let t = truth(log, &s.memory, at + window_days * DAY_MS, mode, Candidates::Warm);
+            let step = t.len().div_ceil(per_cut).max(1);
+            let r = Request { mode, candidates: Candidates::Warm, ..Request::new(10, &o.blend) };
+            let fresh: Vec<List> = t
+                .par_iter()
+                .step_by(step)
+                .filter_map(|t| {
+                    let shopper = s.shopper(For::User(t.user), at);
+                    let eligible: Vec<u32> =
+                        (0..catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, &r, i)).collect();
+                    let mut columns = Columns::new(&s.memory, catalogue, &shopper, Some(t.user));
+                    let items = candidates(&s, &shopper, &mut columns, &eligible, mode, &o.blend);
+                    let positive: Vec<bool> = items.iter().map(|i| t.items.binary_search(i).is_ok()).collect();
+                    if !positive.contains(&true) {
+                        return None;
+                    }
+                    Some(List { x: features(&s.memory, catalogue, &shopper, &mut columns, &items), positive })
+                })
+                .collect();
+            lists.extend(fresh);
+        }
+    }
+    let mut report = ReplayReport { cutoffs: cuts, window_days, ..ReplayReport::default() };
+    let mut heads = Vec::new();
+    for (h, mut lists) in raw.into_iter().enumerate() {
+        if lists.len() < 50 {
+            return Err(RankError::TooLittle("fewer than 50 shoppers came back in the windows"));
+        }
+        let scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)));
+        lists.par_iter_mut().for_each(|l| scale.apply(&mut l.x));
+        let mut nets = Vec::new();
+        for member in 0..o.mlp.members.max(1) as u64 {
+            let (net, loss) = Mlp::train(&lists, WIDTH, &MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp });
+            report.loss[h] = loss;
+            nets.push(net);
+        }
+        report.lists[h] = lists.len();
+        heads.push(Head { scale, nets });
+    }
+    let (Some(unseen), Some(any)) = (heads.pop(), heads.pop()) else {
+        return Err(RankError::TooLittle("no head was trained"));
+    };
+    let features = FEATURES.iter().map(|f| (*f).to_owned()).collect();
+    Ok((Ranker { blend: o.blend.clone(), features, any, unseen }, report))
+}
