@@ -39,8 +39,6 @@ pub mod tune;
 
 #[cfg(test)]
 mod fixture;
-#[cfg(test)]
-mod graph_tests;
 
 pub use error::{LearnError, Result};
 pub use graph::{Base, Encoder, Learned, Method, fingerprint};

@@ -75,7 +75,7 @@ pub struct AdapterMeta {
     pub scale: f64,
     /// Rank.
     pub rank: usize,
-    /// Fingerprint of the base weights ([`crate::graph::fingerprint`]); merging into others is refused.
+    /// Fingerprint of the base weights ([`crate::graph::fingerprint`]); callers compare it before merging.
     pub base: String,
     /// Optimiser steps taken so far, over all runs that led here.
     pub steps: u64,

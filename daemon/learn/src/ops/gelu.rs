@@ -13,7 +13,7 @@ const BLOCK: usize = 1 << 14;
 fn erf(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
     let t = x * x;
-    let p = -2.726_142_2e-10;
+    let p = -2.726_142e-10;
     let p = p * t + 2.770_681_5e-8;
     let p = p * t - 2.101_024e-6;
     let p = p * t - 5.692_506_5e-5;

@@ -15,7 +15,7 @@ pub use options::{CheckpointOptions, Hooks, Nothing, StepReport, Stopped, TuneOp
 use crate::cache::{LowerCache, Plan};
 use crate::checkpoint::{self, Identity, Saved};
 use crate::error::{LearnError, Result};
-use crate::graph::{self, Base, Encoder};
+use crate::graph::{self, Base, Encoder, Method};
 use crate::lora::Adapter;
 use crate::optim::AdamW;
 use crate::pairs::{Known, Pair};
@@ -113,6 +113,19 @@ pub fn tune(
         data: set.hash(start)?,
         options: blake3::hash(&serde_json::to_vec(options).map_err(candle_core::Error::wrap)?).to_hex().to_string(),
     };
+    if let (Some(a), Method::Lora(l)) = (start, &options.method) {
+        let why = if a.meta.base != identity.base {
+            Some("was made for other base weights".to_owned())
+        } else if a.meta.scale != l.alpha / l.rank as f64 {
+            Some(format!("has scale {}, alpha / rank is {}", a.meta.scale, l.alpha / l.rank as f64))
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            let name = "start";
+            return Err(LearnError::Option { name, why });
+        }
+    }
     let steps_before = start.map_or(0, |s| s.meta.steps);
     let mut sampler = Sampler::new(set.pairs.len(), options.batch_pairs, options.seed);
     let total = options.steps(sampler.batches_per_epoch());

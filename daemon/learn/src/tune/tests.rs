@@ -385,6 +385,18 @@ fn a_run_goes_on_from_an_adapter() {
     let other = TuneOptions { method: Method::Lora(LoraOptions { rank: 3, ..LoraOptions::default() }), ..quick(2) };
     let error = tune(tiny.base(), planted.set(), Some(a), &other, &CPU, &mut ()).unwrap_err();
     assert!(matches!(error, LearnError::TensorShape { .. }), "{error}");
+    let lora = LoraOptions { rank: 4, alpha: 8.0, ..LoraOptions::default() };
+    let other = TuneOptions { method: Method::Lora(lora), ..quick(2) };
+    let error = |base: &Tiny, options: &TuneOptions| {
+        tune(base.base(), planted.set(), Some(a), options, &CPU, &mut ()).unwrap_err().to_string()
+    };
+    assert!(error(&tiny, &other).contains("scale"));
+    let mut moved = Tiny::new(2, 32);
+    moved.tensors.insert(
+        "encoder.layer.0.output.dense.bias".to_owned(),
+        Tensor::ones(32, candle_core::DType::F32, &CPU).unwrap(),
+    );
+    assert!(error(&moved, &quick(2)).contains("other base"));
 }
 
 #[test]

@@ -8,17 +8,23 @@
 //! `Lora` encoder with its own loss); the behaviour network is [`Layer`] with a causal form of `ops::attention` over item vectors instead of
 //! token states. Both reuse `ops`, `optim`, `checkpoint` and the sampler as they are.
 
+mod build;
+mod layer;
+
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{D, DType, Device, Tensor, Var};
-use mercer_model::{BertConfig, HiddenAct, Pooling};
+use mercer_model::{BertConfig, Pooling};
 use serde::{Deserialize, Serialize};
 
+use self::build::Builder;
+pub use self::layer::Layer;
+use self::layer::Norm;
 use crate::error::{LearnError, Result};
 use crate::lora::{self, Adapter, LoraOptions};
-use crate::ops::attention::{Spans, attention};
-use crate::ops::dropout::{DropKey, dropout};
-use crate::ops::{composed, gelu::gelu, linear::frozen_linear, norm, pool};
+use crate::ops::attention::Spans;
+use crate::ops::dropout::DropKey;
+use crate::ops::pool;
 use crate::texts::{TextId, TextTable};
 
 /// What trains in the upper layers.
@@ -78,92 +84,6 @@ pub fn fingerprint(base: Base<'_>) -> Result<String> {
         })?;
     }
     Ok(hash.finalize().to_hex().to_string())
-}
-
-#[derive(Debug)]
-struct Linear {
-    w: Tensor,
-    b: Tensor,
-    trains: bool,
-    lora: Option<Lora>,
-}
-
-#[derive(Debug)]
-struct Lora {
-    a: Tensor,
-    b: Tensor,
-    scale: f64,
-    dropout: f64,
-    place: u32,
-}
-
-impl Linear {
-    fn forward(&self, x: &Tensor, drop: Option<DropKey>) -> Result<Tensor> {
-        if self.trains {
-            return Ok(composed::linear(x, &self.w, &self.b)?);
-        }
-        let y = frozen_linear(x, &self.w, &self.b)?;
-        let Some(l) = &self.lora else { return Ok(y) };
-        let x = match drop {
-            Some(key) => dropout(x, l.dropout, key, l.place)?,
-            None => x.clone(),
-        };
-        let low = (x.matmul(&l.a.t()?)? * l.scale)?;
-        Ok((y + low.matmul(&l.b.t()?)?)?)
-    }
-}
-
-#[derive(Debug)]
-struct Norm {
-    gamma: Tensor,
-    beta: Tensor,
-    trains: bool,
-    eps: f64,
-}
-
-impl Norm {
-    /// Layer norm of `x + skip`.
-    fn forward(&self, x: &Tensor, skip: &Tensor) -> Result<Tensor> {
-        Ok(if self.trains {
-            norm::layer_norm(&(x + skip)?, &self.gamma, &self.beta, self.eps)?
-        } else {
-            norm::add_layer_norm(x, skip, &self.gamma, &self.beta, self.eps)?
-        })
-    }
-}
-
-/// One transformer layer, layer norm after each residual sum.
-#[derive(Debug)]
-pub struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    output: Linear,
-    inner: Linear,
-    outer: Linear,
-    attention_norm: Norm,
-    output_norm: Norm,
-    heads: usize,
-    act: HiddenAct,
-}
-
-impl Layer {
-    /// `[tokens, hidden]` to the same shape; `drop` is given while training.
-    ///
-    /// # Errors
-    /// When the tensor library fails.
-    pub fn forward(&self, x: &Tensor, spans: &Spans, drop: Option<DropKey>) -> Result<Tensor> {
-        let (q, k, v) = (self.query.forward(x, drop)?, self.key.forward(x, drop)?, self.value.forward(x, drop)?);
-        let context = attention(&q, &k, &v, spans, self.heads)?;
-        let x = self.attention_norm.forward(&self.output.forward(&context, drop)?, x)?;
-        let inner = self.inner.forward(&x, drop)?;
-        let inner = match self.act {
-            HiddenAct::Gelu => gelu(&inner)?,
-            HiddenAct::GeluTanh => inner.gelu()?,
-            HiddenAct::Relu => inner.relu()?,
-        };
-        self.output_norm.forward(&self.outer.forward(&inner, drop)?, &x)
-    }
 }
 
 /// An encoder whose upper layers train.
@@ -397,100 +317,5 @@ pub(crate) fn unit(x: &Tensor) -> Result<Tensor> {
     Ok(x.broadcast_div(&length)?)
 }
 
-/// Gathers weights into layers and collects what trains.
-struct Builder<'a> {
-    base: Base<'a>,
-    method: &'a Method,
-    device: &'a Device,
-    seed: u64,
-    start: Option<&'a Adapter>,
-    vars: BTreeMap<String, Var>,
-    adapters: u32,
-}
-
-impl Builder<'_> {
-    /// A weight that trains when `trains`.
-    fn weight(&mut self, name: String, shape: &[usize], trains: bool) -> Result<Tensor> {
-        let t = self.base.tensor(&name, shape, self.device)?;
-        if !trains {
-            return Ok(t);
-        }
-        let var = Var::from_tensor(&t)?;
-        let t = var.as_tensor().clone();
-        self.vars.insert(name, var);
-        Ok(t)
-    }
-
-    fn linear(&mut self, layer: usize, module: &str, shape: (usize, usize), upper: bool) -> Result<Linear> {
-        let name = format!("encoder.layer.{layer}.{module}");
-        let full = upper && matches!(self.method, Method::Full);
-        let lora = match self.method {
-            Method::Lora(l) if upper && l.targets.modules().contains(&module) => Some(self.adapter(&name, shape, l)?),
-            _ => None,
-        };
-        Ok(Linear {
-            w: self.weight(format!("{name}.weight"), &[shape.0, shape.1], full)?,
-            b: self.weight(format!("{name}.bias"), &[shape.0], full)?,
-            trains: full,
-            lora,
-        })
-    }
-
-    fn adapter(&mut self, module: &str, shape: (usize, usize), options: &LoraOptions) -> Result<Lora> {
-        let (a, b) = match self.start.and_then(|s| s.pairs.get(module)) {
-            Some((a, b)) => {
-                for (t, side, expected) in [(a, 'A', [options.rank, shape.1]), (b, 'B', [shape.0, options.rank])] {
-                    if t.dims() != expected {
-                        return Err(LearnError::TensorShape {
-                            name: lora::var_name(module, side),
-                            expected: expected.to_vec(),
-                            found: t.dims().to_vec(),
-                        });
-                    }
-                }
-                let own = |t: &Tensor| Var::from_tensor(&t.detach().to_device(self.device)?);
-                (own(a)?, own(b)?)
-            }
-            None => lora::start(module, options.rank, shape, self.seed, self.device)?,
-        };
-        let place = self.adapters;
-        self.adapters += 1;
-        let part = Lora {
-            a: a.as_tensor().clone(),
-            b: b.as_tensor().clone(),
-            scale: options.alpha / options.rank as f64,
-            dropout: options.dropout,
-            place,
-        };
-        self.vars.insert(lora::var_name(module, 'A'), a);
-        self.vars.insert(lora::var_name(module, 'B'), b);
-        Ok(part)
-    }
-
-    fn norm(&mut self, name: &str, trains: bool) -> Result<Norm> {
-        let h = self.base.config.hidden_size;
-        Ok(Norm {
-            gamma: self.weight(format!("{name}.weight"), &[h], trains)?,
-            beta: self.weight(format!("{name}.bias"), &[h], trains)?,
-            trains,
-            eps: self.base.config.layer_norm_eps,
-        })
-    }
-
-    fn layer(&mut self, i: usize, upper: bool) -> Result<Layer> {
-        let (h, f) = (self.base.config.hidden_size, self.base.config.intermediate_size);
-        let full = upper && matches!(self.method, Method::Full);
-        Ok(Layer {
-            query: self.linear(i, "attention.self.query", (h, h), upper)?,
-            key: self.linear(i, "attention.self.key", (h, h), upper)?,
-            value: self.linear(i, "attention.self.value", (h, h), upper)?,
-            output: self.linear(i, "attention.output.dense", (h, h), upper)?,
-            inner: self.linear(i, "intermediate.dense", (f, h), upper)?,
-            outer: self.linear(i, "output.dense", (h, f), upper)?,
-            attention_norm: self.norm(&format!("encoder.layer.{i}.attention.output.LayerNorm"), full)?,
-            output_norm: self.norm(&format!("encoder.layer.{i}.output.LayerNorm"), full)?,
-            heads: self.base.config.num_attention_heads,
-            act: self.base.config.hidden_act,
-        })
-    }
-}
+#[cfg(test)]
+mod tests;
