@@ -189,7 +189,7 @@ impl DenseIndex {
     }
 }
 
-/// Inner product in eight fixed lanes: fast without `unsafe`, and the same bits everywhere.
+/// Inner product in sixteen fixed lanes: fast without `unsafe`, and the same bits everywhere.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0f32; LANES];

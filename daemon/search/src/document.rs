@@ -4,6 +4,11 @@ use mercer_shared::wire::Item;
 
 use crate::text::clean;
 
+/// Words of a description that stand in for a missing title.
+const PASSAGE_WORDS: usize = 30;
+/// The same in characters, for scripts without spaces.
+const PASSAGE_CHARS: usize = 200;
+
 /// The text of an item under its dense number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
@@ -38,9 +43,33 @@ impl Document {
     }
 }
 
-/// The passage of an item that the encoder embeds, for search and for training alike: its cleaned title. The encoder adds its own
-/// prefix and lower-cases.
+/// The passage of an item that the encoder embeds, for search and for training alike: its cleaned title, or the first words of its
+/// description where the title says nothing. The encoder adds its own prefix and lower-cases.
+///
+/// The title alone by measurement: with thirty words of description added, product queries lose alone (NDCG@10 .822 against
+/// .826) and gain nothing reliable fused (.842 against .841), at twice to three times the cost of embedding.
 #[must_use]
 pub fn passage_text(item: &Item) -> String {
-    clean(&item.title)
+    let title = clean(&item.title);
+    if title.chars().any(char::is_alphanumeric) {
+        return title;
+    }
+    let description = clean(item.description.as_deref().unwrap_or_default());
+    let words: Vec<&str> = description.split(' ').take(PASSAGE_WORDS).collect();
+    words.join(" ").chars().take(PASSAGE_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mercer_shared::ids::ItemId;
+
+    #[test]
+    fn passages() {
+        let mut item = Item::new(ItemId::new("1").unwrap(), "  Pots &amp; Pans ");
+        item.description = Some("Heavy.".into());
+        assert_eq!(passage_text(&item), "Pots & Pans");
+        item.title = "--".into();
+        assert_eq!(passage_text(&item), "Heavy.");
+    }
 }

@@ -29,7 +29,7 @@ pub mod tokenize;
 pub use dense::{DenseIndex, QueryVector};
 pub use document::{Document, passage_text};
 pub use error::{QueryError, SearchError};
-pub use fuse::{Fusion, Normalisation};
+pub use fuse::{Fusion, Method, Normalisation};
 pub use lexical::{LexicalIndex, LexicalParams, LexicalReader};
 pub use query::{MAX_QUERY_BYTES, Query};
 pub use retrieve::{Hit, Parts, SearchOptions, search};

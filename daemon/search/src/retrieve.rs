@@ -2,7 +2,7 @@
 
 use crate::dense::{DenseIndex, QueryVector};
 use crate::error::SearchError;
-use crate::fuse::{Fusion, Source, fuse};
+use crate::fuse::{Fusion, Method, Normalisation, Source, fuse};
 use crate::lexical::{LexicalParams, LexicalReader};
 use crate::query::Query;
 use crate::tie::Scored;
@@ -84,8 +84,18 @@ pub fn search(
         near.iter().filter(|s| !found.contains(&s.item)).map(|s| Scored { item: s.item, score: matches.score(s.item) }),
     );
     all_matches.sort_unstable_by(Scored::order);
-    let lists = (Source { list: &all_matches, floor: 0.0 }, Source { list: &all_near, floor: -1.0 });
-    let fused = fuse(lists.0, lists.1, &options.fusion);
+    let dense_low = match options.fusion.method {
+        Method::Convex(Normalisation::MinMax) => near.last().map_or(-1.0, |s| s.score),
+        _ => -1.0,
+    };
+    let weight = match (matches.top.is_empty(), near.is_empty()) {
+        (true, _) => 0.0,
+        (_, true) => 1.0,
+        _ => options.fusion.weight(&query.words),
+    };
+    // A document without any of the words has a lexical score of exactly 0, so 0 is also the lowest score of the union.
+    let lists = (Source { list: &all_matches, low: 0.0 }, Source { list: &all_near, low: dense_low });
+    let fused = fuse(lists.0, lists.1, weight, options.fusion.method);
     Ok(fused
         .into_iter()
         .take(k)
