@@ -195,6 +195,7 @@ impl Group<'_> {
             return outcome;
         }
         self.writer.next_seq += count;
+        self.core.lock.note(self.writer.next_seq);
         self.core.counters.interactions.fetch_add(count, Ordering::AcqRel);
         self.core.counters.next_seq.store(self.writer.next_seq, Ordering::Release);
         Ok(())

@@ -263,7 +263,7 @@ fn write_cursor(key: &[u8]) -> String {
 
 fn read_cursor(kind: DocKind, cursor: &str) -> Result<Vec<u8>> {
     let digits = cursor.as_bytes();
-    if digits.len() % 2 != 0 || digits.len() > 2048 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    if !digits.len().is_multiple_of(2) || digits.len() > 2048 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err(StoreError::BadCursor);
     }
     let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());

@@ -10,7 +10,7 @@ use crate::keys::Pseudonym;
 use crate::layout::{LOG, SESSION_NAME, TOMBSTONE, USER, USER_NAME, log_key, pseudonym_key};
 use crate::log::StoredInteraction;
 use crate::record::wrap;
-use crate::store::{Writer, floor_key};
+use crate::store::{Erasures, Writer};
 use crate::{Result, Store};
 
 /// What an erasure removed.
@@ -84,9 +84,11 @@ impl Store {
         batch.remove(&pseudonym_key(USER_NAME, &user)[..]);
         let mark = core.keys.tombstone(&user);
         batch.insert(&pseudonym_key(TOMBSTONE, &mark)[..], wrap(&pseudonym_key(TOMBSTONE, &mark), 1, &[]));
-        let floor = floor_key();
-        batch.insert(floor.as_slice(), wrap(&floor, 1, &writer.next_seq.to_le_bytes()));
+        let erased = writer.erased + removed.len() as u64;
+        let (key, record) = Erasures::record(writer.next_seq, erased)?;
+        batch.insert(key, record);
         core.apply(batch)?;
+        writer.erased = erased;
 
         let sessions: Vec<Pseudonym> = visits.into_keys().collect();
         forget(&mut writer, &sessions, user, mark);

@@ -1,7 +1,7 @@
 //! The directory of the store: whether it can be used, the lock that keeps a second process out, and free space.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -10,7 +10,24 @@ use crate::{Result, StoreError};
 
 /// Holds the store's directory for this process; released when dropped, or by the kernel when the process dies.
 pub(crate) struct DirLock {
-    _file: File,
+    file: File,
+}
+
+impl DirLock {
+    /// Notes in the lock file that numbers below `next_seq` were acknowledged. It is not flushed: it survives the death of
+    /// the process, and after the death of the machine it may be too low, but it is never too high. A log that ends below
+    /// it has lost its end.
+    pub(crate) fn note(&self, next_seq: u64) {
+        if let Err(error) = self.file.write_all_at(&next_seq.to_le_bytes(), 0) {
+            tracing::warn!(%error, "the end of the log could not be noted");
+        }
+    }
+
+    /// What was noted last; 0 if nothing was.
+    pub(crate) fn noted(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes))
+    }
 }
 
 /// Makes the directory if its parent exists, and takes the lock.
@@ -32,7 +49,7 @@ pub(crate) fn acquire(dir: &Path) -> Result<DirLock> {
         .open(dir.join("lock"))
         .map_err(|error| bad(format!("cannot be written: {error}")))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(DirLock { _file: file }),
+        Ok(()) => Ok(DirLock { file }),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked(dir.to_path_buf())),
         Err(error) => Err(bad(format!("cannot be locked: {error}"))),
     }

@@ -100,6 +100,23 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_tomorrow_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let open = || crate::Store::open(&path, crate::Key::from_bytes([7; 32]));
+        drop(open().unwrap());
+        let db = sled::open(path.join("sled")).unwrap();
+        let (key, bytes) = schema_record(SCHEMA + 1);
+        db.insert(key, bytes).unwrap();
+        drop(db);
+        for _ in 0..2 {
+            let refused = open().unwrap_err();
+            assert_eq!(refused, StoreError::NewerSchema { found: SCHEMA + 1, supported: SCHEMA });
+            assert_eq!(refused.code().as_str(), "newer-schema");
+        }
+    }
+
+    #[test]
     fn there_is_a_step_for_every_older_schema() {
         assert_eq!(STEPS.len() as u32 + 1, SCHEMA);
     }

@@ -183,3 +183,68 @@ impl UserV1 {
         User { id, attributes, consent: Consent { personalise, train, audit_attributes } }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::option::of;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    prop_compose! {
+        fn item()(
+            title in ".{0,60}",
+            texts in (of(".{0,60}"), of(".{0,9}"), of("[A-Z]{3}"), of(".{0,9}")),
+            category in prop::collection::vec(".{1,9}", 0..4),
+            price in of(0.0..1e9),
+            attributes in prop::collection::btree_map(".{1,5}", ".{0,9}", 0..4),
+            image_embedding in of(prop::collection::vec(-1.0..1.0_f32, 0..9)),
+            available_from in of(0..=Timestamp::MAX.millis()),
+            flags in any::<(bool, bool)>(),
+        ) -> Item {
+            Item {
+                description: texts.0,
+                brand: texts.1,
+                category,
+                price,
+                currency: texts.2,
+                seller: texts.3,
+                attributes,
+                image_embedding,
+                available_from: available_from.map(|ms| Timestamp::from_millis(ms).unwrap()),
+                in_stock: flags.0,
+                hidden: flags.1,
+                ..Item::new(ItemId::new("1").unwrap(), title)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn items_come_back(item in item()) {
+            let (id, record) = ItemV1::from_wire(item.clone()).unwrap();
+            let bytes = record.encode(b"T1").unwrap();
+            let back = ItemV1::decode(b"T1", &bytes).unwrap().into_wire(b"T1", id).unwrap();
+            prop_assert_eq!(back, item);
+            prop_assert!(ItemV1::decode(b"T2", &bytes).is_err(), "a record belongs to its key");
+            prop_assert!(ItemV1::decode(b"T1", &bytes[..bytes.len() - 1]).is_err());
+        }
+
+        #[test]
+        fn users_come_back(attributes in prop::collection::btree_map(".{1,5}", ".{0,9}", 0..4), flags in any::<[bool; 3]>()) {
+            let id = UserId::new("u").unwrap();
+            let consent = Consent { personalise: flags[0], train: flags[1], audit_attributes: flags[2] };
+            let user = User { id: id.clone(), attributes, consent };
+            let bytes = UserV1::from_wire(user.clone()).encode(b"U").unwrap();
+            prop_assert_eq!(UserV1::decode(b"U", &bytes).unwrap().into_wire(id), user);
+        }
+    }
+
+    #[test]
+    fn later_versions_and_left_over_bytes_are_refused() {
+        let payload = postcard::to_stdvec(&UserV1::default()).unwrap();
+        assert!(UserV1::decode(b"U", &wrap(b"U", 1, &payload)).is_ok());
+        assert!(UserV1::decode(b"U", &wrap(b"U", 2, &payload)).unwrap_err().to_string().contains("version 2"));
+        assert!(UserV1::decode(b"U", &wrap(b"U", 1, &[payload, vec![0]].concat())).is_err());
+    }
+}

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 
 use crate::block::{BlockV1, identity};
 use crate::commit::Committer;
 use crate::keys::{Key, Keyring, Pseudonym};
 use crate::layout::{ITEM, LOG, META, TOMBSTONE, USER, key, log_base};
 use crate::lock::{self, DirLock};
-use crate::record::{unwrap, wrap};
+use crate::record::{Record, unwrap, wrap};
 use crate::{Result, StoreError, migrate};
 
 /// How the store is opened.
@@ -58,6 +59,8 @@ pub(crate) struct Writer {
     pub(crate) tombstones: FxHashSet<Pseudonym>,
     /// Names known to be in the store, to spare looking; may be cleared at any time.
     pub(crate) named: FxHashSet<Pseudonym>,
+    /// Interactions erased since the store was made: the gaps that the log may have.
+    pub(crate) erased: u64,
     space_checked: Option<Instant>,
 }
 
@@ -77,10 +80,13 @@ pub(crate) struct Core {
     pub(crate) keys: Keyring,
     pub(crate) writer: Mutex<Writer>,
     pub(crate) counters: Counters,
+    /// Why nothing is written until the store is opened again.
     read_only: RwLock<Option<String>>,
+    /// Why nothing is written until there is room again.
+    shortage: RwLock<Option<String>>,
     options: Options,
     dir: PathBuf,
-    _lock: DirLock,
+    pub(crate) lock: DirLock,
 }
 
 /// The store. Clones share it; it is closed when the last is gone, or by [`Store::close`].
@@ -121,7 +127,7 @@ impl Store {
         prepare(&tree, &keys)?;
 
         let counters = Counters::default();
-        let (writer, damage) = recover(&tree, &keys, &counters)?;
+        let (writer, damage) = recover(&tree, &keys, &counters, lock.noted())?;
         if let Some(reason) = &damage {
             tracing::error!(reason, "the store is damaged and opens read-only");
         }
@@ -132,10 +138,12 @@ impl Store {
             writer: Mutex::new(writer),
             counters,
             read_only: RwLock::new(damage),
+            shortage: RwLock::new(None),
             dir: dir.to_path_buf(),
-            _lock: lock,
+            lock,
             options,
         });
+        core.check_space();
         let committer = Arc::new(Committer::start(&core)?);
         Ok(Self { committer, core })
     }
@@ -165,7 +173,7 @@ impl Store {
     /// Why no writes are taken, if so.
     #[must_use]
     pub fn is_read_only(&self) -> Option<String> {
-        self.core.read_only.read().clone()
+        self.core.read_only.read().clone().or_else(|| self.core.shortage.read().clone())
     }
 
     /// What the store holds.
@@ -216,16 +224,19 @@ impl Core {
         }
         // Once a second is enough: the reserve is larger than what a second can write.
         if writer.space_checked.is_none_or(|last| last.elapsed() > Duration::from_secs(1)) {
-            if let Some(free) = lock::free_bytes(&self.dir)
-                && free < self.options.min_free_bytes
-            {
-                let reason =
-                    format!("{free} bytes are free on its disk, {} are the least", self.options.min_free_bytes);
-                return Err(StoreError::ReadOnly(reason));
-            }
+            self.check_space().map_or(Ok(()), |reason| Err(StoreError::ReadOnly(reason)))?;
             writer.space_checked = Some(Instant::now());
         }
         Ok(writer)
+    }
+
+    /// Looks whether there is room to write, and remembers the answer; in words if there is none.
+    fn check_space(&self) -> Option<String> {
+        let least = self.options.min_free_bytes;
+        let free = lock::free_bytes(&self.dir).filter(|free| *free < least);
+        let shortage = free.map(|free| format!("{free} bytes are free on its disk, {least} are the least"));
+        self.shortage.write().clone_from(&shortage);
+        shortage
     }
 
     /// Applies a batch and makes it durable. After a failure nothing more is written.
@@ -266,8 +277,12 @@ fn open_sled(dir: &Path, options: &Options) -> Result<sled::Db> {
         .flush_every_ms(None)
         .cache_capacity(options.cache_bytes);
     let deadline = Instant::now() + Duration::from_secs(5);
+    let damaged =
+        || StoreError::Corrupt { key: dir.display().to_string(), reason: "sled finds its files damaged".to_owned() };
     loop {
-        match config.open() {
+        // sled asserts about what it reads; an assertion that fails is a damaged file as well.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| damaged())?;
+        match opened {
             Ok(db) => return Ok(db),
             Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(10));
@@ -275,12 +290,7 @@ fn open_sled(dir: &Path, options: &Options) -> Result<sled::Db> {
             Err(sled::Error::Io(error)) => {
                 return Err(StoreError::BadState { path: dir.to_path_buf(), reason: error.to_string() });
             }
-            Err(sled::Error::Corruption { .. }) => {
-                return Err(StoreError::Corrupt {
-                    key: dir.display().to_string(),
-                    reason: "sled finds its files damaged".to_owned(),
-                });
-            }
+            Err(sled::Error::Corruption { .. }) => return Err(damaged()),
             Err(error) => return Err(error.into()),
         }
     }
@@ -314,18 +324,40 @@ fn prepare(tree: &sled::Tree, keys: &Keyring) -> Result<()> {
     migrate::run(tree, found, migrate::STEPS)
 }
 
-/// Sequence numbers below this were given out once; kept where erasing could make the log's end forget them.
-pub(crate) fn floor_key() -> Vec<u8> {
-    key(META, b"seq-floor")
+/// Key of what erasures leave behind: see [`Erasures`].
+fn erasures_key() -> Vec<u8> {
+    key(META, b"erasures")
 }
 
-/// Reads the log through once: the index of identities, the counts, and whether every block is sound.
-fn recover(tree: &sled::Tree, keys: &Keyring, counters: &Counters) -> Result<(Writer, Option<String>)> {
+/// What the log cannot tell after an erasure: where its numbers had got to, and how many gaps it may have.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Erasures {
+    next_seq: u64,
+    erased: u64,
+}
+
+impl Record for Erasures {
+    const VERSION: u8 = 1;
+}
+
+impl Erasures {
+    /// Key and bytes of the record.
+    pub(crate) fn record(next_seq: u64, erased: u64) -> Result<(Vec<u8>, Vec<u8>)> {
+        let key = erasures_key();
+        let bytes = Self { next_seq, erased }.encode(&key)?;
+        Ok((key, bytes))
+    }
+}
+
+/// Reads the log through once: the index of identities, the counts, and whether it is all there. `noted` is what the lock
+/// file says about the log's end. What is wrong comes second, in words.
+fn recover(tree: &sled::Tree, keys: &Keyring, counters: &Counters, noted: u64) -> Result<(Writer, Option<String>)> {
     let mut writer = Writer {
         next_seq: 1,
         identities: FxHashMap::default(),
         tombstones: FxHashSet::default(),
         named: FxHashSet::default(),
+        erased: 0,
         space_checked: None,
     };
     let mut damage = None;
@@ -344,10 +376,14 @@ fn recover(tree: &sled::Tree, keys: &Keyring, counters: &Counters) -> Result<(Wr
             }
         }
     }
-    let floor = floor_key();
-    if let Some(bytes) = tree.get(&floor)? {
-        let raw = unwrap(&floor, &bytes)?.1.try_into().map_err(|_| StoreError::corrupt(&floor, "this is no number"))?;
-        writer.next_seq = writer.next_seq.max(u64::from_le_bytes(raw));
+    let key = erasures_key();
+    let erasures = tree.get(&key)?.map(|bytes| Erasures::decode(&key, &bytes)).transpose()?.unwrap_or_default();
+    writer.next_seq = writer.next_seq.max(erasures.next_seq);
+    writer.erased = erasures.erased;
+    let expected = writer.next_seq.max(noted) - 1;
+    let present = writer.identities.len() as u64 + writer.erased;
+    if damage.is_none() && present != expected {
+        damage = Some(format!("{expected} interactions were acknowledged, {present} are accounted for"));
     }
     for key in tree.scan_prefix([TOMBSTONE]).keys() {
         let key = key?;

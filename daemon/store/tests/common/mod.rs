@@ -7,12 +7,12 @@ use mercer_shared::wire::{Interaction, InteractionType, Item};
 use mercer_store::Key;
 
 /// The key of all tests.
-pub fn key() -> Key {
+pub(crate) fn key() -> Key {
     Key::from_bytes(std::array::from_fn(|index| index as u8))
 }
 
 /// A view at so many milliseconds.
-pub fn view(user: &str, item: &str, at: i64) -> Interaction {
+pub(crate) fn view(user: &str, item: &str, at: i64) -> Interaction {
     Interaction {
         id: None,
         user: Some(user.parse().unwrap()),
@@ -30,25 +30,25 @@ pub fn view(user: &str, item: &str, at: i64) -> Interaction {
 }
 
 /// The `n`-th line of a log that has a bit of everything; no two are the same.
-pub fn shop_line(n: u64) -> Interaction {
+pub(crate) fn shop_line(n: u64) -> Interaction {
     let kind = InteractionType::ALL[(n % 11) as usize];
     Interaction {
-        id: (n % 3 == 0).then(|| format!("event-{n}").parse().unwrap()),
+        id: n.is_multiple_of(3).then(|| format!("event-{n}").parse().unwrap()),
         user: (n % 5 != 4).then(|| format!("shopper-{}", n / 7 % 23).parse().unwrap()),
         session: (n % 5 == 4).then(|| format!("visit-{}", n % 31).parse().unwrap()),
         kind,
         item: (kind != InteractionType::Search).then(|| format!("item-{}", n % 97).parse().unwrap()),
         query: (kind == InteractionType::Search).then(|| format!("红色 lamp {n}")),
         query_id: (n % 4 == 1).then(|| format!("q{n}")),
-        value: (n % 2 == 0).then_some(n as f64 / 3.0),
+        value: n.is_multiple_of(2).then_some(n as f64 / 3.0),
         text: (kind == InteractionType::Review).then(|| "nice and warm ".repeat(20)),
         position: (n % 6 == 2).then_some(n as u32 % 50 + 1),
         at: Timestamp::from_millis(1_300_000_000_000 + n as i64 * 1_000).unwrap(),
-        source: (n % 8 != 0).then(|| format!("source-{}", n % 2)),
+        source: (!n.is_multiple_of(8)).then(|| format!("source-{}", n % 2)),
     }
 }
 
 /// An item with nothing but a title.
-pub fn item(id: &str) -> Item {
+pub(crate) fn item(id: &str) -> Item {
     Item::new(ItemId::new(id).unwrap(), format!("Title of {id}"))
 }
