@@ -16,8 +16,8 @@ use std::time::Instant;
 
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, Mode, Ranker, ReplayOptions, Request, Scored,
-    Snapshot, Vectors, cutoffs, refit_weights, tie_key, train_ranker,
+    BlendWeights, Candidates, Catalogue, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, Mode, Ranker,
+    ReplayOptions, Request, Scored, Snapshot, Vectors, cutoffs, refit_weights, tie_key, train_ranker,
 };
 use rayon::prelude::*;
 use serde_json::Value;
@@ -60,7 +60,8 @@ struct Bench {
 fn load(dir: &Path) -> Result<Bench, Fail> {
     let meta: Value = serde_json::from_reader(File::open(dir.join("meta.json"))?)?;
     let time = |k: &str| meta[k].as_str().and_then(millis).ok_or(format!("meta.json: no {k}"));
-    let (mut items, mut index, mut categories, mut brands) = (Vec::new(), HashMap::new(), HashMap::new(), HashMap::new());
+    let (mut items, mut index, mut categories, mut brands) =
+        (Vec::new(), HashMap::new(), HashMap::new(), HashMap::new());
     let mut facts = Vec::new();
     for r in rows(&dir.join("items.ndjson.gz"))? {
         let id = r["id"].as_str().ok_or("item without id")?.to_owned();
@@ -89,18 +90,26 @@ fn load(dir: &Path) -> Result<Bench, Fail> {
 }
 
 fn vectors(path: &str, dim: usize) -> Result<Vectors, Fail> {
-    let flat: Vec<f32> = std::fs::read(path)?.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let flat: Vec<f32> =
+        std::fs::read(path)?.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     Ok(Vectors::from_flat(&flat, dim)?)
 }
 
-fn all_lists(s: &Snapshot, users: &[u32], at: i64, r: &Request<'_>, ranker: Option<&Ranker>) -> Result<Vec<Vec<Scored>>, Fail> {
+fn all_lists(
+    s: &Snapshot,
+    users: &[u32],
+    at: i64,
+    r: &Request<'_>,
+    ranker: Option<&Ranker>,
+) -> Result<Vec<Vec<Scored>>, Fail> {
     let Some(ranker) = ranker else { return Ok(lists(s, users, at, r)?) };
     Ok(users.par_iter().map(|&u| ranker.recommend(s, For::User(u), at, r)).collect::<Result<_, _>>()?)
 }
 
 fn main() -> Result<(), Fail> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let name = args.first().ok_or("usage: bench_lists NAME [--at ..] [--mode ..] [--cand ..] [--arm ..] [--out FILE]")?;
+    let name =
+        args.first().ok_or("usage: bench_lists NAME [--at ..] [--mode ..] [--cand ..] [--arm ..] [--out FILE]")?;
     let get = |flag: &str| args.iter().position(|a| a == flag).and_then(|i| args.get(i + 1)).map(String::as_str);
     let root = std::env::var("MERCER_DATA_DIR").unwrap_or_else(|_| "../shared/data".into());
     let start = Instant::now();
@@ -130,7 +139,7 @@ fn main() -> Result<(), Fail> {
             let (cuts, _) = cutoffs(&b.log, at, 5);
             refit_weights(&b.log, &b.catalogue, &cuts, &MemoryOptions::default()).0
         }
-        _ => BlendWeights::default(),
+        _ => BlendWeights::for_memory(&s.memory),
     };
     let ranker = if get("--arm") == Some("ranker") {
         let (ranker, report) = train_ranker(&b.log, &b.catalogue, at, &ReplayOptions::default())?;

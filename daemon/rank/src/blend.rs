@@ -2,6 +2,7 @@
 //! learn a ranker, and its arms are the gate's baselines.
 use serde::{Deserialize, Serialize};
 
+use crate::memory::Memory;
 use crate::sources::Source;
 
 /// Weights of the sources for two questions.
@@ -18,7 +19,7 @@ impl Default for BlendWeights {
         Self {
             any: vec![
                 (Source::Own, 1.0),
-                (Source::Intent, 0.5),
+                (Source::Intent, 1.0),
                 (Source::Popular30, 0.3),
                 (Source::Trending, 0.2),
                 (Source::UserKnn, 0.3),
@@ -27,7 +28,7 @@ impl Default for BlendWeights {
                 (Source::Category, 0.02),
             ],
             unseen: vec![
-                (Source::Intent, 0.5),
+                (Source::Intent, 4.0),
                 (Source::Popular30, 0.3),
                 (Source::Trending, 1.5),
                 (Source::KnnRecent, 0.3),
@@ -42,6 +43,21 @@ impl Default for BlendWeights {
 }
 
 impl BlendWeights {
+    /// The fixed blend for a log, by one rule: what other shoppers did counts in proportion to how many of them an item has. With
+    /// ten buyers per item or more it counts in full; where nearly every item has one buyer, only the shopper's own record is left to speak.
+    pub fn for_memory(memory: &Memory) -> Self {
+        let rows = &memory.stats.rows;
+        let warm = rows.iter().filter(|r| r.count > 0.0).count().max(1);
+        let trust = (f64::from(memory.stats.total.buyers) / warm as f64 / 10.0).min(1.0) as f32;
+        let mut out = Self::default();
+        for (source, w) in &mut out.any {
+            if !matches!(source, Source::Own | Source::Intent | Source::Content | Source::Category) {
+                *w *= trust * trust;
+            }
+        }
+        out
+    }
+
     /// One source alone, for both questions.
     pub fn only(source: Source) -> Self {
         Self { any: vec![(source, 1.0)], unseen: vec![(source, 1.0)] }
@@ -58,7 +74,7 @@ impl BlendWeights {
         Self { any: w.clone(), unseen: w }
     }
 
-    /// Baseline: item-item co-occurrence together with own repeats' place in it left to the data, filled with popularity.
+    /// Baseline: item-item co-occurrence alone, filled up with popularity.
     pub fn item_knn() -> Self {
         let w = vec![(Source::Knn, 1.0), (Source::Popular30, 1e-3)];
         Self { any: w.clone(), unseen: w }

@@ -38,7 +38,8 @@ impl Cooccurrence {
                         }
                     }
                     touched.clear();
-                    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then_with(|| tie(a.0).cmp(&tie(b.0)));
+                    let order =
+                        |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then_with(|| tie(a.0).cmp(&tie(b.0)));
                     if row.len() > keep {
                         row.select_nth_unstable_by(keep, order);
                         row.truncate(keep);

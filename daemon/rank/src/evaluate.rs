@@ -54,7 +54,8 @@ pub fn truth(log: &Log, memory: &Memory, until: i64, mode: Mode, candidates: Can
 /// NDCG@k with binary gains; the ideal is cut at k.
 pub fn ndcg(list: &[u32], truth: &[u32], k: usize) -> f64 {
     let gain = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
-    let got: f64 = list.iter().take(k).enumerate().filter(|(_, i)| truth.binary_search(i).is_ok()).map(|(r, _)| gain(r)).sum();
+    let got: f64 =
+        list.iter().take(k).enumerate().filter(|(_, i)| truth.binary_search(i).is_ok()).map(|(r, _)| gain(r)).sum();
     let ideal: f64 = (0..truth.len().min(k)).map(gain).sum();
     if ideal > 0.0 { got / ideal } else { 0.0 }
 }

@@ -135,7 +135,13 @@ fn prior(s: &Stats) -> (f64, f64, f64) {
 }
 
 /// Features of the candidates, `candidates x WIDTH` row-major.
-pub(crate) fn features(m: &Memory, catalogue: &Catalogue, shopper: &Shopper, columns: &mut Columns<'_>, candidates: &[u32]) -> Vec<f32> {
+pub(crate) fn features(
+    m: &Memory,
+    catalogue: &Catalogue,
+    shopper: &Shopper,
+    columns: &mut Columns<'_>,
+    candidates: &[u32],
+) -> Vec<f32> {
     let at = shopper.at;
     let mut out = vec![f32::NAN; candidates.len() * WIDTH];
     let mut put = |column: usize, f: &mut dyn FnMut(usize, u32) -> f32| {

@@ -109,3 +109,46 @@ fn invert_block(a: &[f32], n: usize, start: usize, width: usize) -> Vec<f32> {
     }
     m.into_iter().map(|x| x as f32).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spd(n: usize) -> Vec<f32> {
+        let b: Vec<f32> = (0..n * n).map(|k| ((k * 7919 + 13) % 101) as f32 / 50.0 - 1.0).collect();
+        let mut a = vec![0f32; n * n];
+        for r in 0..n {
+            for c in 0..n {
+                a[r * n + c] = dot(&b[r * n..][..n], &b[c * n..][..n]) / n as f32 + if r == c { 1.0 } else { 0.0 };
+            }
+        }
+        a
+    }
+
+    #[test]
+    fn inverse_times_matrix_is_one_over_several_blocks() {
+        let n = 2 * BLOCK + 17;
+        let a = spd(n);
+        let mut inv = a.clone();
+        invert_spd(&mut inv, n);
+        for r in 0..n {
+            for c in 0..n {
+                let x: f64 = (0..n).map(|k| f64::from(a[r * n + k]) * f64::from(inv[k * n + c])).sum();
+                assert!((x - f64::from(u8::from(r == c))).abs() < 1e-3, "({r},{c}) {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn cholesky_solves() {
+        let n = 9;
+        let a = spd(n);
+        let x: Vec<f64> = (0..n).map(|k| k as f64 - 3.0).collect();
+        let mut b: Vec<f64> = (0..n).map(|r| (0..n).map(|c| f64::from(a[r * n + c]) * x[c]).sum()).collect();
+        let mut m: Vec<f64> = a.iter().map(|&v| f64::from(v)).collect();
+        cholesky_solve(&mut m, &mut b, n);
+        for (got, want) in b.iter().zip(&x) {
+            assert!((got - want).abs() < 1e-6);
+        }
+    }
+}

@@ -135,7 +135,13 @@ impl Memory {
         out
     }
 
-    fn count(log: &Log, catalogue: &Catalogue, at: i64, shape: &Shape, kinds: KindWeights) -> (Arc<Stats>, Arc<Stats>, Arc<Stats>) {
+    fn count(
+        log: &Log,
+        catalogue: &Catalogue,
+        at: i64,
+        shape: &Shape,
+        kinds: KindWeights,
+    ) -> (Arc<Stats>, Arc<Stats>, Arc<Stats>) {
         let groups = |f: fn(&crate::catalogue::ItemFacts) -> Option<u32>| {
             catalogue.iter().filter_map(f).max().map_or(0, |m| m as usize + 1)
         };

@@ -107,12 +107,8 @@ impl Mlp {
         let rows = list.positive.len();
         let (width, hidden) = (self.width, self.hidden);
         let mut hs = vec![0f32; rows * hidden];
-        let mut scores: Vec<f32> = list
-            .x
-            .chunks_exact(width)
-            .zip(hs.chunks_exact_mut(hidden))
-            .map(|(x, h)| self.hidden_of(x, h))
-            .collect();
+        let mut scores: Vec<f32> =
+            list.x.chunks_exact(width).zip(hs.chunks_exact_mut(hidden)).map(|(x, h)| self.hidden_of(x, h)).collect();
         let max = scores.iter().copied().fold(f32::MIN, f32::max);
         let sum: f32 = scores.iter().map(|s| (s - max).exp()).sum();
         let share = 1.0 / list.positive.iter().filter(|&&p| p).count().max(1) as f32;
@@ -197,7 +193,8 @@ mod tests {
             .map(|_| {
                 let x: Vec<f32> = (0..12 * width).map(|_| 2.0 * rng.unit() - 1.0).collect();
                 // The taken item is the one with the largest product of the first two features: no linear score finds it.
-                let best = (0..12).max_by(|&a, &b| (x[a * width] * x[a * width + 1]).total_cmp(&(x[b * width] * x[b * width + 1])));
+                let best = (0..12)
+                    .max_by(|&a, &b| (x[a * width] * x[a * width + 1]).total_cmp(&(x[b * width] * x[b * width + 1])));
                 List { x, positive: (0..12).map(|r| Some(r) == best).collect() }
             })
             .collect()

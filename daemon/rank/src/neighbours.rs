@@ -34,7 +34,8 @@ impl Neighbours {
             .map(|u| {
                 let events = log.until(u, at);
                 let split = events.partition_point(|e| e.at <= since);
-                let mut had: Vec<u32> = events[..split].iter().filter(|e| e.kind == target).filter_map(|e| e.item).collect();
+                let mut had: Vec<u32> =
+                    events[..split].iter().filter(|e| e.kind == target).filter_map(|e| e.item).collect();
                 had.sort_unstable();
                 let mut latest: Vec<u32> = events[split..]
                     .iter()

@@ -118,7 +118,11 @@ impl Ranker {
     pub fn recommend(&self, s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
         let r = Request { weights: &self.blend, ..*r };
         if self.features.iter().map(String::as_str).ne(crate::features::FEATURES) {
-            return Err(RankError::Shape { what: "features of the ranker", expected: WIDTH, found: self.features.len() });
+            return Err(RankError::Shape {
+                what: "features of the ranker",
+                expected: WIDTH,
+                found: self.features.len(),
+            });
         }
         if r.candidates == Candidates::Cold {
             return crate::recommend::recommend(s, whom, at, &r);
@@ -145,7 +149,8 @@ impl Ranker {
         // Every item keeps the blend's parts as its reasons; those below the candidates are placed under the last of them.
         let filled = blend(s, &mut columns, &eligible, weights, r.k + items.len());
         let parts = |item: u32| filled.iter().find(|x| x.item == item).map_or_else(Vec::new, |x| x.parts.clone());
-        let mut out: Vec<Scored> = ranked.iter().map(|&(score, item)| Scored { item, score, parts: parts(item) }).collect();
+        let mut out: Vec<Scored> =
+            ranked.iter().map(|&(score, item)| Scored { item, score, parts: parts(item) }).collect();
         for (n, x) in filled.iter().filter(|x| !items.contains(&x.item)).take(r.k - out.len()).enumerate() {
             out.push(Scored { score: lowest - 1.0 - n as f32, ..x.clone() });
         }

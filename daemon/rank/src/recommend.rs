@@ -78,7 +78,15 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A plain request for `k` items of any kind.
     pub fn new(k: usize, weights: &'a BlendWeights) -> Self {
-        Self { k, mode: Mode::All, candidates: Candidates::All, exclude: &[], allow: None, in_stock_only: false, weights }
+        Self {
+            k,
+            mode: Mode::All,
+            candidates: Candidates::All,
+            exclude: &[],
+            allow: None,
+            in_stock_only: false,
+            weights,
+        }
     }
 }
 
@@ -143,7 +151,13 @@ pub fn recommend(s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Resul
 }
 
 /// The best `k` of the eligible items by the weighted sum of sources, each divided by its largest eligible value.
-pub(crate) fn blend(s: &Snapshot, columns: &mut Columns<'_>, eligible: &[u32], weights: &[(Source, f32)], k: usize) -> Vec<Scored> {
+pub(crate) fn blend(
+    s: &Snapshot,
+    columns: &mut Columns<'_>,
+    eligible: &[u32],
+    weights: &[(Source, f32)],
+    k: usize,
+) -> Vec<Scored> {
     let mut score = vec![0f32; eligible.len()];
     let mut scales = Vec::with_capacity(weights.len());
     for &(source, w) in weights {
@@ -210,7 +224,14 @@ pub fn trending(s: &Snapshot, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, R
     anonymous(s, &[], u32::MAX, at, r, &[(Source::Trending, 1.0), (Source::Popular7, 1e-3)])
 }
 
-fn anonymous(s: &Snapshot, events: &[Event], but: u32, at: i64, r: &Request<'_>, w: &[(Source, f32)]) -> Result<Vec<Scored>, RankError> {
+fn anonymous(
+    s: &Snapshot,
+    events: &[Event],
+    but: u32,
+    at: i64,
+    r: &Request<'_>,
+    w: &[(Source, f32)],
+) -> Result<Vec<Scored>, RankError> {
     if s.memory.at() > at {
         return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
     }

@@ -55,7 +55,9 @@ fn pool(s: &Snapshot, t: &Truth, r: &Request<'_>) -> Pool {
         let column = columns.get(source);
         let mut top: Vec<u32> = eligible.iter().copied().filter(|&i| column[i as usize] > 0.0).collect();
         let by = |a: &u32, b: &u32| {
-            column[*b as usize].total_cmp(&column[*a as usize]).then_with(|| s.catalogue.tie(*a).cmp(&s.catalogue.tie(*b)))
+            column[*b as usize]
+                .total_cmp(&column[*a as usize])
+                .then_with(|| s.catalogue.tie(*a).cmp(&s.catalogue.tie(*b)))
         };
         if top.len() > DEPTH {
             top.select_nth_unstable_by(DEPTH, by);
@@ -122,7 +124,12 @@ fn search(pools: &[Pool], start: &[(Source, f32)]) -> (Vec<(Source, f32)>, f64) 
 /// Weights that order the windows after `cutoffs` best, and their NDCG@10 there (any item, unseen items; warm candidates). Each
 /// window lasts [`Shape::window_days`](crate::Shape::window_days); the caller picks cut-offs whose windows end before whatever it will be judged on. A head
 /// without shoppers keeps its default weights.
-pub fn refit_weights(log: &Log, catalogue: &Catalogue, cutoffs: &[i64], options: &MemoryOptions) -> (BlendWeights, [f64; 2]) {
+pub fn refit_weights(
+    log: &Log,
+    catalogue: &Catalogue,
+    cutoffs: &[i64],
+    options: &MemoryOptions,
+) -> (BlendWeights, [f64; 2]) {
     let mut pools: [Vec<Pool>; 2] = Default::default();
     let start = BlendWeights::default();
     for &at in cutoffs {

@@ -70,7 +70,12 @@ pub fn cutoffs(log: &Log, until: i64, most: usize) -> (Vec<i64>, i64) {
 ///
 /// # Errors
 /// [`RankError::TooLittle`] when there are not two windows with shoppers that came back: serve the blend then.
-pub fn train_ranker(log: &Log, catalogue: &Catalogue, until: i64, o: &ReplayOptions) -> Result<(Ranker, ReplayReport), RankError> {
+pub fn train_ranker(
+    log: &Log,
+    catalogue: &Catalogue,
+    until: i64,
+    o: &ReplayOptions,
+) -> Result<(Ranker, ReplayReport), RankError> {
     let (cuts, window_days) = cutoffs(log, until, o.cutoffs);
     if cuts.len() < 2 {
         return Err(RankError::TooLittle("fewer than two windows before the cut-off"));

@@ -16,7 +16,8 @@ pub(crate) struct Csr {
 impl Csr {
     pub(crate) fn from_rows(rows: Vec<Vec<(u32, f32)>>) -> Self {
         let n = rows.iter().map(Vec::len).sum();
-        let mut out = Self { ptr: Vec::with_capacity(rows.len() + 1), idx: Vec::with_capacity(n), val: Vec::with_capacity(n) };
+        let mut out =
+            Self { ptr: Vec::with_capacity(rows.len() + 1), idx: Vec::with_capacity(n), val: Vec::with_capacity(n) };
         out.ptr.push(0);
         for row in rows {
             for (i, v) in row {

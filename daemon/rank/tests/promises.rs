@@ -1,0 +1,257 @@
+//! What the ranking arithmetic promises: nothing from the future, exact erasure, immediate reaction, full lists, stable ties.
+use std::sync::Arc;
+
+use mercer_rank::evaluate::truth;
+use mercer_rank::{
+    BlendWeights, Candidates, Catalogue, DAY_MS, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, Mode,
+    RankError, ReplayOptions, Request, Scored, Snapshot, Vectors, recommend, related, tie_key, train_ranker, trending,
+};
+
+const ITEMS: u32 = 60;
+const NOW: i64 = 400 * DAY_MS;
+
+fn catalogue() -> Catalogue {
+    Catalogue::new((0..ITEMS).map(|i| ItemFacts {
+        price: Some(1.0 + i as f32),
+        category: Some(i / 10),
+        brand: Some(i % 7),
+        tie: tie_key(&[7; 32], &i.to_string()),
+        ..ItemFacts::default()
+    }))
+}
+
+fn buy(item: u32, at: i64) -> Event {
+    Event { item: Some(item), kind: Kind::Purchase, value: 1.0, at }
+}
+
+/// Shoppers prefer one category of ten items each and come every 9 to 20 days; the last five items are never bought.
+fn log(users: u32) -> Log {
+    let mut log = Log::new();
+    let mut x = 12345u64;
+    let mut next = |n: u64| {
+        x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (x >> 33) % n
+    };
+    for u in 0..users {
+        let mut at = next(40) as i64 * DAY_MS;
+        while at < NOW {
+            for _ in 0..3 {
+                let item = if next(4) == 0 { next(55) } else { u64::from(u % 5) * 10 + next(10) };
+                log.push(u, buy(item as u32, at + next(3600) as i64 * 1000));
+            }
+            at += (9 + next(12)) as i64 * DAY_MS;
+        }
+    }
+    log
+}
+
+fn snapshot(log: &Log, at: i64) -> Snapshot {
+    let memory = Memory::fit(
+        log,
+        &catalogue(),
+        at,
+        &MemoryOptions { ease: Some(Default::default()), ..MemoryOptions::default() },
+    );
+    Snapshot { log: log.clone(), catalogue: catalogue(), memory: Arc::new(memory) }
+}
+
+/// All sources at once, so that a leak in any of them shows.
+fn everything() -> BlendWeights {
+    let all: Vec<_> = mercer_rank::SOURCES.into_iter().map(|s| (s, 1.0)).collect();
+    BlendWeights { any: all.clone(), unseen: all }
+}
+
+fn all_lists(s: &Snapshot, users: u32, at: i64) -> Vec<Vec<Scored>> {
+    let w = everything();
+    let mut out = Vec::new();
+    for mode in [Mode::All, Mode::New, Mode::Repeat] {
+        for u in 0..users {
+            out.push(recommend(s, For::User(u), at, &Request { mode, ..Request::new(20, &w) }).unwrap());
+        }
+    }
+    out
+}
+
+#[test]
+fn what_comes_after_the_moment_changes_nothing() {
+    let full = log(40);
+    let at = 250 * DAY_MS + 5;
+    let mut cut = Log::new();
+    for u in 0..40 {
+        cut.set_user(u, full.until(u, at).to_vec());
+    }
+    assert!(cut.len() < full.len());
+    assert_eq!(all_lists(&snapshot(&full, at), 40, at), all_lists(&snapshot(&cut, at), 40, at));
+    let late = recommend(&snapshot(&full, NOW), For::User(0), at, &Request::new(5, &everything()));
+    assert_eq!(late, Err(RankError::FromTheFuture { fitted: NOW, asked: at }));
+}
+
+#[test]
+fn an_erased_shopper_might_never_have_come() {
+    let mut erased = log(40);
+    let mut never = Log::new();
+    for u in 0..40 {
+        if u != 11 {
+            never.set_user(u, erased.events(u).to_vec());
+        }
+    }
+    let before = all_lists(&snapshot(&erased, NOW), 40, NOW);
+    erased.erase(11);
+    let after = all_lists(&snapshot(&erased, NOW), 40, NOW);
+    assert_ne!(before, after);
+    assert_eq!(after, all_lists(&snapshot(&never, NOW), 40, NOW));
+    assert_eq!(erased.len(), never.len());
+}
+
+#[test]
+fn a_snapshot_stays_as_it_was_and_a_purchase_shows_at_once() {
+    let mut log = log(40);
+    let s = snapshot(&log, NOW);
+    let n = s.log.len();
+    let event = Event { kind: Kind::Cart, ..buy(57, NOW + 1000) };
+    let w = BlendWeights::default();
+    let new = Request { mode: Mode::New, ..Request::new(3, &w) };
+    let list = |s: &Snapshot| recommend(s, For::User(3), NOW + 2000, &new).unwrap();
+    assert!(list(&s).iter().all(|x| x.item != 57));
+    log.push(3, event);
+    assert_eq!(s.log.len(), n);
+    let next = Snapshot { log: log.clone(), ..s.clone() };
+    assert!(list(&next).iter().any(|x| x.item == 57), "{:?}", list(&next));
+    // A first purchase warms the item and hides it in mode `new`.
+    let event = buy(58, NOW + 1500);
+    log.push(3, event);
+    let mut memory = (*s.memory).clone();
+    assert!(!memory.is_warm(58));
+    memory.observe(&log, 3, &event);
+    assert!(memory.is_warm(58));
+    let last = Snapshot { log: log.clone(), memory: Arc::new(memory), ..s.clone() };
+    let r = Request { mode: Mode::New, ..Request::new(60, &w) };
+    assert!(recommend(&last, For::User(3), NOW + 2000, &r).unwrap().iter().all(|x| x.item != 58));
+}
+
+#[test]
+fn counting_event_by_event_agrees_with_counting_afresh() {
+    let mut log = log(40);
+    // At noon, so that no day leaves a window between the two countings.
+    let noon = NOW + DAY_MS / 2;
+    let mut memory = Memory::fit(&log, &catalogue(), noon, &MemoryOptions::light());
+    for (u, i, at) in [(3, 58, 10), (3, 58, 20), (4, 58, 30), (7, 1, 40)] {
+        let e = buy(i, noon + at * 1000);
+        log.push(u, e);
+        memory.observe(&log, u, &e);
+    }
+    let fresh = memory.refresh(&log, &catalogue(), noon + 40_000);
+    for i in 0..ITEMS {
+        let (a, b) = (memory.stats(i).unwrap(), fresh.stats(i).unwrap());
+        assert_eq!((a.count, a.windows[0], a.first), (b.count, b.windows[0], b.first), "item {i}");
+    }
+}
+
+#[test]
+fn lists_are_full_filtered_and_without_repeats_of_an_item() {
+    let s = snapshot(&log(40), NOW);
+    let w = BlendWeights::default();
+    let even = |i: u32| i % 2 == 0;
+    for user in [0, 5, 9999] {
+        let r = Request { allow: Some(&even), exclude: &[0, 2], ..Request::new(100, &w) };
+        let list = recommend(&s, For::User(user), NOW, &r).unwrap();
+        assert_eq!(list.len(), 28);
+        let mut items: Vec<u32> = list.iter().map(|x| x.item).collect();
+        items.sort_unstable();
+        items.dedup();
+        assert_eq!(items.len(), 28);
+        assert!(items.iter().all(|&i| i % 2 == 0 && i > 2));
+        assert!(list.windows(2).all(|p| p[0].score >= p[1].score));
+    }
+    let cold = Request { candidates: Candidates::Cold, ..Request::new(100, &w) };
+    let cold: Vec<u32> = recommend(&s, For::User(0), NOW, &cold).unwrap().iter().map(|x| x.item).collect();
+    assert_eq!(cold.len(), 5);
+    assert!(cold.iter().all(|&i| i >= 55));
+    // Without any signal the order is that of the tie-break key, not of the numbers.
+    let keys: Vec<u64> =
+        recommend(&s, For::User(9999), NOW, &Request { candidates: Candidates::Cold, ..Request::new(9, &w) })
+            .unwrap()
+            .iter()
+            .map(|x| tie_key(&[7; 32], &x.item.to_string()))
+            .collect();
+    assert!(keys.is_sorted());
+}
+
+#[test]
+fn order_within_a_day_means_nothing_where_the_log_has_days() {
+    let mut a = Log::new();
+    let mut b = Log::new();
+    let base = log(40);
+    for u in 0..40 {
+        let mut days: Vec<Event> = base.events(u).iter().map(|e| Event { at: e.at / DAY_MS * DAY_MS, ..*e }).collect();
+        a.set_user(u, days.clone());
+        days.reverse();
+        b.set_user(u, days);
+    }
+    assert!(a.shape(NOW).day_resolution && !base.shape(NOW).day_resolution);
+    assert_eq!(all_lists(&snapshot(&a, NOW), 40, NOW), all_lists(&snapshot(&b, NOW), 40, NOW));
+}
+
+#[test]
+fn sessions_related_and_trending_follow_the_category() {
+    let mut log = log(40);
+    for u in 0..20 {
+        log.push(u, buy(54, NOW - DAY_MS));
+    }
+    let mut s = snapshot(&log, NOW);
+    let w = BlendWeights::default();
+    let seen = [Event { kind: Kind::View, ..buy(22, NOW - 5000) }, Event { kind: Kind::View, ..buy(25, NOW - 1000) }];
+    let list = recommend(&s, For::Session(&seen), NOW, &Request { mode: Mode::New, ..Request::new(10, &w) }).unwrap();
+    assert!(list.iter().filter(|x| x.item / 10 == 2).count() >= 5, "{list:?}");
+    let near = related(&s, 33, NOW, &Request::new(8, &w)).unwrap();
+    assert!(near.iter().filter(|x| x.item / 10 == 3).count() >= 6 && near.iter().all(|x| x.item != 33), "{near:?}");
+    assert_eq!(trending(&s, NOW, &Request::new(3, &w)).unwrap()[0].item, 54);
+    // Cold items come by their vectors: 57 lies with item 33.
+    let mut v = Vectors::new(2);
+    for i in 0..ITEMS {
+        let like = i / 10 == 3 || i == 57;
+        v.set(i, if like { [1.0, 0.0] } else { [0.0, 1.0] }.into()).unwrap();
+    }
+    s.catalogue.set_vectors(Some(v));
+    let cold = Request { candidates: Candidates::Cold, ..Request::new(5, &w) };
+    assert_eq!(related(&s, 33, NOW, &cold).unwrap()[0].item, 57);
+}
+
+#[test]
+fn the_ranker_is_repeatable_and_finds_planted_repeats() {
+    let log = log(300);
+    let until = NOW - 30 * DAY_MS;
+    let catalogue = catalogue();
+    let o = ReplayOptions { cutoffs: 6, ..ReplayOptions::default() };
+    let (ranker, report) = train_ranker(&log, &catalogue, until, &o).unwrap();
+    assert!(report.cutoffs.iter().all(|c| c + report.window_days * DAY_MS <= until));
+    let mut short = Log::new();
+    for u in 0..300 {
+        short.set_user(u, log.until(u, until).to_vec());
+    }
+    assert_eq!(train_ranker(&short, &catalogue, until, &o).unwrap().0, ranker, "what comes later must not matter");
+    let text = serde_json::to_string(&ranker).unwrap();
+    assert_eq!(serde_json::from_str::<mercer_rank::Ranker>(&text).unwrap(), ranker);
+    let s = Snapshot {
+        log: log.clone(),
+        catalogue: catalogue.clone(),
+        memory: Arc::new(Memory::fit(&log, &catalogue, until, &o.memory)),
+    };
+    let w = BlendWeights::popularity();
+    let t = truth(&log, &s.memory, NOW, Mode::All, Candidates::Warm);
+    let mean = |f: &dyn Fn(u32) -> Vec<Scored>| {
+        let score = |t: &mercer_rank::evaluate::Truth| {
+            let list: Vec<u32> = f(t.user).iter().map(|x| x.item).collect();
+            mercer_rank::evaluate::ndcg(&list, &t.items, 10)
+        };
+        t.iter().map(score).sum::<f64>() / t.len() as f64
+    };
+    let popular = mean(&|u| recommend(&s, For::User(u), until, &Request::new(10, &w)).unwrap());
+    let learned = mean(&|u| ranker.recommend(&s, For::User(u), until, &Request::new(10, &w)).unwrap());
+    assert!(learned > popular + 0.1, "{learned} against {popular}");
+    let list =
+        ranker.recommend(&s, For::User(1), until, &Request { mode: Mode::New, ..Request::new(200, &w) }).unwrap();
+    assert!(list.windows(2).all(|p| p[0].score >= p[1].score));
+    let empty = train_ranker(&Log::new(), &catalogue, until, &o);
+    assert!(matches!(empty, Err(RankError::TooLittle(_))));
+}
