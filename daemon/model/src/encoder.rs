@@ -5,6 +5,7 @@ use candle_core::Device;
 use crate::checkpoint::{Checkpoint, Identity};
 use crate::device::{self, DeviceInfo};
 use crate::error::ModelError;
+use crate::flat::Flat;
 use crate::graph::{Batch, BertGraph, rows_of};
 use crate::rules::TextKind;
 use crate::tokens::Tokens;
@@ -73,6 +74,8 @@ pub struct BertEncoder {
     checkpoint: Checkpoint,
     tokens: Tokens,
     graph: BertGraph,
+    /// The faster engine, where it can run.
+    flat: Option<Flat>,
 }
 
 impl BertEncoder {
@@ -82,7 +85,7 @@ impl BertEncoder {
     /// [`ModelError::Tokenizer`] and [`ModelError::Tensor`].
     pub fn new(checkpoint: Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let graph = BertGraph::new(&checkpoint.config, &checkpoint.tensors, device)?;
-        Ok(Self { tokens: checkpoint.tokens()?, graph, checkpoint })
+        Ok(Self { tokens: checkpoint.tokens()?, flat: Flat::new(&graph)?, graph, checkpoint })
     }
 
     /// Puts a checkpoint on the device that [`device::pick`] chooses.
@@ -103,6 +106,54 @@ impl BertEncoder {
     #[must_use]
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+}
+
+impl BertEncoder {
+    /// One vector for each row of token ids.
+    fn vectors(&self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let pooling = self.checkpoint.rules.pooling;
+        if let Some(flat) = &self.flat {
+            return flat.embed(&self.graph, rows, pooling);
+        }
+        let padded = Batch::new(rows, self.checkpoint.config.pad_token_id, self.graph.device())?;
+        let hidden = self.graph.lower(&padded, self.graph.depth())?;
+        rows_of(&self.graph.pool(&hidden, &padded, pooling)?)
+    }
+
+    /// Output of the layers below `cut` for each text, `(tokens, hidden)` each: what does not change while only layers from `cut` on are trained.
+    ///
+    /// # Errors
+    /// As [`Encoder::embed`].
+    pub fn lower_states(
+        &self,
+        texts: &[&str],
+        kind: TextKind,
+        cut: usize,
+    ) -> Result<Vec<candle_core::Tensor>, ModelError> {
+        let ids = self.tokens.encode(texts, kind)?;
+        let cut = cut.min(self.graph.depth());
+        let mut states = vec![None; ids.len()];
+        for batch in batches_by_length(&ids, BATCH_TOKENS) {
+            let rows: Vec<&[u32]> = batch.iter().map(|&i| ids[i].as_slice()).collect();
+            let hidden = match &self.flat {
+                Some(flat) => flat.hidden(&self.graph, &rows, 0..cut)?,
+                None => self
+                    .graph
+                    .lower(&Batch::new(&rows, self.checkpoint.config.pad_token_id, self.graph.device())?, cut)?,
+            };
+            let mut at = 0;
+            for (n, &i) in batch.iter().enumerate() {
+                let len = ids[i].len();
+                states[i] = Some(if self.flat.is_some() {
+                    hidden.narrow(0, at, len)?.copy()?
+                } else {
+                    hidden.get(n)?.narrow(0, 0, len)?.copy()?
+                });
+                at += len;
+            }
+        }
+        Ok(states.into_iter().flatten().collect())
     }
 }
 
@@ -128,11 +179,8 @@ impl Encoder for BertEncoder {
         let ids = self.tokens.encode(texts, kind)?;
         let mut data = vec![0f32; texts.len() * dim];
         for batch in batches_by_length(&ids, BATCH_TOKENS) {
-            let rows: Vec<Vec<u32>> = batch.iter().map(|&i| ids[i].clone()).collect();
-            let padded = Batch::new(&rows, self.checkpoint.config.pad_token_id, self.graph.device())?;
-            let hidden = self.graph.lower(&padded, self.graph.depth())?;
-            let vectors = self.graph.pool(&hidden, &padded, self.checkpoint.rules.pooling)?;
-            for (row, &i) in rows_of(&vectors)?.iter().zip(&batch) {
+            let rows: Vec<&[u32]> = batch.iter().map(|&i| ids[i].as_slice()).collect();
+            for (row, &i) in self.vectors(&rows)?.iter().zip(&batch) {
                 data[i * dim..(i + 1) * dim].copy_from_slice(row);
             }
         }

@@ -27,11 +27,12 @@ impl Batch {
     ///
     /// # Errors
     /// [`ModelError::Tensor`] when there are no rows or an empty one.
-    pub fn new(rows: &[Vec<u32>], pad: u32, device: &Device) -> Result<Self, ModelError> {
-        let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    pub fn new<R: AsRef<[u32]>>(rows: &[R], pad: u32, device: &Device) -> Result<Self, ModelError> {
+        let longest = rows.iter().map(|r| r.as_ref().len()).max().unwrap_or(0);
         let mut ids = Vec::with_capacity(rows.len() * longest);
         let mut mask = Vec::with_capacity(rows.len() * longest);
         for row in rows {
+            let row = row.as_ref();
             ids.extend_from_slice(row);
             ids.resize(ids.len() + longest - row.len(), pad);
             mask.resize(mask.len() + row.len(), 1f32);
@@ -48,9 +49,9 @@ impl Batch {
     }
 }
 
-struct Affine {
-    weight: Tensor,
-    bias: Tensor,
+pub(crate) struct Affine {
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Tensor,
 }
 
 impl Affine {
@@ -60,27 +61,27 @@ impl Affine {
     }
 }
 
-struct Norm {
-    weight: Tensor,
-    bias: Tensor,
+pub(crate) struct Norm {
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Tensor,
 }
 
-struct Layer {
-    qkv: Affine,
-    attention_out: Affine,
-    attention_norm: Norm,
-    up: Affine,
-    down: Affine,
-    norm: Norm,
+pub(crate) struct Layer {
+    pub(crate) qkv: Affine,
+    pub(crate) attention_out: Affine,
+    pub(crate) attention_norm: Norm,
+    pub(crate) up: Affine,
+    pub(crate) down: Affine,
+    pub(crate) norm: Norm,
 }
 
 /// The graph of one checkpoint on one device.
 pub struct BertGraph {
-    config: BertConfig,
-    words: Tensor,
-    positions: Tensor,
-    norm: Norm,
-    layers: Vec<Layer>,
+    pub(crate) config: BertConfig,
+    pub(crate) words: Tensor,
+    pub(crate) positions: Tensor,
+    pub(crate) norm: Norm,
+    pub(crate) layers: Vec<Layer>,
     device: Device,
 }
 

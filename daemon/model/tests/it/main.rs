@@ -1,0 +1,10 @@
+//! Tests of the encoder crate over small encoders with random weights, made here.
+#![allow(missing_docs)]
+
+mod fixture;
+mod graph;
+mod layout;
+mod packing;
+mod quality;
+mod registry;
+mod worker;
