@@ -1,5 +1,7 @@
 //! Measures retrieval on a prepared search set: writes run files to be scored, and prints build time and latency.
 //!
+//! `bench_search speed` times a made-up catalogue of 100,000 items with vectors of 384 numbers.
+//!
 //! `bench_search SET OUT_DIR [ITEM_VECTORS QUERY_VECTORS]` reads `$MERCER_DATA_DIR/benchmarks/SET/{items,queries}.ndjson.gz`
 //! (default `../shared/data`). Vector files are flat little-endian f32 rows in the order of the items and of the queries. Writes
 //! `lexical.jsonl` and, given vectors, `dense.jsonl` and `fused.jsonl`: lines of `{"query", "items"}`, 100 items each. With `MERCER_SCORES=1` also
@@ -69,6 +71,7 @@ fn options() -> Result<SearchOptions, Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (set, out, files) = match arguments.as_slice() {
+        [only] if only == "speed" => return speed(),
         [set, out] => (set, PathBuf::from(out), None),
         [set, out, items, queries] => (set, PathBuf::from(out), Some((items, queries))),
         _ => return Err("bench_search SET OUT_DIR [ITEM_VECTORS QUERY_VECTORS]".into()),
@@ -148,5 +151,77 @@ fn main() -> Result<(), Box<dyn Error>> {
             writeln!(file, "{}", serde_json::json!({"query": query.id, "scores": rows}))?;
         }
     }
+    Ok(())
+}
+
+/// Index time, commit time of one changed item, and latency at 100,000 items.
+fn speed() -> Result<(), Box<dyn Error>> {
+    const ITEMS: u32 = 100_000;
+    const DIM: usize = 384;
+    let mut state = 1u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u32
+    };
+    // Word frequencies fall like those of real text: the cube of a uniform number times the vocabulary.
+    let mut words = |n: usize| {
+        let word = |r: u32| {
+            let mut rest = ((f64::from(r) / f64::from(1u32 << 31)).powi(3) * 30_000.0) as u32;
+            let mut word = String::from("w");
+            while rest > 0 {
+                word.push(char::from(b'a' + (rest % 26) as u8));
+                rest /= 26;
+            }
+            word
+        };
+        (0..n).map(|_| word(random())).collect::<Vec<_>>().join(" ")
+    };
+    let documents: Vec<Document> = (0..ITEMS)
+        .map(|item| Document { item, title: words(8), description: words(60), ..Document::default() })
+        .collect();
+    let clock = Instant::now();
+    let mut index = LexicalIndex::new();
+    index.upsert(&documents);
+    index.commit();
+    println!("{ITEMS} items indexed in {:.2} s", clock.elapsed().as_secs_f64());
+    let clock = Instant::now();
+    index.upsert(&documents[..1]);
+    index.commit();
+    println!("one changed item committed in {:.1} ms", clock.elapsed().as_secs_f64() * 1e3);
+
+    let mut dense = DenseIndex::new("bench", DIM);
+    let vector = |seed: u32| -> Vec<f32> {
+        (0..DIM as u32)
+            .map(|n| (seed.wrapping_mul(2_654_435_761).wrapping_add(n.wrapping_mul(40_503)) % 2_001) as f32 / 1e3 - 1.0)
+            .collect()
+    };
+    for item in 0..ITEMS {
+        dense.set(item, &vector(item))?;
+    }
+    let reader = index.reader();
+    let options = SearchOptions::default();
+    let nothing = DenseIndex::new("none", 0);
+    for (name, dense) in [("lexical", &nothing), ("fused", &dense)] {
+        let mut times = Vec::new();
+        for n in 0..100 {
+            let query = Query::parse(&words(3))?;
+            let vector =
+                (!dense.is_empty()).then(|| QueryVector { version: "bench".into(), values: vector(n + ITEMS) });
+            let clock = Instant::now();
+            search(&reader, dense, &query, vector.as_ref(), 20, &|_| true, &options)?;
+            times.push(clock.elapsed().as_secs_f64() * 1e3);
+        }
+        times.sort_by(f64::total_cmp);
+        println!(
+            "{name}: {:.2} ms median, {:.2} ms worst of {}",
+            times[times.len() / 2],
+            times[times.len() - 1],
+            times.len()
+        );
+    }
+    let clock = Instant::now();
+    let batch: Vec<QueryVector> = (0..16).map(|n| QueryVector { version: "bench".into(), values: vector(n) }).collect();
+    dense.top_k_batch(&batch, 200, &|_| true)?;
+    println!("dense, 16 queries in one pass: {:.2} ms", clock.elapsed().as_secs_f64() * 1e3);
     Ok(())
 }

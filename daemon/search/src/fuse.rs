@@ -42,6 +42,8 @@ pub struct Fusion {
 }
 
 impl Default for Fusion {
+    /// Convex with min-max, 0.4 and 0.1: the middle of the plateau on product queries (.839 from 0.35 to 0.45; halves chosen on each other
+    /// give .834) and of that on Chinese needs (.855 or more up to 0.15). Reciprocal ranks stay below (.835).
     fn default() -> Self {
         Self { method: Method::Convex(Normalisation::MinMax), words: 0.4, characters: 0.1 }
     }
