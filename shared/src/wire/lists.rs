@@ -1,0 +1,211 @@
+//! Served lists: what can be asked, and what comes back.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::ids::{ItemId, SessionId, UserId};
+use crate::time::Timestamp;
+use crate::wire::Interaction;
+
+/// Whether a list may hold what the shopper has already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Leave out what the shopper bought already.
+    New,
+    /// Any item, own repeats among them.
+    #[default]
+    Repeat,
+}
+
+/// Which items may appear.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Candidates {
+    /// The whole catalogue.
+    #[default]
+    All,
+    /// Items with at least one purchase up to the moment of the list.
+    Warm,
+    /// Items without any.
+    Cold,
+}
+
+macro_rules! words {
+    ($type:ident, $($variant:ident $word:literal),*) => {
+        impl std::str::FromStr for $type {
+            type Err = String;
+            fn from_str(word: &str) -> Result<Self, String> {
+                match word {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(format!("`{word}` is none of {}", [$($word),*].join(", "))),
+                }
+            }
+        }
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word),* })
+            }
+        }
+    };
+}
+words!(Mode, New "new", Repeat "repeat");
+words!(Candidates, All "all", Warm "warm", Cold "cold");
+
+/// What every list takes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// How many items, 1 to 1,000; 20 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub k: Option<u32>,
+    /// Conditions, such as `category:Home,price:10..50,stock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Answer as of that moment, from interactions up to it only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Whether what the shopper has may appear; `repeat` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Which items may appear; `all` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<Candidates>,
+    /// Whether to give reasons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<bool>,
+}
+
+/// A search.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct SearchRequest {
+    /// What the shopper typed; at most 1,000 bytes.
+    pub q: String,
+    /// The shopper, if known: the list leans towards their taste.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// How many items, 1 to 1,000; 20 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub k: Option<u32>,
+    /// Conditions, such as `category:Home,price:10..50,stock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Answer as of that moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Whether what the shopper has may appear; `repeat` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Which items may appear; `all` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<Candidates>,
+    /// Whether to give reasons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasons: Option<bool>,
+}
+
+/// Recommendations for a visit whose events come along with the question.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionRequest {
+    /// Events of the visit, oldest first; they are used, not kept.
+    pub events: Vec<Interaction>,
+    /// Or the id of a visit whose interactions were sent before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// What every list takes.
+    pub list: ListQuery,
+}
+
+/// A served list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ServedList {
+    /// Joins later interactions to this list.
+    pub query_id: String,
+    /// The model version that made it; one list is always made by one version.
+    pub model: String,
+    /// The moment asked for, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Best first.
+    pub items: Vec<ListItem>,
+    /// How the query was read, for searches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub understood: Option<QueryUnderstanding>,
+    /// What was left out or done without, in words, such as a dense index that is still being built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Microseconds the daemon took.
+    pub took_us: u64,
+}
+
+/// One row of a served list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ListItem {
+    /// The item.
+    pub id: ItemId,
+    /// Its title.
+    pub title: String,
+    /// Its category path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub category: Vec<String>,
+    /// Its price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<f64>,
+    /// Higher is better; comparable within one list only.
+    pub score: f64,
+    /// What the score is made of; the parts add up to it.
+    pub parts: Vec<ScorePart>,
+    /// Why, if asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+}
+
+/// One source's part of a score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ScorePart {
+    /// The source, such as `own`, `cooccurrence`, `popularity`, `lexical`, `dense`.
+    pub source: String,
+    /// Its share of the score.
+    pub score: f64,
+}
+
+/// A reason that names the shopper's own events (METRICS.md section 6).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Reason {
+    /// In words: "without X this item would fall from rank 3 to 9".
+    pub text: String,
+    /// The item of the shopper's own event it rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemId>,
+    /// Rank with it, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    /// Rank without it; absent if it would leave the candidates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank_without: Option<u32>,
+}
+
+/// How a query was read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QueryUnderstanding {
+    /// The words that were searched for, after bounds were taken out.
+    pub text: String,
+    /// A price bound that was found in the words, such as "under 50".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<PriceBound>,
+}
+
+/// A price bound.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PriceBound {
+    /// Lowest price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Highest price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}

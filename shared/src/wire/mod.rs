@@ -1,0 +1,127 @@
+//! The documents that travel over the socket. Field names here are the contract; OpenAPI is made from these types.
+
+mod decisions;
+mod encoders;
+mod events;
+mod imports;
+mod interactions;
+mod items;
+mod lists;
+mod models;
+mod profiles;
+mod reports;
+mod runs;
+mod status;
+mod users;
+
+pub use decisions::{AuditEntry, Decision};
+pub use encoders::{AddEncoder, EncoderInfo};
+pub use events::{Event, EventKind};
+pub use imports::{
+    ImportEvent, ImportPhase, ImportProgress, ImportQuery, ImportReport, PresetInfo, ReasonCount, RuleCount,
+};
+pub use interactions::{Interaction, InteractionType};
+pub use items::{Item, ItemPatch};
+pub use lists::{
+    Candidates, ListItem, ListQuery, Mode, PriceBound, QueryUnderstanding, Reason, ScorePart, SearchRequest,
+    ServedList, SessionRequest,
+};
+pub use models::{
+    Comparison, DataSnapshot, EncoderRef, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion,
+};
+pub use profiles::{
+    EventRef, Interest, Lifecycle, LifecycleStage, Neighbour, Profile, ProfileEvent, ProfileQuery, SimilarUsers,
+};
+pub use reports::{GroupRow, GroupTable, Report, ReportKind, ReportRow, Verdict};
+pub use runs::{LossPoint, Run, RunCause, RunPhase, RunState, TrainRequest};
+pub use status::{Alarm, Counts, Health, Latency, QueueStatus, ServingModel, Status, Traffic};
+pub use users::{Consent, User};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One page of a collection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// This page, in the collection's order.
+    pub items: Vec<T>,
+    /// Give it as `cursor` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One line of the answer to an NDJSON batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LineResult {
+    /// Line number in the batch, from 1.
+    pub line: u64,
+    /// What became of it.
+    pub status: LineStatus,
+    /// Why it was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<crate::problem::Code>,
+    /// What was wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What became of one line of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LineStatus {
+    /// Durable in the store.
+    Accepted,
+    /// Known already; nothing changed.
+    Duplicate,
+    /// Refused; nothing of it was kept.
+    Rejected,
+}
+
+/// The last line of the answer to a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BatchSummary {
+    /// Lines that are durable now.
+    pub accepted: u64,
+    /// Lines that were known already.
+    pub duplicates: u64,
+    /// Lines that were refused.
+    pub rejected: u64,
+}
+
+/// The answer to an NDJSON batch: [`LineResult`]s, then one summary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum BatchLine {
+    /// The last line.
+    Summary {
+        /// Counts over the whole batch.
+        summary: BatchSummary,
+    },
+    /// One line of the batch.
+    Line(LineResult),
+}
+
+/// One line of an export, and of an import in Mercer's own form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportLine {
+    /// An item.
+    Item(Item),
+    /// A user.
+    User(User),
+    /// An interaction.
+    Interaction(Interaction),
+}
+
+/// The receipt of an erasure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EraseReceipt {
+    /// Keyed pseudonym of the erased user, in hexadecimal.
+    pub pseudonym: String,
+    /// When.
+    pub at: crate::time::Timestamp,
+    /// How many interactions were deleted.
+    pub interactions: u64,
+    /// Model versions that were trained on data of this user and stand until they are rebuilt.
+    pub models: Vec<String>,
+}

@@ -1,0 +1,175 @@
+//! Model versions and the gate.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::time::Timestamp;
+
+/// What a version is at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelState {
+    /// Answers requests.
+    Serving,
+    /// Passed the gate and waits for promotion.
+    Candidate,
+    /// Served before; can be rolled back to.
+    Retired,
+    /// Did not pass the gate; can be promoted by hand.
+    Rejected,
+}
+
+/// A model version; immutable but for its state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ModelVersion {
+    /// `v000042`.
+    pub version: String,
+    /// What it is at the moment.
+    pub state: ModelState,
+    /// Kept when old versions are deleted.
+    pub pinned: bool,
+    /// The version it was trained from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was last promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promoted: Option<Timestamp>,
+    /// The run that made it; none for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// The encoder under it.
+    pub encoder: EncoderRef,
+    /// Weights of the blend, by head (`repeat`, `new`) and source.
+    pub blend: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Measured on its evaluation window.
+    pub metrics: Vec<MetricValue>,
+    /// The gate's decision with its numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateReport>,
+    /// What it was made from.
+    pub data: DataSnapshot,
+    /// Seeds of everything random in its making.
+    pub seed: u64,
+    /// Version of the program that made it.
+    pub code_version: String,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// The encoder of a version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EncoderRef {
+    /// Name of the base.
+    pub name: String,
+    /// SHA-256 of the base's weights, in hexadecimal.
+    pub sha256: String,
+    /// Hash of the LoRA adapter, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// Components of a vector.
+    pub dim: u32,
+}
+
+/// What a version was made from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DataSnapshot {
+    /// Interactions in the log when it was made.
+    pub interactions: u64,
+    /// Sequence number of the last one used.
+    pub cursor: u64,
+    /// Moment of the first interaction used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Moment of the last interaction used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// Which shoppers were left out, in words.
+    pub consent_rule: String,
+}
+
+/// A measured value with its interval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MetricValue {
+    /// Name, such as `ndcg@10`.
+    pub name: String,
+    /// The slice, such as `repeat` or `new`.
+    pub slice: String,
+    /// Value; absent where undefined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Lower end of the 95 % interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Upper end of the 95 % interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// Users it rests on.
+    pub n: u64,
+}
+
+/// The gate's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GateVerdict {
+    /// Better than the serving model, not worse than any baseline.
+    Promote,
+    /// Not better, or worse on a guardrail.
+    Reject,
+    /// Too few users to tell.
+    InsufficientData,
+}
+
+/// The gate's decision with its numbers (METRICS.md section 2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GateReport {
+    /// The word.
+    pub verdict: GateVerdict,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Start of the evaluation window: training saw nothing after it.
+    pub from: Timestamp,
+    /// End of the evaluation window.
+    pub to: Timestamp,
+    /// Users with later interactions.
+    pub users: u64,
+    /// Alpha this gate was allowed to spend (two-sided).
+    pub alpha: f64,
+    /// Smallest effect that could have been seen with 80 % power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_detectable: Option<f64>,
+    /// Paired comparisons, the deciding one first.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// One paired comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Comparison {
+    /// What it was compared with: a version or a baseline.
+    pub against: String,
+    /// Metric.
+    pub metric: String,
+    /// The slice.
+    pub slice: String,
+    /// Value of the candidate.
+    pub candidate: f64,
+    /// Value of the other.
+    pub other: f64,
+    /// Mean of the paired differences.
+    pub difference: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// Sign-flip p.
+    pub p: f64,
+    /// Users.
+    pub n: u64,
+    /// What was asked of it: `better` or `not worse than MARGIN`.
+    pub rule: String,
+    /// Whether it held.
+    pub passed: bool,
+}

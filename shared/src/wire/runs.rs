@@ -1,0 +1,154 @@
+//! Training runs.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::GateReport;
+use crate::time::Timestamp;
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Waits for its turn.
+    Queued,
+    /// At work.
+    Running,
+    /// Interrupted with a checkpoint, to be resumed.
+    Paused,
+    /// Came to a verdict, whichever.
+    Succeeded,
+    /// Broke.
+    Failed,
+    /// Stopped by an operator.
+    Cancelled,
+}
+
+impl RunState {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// Why a run was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunCause {
+    /// Somebody asked.
+    Operator,
+    /// The schedule.
+    Schedule,
+    /// Enough new interactions.
+    NewData,
+    /// Continued after a stop of the daemon.
+    Resumed,
+}
+
+/// What a run does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunPhase {
+    /// Collects new interactions and replay.
+    Examples,
+    /// Fine-tunes the encoder.
+    Encoder,
+    /// Embeds the catalogue with the candidate.
+    Embedding,
+    /// Refits memory and blend.
+    Memory,
+    /// Ranks later interactions.
+    Evaluation,
+    /// Compares with the serving model and the baselines.
+    Gate,
+    /// Swaps the candidate in.
+    Promotion,
+    /// Nothing any more.
+    Done,
+}
+
+/// A training run, live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Run {
+    /// `r000017`.
+    pub id: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// Why it was started.
+    pub cause: RunCause,
+    /// What it does.
+    pub phase: RunPhase,
+    /// When it was asked for.
+    pub created: Timestamp,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// Step within the phase.
+    pub step: u64,
+    /// Steps of the phase.
+    pub steps: u64,
+    /// Latest training loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Training losses so far, thinned to at most 500 points.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<LossPoint>,
+    /// Items (texts) a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_per_second: Option<f64>,
+    /// Seconds to the end of the phase, by the present rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<f64>,
+    /// `cpu` or the GPU's name.
+    pub device: String,
+    /// Resident memory of the daemon in bytes, the highest seen during the run.
+    pub memory_bytes: u64,
+    /// Interactions up to which this run learned (sequence number in the log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<u64>,
+    /// Seed of everything random in it.
+    pub seed: u64,
+    /// The gate's decision with its numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateReport>,
+    /// The model version it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What happened, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One point of a loss curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LossPoint {
+    /// Step.
+    pub step: u64,
+    /// Mean loss since the point before.
+    pub loss: f64,
+}
+
+/// What can be asked of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainRequest {
+    /// Most seconds the encoder may be trained; the configured budget if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_seconds: Option<u64>,
+    /// Seed; a fixed one if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Whether to fine-tune the encoder or only refit memory and blend; yes if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<bool>,
+    /// Whether a passing candidate is promoted at once; the configured policy if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promote: Option<bool>,
+}
