@@ -155,12 +155,10 @@ impl LexicalReader {
                             continue;
                         }
                         let mut weighted = 0.0;
-                        for f in 0..FIELDS {
-                            if frequencies[f] > 0 {
-                                let length =
-                                    1.0 - params.b[f] + params.b[f] * f64::from(segment.lengths[d][f]) / self.means[f];
-                                weighted += params.boost[f] * f64::from(frequencies[f]) / length.max(1e-9);
-                            }
+                        for (f, &frequency) in frequencies.iter().enumerate().filter(|(_, n)| **n > 0) {
+                            let length =
+                                1.0 - params.b[f] + params.b[f] * f64::from(segment.lengths[d][f]) / self.means[f];
+                            weighted += params.boost[f] * f64::from(frequency) / length.max(1e-9);
                         }
                         if sum[d].1 == 0.0 {
                             reached.push(doc);
