@@ -11,7 +11,7 @@ use crate::shopper::Shopper;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// The shopper's own purchases, decayed with half-lives of 30 and 180 days.
+    /// The shopper's own purchases, decayed with half-lives of 90 and 700 days: what is bought once a year counts as well.
     Own,
     /// Signs of interest short of buying: views, clicks, carts.
     Intent,
@@ -126,7 +126,7 @@ impl<'a> Columns<'a> {
         match source {
             Source::Own => {
                 for own in &s.owned {
-                    out[own.item as usize] = (own.decayed(s.at, 30.0) + own.decayed(s.at, 180.0)) as f32;
+                    out[own.item as usize] = (own.decayed(s.at, 90.0) + own.decayed(s.at, 700.0)) as f32;
                 }
             }
             Source::Intent => s.intent.iter().for_each(|&(i, w)| out[i as usize] = w),

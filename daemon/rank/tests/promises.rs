@@ -151,7 +151,7 @@ fn counting_event_by_event_agrees_with_counting_afresh() {
 fn lists_are_full_filtered_and_without_repeats_of_an_item() {
     let s = snapshot(&log(40), NOW);
     let w = BlendWeights::default();
-    let even = |i: u32| i % 2 == 0;
+    let even = |i: u32| i.is_multiple_of(2);
     for user in [0, 5, 9999] {
         let r = Request { allow: Some(&even), exclude: &[0, 2], ..Request::new(100, &w) };
         let list = recommend(&s, For::User(user), NOW, &r).unwrap();
