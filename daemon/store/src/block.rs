@@ -14,9 +14,9 @@ use crate::{Result, StoreError};
 /// Most interactions of a block.
 const MAX_ENTRIES: usize = 256;
 
-/// A block is closed once its entries hold about so many bytes: sled puts records of more than a quarter of a segment
-/// (128 KiB) into files of their own.
-const MAX_BYTES: usize = 48 * 1024;
+/// A block is closed once its entries hold about so many bytes: a page of sled holds up to 17 records, and one of more
+/// than a quarter of a segment (512 KiB) goes into a file of its own.
+const MAX_BYTES: usize = 24 * 1024;
 
 /// A block, first version. Sequence numbers are the base in the block's key plus the offset of the entry; an erased entry
 /// leaves a gap.
@@ -265,7 +265,7 @@ mod tests {
             let lines = numbered(lines);
             let mut back = Vec::new();
             for (base, bytes) in blocks(lines.clone()).unwrap() {
-                prop_assert!(bytes.len() < 128 * 1024 - 64, "{} bytes would leave the log", bytes.len());
+                prop_assert!(bytes.len() < 30 * 1024, "{} bytes make pages that leave the log", bytes.len());
                 back.extend(BlockV1::read(&crate::layout::log_key(base), &bytes).unwrap());
             }
             prop_assert_eq!(back, lines);
@@ -312,6 +312,6 @@ mod tests {
         };
         assert_eq!(hex(&line), "d403d41268613a17b624c91e2b3ee5e5");
         let named = Interaction { id: Some(InteractionId::new("536365-0").unwrap()), ..line };
-        assert_eq!(hex(&named), "NAMED");
+        assert_eq!(hex(&named), "565f7c6f205e2b676ccb348d8cf0fa16");
     }
 }

@@ -20,6 +20,7 @@
 mod block;
 mod commit;
 mod docs;
+mod durable;
 mod erase;
 mod error;
 mod items;

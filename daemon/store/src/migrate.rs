@@ -105,7 +105,7 @@ mod tests {
         let path = dir.path().join("store");
         let open = || crate::Store::open(&path, crate::Key::from_bytes([7; 32]));
         drop(open().unwrap());
-        let db = sled::open(path.join("sled")).unwrap();
+        let db = sled::Config::new().path(path.join("sled")).segment_size(2 << 20).open().unwrap();
         let (key, bytes) = schema_record(SCHEMA + 1);
         db.insert(key, bytes).unwrap();
         drop(db);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{BlockV1, identity};
 use crate::commit::Committer;
+use crate::durable::Barrier;
 use crate::keys::{Key, Keyring, Pseudonym};
 use crate::layout::{ITEM, LOG, META, TOMBSTONE, USER, key, log_base};
 use crate::lock::{self, DirLock};
@@ -77,6 +78,7 @@ pub(crate) struct Counters {
 pub(crate) struct Core {
     pub(crate) tree: sled::Tree,
     db: sled::Db,
+    barrier: Barrier,
     pub(crate) keys: Keyring,
     pub(crate) writer: Mutex<Writer>,
     pub(crate) counters: Counters,
@@ -122,6 +124,7 @@ impl Store {
     pub fn open_with(dir: &Path, secret: Key, options: Options) -> Result<Self> {
         let lock = lock::acquire(dir)?;
         let db = open_sled(dir, &options)?;
+        let barrier = Barrier::new(&dir.join(SLED)).map_err(|error| bad_state(dir, &error))?;
         let tree: sled::Tree = (*db).clone();
         let keys = Keyring::new(&secret);
         prepare(&tree, &keys)?;
@@ -134,6 +137,7 @@ impl Store {
         let core = Arc::new(Core {
             tree,
             db,
+            barrier,
             keys,
             writer: Mutex::new(writer),
             counters,
@@ -188,7 +192,7 @@ impl Store {
         }
     }
 
-    /// Bytes on disk: two system calls and one for each record above 128 KiB.
+    /// Bytes on disk; a handful of system calls.
     ///
     /// # Errors
     /// [`StoreError::Storage`] if the files cannot be looked at.
@@ -201,7 +205,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Storage`] if that fails; nothing more is written then.
     pub fn flush(&self) -> Result<()> {
-        self.core.guarded(|| self.core.tree.flush().map(drop).map_err(StoreError::from))
+        self.core.guarded(|| self.core.sync())
     }
 
     /// Takes no more interactions, commits what waits, and flushes. Files and lock are released when the last clone and the
@@ -243,9 +247,13 @@ impl Core {
     pub(crate) fn apply(&self, batch: sled::Batch) -> Result<()> {
         self.guarded(|| {
             self.tree.apply_batch(batch)?;
-            self.tree.flush()?;
-            Ok(())
+            self.sync()
         })
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.tree.flush()?;
+        self.barrier.wait().map_err(|error| StoreError::Storage(format!("cannot be made durable: {error}")))
     }
 
     /// Runs a write; a failure, or a panic inside sled (it asserts where a disk fails), ends all writing.
@@ -267,12 +275,23 @@ impl Core {
     }
 }
 
+/// The directory of sled's files inside the store's.
+const SLED: &str = "sled";
+
+fn bad_state(dir: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::BadState { path: dir.to_path_buf(), reason: error.to_string() }
+}
+
 /// Opens sled. Its own file lock can outlive a closed store of this process for a moment, because sled drops its threads'
 /// handles late; the directory is ours already, so waiting is safe.
 fn open_sled(dir: &Path, options: &Options) -> Result<sled::Db> {
     let config = sled::Config::new()
-        .path(dir.join("sled"))
+        .path(dir.join(SLED))
         .mode(sled::Mode::HighThroughput)
+        // Larger than sled's default, so that pages of the log stay in it: sled writes pages of more than a quarter of a
+        // segment into files of their own, each of which would have to be synced. A file keeps the size it was made with:
+        // another one here would be a migration by export and import.
+        .segment_size(2 << 20)
         // Durability is the committer's; a timer would only flush a second time.
         .flush_every_ms(None)
         .cache_capacity(options.cache_bytes);
@@ -288,7 +307,7 @@ fn open_sled(dir: &Path, options: &Options) -> Result<sled::Db> {
                 std::thread::sleep(Duration::from_millis(10));
             }
             Err(sled::Error::Io(error)) => {
-                return Err(StoreError::BadState { path: dir.to_path_buf(), reason: error.to_string() });
+                return Err(bad_state(dir, &error));
             }
             Err(sled::Error::Corruption { .. }) => return Err(damaged()),
             Err(error) => return Err(error.into()),

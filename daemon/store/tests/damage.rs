@@ -26,7 +26,7 @@ fn filled() -> (tempfile::TempDir, PathBuf) {
 
 /// Changes the store from beneath.
 fn beneath(path: &Path, change: impl FnOnce(&sled::Db)) {
-    let db = sled::open(path.join("sled")).unwrap();
+    let db = sled::Config::new().path(path.join("sled")).segment_size(2 << 20).open().unwrap();
     change(&db);
     db.flush().unwrap();
 }

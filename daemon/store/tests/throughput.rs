@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Instant;
 
-use common::{key, shop_line};
+use common::{key, shop_line, view};
 use mercer_store::Store;
 
 #[test]
@@ -34,6 +34,10 @@ fn half_a_million_interactions() {
             report("append all again (duplicates)", start, LINES);
         }
         eprintln!("on disk: {:.1} MB for {count} interactions", store.bytes().unwrap() as f64 / 1e6);
+        eprintln!(
+            "files beside the log: {}",
+            std::fs::read_dir(path.with_extension(size.to_string()).join("sled/blobs")).unwrap().count()
+        );
         store.close().unwrap();
     }
     let path = path.with_extension("1000");
@@ -53,7 +57,7 @@ fn half_a_million_interactions() {
             let store = &store;
             scope.spawn(move || {
                 for n in 0..200 {
-                    assert!(store.append(vec![shop_line(LINES + thread * 1_000 + n)])[0].is_ok());
+                    assert!(store.append(vec![view("busy", "i", (thread * 1_000 + n) as i64)])[0].is_ok());
                 }
             });
         }
