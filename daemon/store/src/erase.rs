@@ -10,7 +10,8 @@ use crate::keys::Pseudonym;
 use crate::layout::{LOG, SESSION_NAME, TOMBSTONE, USER, USER_NAME, log_key, pseudonym_key};
 use crate::log::StoredInteraction;
 use crate::record::wrap;
-use crate::store::{Erasures, Writer};
+use crate::recover::Erasures;
+use crate::store::Writer;
 use crate::{Result, Store};
 
 /// What an erasure removed.

@@ -30,6 +30,7 @@ mod lock;
 mod log;
 mod migrate;
 mod record;
+mod recover;
 mod store;
 mod transfer;
 mod users;

@@ -4,7 +4,7 @@ use crate::layout::{META, key};
 use crate::record::{unwrap, wrap};
 use crate::{Result, StoreError};
 
-/// The schema this program writes. Raise it together with a [`Step`] whenever an older program could misread what a newer
+/// The schema this program writes. Raise it together with a step whenever an older program could misread what a newer
 /// one writes.
 pub const SCHEMA: u32 = 1;
 
