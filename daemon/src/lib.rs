@@ -1,0 +1,137 @@
+//! `mercerd` as a library: [`run`] is what the program and the tests share.
+//!
+//! The layers: `http` knows the wire and nothing of how answers are made; `service` is the only place where store, model, search,
+//! ranking, learning and reports meet; `world` is the shop in memory; `agent` decides when to act.
+
+pub mod agent;
+pub mod app;
+pub mod config;
+pub mod embedder;
+pub mod http;
+pub mod inbox;
+pub mod service;
+pub mod simulate;
+pub mod stats;
+pub mod vectors;
+pub mod world;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mercer_model::{Encoder, Worker, WorkerOptions};
+use mercer_shared::problem::{Code, Problem};
+use mercer_store::{Key, Store};
+use tokio::net::UnixListener;
+
+use app::{App, Parts, store_problem};
+use config::Config;
+use vectors::VectorCache;
+use world::World;
+
+/// How long requests in flight may take after the stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Runs the daemon until `shutdown` resolves, then drains. `ready` is called once requests are answered.
+///
+/// # Errors
+/// What keeps it from starting, as a problem with its exit code.
+pub async fn run(
+    config: Config,
+    store: Store,
+    listener: UnixListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    ready: impl FnOnce(&Arc<App>),
+) -> Result<(), Problem> {
+    let opened = tokio::task::spawn_blocking(move || open(config, store)).await;
+    let (app, worker) = opened.map_err(|error| Problem::new(Code::Internal, error.to_string()))??;
+    let threads = embedder::spawn(&app)
+        .map_err(|error| Problem::new(Code::Internal, format!("the system gives no thread: {error}")))?;
+    service::train::resume(&app);
+    agent::spawn(&app);
+    inbox::spawn(&app);
+    ready(&app);
+
+    let stopping = Arc::clone(&app);
+    let signal = async move {
+        shutdown.await;
+        tracing::info!("stopping");
+        stopping.stop();
+    };
+    let router = http::router(Arc::clone(&app));
+    let service = router.into_make_service_with_connect_info::<app::Peer>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(signal);
+    let late = Arc::clone(&app);
+    tokio::select! {
+        result = std::future::IntoFuture::into_future(server) => {
+            result.map_err(|error| Problem::new(Code::Internal, format!("the listener failed: {error}")))?;
+        }
+        () = async move { late.stopped().await; tokio::time::sleep(DRAIN).await } => {
+            tracing::warn!("requests were still in flight after {DRAIN:?}");
+        }
+    }
+    app.stop();
+    let closed = tokio::task::spawn_blocking(move || {
+        service::train::wait(&app, DRAIN);
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a background thread panicked");
+            }
+        }
+        drop(worker);
+        app.store.flush()
+    });
+    match closed.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(store_problem(&error)),
+        Err(error) => Err(Problem::new(Code::Internal, error.to_string())),
+    }
+}
+
+/// Opens the store of a state directory: the lock against a second daemon, the schema, the key.
+///
+/// # Errors
+/// `locked`, `bad-state`, `newer-schema` and the like.
+pub fn open_store(state: &Path) -> Result<Store, Problem> {
+    let bad = |error: std::io::Error| Problem::new(Code::BadState, format!("{}: {error}", state.display()));
+    std::fs::create_dir_all(state).map_err(bad)?;
+    let key = match std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join("mercer.key")) {
+        Some(credential) if credential.exists() => Key::load(&credential),
+        _ => Key::load_or_create(&state.join("key")),
+    };
+    let key = key.map_err(|error| store_problem(&error))?;
+    Store::open(&state.join("store"), key).map_err(|error| store_problem(&error))
+}
+
+/// Loads the model and fills the shop in memory from the store.
+fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
+    let started = Instant::now();
+    let state = config.state.clone();
+    let model = service::models::load_serving(&store, &state)?;
+    let options = WorkerOptions { serving_texts: config.serve.queue, ..WorkerOptions::default() };
+    let worker = Worker::start(Arc::clone(&model.encoder) as Arc<dyn Encoder>, options)
+        .map_err(|error| app::model_problem(&error))?;
+    let vectors = VectorCache::open(&state.join("vectors"))
+        .map_err(|error| Problem::new(Code::BadState, format!("{}: {error}", state.join("vectors").display())))?;
+    let mut world = World::new(model, store.tie_break_key());
+    for item in store.items() {
+        world.put_item(item.map_err(|error| store_problem(&error))?);
+    }
+    for user in store.users() {
+        world.put_user(user.map_err(|error| store_problem(&error))?);
+    }
+    let log = store.scan_interactions(0).map_err(|error| store_problem(&error))?;
+    for line in log.named() {
+        let (seq, interaction) = line.map_err(|error| store_problem(&error))?;
+        world.interact(seq, interaction);
+    }
+    let view = world.view();
+    tracing::info!(
+        items = view.items.len(),
+        interactions = view.rank.log.len(),
+        seconds = started.elapsed().as_secs_f64(),
+        "the shop is loaded"
+    );
+    let model = worker.handle();
+    Ok((App::new(Parts { config, store, model, world, vectors }), worker))
+}

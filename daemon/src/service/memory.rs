@@ -1,0 +1,79 @@
+//! The fitted memory: refits in the background, and memories for past moments that somebody asks about.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use mercer_rank::{Memory, MemoryOptions, Snapshot};
+use parking_lot::Mutex;
+
+use crate::app::App;
+use crate::world::View;
+
+/// Past moments whose memory is kept: a replay asks about one moment many times.
+const KEPT: usize = 2;
+
+type Slot = Arc<OnceLock<Arc<Memory>>>;
+
+/// Memories by moment. Whoever asks first fits, the others wait for the same.
+#[derive(Default)]
+pub struct MomentCache(Mutex<Vec<(i64, Slot)>>);
+
+impl MomentCache {
+    /// The memory of a moment, fitted from events up to it only.
+    pub fn at(&self, view: &View, at: i64) -> Arc<Memory> {
+        let slot = {
+            let mut kept = self.0.lock();
+            match kept.iter().position(|(moment, _)| *moment == at) {
+                Some(place) => {
+                    let entry = kept.remove(place);
+                    kept.push(entry);
+                }
+                None => {
+                    if kept.len() == KEPT {
+                        kept.remove(0);
+                    }
+                    kept.push((at, Slot::default()));
+                }
+            }
+            kept.last().map(|(_, slot)| Arc::clone(slot)).unwrap_or_default()
+        };
+        Arc::clone(slot.get_or_init(|| {
+            let started = Instant::now();
+            let memory = Memory::fit(&view.training_log(), &view.rank.catalogue, at, &MemoryOptions::default());
+            tracing::info!(at, seconds = started.elapsed().as_secs_f64(), "memory of a past moment fitted");
+            Arc::new(memory)
+        }))
+    }
+
+    /// Forgets the memories of this moment and later ones: an event came in that they should have known.
+    pub fn forget_from(&self, earliest: i64) {
+        self.0.lock().retain(|(moment, _)| *moment < earliest);
+    }
+}
+
+/// The state of the shop as of a moment: the live one where nothing later is known, else one fitted for the moment.
+#[must_use]
+pub fn snapshot(app: &App, view: &View, at: i64) -> Snapshot {
+    if at >= view.last_event && view.rank.memory.at() <= at {
+        return view.rank.clone();
+    }
+    Snapshot {
+        log: view.rank.log.clone(),
+        catalogue: view.rank.catalogue.clone(),
+        memory: app.moments.at(view, at),
+    }
+}
+
+/// Fits the memory anew from everything there is and puts it in place.
+pub fn refit(app: &App) {
+    let (view, unfitted) = {
+        let world = app.world.lock();
+        (world.view().clone(), world.unfitted())
+    };
+    let started = Instant::now();
+    let at = view.last_event;
+    let memory = Memory::fit(&view.training_log(), &view.rank.catalogue, at, &MemoryOptions::default());
+    tracing::info!(events = view.rank.log.len(), seconds = started.elapsed().as_secs_f64(), "memory fitted");
+    app.world.lock().set_memory(memory, unfitted);
+    app.publish();
+}

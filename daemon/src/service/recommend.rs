@@ -1,0 +1,149 @@
+//! Lists that nobody typed a query for: for a shopper, for a visit, beside an item, for everybody.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mercer_rank::{BlendWeights, Event, For, Ranker, RankError, Request, Scored, Snapshot};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{ListQuery, ServedList, SessionRequest};
+
+use super::lists::{Asked, row, served};
+use super::{Answer, memory, reasons};
+use crate::app::App;
+use crate::world::{View, rank_kind};
+
+/// What orders candidates as of a moment: a model that knows events after the moment must not speak about it.
+pub struct Scorer {
+    ranker: Option<Arc<Ranker>>,
+    weights: BlendWeights,
+}
+
+impl Scorer {
+    /// The serving model's, where it was made from nothing later than `at`; the blend that needs no training elsewhere.
+    #[must_use]
+    pub fn new(view: &View, snapshot: &Snapshot, at: i64) -> Self {
+        let model = &view.model;
+        let known = model.meta.data.to.is_none_or(|to| to.millis() <= at);
+        let fitted = model.blend.clone().filter(|_| known);
+        Self {
+            ranker: model.ranker.clone().filter(|_| known),
+            weights: fitted.unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory)),
+        }
+    }
+
+    /// Weights of the blend.
+    #[must_use]
+    pub const fn weights(&self) -> &BlendWeights {
+        &self.weights
+    }
+
+    /// A list.
+    ///
+    /// # Errors
+    /// As [`mercer_rank::recommend`].
+    pub fn list(&self, s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
+        match &self.ranker {
+            Some(ranker) => ranker.recommend(s, whom, at, r),
+            None => mercer_rank::recommend(s, whom, at, r),
+        }
+    }
+}
+
+pub(super) fn rank_problem(error: RankError) -> Problem {
+    Problem::new(Code::Internal, error.to_string())
+}
+
+/// Recommendations for a shopper. Without consent to personalisation they are those of somebody unknown.
+///
+/// # Errors
+/// `unknown-user`, or what is wrong with the question.
+pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
+    let started = Instant::now();
+    let view = app.view();
+    let asked = Asked::read(&view, query)?;
+    let number = view
+        .user_number(id)
+        .ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
+    let personal = view.subject(number).is_some_and(|subject| subject.consent.personalise);
+    let whom = if personal { For::User(number) } else { For::Session(&[]) };
+    answer(app, &view, &asked, whom, started)
+}
+
+/// Recommendations for a visit.
+///
+/// # Errors
+/// `unknown-item` for an event that names one, or what is wrong with the question.
+pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
+    let started = Instant::now();
+    let view = app.view();
+    let asked = Asked::read(&view, &request.list)?;
+    let mut events: Vec<Event> = Vec::new();
+    if let Some(session) = &request.session
+        && let Some(&number) = view.session_index.get(session)
+    {
+        events.extend_from_slice(view.rank.log.until(number, asked.at));
+    }
+    for event in &request.events {
+        let item = match &event.item {
+            None => None,
+            Some(id) => Some(
+                view.item_number(id.as_str())
+                    .ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?,
+            ),
+        };
+        let value = event.value.map_or(1.0, |v| v as f32);
+        events.push(Event { item, kind: rank_kind(event.kind), value, at: event.at.millis().min(asked.at) });
+    }
+    events.sort_by_key(|event| event.at);
+    answer(app, &view, &asked, For::Session(&events), started)
+}
+
+fn answer(app: &App, view: &View, asked: &Asked, whom: For<'_>, started: Instant) -> Answer<ServedList> {
+    let snapshot = memory::snapshot(app, view, asked.at);
+    let scorer = Scorer::new(view, &snapshot, asked.at);
+    let allow = |number: u32| asked.allows(view, number);
+    let request = asked.request(scorer.weights(), Some(&allow));
+    let list = scorer.list(&snapshot, whom, asked.at, &request).map_err(rank_problem)?;
+    let mut rows: Vec<_> = list.iter().filter_map(|scored| row(view, scored)).collect();
+    if asked.reasons {
+        reasons::explain(view, &snapshot, &scorer, asked, whom, &mut rows)?;
+    }
+    Ok(served(app, view, asked, rows, started))
+}
+
+/// Items that go with an item.
+///
+/// # Errors
+/// `unknown-item`, or what is wrong with the question.
+pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
+    let view = app.view();
+    let number = view
+        .item_number(id)
+        .ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?;
+    anonymous(app, &view, query, |s, at, r| mercer_rank::related(s, number, at, r))
+}
+
+/// Items whose sales grow.
+///
+/// # Errors
+/// What is wrong with the question.
+pub fn trending(app: &App, query: &ListQuery) -> Answer<ServedList> {
+    anonymous(app, &app.view(), query, mercer_rank::trending)
+}
+
+fn anonymous(
+    app: &App,
+    view: &View,
+    query: &ListQuery,
+    list: impl FnOnce(&Snapshot, i64, &Request<'_>) -> Result<Vec<Scored>, RankError>,
+) -> Answer<ServedList> {
+    let started = Instant::now();
+    let asked = Asked::read(view, query)?;
+    let snapshot = memory::snapshot(app, view, asked.at);
+    let scorer = Scorer::new(view, &snapshot, asked.at);
+    let allow = |number: u32| asked.allows(view, number);
+    let request = asked.request(scorer.weights(), Some(&allow));
+    let rows = list(&snapshot, asked.at, &request).map_err(rank_problem)?;
+    let rows = rows.iter().filter_map(|scored| row(view, scored)).collect();
+    Ok(served(app, view, &asked, rows, started))
+}

@@ -1,0 +1,34 @@
+//! A model version in memory: what a reader needs to answer with it.
+
+use std::sync::Arc;
+
+use mercer_model::{BertEncoder, Encoder};
+use mercer_rank::{BlendWeights, Ranker};
+use mercer_shared::wire::ModelVersion;
+
+/// A model version in memory. Immutable: promotion puts another one in its place.
+#[derive(Clone)]
+pub struct Model {
+    /// The version as it is listed (its state and pin may be newer in the store).
+    pub meta: ModelVersion,
+    /// Its encoder, adapter merged.
+    pub encoder: Arc<BertEncoder>,
+    /// Weights of the blend; the rule that reads the log where none were fitted.
+    pub blend: Option<BlendWeights>,
+    /// The learned ranker, where one was trained.
+    pub ranker: Option<Arc<Ranker>>,
+}
+
+impl Model {
+    /// Identity of the encoder: vectors of two identities never meet.
+    #[must_use]
+    pub fn encoder_version(&self) -> &str {
+        &self.encoder.identity().version
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("version", &self.meta.version).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,168 @@
+//! The writer's copy of the shop, and how readers get theirs.
+
+use std::sync::Arc;
+
+use mercer_rank::{Catalogue, Log, Memory, MemoryOptions, Snapshot, Vectors};
+use mercer_search::{DenseIndex, LexicalIndex};
+use rustc_hash::FxHashMap;
+
+use super::{Model, View};
+
+/// The writer's copy. One lock guards it; nothing slow happens under that lock.
+pub struct World {
+    pub(super) view: View,
+    pub(super) lexical: LexicalIndex,
+    pub(super) memory: Memory,
+    pub(super) categories: FxHashMap<String, u32>,
+    pub(super) brands: FxHashMap<String, u32>,
+    pub(super) tie_key: [u8; 32],
+    /// Items whose passage must be embedded (again).
+    pub(super) stale: Vec<u32>,
+    pub(super) dirty: bool,
+    /// Events since the memory was last fitted.
+    pub(super) unfitted: u64,
+    /// Earliest event that came in since somebody asked last: answers about later moments that were kept are void.
+    pub(super) past: Option<i64>,
+}
+
+impl World {
+    /// An empty shop with a model.
+    #[must_use]
+    pub fn new(model: Arc<Model>, tie_key: [u8; 32]) -> Self {
+        let mut catalogue = Catalogue::default();
+        let dim = mercer_model::Encoder::dim(&*model.encoder);
+        catalogue.set_vectors(Some(Vectors::new(dim)));
+        let log = Log::new();
+        let memory = Memory::fit(&log, &catalogue, 0, &MemoryOptions::light());
+        let lexical = LexicalIndex::new();
+        let view = View {
+            generation: 0,
+            items: imbl::Vector::new(),
+            item_index: imbl::HashMap::new(),
+            subjects: imbl::Vector::new(),
+            user_index: imbl::HashMap::new(),
+            session_index: imbl::HashMap::new(),
+            rank: Snapshot { log, catalogue, memory: Arc::new(memory.clone()) },
+            lexical: lexical.reader(),
+            dense: DenseIndex::new(model.encoder_version(), dim),
+            model,
+            last_event: 0,
+            last_seq: 0,
+        };
+        Self {
+            view,
+            lexical,
+            memory,
+            categories: FxHashMap::default(),
+            brands: FxHashMap::default(),
+            tie_key,
+            stale: Vec::new(),
+            dirty: false,
+            unfitted: 0,
+            past: None,
+        }
+    }
+
+    /// What a reader would see after [`World::publish`]; for the writer's own look-ups.
+    #[must_use]
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// A view of everything applied so far, or `None` if nothing changed since the last one.
+    pub fn publish(&mut self) -> Option<Arc<View>> {
+        if !self.dirty {
+            return None;
+        }
+        self.dirty = false;
+        self.lexical.commit();
+        self.view.generation += 1;
+        self.view.lexical = self.lexical.reader();
+        self.view.rank.memory = Arc::new(self.memory.clone());
+        Some(Arc::new(self.view.clone()))
+    }
+
+    /// Puts a freshly fitted memory in place. Events that came after its moment are read from the log at request time; their
+    /// share in the popularity counts is brought in by the refresh.
+    pub fn set_memory(&mut self, memory: Memory, fitted_events: u64) {
+        let until = self.view.last_event.max(memory.at());
+        self.memory = memory.refresh(&self.view.rank.log, &self.view.rank.catalogue, until);
+        self.unfitted = self.unfitted.saturating_sub(fitted_events);
+        self.dirty = true;
+    }
+
+    /// Events since the memory was last fitted.
+    #[must_use]
+    pub const fn unfitted(&self) -> u64 {
+        self.unfitted
+    }
+
+    /// Takes note that the memory must be fitted although no event came (an erasure, a change of consent).
+    pub const fn must_fit(&mut self) {
+        self.unfitted = self.unfitted.saturating_add(1_000_000_000);
+    }
+
+    /// Takes up to `most` items whose passage must be embedded.
+    pub fn take_stale(&mut self, most: usize) -> Vec<u32> {
+        let keep = self.stale.len().saturating_sub(most);
+        self.stale.split_off(keep)
+    }
+
+    /// Puts items back that could not be embedded.
+    pub fn put_back(&mut self, numbers: Vec<u32>) {
+        self.stale.extend(numbers);
+    }
+
+    /// How many items wait to be embedded.
+    #[must_use]
+    pub fn stale(&self) -> usize {
+        self.stale.len()
+    }
+
+    /// Sets vectors that were made by this encoder version; those of another version are dropped, for a promotion came between
+    /// and has put the items on the list again.
+    pub fn set_vectors<'a>(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, &'a [f32])>) {
+        if version != &**self.view.dense.version() {
+            return;
+        }
+        for (number, row) in rows {
+            let dense = self.view.dense.set(number, row).map_err(|error| error.to_string());
+            let known = match self.view.rank.catalogue.vectors_mut() {
+                Some(vectors) => vectors.set(number, Arc::from(row)).map_err(|error| error.to_string()),
+                None => Ok(()),
+            };
+            if let Err(error) = dense.and(known) {
+                tracing::error!(number, error, "a vector was refused");
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// Puts another model in place. `vectors` are those of its encoder by dense number; items without one (newer than the
+    /// candidate's catalogue) go on the list of items to embed. With the same encoder the vectors stay.
+    pub fn set_model(&mut self, model: Arc<Model>, vectors: Option<&FxHashMap<u32, Arc<[f32]>>>) {
+        if model.encoder_version() != self.view.model.encoder_version() {
+            let dim = mercer_model::Encoder::dim(&*model.encoder);
+            let mut dense = DenseIndex::new(model.encoder_version(), dim);
+            let mut rows = Vectors::new(dim);
+            self.stale.clear();
+            for number in 0..self.view.items.len() as u32 {
+                let found = vectors.and_then(|v| v.get(&number)).is_some_and(|row| {
+                    dense.set(number, row).is_ok() && rows.set(number, Arc::clone(row)).is_ok()
+                });
+                if !found {
+                    self.stale.push(number);
+                }
+            }
+            self.view.dense = dense;
+            self.view.rank.catalogue.set_vectors(Some(rows));
+        }
+        self.view.model = model;
+        self.dirty = true;
+    }
+
+    /// Earliest event applied since the last call: kept answers about later moments are void.
+    pub const fn take_past(&mut self) -> Option<i64> {
+        self.past.take()
+    }
+}
