@@ -1,0 +1,428 @@
+//! The whole state of the console, and what every message does to it. Nothing here waits, draws or asks a clock: a
+//! message goes in, effects come out.
+
+use std::path::PathBuf;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+use mercer_shared::problem::Problem;
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Event, Status};
+use ratatui::layout::Rect;
+
+use super::asks::{Answer, Ask};
+use super::commands::Action;
+use super::screens::{self, ScreenId, log, models, overview, reports, search, training, users};
+use super::widgets::input::Input;
+
+/// Milliseconds between two questions for the status.
+const POLL_MS: i64 = 2000;
+/// Milliseconds without any word of the daemon after which what is shown counts as stale.
+const SILENCE_MS: i64 = 7000;
+/// Milliseconds that a notice stays.
+const NOTICE_MS: i64 = 6000;
+/// Longest wait between two attempts to reach the daemon, in milliseconds.
+const LONGEST_WAIT_MS: i64 = 8000;
+
+/// Something fetched from the daemon.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote<T> {
+    /// The latest answer.
+    pub value: Option<T>,
+    /// Why the last question failed.
+    pub problem: Option<Problem>,
+    /// Whether an answer is being waited for.
+    pub loading: bool,
+}
+
+impl<T> Default for Remote<T> {
+    fn default() -> Self {
+        Self { value: None, problem: None, loading: false }
+    }
+}
+
+impl<T> Remote<T> {
+    /// Notes that it is being asked for.
+    pub(crate) fn ask(&mut self, ask: Ask) -> Effect {
+        self.loading = true;
+        Effect::Ask(ask)
+    }
+
+    /// Takes an answer or a problem. A problem leaves an earlier answer in place.
+    pub(crate) fn take(&mut self, result: Result<T, Problem>) {
+        self.loading = false;
+        match result {
+            Ok(value) => {
+                self.value = Some(value);
+                self.problem = None;
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+}
+
+/// What the world shall do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Effect {
+    /// Ask the daemon; the answer comes as [`Message::Reply`].
+    Ask(Ask),
+    /// Open the stream of events.
+    OpenStream,
+    /// Turn the mouse on or off.
+    Mouse(bool),
+    /// Forget what the terminal shows and paint everything.
+    Repaint,
+    /// Leave.
+    Quit,
+}
+
+/// What the world tells.
+#[derive(Debug, Clone)]
+pub(crate) enum Message {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse did something.
+    Mouse(MouseEvent),
+    /// The terminal has this many columns and rows now.
+    Resize(u16, u16),
+    /// Time passes.
+    Tick(Timestamp),
+    /// The stream of events is open.
+    StreamOpened,
+    /// The daemon tells something.
+    Event(Box<Event>),
+    /// The stream of events ended or could not be opened.
+    StreamEnded(Problem),
+    /// An answer.
+    Reply(Ask, Box<Result<Answer, Problem>>),
+}
+
+/// The line to the daemon.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Link {
+    /// Being opened.
+    Opening {
+        /// How often it was tried in vain.
+        attempt: u32,
+    },
+    /// Open.
+    Up,
+    /// Down; to be tried again.
+    Down {
+        /// How often it was tried in vain.
+        attempt: u32,
+        /// When to try again.
+        again: Timestamp,
+        /// Why.
+        problem: Problem,
+    },
+}
+
+/// A word about what just happened.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Notice {
+    /// The word.
+    pub text: String,
+    /// Whether it tells of a failure.
+    pub bad: bool,
+    /// When it goes.
+    pub until: Timestamp,
+}
+
+/// What a line of text is typed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A filter of the current screen.
+    Filter,
+    /// A search.
+    Query,
+    /// The id of a shopper.
+    User,
+}
+
+/// What lies over the screen and takes the keys.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum Overlay {
+    /// Nothing.
+    #[default]
+    None,
+    /// The keys, scrolled by so many rows.
+    Help(usize),
+    /// The palette: what was typed, and which of the commands found is selected.
+    Palette(Input, usize),
+    /// A line being typed.
+    Typing(Purpose, Input),
+    /// A question before an order is given.
+    Confirm(Confirm),
+    /// Text to read, such as a formula.
+    Text {
+        /// Its title.
+        title: String,
+        /// Its paragraphs.
+        paragraphs: Vec<String>,
+    },
+}
+
+/// A question before an order is given.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Confirm {
+    /// What is asked.
+    pub title: String,
+    /// What will happen.
+    pub lines: Vec<String>,
+    /// The order.
+    pub ask: Ask,
+    /// What Enter does, in a word.
+    pub verb: &'static str,
+}
+
+/// The state.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// The socket of the daemon.
+    pub socket: PathBuf,
+    /// The clock of this machine.
+    pub now: Timestamp,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The current screen.
+    pub screen: ScreenId,
+    /// The line to the daemon.
+    pub link: Link,
+    /// When the daemon last said anything.
+    pub heard: Option<Timestamp>,
+    /// How the daemon is.
+    pub status: Remote<Status>,
+    /// When the status was asked for last.
+    pub polled: Option<Timestamp>,
+    /// What lies over the screen.
+    pub overlay: Overlay,
+    /// A word about what just happened.
+    pub notice: Option<Notice>,
+    /// Whether the mouse is on.
+    pub mouse: bool,
+    /// The screens' own states.
+    pub overview: overview::State,
+    /// Shoppers.
+    pub users: users::State,
+    /// Searching.
+    pub search: search::State,
+    /// Training.
+    pub training: training::State,
+    /// Versions.
+    pub models: models::State,
+    /// Reports.
+    pub reports: reports::State,
+    /// What happened.
+    pub log: log::State,
+}
+
+impl App {
+    /// The state at the start, and the first effects.
+    pub(crate) fn new(socket: PathBuf, size: (u16, u16), now: Timestamp) -> (Self, Vec<Effect>) {
+        let mut app = Self {
+            socket,
+            now,
+            size,
+            screen: ScreenId::Overview,
+            link: Link::Opening { attempt: 0 },
+            heard: None,
+            status: Remote::default(),
+            polled: Some(now),
+            overlay: Overlay::None,
+            notice: None,
+            mouse: false,
+            overview: overview::State::default(),
+            users: users::State::default(),
+            search: search::State::default(),
+            training: training::State::default(),
+            models: models::State::default(),
+            reports: reports::State::default(),
+            log: log::State::default(),
+        };
+        let status = app.status.ask(Ask::Status);
+        (app, vec![status, Effect::OpenStream])
+    }
+
+    /// Where the current screen draws.
+    pub(crate) fn body(&self) -> Rect {
+        super::view::body(Rect::new(0, 0, self.size.0, self.size.1))
+    }
+
+    /// Rows that a page of a list has.
+    pub(crate) fn page(&self) -> usize {
+        usize::from(self.body().height).saturating_sub(3).max(1)
+    }
+
+    /// The daemon's clock.
+    pub(crate) fn daemon_now(&self) -> Timestamp {
+        // Both clocks at the moment of the last status; the difference is kept by the overview.
+        self.now.plus_millis(self.overview.skew_ms)
+    }
+
+    /// For how many milliseconds what is shown has not been fresh; nothing while it is.
+    pub(crate) fn stale(&self) -> Option<i64> {
+        let silent = self.heard.map_or(0, |heard| self.now.millis() - heard.millis());
+        match self.link {
+            Link::Down { .. } => Some(silent),
+            Link::Opening { .. } if self.heard.is_some() => Some(silent),
+            Link::Opening { .. } => None,
+            Link::Up => (silent > SILENCE_MS).then_some(silent),
+        }
+    }
+
+    /// Says what just happened.
+    pub(crate) fn say(&mut self, text: impl Into<String>, bad: bool) {
+        self.notice = Some(Notice { text: text.into(), bad, until: self.now.plus_millis(NOTICE_MS) });
+    }
+
+    /// Says it and does nothing else: what an order lacks.
+    pub(crate) fn refuse(&mut self, text: impl Into<String>) -> Vec<Effect> {
+        self.say(text, true);
+        Vec::new()
+    }
+
+    /// Lets a message change the state.
+    pub(crate) fn update(&mut self, message: Message) -> Vec<Effect> {
+        match message {
+            Message::Key(key) => super::keys::key(self, key),
+            Message::Paste(text) => super::keys::paste(self, &text),
+            Message::Mouse(event) => super::keys::mouse(self, event),
+            Message::Resize(columns, rows) => {
+                self.size = (columns, rows);
+                Vec::new()
+            }
+            Message::Tick(now) => self.tick(now),
+            Message::StreamOpened => {
+                let back = self.link != Link::Up && self.heard.is_some();
+                self.link = Link::Up;
+                self.heard = Some(self.now);
+                if back {
+                    self.say("The daemon answers again", false);
+                }
+                let mut effects = vec![self.status.ask(Ask::Status)];
+                effects.extend(screens::load(self));
+                effects
+            }
+            Message::Event(event) => {
+                self.heard = Some(self.now);
+                super::replies::event(self, *event)
+            }
+            Message::StreamEnded(problem) => {
+                let attempt = match self.link {
+                    Link::Opening { attempt } => attempt + 1,
+                    _ => 0,
+                };
+                // 1, 2, 4, 8 seconds; ticks come once a second, so that shorter waits would only look like progress.
+                let wait = (1000_i64 << attempt.min(3)).min(LONGEST_WAIT_MS);
+                self.link = Link::Down { attempt, again: self.now.plus_millis(wait), problem };
+                Vec::new()
+            }
+            Message::Reply(ask, result) => super::replies::reply(self, ask, *result),
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.now = now;
+        if self.notice.as_ref().is_some_and(|notice| notice.until <= now) {
+            self.notice = None;
+        }
+        if let Link::Down { attempt, again, .. } = self.link {
+            if now < again {
+                return Vec::new();
+            }
+            self.link = Link::Opening { attempt };
+            return vec![Effect::OpenStream];
+        }
+        let due = self.polled.is_none_or(|polled| now.millis() - polled.millis() >= POLL_MS);
+        if self.link == Link::Up && due && !self.status.loading {
+            self.polled = Some(now);
+            let mut effects = vec![self.status.ask(Ask::Status)];
+            effects.extend(self.refresh_quietly());
+            return effects;
+        }
+        Vec::new()
+    }
+
+    /// What the current screen asks for again without being told, each at its own pace.
+    fn refresh_quietly(&mut self) -> Vec<Effect> {
+        match self.screen {
+            ScreenId::Users => users::refresh(self),
+            ScreenId::Training => training::refresh(self),
+            ScreenId::Log => log::refresh(self),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Goes to a screen and asks for what it shows.
+    pub(crate) fn go(&mut self, screen: ScreenId) -> Vec<Effect> {
+        self.screen = screen;
+        self.overlay = Overlay::None;
+        if self.link == Link::Up { screens::load(self) } else { Vec::new() }
+    }
+
+    /// Runs a command.
+    pub(crate) fn act(&mut self, action: Action, argument: Option<String>) -> Vec<Effect> {
+        match action {
+            Action::Quit => vec![Effect::Quit],
+            Action::Help => {
+                self.overlay = Overlay::Help(0);
+                Vec::new()
+            }
+            Action::Palette => {
+                self.overlay = Overlay::Palette(Input::default(), 0);
+                Vec::new()
+            }
+            Action::Screen(screen) => self.go(screen),
+            Action::NextScreen => self.go(self.screen.step(1)),
+            Action::PreviousScreen => self.go(self.screen.step(ScreenId::ALL.len() - 1)),
+            Action::Refresh => {
+                if let Link::Down { again, .. } = &mut self.link {
+                    *again = self.now;
+                    return self.tick(self.now);
+                }
+                let mut effects = vec![self.status.ask(Ask::Status)];
+                effects.extend(screens::load(self));
+                effects
+            }
+            Action::Repaint => vec![Effect::Repaint],
+            Action::Mouse => {
+                self.mouse = !self.mouse;
+                self.say(if self.mouse { "The mouse is on" } else { "The mouse is off" }, false);
+                vec![Effect::Mouse(self.mouse)]
+            }
+            Action::OpenUser if self.screen != ScreenId::Users => {
+                let mut effects = self.go(ScreenId::Users);
+                effects.extend(users::act(self, Action::OpenUser, argument));
+                effects
+            }
+            Action::Query if self.screen != ScreenId::Search => {
+                let mut effects = self.go(ScreenId::Search);
+                effects.extend(search::act(self, Action::Query, argument));
+                effects
+            }
+            action => screens::act(self, action, argument),
+        }
+    }
+
+    /// Asks before an order is given.
+    pub(crate) fn confirm(&mut self, confirm: Confirm) -> Vec<Effect> {
+        self.overlay = Overlay::Confirm(confirm);
+        Vec::new()
+    }
+}
+
+/// The index that a movement leads to in a list of so many.
+pub(crate) fn moved(index: usize, action: Action, len: usize, page: usize) -> Option<usize> {
+    let last = len.saturating_sub(1);
+    Some(match action {
+        Action::Up => index.saturating_sub(1),
+        Action::Down => (index + 1).min(last),
+        Action::PageUp => index.saturating_sub(page),
+        Action::PageDown => (index + page).min(last),
+        Action::Top => 0,
+        Action::Bottom => last,
+        _ => return None,
+    })
+}

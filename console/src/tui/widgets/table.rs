@@ -1,0 +1,186 @@
+//! Tables with aligned columns: columns say how they may shrink and which may go when the terminal is narrow.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::super::{texts, theme};
+use super::{put, put_at, split_top, window};
+
+/// Blank columns between two columns of a table.
+const GAP: usize = 2;
+
+/// One column.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Column {
+    /// Its title.
+    pub title: &'static str,
+    /// Whether numbers stand flush right in it.
+    pub right: bool,
+    /// Narrowest width; a column that may not grow takes what its content needs.
+    pub min: usize,
+    /// Whether it takes the room that is left.
+    pub grows: bool,
+    /// Which columns go first where room is short: the highest; 0 never goes.
+    pub drop: u8,
+}
+
+/// A column of words, as wide as its content.
+pub(crate) const fn text(title: &'static str, drop: u8) -> Column {
+    Column { title, right: false, min: 0, grows: false, drop }
+}
+
+/// A column of numbers.
+pub(crate) const fn number(title: &'static str, drop: u8) -> Column {
+    Column { title, right: true, min: 0, grows: false, drop }
+}
+
+/// A column that takes the room that is left, at least `min`.
+pub(crate) const fn wide(title: &'static str, min: usize) -> Column {
+    Column { title, right: false, min, grows: true, drop: 0 }
+}
+
+/// A table: its columns and its rows, a line for each column.
+#[derive(Debug)]
+pub(crate) struct Table<'a> {
+    /// The columns.
+    pub columns: &'a [Column],
+    /// The rows.
+    pub rows: Vec<Vec<Line<'a>>>,
+    /// The selected row, if one can be selected.
+    pub selected: Option<usize>,
+    /// Whether keys go to this table at the moment.
+    pub focused: bool,
+}
+
+impl Table<'_> {
+    /// The index of each column that is shown, and its width.
+    fn layout(&self, room: usize) -> Vec<(usize, usize)> {
+        let needs = |n: usize| {
+            let column = &self.columns[n];
+            if column.grows {
+                return column.min.max(texts::width(column.title));
+            }
+            let content = self.rows.iter().filter_map(|row| row.get(n)).map(Line::width).max().unwrap_or(0);
+            content.max(texts::width(column.title)).max(column.min)
+        };
+        let mut shown: Vec<(usize, usize)> = (0..self.columns.len()).map(|n| (n, needs(n))).collect();
+        let total = |shown: &[(usize, usize)]| shown.iter().map(|(_, w)| w + GAP).sum::<usize>().saturating_sub(GAP);
+        while total(&shown) > room {
+            let Some(worst) = (0..shown.len()).max_by_key(|&n| self.columns[shown[n].0].drop) else { break };
+            if self.columns[shown[worst].0].drop == 0 {
+                break;
+            }
+            shown.remove(worst);
+        }
+        let left = room.saturating_sub(total(&shown));
+        let growing: Vec<usize> = (0..shown.len()).filter(|&n| self.columns[shown[n].0].grows).collect();
+        for (k, &n) in growing.iter().enumerate() {
+            shown[n].1 += left / growing.len() + usize::from(k < left % growing.len());
+        }
+        shown
+    }
+
+    /// Draws a header row and as many rows as fit, the selected one among them. Returns the range of rows shown.
+    pub(crate) fn draw(&self, area: Rect, buf: &mut Buffer) -> std::ops::Range<usize> {
+        let marker = if self.selected.is_some() { 2 } else { 0 };
+        let layout = self.layout(usize::from(area.width).saturating_sub(marker));
+        let (head, body) = split_top(area, 1);
+        let range = window(self.selected.unwrap_or(0), self.rows.len(), usize::from(body.height));
+        let mut column = marker;
+        for (n, width) in &layout {
+            let title = self.columns[*n].title;
+            let title = if self.columns[*n].right { texts::pad_left(title, *width) } else { texts::cut(title, *width) };
+            put_at(buf, head, 0, column, &Line::styled(title, theme::QUIET));
+            column += width + GAP;
+        }
+        for (row, n) in range.clone().enumerate() {
+            let selected = self.selected == Some(n);
+            if selected {
+                let style = if self.focused { theme::SELECTED } else { theme::QUIET };
+                put(buf, body, row, &Line::styled("▌", style));
+            }
+            let mut column = marker;
+            for (c, width) in &layout {
+                if let Some(cell) = self.rows[n].get(*c) {
+                    let cell = fit(cell, *width, self.columns[*c].right);
+                    let cell = if selected && self.focused { bold(cell) } else { cell };
+                    put_at(buf, body, row, column, &cell);
+                }
+                column += width + GAP;
+            }
+        }
+        range
+    }
+}
+
+fn bold(line: Line<'_>) -> Line<'_> {
+    Line::from(
+        line.spans.into_iter().map(|s| Span::styled(s.content, s.style.patch(theme::STRONG))).collect::<Vec<_>>(),
+    )
+}
+
+/// Cuts a line to its column, with an ellipsis, and sets it flush right where asked.
+fn fit<'a>(line: &Line<'a>, columns: usize, right: bool) -> Line<'a> {
+    let mut left = columns;
+    let mut spans: Vec<Span<'a>> = Vec::with_capacity(line.spans.len() + 1);
+    if right {
+        spans.push(Span::raw(" ".repeat(columns.saturating_sub(line.width()))));
+        left -= columns.saturating_sub(line.width());
+    }
+    for (n, span) in line.spans.iter().enumerate() {
+        let more = line.spans[n + 1..].iter().any(|s| !s.content.is_empty());
+        let text = if span.width() > left || (span.width() == left && more) {
+            // Something does not fit: force the ellipsis even where the span itself would end at the edge.
+            texts::cut(&format!("{}{}", span.content, if more { "  " } else { "" }), left)
+        } else {
+            span.content.to_string()
+        };
+        left = left.saturating_sub(texts::width(&text));
+        spans.push(Span::styled(text, line.style.patch(span.style)));
+        if left == 0 {
+            break;
+        }
+    }
+    Line::from(spans)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(width: u16, selected: usize) -> Vec<String> {
+        let columns = [number("#", 0), wide("title", 6), text("category", 2), number("price", 1)];
+        let rows = [("红色连衣裙", "Dresses", "9.95"), ("A lamp that is much too long", "Home", "120.00")];
+        let rows = rows
+            .iter()
+            .enumerate()
+            .map(|(n, (a, b, c))| {
+                vec![Line::from(format!("{}", n + 1)), Line::from(*a), Line::from(*b), Line::from(*c)]
+            })
+            .collect();
+        let table = Table { columns: &columns, rows, selected: Some(selected), focused: true };
+        let area = Rect::new(0, 0, width, 3);
+        let mut buf = Buffer::empty(area);
+        table.draw(area, &mut buf);
+        crate::tui::tests::rows(&buf)
+    }
+
+    #[test]
+    fn columns_align_and_go_when_room_is_short() {
+        assert_eq!(
+            draw(40, 1),
+            [
+                "  #  title              category   price",
+                "  1  红色连衣裙         Dresses      9.95",
+                "▌ 2  A lamp that is mu…  Home       120.00"
+            ]
+            .map(|line| line.trim_end().to_owned())
+        );
+        assert_eq!(draw(22, 0), ["  #  title       price", "▌ 1  红色连…      9.95", "  2  A lamp…    120.00"]);
+        assert_eq!(draw(11, 0), ["  #  title", "▌ 1  红色…", "  2  A lam…"]);
+        for width in 0..50 {
+            draw(width, 0);
+        }
+    }
+}
