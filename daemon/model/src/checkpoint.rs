@@ -158,7 +158,8 @@ fn fingerprint(
         // In pieces, so that hashing does not double the memory of the largest tensor.
         for piece in values.chunks(1 << 16) {
             bytes.clear();
-            bytes.extend(piece.iter().flat_map(|v| v.to_le_bytes()));
+            // Adding zero makes -0 and +0 the same: they give the same vectors.
+            bytes.extend(piece.iter().flat_map(|v| (v + 0.0).to_le_bytes()));
             hasher.update(&bytes);
         }
     }

@@ -45,10 +45,10 @@ pub fn load(dir: &Path) -> Result<Checkpoint, ModelError> {
     let rules = TextRules::from_dir(dir, &config, &overrides)?;
     let tokenizer = read_text(&dir.join("tokenizer.json"))?;
     let weights_path = dir.join("model.safetensors");
-    if !weights_path.exists() {
-        if let Some(pickle) = first_pickle(dir) {
-            return Err(ModelError::Pickle { path: pickle });
-        }
+    if !weights_path.exists()
+        && let Some(pickle) = first_pickle(dir)
+    {
+        return Err(ModelError::Pickle { path: pickle });
     }
     let bytes = read_bytes(&weights_path)?;
     let tensors = tensors_from_safetensors(&bytes, &weights_path)?;

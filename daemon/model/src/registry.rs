@@ -196,10 +196,10 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         // After settling the directory is gone from here; otherwise it holds nothing worth keeping.
-        if self.dir.exists() {
-            if let Err(error) = std::fs::remove_dir_all(&self.dir) {
-                tracing::warn!(dir = %self.dir.display(), %error, "cannot remove an unfinished encoder");
-            }
+        if self.dir.exists()
+            && let Err(error) = std::fs::remove_dir_all(&self.dir)
+        {
+            tracing::warn!(dir = %self.dir.display(), %error, "cannot remove an unfinished encoder");
         }
     }
 }

@@ -108,10 +108,11 @@ impl TextRules {
         };
         if let Some(v) = read_json(&dir.join("tokenizer_config.json"))? {
             // Tokenizers without a limit write a number of thirty digits here, hence the float.
-            if let Some(n) = v.get("model_max_length").and_then(serde_json::Value::as_f64) {
-                if n >= 1.0 && n < config.max_tokens() as f64 {
-                    rules.max_tokens = n as usize;
-                }
+            if let Some(n) = v.get("model_max_length").and_then(serde_json::Value::as_f64)
+                && n >= 1.0
+                && n < config.max_tokens() as f64
+            {
+                rules.max_tokens = n as usize;
             }
         }
         if let Some(v) = read_json(&dir.join("sentence_bert_config.json"))? {
