@@ -2,6 +2,7 @@
 //!
 //! * `encoder pack DIR OUT SCRIPT,... BITS FILE...`
 //! * `encoder search PATH BENCHMARK_DIR title|text OUT.jsonl`: dense run over `items.ndjson`, `queries.ndjson` (unzipped)
+//! * `encoder compare PATH PATH FILE query|passage`: cosines between two encoders over the lines of a file
 //! * `encoder speed PATH FILE`: texts a second over the lines of a file
 #![allow(clippy::print_stdout)]
 
@@ -21,8 +22,9 @@ fn main() -> Outcome<()> {
     match words.as_slice() {
         ["pack", dir, out, scripts, bits, files @ ..] => run_pack(dir, out, scripts, bits, files),
         ["search", path, dir, field, out] => search(path, Path::new(dir), field, out),
+        ["compare", one, other, file, kind] => compare(one, other, file, kind),
         ["speed", path, file] => speed(path, file),
-        _ => Err("usage: encoder pack|search|speed ... (see the head of the source)".into()),
+        _ => Err("usage: encoder pack|search|compare|speed ... (see the head of the source)".into()),
     }
 }
 
@@ -85,20 +87,32 @@ fn search(path: &str, dir: &Path, what: &str, out: &str) -> Outcome<()> {
     Ok(())
 }
 
+fn compare(one: &str, other: &str, file: &str, kind: &str) -> Outcome<()> {
+    let kind = if kind == "query" { TextKind::Query } else { TextKind::Passage };
+    let texts: Vec<String> = std::fs::read_to_string(file)?.lines().map(str::to_owned).collect();
+    let (a, b) = (embed(&open(one)?, &texts, kind)?, embed(&open(other)?, &texts, kind)?);
+    let mut cosines: Vec<f32> =
+        a.rows().zip(b.rows()).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * b).sum()).collect();
+    cosines.sort_by(f32::total_cmp);
+    let same = cosines.iter().filter(|c| **c > 0.9999).count();
+    let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+    println!("{} texts: {same} alike (cosine above .9999), smallest {:.5}, mean {mean:.5}", texts.len(), cosines[0]);
+    Ok(())
+}
+
 fn speed(path: &str, file: &str) -> Outcome<()> {
     let start = Instant::now();
-    let encoder = open(path)?;
-    println!("loaded in {:.2} s", start.elapsed().as_secs_f64());
+    let mut encoder = open(path)?;
+    println!("loaded in {:.2} s, {:?}", start.elapsed().as_secs_f64(), encoder.device());
     let texts: Vec<String> = std::fs::read_to_string(file)?.lines().map(str::to_owned).collect();
-    for round in 0..3 {
+    let tokens: usize = encoder.tokens().encode(&texts, TextKind::Passage)?.iter().map(Vec::len).sum();
+    println!("{} texts, {:.1} tokens each", texts.len(), tokens as f64 / texts.len() as f64);
+    for batch in [256, 512, 1024, 2048, 4096] {
+        encoder = encoder.with_batch_tokens(batch);
         let start = Instant::now();
-        let vectors = embed(&encoder, &texts, TextKind::Passage)?;
+        embed(&encoder, &texts, TextKind::Passage)?;
         let seconds = start.elapsed().as_secs_f64();
-        println!(
-            "round {round}: {} texts in {seconds:.2} s, {:.1} a second",
-            vectors.len(),
-            vectors.len() as f64 / seconds
-        );
+        println!("batches of {batch} tokens: {seconds:.2} s, {:.1} texts a second", texts.len() as f64 / seconds);
     }
     let start = Instant::now();
     for text in texts.iter().take(20) {

@@ -65,8 +65,8 @@ pub trait Encoder: Send + Sync {
     fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vectors, ModelError>;
 }
 
-/// Tokens of one micro-batch at most, padding included: large enough to fill the matrix products, small enough to stay in cache.
-pub const BATCH_TOKENS: usize = 2048;
+/// Tokens of one micro-batch at most, padding included. The fastest of 256 to 4096 as measured (`data/encoder/README.md`): larger ones leave the cache.
+pub const BATCH_TOKENS: usize = 512;
 
 /// An encoder of the BERT family.
 #[derive(Debug)]
@@ -76,6 +76,7 @@ pub struct BertEncoder {
     graph: BertGraph,
     /// The faster engine, where it can run.
     flat: Option<Flat>,
+    batch_tokens: usize,
 }
 
 impl BertEncoder {
@@ -85,7 +86,13 @@ impl BertEncoder {
     /// [`ModelError::Tokenizer`] and [`ModelError::Tensor`].
     pub fn new(checkpoint: Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let graph = BertGraph::new(&checkpoint.config, &checkpoint.tensors, device)?;
-        Ok(Self { tokens: checkpoint.tokens()?, flat: Flat::new(&graph)?, graph, checkpoint })
+        Ok(Self {
+            tokens: checkpoint.tokens()?,
+            flat: Flat::new(&graph)?,
+            graph,
+            checkpoint,
+            batch_tokens: BATCH_TOKENS,
+        })
     }
 
     /// Puts a checkpoint on the device that [`device::pick`] chooses.
@@ -94,6 +101,12 @@ impl BertEncoder {
     /// As [`BertEncoder::new`].
     pub fn on_best_device(checkpoint: Checkpoint) -> Result<Self, ModelError> {
         Self::new(checkpoint, &device::pick())
+    }
+
+    /// The same encoder with another size of micro-batches, in tokens; only speed and memory depend on it.
+    #[must_use]
+    pub fn with_batch_tokens(self, batch_tokens: usize) -> Self {
+        Self { batch_tokens, ..self }
     }
 
     /// The weights and rules it was built from; the learner starts from here.
@@ -134,7 +147,7 @@ impl BertEncoder {
         let ids = self.tokens.encode(texts, kind)?;
         let cut = cut.min(self.graph.depth());
         let mut states = vec![None; ids.len()];
-        for batch in batches_by_length(&ids, BATCH_TOKENS) {
+        for batch in batches_by_length(&ids, self.batch_tokens) {
             let rows: Vec<&[u32]> = batch.iter().map(|&i| ids[i].as_slice()).collect();
             let hidden = match &self.flat {
                 Some(flat) => flat.hidden(&self.graph, &rows, 0..cut)?,
@@ -178,7 +191,7 @@ impl Encoder for BertEncoder {
         let dim = self.dim();
         let ids = self.tokens.encode(texts, kind)?;
         let mut data = vec![0f32; texts.len() * dim];
-        for batch in batches_by_length(&ids, BATCH_TOKENS) {
+        for batch in batches_by_length(&ids, self.batch_tokens) {
             let rows: Vec<&[u32]> = batch.iter().map(|&i| ids[i].as_slice()).collect();
             for (row, &i) in self.vectors(&rows)?.iter().zip(&batch) {
                 data[i * dim..(i + 1) * dim].copy_from_slice(row);
