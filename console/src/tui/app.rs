@@ -21,7 +21,7 @@ const SILENCE_MS: i64 = 7000;
 /// Milliseconds that a notice stays.
 const NOTICE_MS: i64 = 6000;
 /// Longest wait between two attempts to reach the daemon, in milliseconds.
-const LONGEST_WAIT_MS: i64 = 8000;
+const LONGEST_WAIT_MS: i64 = 4000;
 
 /// Something fetched from the daemon.
 #[derive(Debug, Clone)]
@@ -314,7 +314,7 @@ impl App {
                     Link::Opening { attempt } => attempt + 1,
                     _ => 0,
                 };
-                // 1, 2, 4, 8 seconds; ticks come once a second, so that shorter waits would only look like progress.
+                // 1, 2, 4 seconds; ticks come once a second, so that shorter waits would only look like progress.
                 let wait = (1000_i64 << attempt.min(3)).min(LONGEST_WAIT_MS);
                 self.link = Link::Down { attempt, again: self.now.plus_millis(wait), problem };
                 Vec::new()

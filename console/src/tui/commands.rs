@@ -119,7 +119,8 @@ impl Command {
 }
 
 const EVERYWHERE: Scope = Scope::Everywhere;
-const LISTS: Scope = Scope::On(&[Users, Search, Training, Models, Reports, Log]);
+/// On every screen with a list.
+pub(crate) const LISTS: Scope = Scope::On(&[Users, Search, Training, Models, Reports, Log]);
 
 macro_rules! command {
     ($action:expr, $name:literal, [$($key:literal),*], $scope:expr, $footer:literal, $help:literal) => {
@@ -131,101 +132,25 @@ macro_rules! command {
 }
 
 /// The table. What a screen adds stands first, so that the footer names it first; keys of a screen win over general ones.
+#[rustfmt::skip]
 pub(crate) const COMMANDS: &[Command] = &[
-    command!(
-        Action::Train,
-        "train",
-        ["s"],
-        Scope::On(&[Training]),
-        "start",
-        "Start a training run with the encoder; asks first"
-    ),
-    command!(
-        Action::Refit,
-        "refit",
-        ["S"],
-        Scope::On(&[Training]),
-        "refit",
-        "Start a run that refits memory and blend only; asks first"
-    ),
-    command!(
-        Action::Cancel,
-        "cancel run",
-        ["x"],
-        Scope::On(&[Training]),
-        "cancel",
-        "Cancel the run in progress; asks first"
-    ),
-    command!(
-        Action::Compare,
-        "compare",
-        ["c", "space"],
-        Scope::On(&[Models]),
-        "compare",
-        "Mark a version, then another, to see both side by side"
-    ),
-    command!(
-        Action::Promote,
-        "promote",
-        ["P"],
-        Scope::On(&[Models]),
-        "promote",
-        "Let the selected version answer; asks first"
-    ),
-    command!(
-        Action::Rollback,
-        "roll back",
-        ["B"],
-        Scope::On(&[Models]),
-        "roll back",
-        "Go back to the version that served before; asks first"
-    ),
-    command!(
-        Action::Pin,
-        "pin",
-        ["p"],
-        Scope::On(&[Models]),
-        "pin",
-        "Keep the selected version when old ones are deleted, or stop keeping it; asks first"
-    ),
+    command!(Action::Train, "train", ["s"], Scope::On(&[Training]), "start", "Start a training run with the encoder; asks first"),
+    command!(Action::Refit, "refit", ["S"], Scope::On(&[Training]), "refit", "Start a run that refits memory and blend only; asks first"),
+    command!(Action::Cancel, "cancel run", ["x"], Scope::On(&[Training]), "cancel", "Cancel the run in progress; asks first"),
+    command!(Action::Compare, "compare", ["c", "space"], Scope::On(&[Models]), "compare", "Mark a version, then another, to see both side by side"),
+    command!(Action::Promote, "promote", ["P"], Scope::On(&[Models]), "promote", "Let the selected version answer; asks first"),
+    command!(Action::Rollback, "roll back", ["B"], Scope::On(&[Models]), "roll back", "Go back to the version that served before; asks first"),
+    command!(Action::Pin, "pin", ["p"], Scope::On(&[Models]), "pin", "Keep the selected version for good, or stop keeping it; asks"),
     command!(Action::Query, "search", ["i", "/"], Scope::On(&[Search]), "type", "Type a search", "WORDS"),
     command!(Action::OpenUser, "user", ["o"], Scope::On(&[Users]), "open id", "Open a shopper by the exact id", "ID"),
-    command!(
-        Action::Mode,
-        "mode",
-        ["m"],
-        Scope::On(&[Users]),
-        "new/repeat",
-        "Leave out of the list what the shopper has, or let it in"
-    ),
-    command!(
-        Action::Why,
-        "why",
-        ["w"],
-        Scope::On(&[Users, Search]),
-        "why",
-        "Show why the selected item stands where it does"
-    ),
-    command!(
-        Action::Formula,
-        "formula",
-        ["f", "?"],
-        Scope::On(&[Reports]),
-        "formula",
-        "Show formula and convention of the selected number; once more for the keys"
-    ),
+    command!(Action::Mode, "mode", ["m"], Scope::On(&[Users]), "new/repeat", "Leave out of the list what the shopper has, or let it in"),
+    command!(Action::Why, "why", ["w"], Scope::On(&[Users, Search]), "why", "Show why the selected item stands where it does"),
+    command!(Action::Formula, "formula", ["f", "?"], Scope::On(&[Reports]), "formula", "Show formula and convention of the selected number; once more for the keys"),
     command!(Action::Follow, "follow", ["F"], Scope::On(&[Log]), "follow", "Follow the newest line, or stand still"),
-    command!(Action::Open, "open", ["enter"], LISTS, "open", "Open what is selected"),
-    command!(Action::NextTab, "next pane", ["tab"], LISTS, "pane", "Go to the next pane of the screen"),
-    command!(Action::PreviousTab, "previous pane", ["shift-tab"], LISTS, "", "Go to the previous pane of the screen"),
-    command!(
-        Action::Filter,
-        "filter",
-        ["/"],
-        Scope::On(&[Users, Models, Training, Log]),
-        "filter",
-        "Show only what contains the words typed (shoppers: ids that begin with them)"
-    ),
+    command!(Action::Open, "open", ["enter"], Scope::On(&[Users, Search, Models, Reports]), "open", "Open what is selected"),
+    command!(Action::NextTab, "next pane", ["tab"], Scope::On(&[Users, Search, Models, Reports, Log]), "pane", "Go to the next pane of the screen"),
+    command!(Action::PreviousTab, "previous pane", ["shift-tab"], Scope::On(&[Users, Search, Models, Reports, Log]), "", "Go to the previous pane of the screen"),
+    command!(Action::Filter, "filter", ["/"], Scope::On(&[Users, Models, Training, Log]), "filter", "Show only what contains the words (shoppers: ids)"),
     command!(Action::Up, "up", ["k", "up"], LISTS, "", "One up"),
     command!(Action::Down, "down", ["j", "down"], LISTS, "", "One down"),
     command!(Action::Left, "left", ["h", "left"], LISTS, "", "Left, or back"),
@@ -234,36 +159,15 @@ pub(crate) const COMMANDS: &[Command] = &[
     command!(Action::PageDown, "page down", ["ctrl-d", "pagedown"], LISTS, "", "A page down"),
     command!(Action::Top, "top", ["g", "home"], LISTS, "", "To the first"),
     command!(Action::Bottom, "bottom", ["G", "end"], LISTS, "", "To the last"),
-    command!(
-        Action::Screen(Overview),
-        "overview",
-        ["1"],
-        EVERYWHERE,
-        "",
-        "What serves, traffic, latency, training, alarms"
-    ),
+    command!(Action::Screen(Overview), "overview", ["1"], EVERYWHERE, "", "What serves, traffic, latency, training, alarms"),
     command!(Action::Screen(Users), "users", ["2"], EVERYWHERE, "", "Find shoppers; profile, list and why"),
-    command!(
-        Action::Screen(Search),
-        "searching",
-        ["3"],
-        EVERYWHERE,
-        "",
-        "Search as a shopper would, with the parts of each score"
-    ),
+    command!(Action::Screen(Search), "searching", ["3"], EVERYWHERE, "", "Search as a shopper would, with the parts of each score"),
     command!(Action::Screen(Training), "training", ["4"], EVERYWHERE, "", "Runs, losses, start and cancel"),
     command!(Action::Screen(Models), "models", ["5"], EVERYWHERE, "", "Versions: compare, promote, roll back, pin"),
     command!(Action::Screen(Reports), "reports", ["6"], EVERYWHERE, "", "Quality, diversity and fairness"),
     command!(Action::Screen(Log), "log", ["7"], EVERYWHERE, "", "Live events, decisions and who changed what"),
     command!(Action::NextScreen, "next screen", ["]", "ctrl-right"], EVERYWHERE, "", "Go to the next screen"),
-    command!(
-        Action::PreviousScreen,
-        "previous screen",
-        ["[", "ctrl-left"],
-        EVERYWHERE,
-        "",
-        "Go to the previous screen"
-    ),
+    command!(Action::PreviousScreen, "previous screen", ["[", "ctrl-left"], EVERYWHERE, "", "Go to the previous screen"),
     command!(Action::Back, "back", ["esc"], EVERYWHERE, "", "Close what is open, clear the filter, or go back"),
     command!(Action::Refresh, "refresh", ["r", "f5"], EVERYWHERE, "", "Ask the daemon again"),
     command!(Action::Repaint, "repaint", ["ctrl-l"], EVERYWHERE, "", "Paint the whole screen again"),
@@ -310,81 +214,6 @@ pub(crate) fn for_key(screen: ScreenId, name: &str) -> Option<&'static Command> 
     COMMANDS.iter().find(|command| command.applies(screen) && command.keys.contains(&name))
 }
 
-/// Where the letters of `needle` stand in `text`, in order and ignoring case, and how well: lower is better. Letters
-/// that follow each other or begin a word cost nothing.
-pub(crate) fn fuzzy(needle: &str, text: &str) -> Option<u32> {
-    let mut cost = 0;
-    let mut last: Option<usize> = None;
-    let text: Vec<char> = text.to_lowercase().chars().collect();
-    let mut from = 0;
-    for wanted in needle.to_lowercase().chars().filter(|c| !c.is_whitespace()) {
-        let starts_word = |n: usize| n == 0 || text[n - 1] == ' ';
-        let next = (from..text.len()).filter(|&n| text[n] == wanted).min_by_key(|&n| {
-            let adjacent = last.is_some_and(|last| n == last + 1);
-            (!(adjacent || starts_word(n)), n)
-        })?;
-        let adjacent = last.is_some_and(|last| next == last + 1);
-        if !adjacent && !starts_word(next) {
-            cost += 2;
-        }
-        if !adjacent {
-            // A later word is a little worse than the first.
-            cost += u32::from(next > 0);
-        }
-        last = Some(next);
-        from = next + 1;
-    }
-    Some(cost)
-}
-
-/// The commands that a palette text finds, best first, and the argument that follows the name.
-pub(crate) fn find(text: &str) -> Vec<(&'static Command, Option<String>)> {
-    let text = text.trim_start();
-    if let Some((name, argument)) = text.split_once(' ')
-        && let Some(command) = COMMANDS.iter().find(|c| c.argument.is_some() && c.name == name)
-        && !argument.trim().is_empty()
-    {
-        return vec![(command, Some(argument.trim().to_owned()))];
-    }
-    let mut found: Vec<_> = COMMANDS
-        .iter()
-        .enumerate()
-        .filter_map(|(n, command)| {
-            let by_name = fuzzy(text, command.name);
-            let by_help = || fuzzy(text, command.help).filter(|_| text.len() > 2).map(|cost| cost + 20);
-            by_name.or_else(by_help).map(|cost| (cost, command.name.len(), n, command))
-        })
-        .collect();
-    found.sort_by_key(|(cost, length, n, _)| (*cost, if text.is_empty() { 0 } else { *length }, *n));
-    found.into_iter().map(|(.., command)| (command, None)).collect()
-}
-
-/// The manual of the console in Markdown: every screen with its keys, made from the table.
-pub(crate) fn manual() -> String {
-    let mut out = String::from("# Keys of the console\n");
-    let mut section = |title: &str, rows: Vec<&Command>| {
-        if rows.is_empty() {
-            return;
-        }
-        out.push_str(&format!("\n## {title}\n\n| keys | `:` name | what it does |\n|---|---|---|\n"));
-        for command in rows {
-            let keys: Vec<_> = command.keys.iter().map(|key| format!("`{key}`")).collect();
-            let name = match command.argument {
-                Some(argument) => format!("{} {argument}", command.name),
-                None => command.name.to_owned(),
-            };
-            out.push_str(&format!("| {} | {name} | {} |\n", keys.join(" "), command.help));
-        }
-    };
-    section("Everywhere", COMMANDS.iter().filter(|c| c.scope == Scope::Everywhere).collect());
-    section("Lists", COMMANDS.iter().filter(|c| c.scope == LISTS).collect());
-    for screen in ScreenId::ALL {
-        let own = |c: &&Command| c.scope != Scope::Everywhere && c.scope != LISTS && c.applies(screen);
-        section(screen.title(), COMMANDS.iter().filter(own).collect());
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,35 +231,9 @@ mod tests {
             let mut seen = HashSet::new();
             for command in COMMANDS.iter().filter(|c| c.applies(screen) && c.scope != Scope::Everywhere) {
                 for key in command.keys {
-                    let taken = !seen.insert(*key) && !(screen == Search && *key == "/");
-                    assert!(!taken, "{key} twice on {screen:?}");
+                    assert!(seen.insert(*key), "{key} twice on {screen:?}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn the_palette_finds() {
-        let first = |text: &str| find(text)[0].0.action;
-        assert_eq!(first("roll"), Action::Rollback);
-        assert_eq!(first("rb"), Action::Rollback);
-        assert_eq!(first("prom"), Action::Promote);
-        assert_eq!(first("mod"), Action::Mode);
-        assert_eq!(first("model"), Action::Screen(Models));
-        assert_eq!(first("qt"), Action::Quit);
-        assert!(find("zzzz").is_empty());
-        assert_eq!(find("").len(), COMMANDS.len());
-        let found = find("user 17850");
-        assert_eq!((found[0].0.action, found[0].1.as_deref()), (Action::OpenUser, Some("17850")));
-        let found = find("search red dress under 50");
-        assert_eq!((found[0].0.action, found[0].1.as_deref()), (Action::Query, Some("red dress under 50")));
-    }
-
-    #[test]
-    fn the_manual_names_every_command() {
-        let manual = manual();
-        for command in COMMANDS {
-            assert!(manual.contains(command.help), "{}", command.name);
         }
     }
 }

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButto
 
 use super::app::{App, Effect, Overlay, Purpose};
 use super::commands::{self, Action, key_name};
+use super::palette;
 use super::screens::{self, ScreenId};
 use super::widgets::chrome;
 
@@ -38,7 +39,7 @@ pub(crate) fn key(app: &mut App, key: KeyEvent) -> Vec<Effect> {
             _ => Vec::new(),
         },
         Overlay::Palette(mut input, selected) => {
-            let found = commands::find(&input.text());
+            let found = palette::find(&input.text());
             match name.as_str() {
                 "esc" => {}
                 "enter" => {

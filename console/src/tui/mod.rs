@@ -7,6 +7,7 @@ mod asks;
 mod commands;
 mod keys;
 mod paint;
+mod palette;
 mod replies;
 mod screens;
 mod terminal;
@@ -53,12 +54,6 @@ const STATUS_PATIENCE: Duration = Duration::from_secs(10);
 const STREAM_SILENCE: Duration = Duration::from_secs(60);
 /// Added to the number of a signal for the exit code, as shells do.
 const BY_SIGNAL: u8 = 128;
-
-/// The manual of the console's keys in Markdown, made from the table of commands.
-#[must_use]
-pub(crate) fn manual() -> String {
-    commands::manual()
-}
 
 /// Runs the console on this terminal until it is left; returns the exit code. Starts also when no daemon runs.
 pub(crate) fn run(socket: PathBuf) -> u8 {

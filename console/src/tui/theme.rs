@@ -34,7 +34,7 @@ pub(crate) const PLAIN: Style = Style::new();
 /// Words that explain numbers; borders.
 pub(crate) const QUIET: Style = Style::new().add_modifier(Modifier::DIM);
 /// The number that matters, headings.
-pub(crate) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
+pub(crate) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD).remove_modifier(Modifier::DIM);
 /// The one accent: where the operator is.
 pub(crate) const ACCENT: Style = Style::new().fg(Color::Cyan);
 /// Where the operator is, and what a key would act on.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use mercer_shared::wire::{Comparison, GateReport, MetricValue, ModelVersion};
+use mercer_shared::wire::{GateReport, MetricValue, ModelVersion};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::super::app::App;
+use super::super::widgets::table::{Table, number, text, wide};
 use super::super::widgets::{field, heading, lines, span};
 use super::super::{texts, theme};
 use super::models::{state_span, verdict_span};
@@ -69,29 +70,30 @@ fn gate_rows<'a>(gate: &GateReport, columns: usize) -> Vec<Line<'a>> {
         span(gate.minimum_detectable.map(|d| format!(", could have seen {d:.4}")).unwrap_or_default(), theme::QUIET),
     ])];
     all.extend(texts::wrap(&texts::clean(&gate.reason), columns).into_iter().map(Line::from));
-    let name = |c: &Comparison| format!("{} {}", texts::clean(&c.against), texts::clean(&c.slice));
-    let width = gate.comparisons.iter().map(|c| texts::width(&name(c))).max().unwrap_or(0).clamp(8, 28);
-    let head = format!(
-        "  {}  {:>9}  {:>9}  {:>18}  {:>6}  asked",
-        texts::pad("against", width),
-        "this",
-        "differs",
-        "95 % interval",
-        "p"
-    );
-    all.push(Line::styled(head, theme::QUIET));
-    for c in &gate.comparisons {
-        let (mark, style) = if c.passed { ("✓ ", theme::GOOD) } else { ("✗ ", theme::WARN) };
-        all.push(Line::from(vec![
-            span(mark, style),
-            span(texts::pad(&name(c), width), theme::PLAIN),
-            span(format!("  {:>9}", texts::value(c.candidate)), theme::PLAIN),
-            span(format!("  {:>9}", texts::signed(c.difference)), theme::STRONG),
-            span(format!("  {:>8} {:>9}", texts::signed(c.low), texts::signed(c.high)), theme::PLAIN),
-            span(format!("  {:>6}", texts::p_value(c.p)), theme::PLAIN),
-            span(format!("  {}", texts::clean(&c.rule)), theme::QUIET),
-        ]));
-    }
+    let columns_of = [
+        text("", 0),
+        text("against", 0),
+        number("this", 3),
+        number("differs", 0),
+        number("95 % interval", 1),
+        number("p", 4),
+        number("n", 5),
+        wide("asked", 8),
+    ];
+    let rows = gate.comparisons.iter().map(|c| {
+        let (mark, style) = if c.passed { ("✓", theme::GOOD) } else { ("✗", theme::WARN) };
+        vec![
+            Line::styled(mark, style),
+            Line::from(texts::clean(&format!("{} {}", c.against, c.slice))),
+            Line::from(texts::value(c.candidate)),
+            Line::styled(texts::signed(c.difference), theme::STRONG),
+            Line::from(format!("{} to {}", texts::signed(c.low), texts::signed(c.high))),
+            Line::from(texts::p_value(c.p)),
+            Line::styled(texts::count(c.n), theme::QUIET),
+            Line::styled(texts::clean(&c.rule), theme::QUIET),
+        ]
+    });
+    all.extend(Table { columns: &columns_of, rows: rows.collect(), selected: None, focused: false }.lines(columns));
     all
 }
 
@@ -129,7 +131,7 @@ fn origin<'a>(model: &ModelVersion, columns: usize) -> Vec<Line<'a>> {
         sorted.sort_by(|a, b| b.1.total_cmp(a.1));
         let text: Vec<String> =
             sorted.iter().map(|(source, weight)| format!("{} {weight:.3}", texts::clean(source))).collect();
-        for (n, line) in texts::wrap(&text.join("   "), columns.saturating_sub(LABEL)).into_iter().enumerate() {
+        for (n, line) in texts::wrap(&text.join(", "), columns.saturating_sub(LABEL)).into_iter().enumerate() {
             let label = if n == 0 { format!("Blend, {}", texts::clean(head)) } else { String::new() };
             all.push(field(&label, LABEL, vec![span(line, theme::PLAIN)]));
         }

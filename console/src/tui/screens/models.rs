@@ -243,7 +243,7 @@ pub(crate) fn view(app: &App, area: Rect, buf: &mut Buffer) {
     }
     let index = app.models.selected.min(shown.len() - 1);
     let detail = if area.width >= TWO_PANES {
-        let (left, right) = split_with_rule(buf, area, area.width * 2 / 5);
+        let (left, right) = split_with_rule(buf, area, area.width * 9 / 20);
         versions(app, &shown, index, Rect { width: left.width.saturating_sub(1), ..left }, buf);
         right
     } else {

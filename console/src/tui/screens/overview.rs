@@ -90,14 +90,29 @@ fn numbers(app: &App, status: &Status, area: Rect, buf: &mut Buffer) {
     };
     all.push(Line::from(vec![
         span(texts::clean(&model.version), theme::SELECTED),
-        span(" serves since ", theme::QUIET),
-        span(texts::ago(model.since, now), theme::STRONG),
+        span(" serving for ", theme::QUIET),
+        span(texts::duration(now.millis() - model.since.millis()), theme::STRONG),
         span(", ", theme::QUIET),
         health,
     ]));
     let encoder =
         format!("{}, {} components, on {}", texts::clean(&model.encoder), model.dim, texts::clean(&status.device));
     all.push(Line::styled(encoder, theme::QUIET));
+    // What needs attention stands first, so that no terminal is too low for it.
+    for (n, alarm) in status.alarms.iter().enumerate() {
+        let label = if n == 0 { "Alarms" } else { "" };
+        let room = usize::from(area.width).saturating_sub(LABEL + texts::width(&alarm.kind) + 16);
+        let text = texts::cut(&texts::clean(&alarm.text), room);
+        all.push(field(
+            label,
+            LABEL,
+            vec![
+                span(format!("{} ", texts::clean(&alarm.kind)), theme::BAD),
+                span(text, theme::PLAIN),
+                span(format!("  {}", texts::ago(alarm.since, now)), theme::QUIET),
+            ],
+        ));
+    }
     let gap = |all: &mut Vec<Line<'_>>| {
         if roomy {
             all.push(Line::default());
@@ -106,7 +121,7 @@ fn numbers(app: &App, status: &Status, area: Rect, buf: &mut Buffer) {
     gap(&mut all);
 
     let traffic = &status.traffic;
-    let spark = usize::from(area.width).saturating_sub(LABEL + 12).min(120);
+    let spark = usize::from(area.width).saturating_sub(LABEL + 13).min(120);
     let height = if tall { 3 } else { 1 };
     for (label, rate, samples) in [
         ("Lists", traffic.lists_per_second, &app.overview.lists),
@@ -131,7 +146,7 @@ fn numbers(app: &App, status: &Status, area: Rect, buf: &mut Buffer) {
             vec![span("no list served yet", theme::QUIET)]
         } else {
             vec![
-                span(texts::pad(&texts::millis(latency.p50_ms), 10), theme::STRONG),
+                span(texts::pad(&texts::millis(latency.p50_ms), 12), theme::STRONG),
                 span("half are faster   ", theme::QUIET),
                 span(texts::millis(latency.p95_ms), theme::PLAIN),
                 span(" 95 %   ", theme::QUIET),
@@ -145,7 +160,7 @@ fn numbers(app: &App, status: &Status, area: Rect, buf: &mut Buffer) {
         "Requests",
         LABEL,
         vec![
-            span(texts::pad(&texts::count(traffic.requests), 10), theme::STRONG),
+            span(texts::pad(&texts::count(traffic.requests), 12), theme::STRONG),
             span(format!("{} failed", texts::count(traffic.failures)), style(traffic.failures)),
             span("   ", theme::PLAIN),
             span(format!("{} refused for load", texts::count(traffic.overloaded)), style(traffic.overloaded)),
@@ -157,7 +172,7 @@ fn numbers(app: &App, status: &Status, area: Rect, buf: &mut Buffer) {
         "Queue",
         LABEL,
         vec![
-            span(texts::pad(&texts::count(queue.serving), 10), if full { theme::WARN } else { theme::STRONG }),
+            span(texts::pad(&texts::count(queue.serving), 12), if full { theme::WARN } else { theme::STRONG }),
             span(format!("of {} waiting", texts::count(queue.capacity)), theme::QUIET),
             span(
                 if queue.background > 0 {
@@ -173,29 +188,32 @@ fn numbers(app: &App, status: &Status, area: Rect, buf: &mut Buffer) {
 
     let counts = &status.counts;
     let embedded = if counts.embedded < counts.items {
-        format!("{} of them searchable by meaning", texts::count(counts.embedded))
+        format!(", {} of them searchable by meaning", texts::count(counts.embedded))
     } else {
         String::new()
     };
     let new = match counts.new_interactions {
-        0 => "none since the model was trained".to_owned(),
-        n => format!("{} since the model was trained", texts::count(n)),
+        0 => ", none since the model was trained".to_owned(),
+        n => format!(", {} since the model was trained", texts::count(n)),
     };
-    for (label, n, what, note) in [
-        ("Kept", counts.interactions, "interactions", new),
-        ("", counts.items, "items", embedded),
-        ("", counts.users, "users", String::new()),
-    ] {
-        all.push(field(
-            label,
-            LABEL,
-            vec![
-                span(texts::pad_left(&texts::count(n), 11), theme::STRONG),
-                span(format!(" {}", texts::pad(what, 14)), theme::QUIET),
-                span(note, theme::QUIET),
-            ],
-        ));
-    }
+    all.push(field(
+        "Kept",
+        LABEL,
+        vec![
+            span(texts::pad(&texts::count(counts.interactions), 12), theme::STRONG),
+            span(format!("interactions{new}"), theme::QUIET),
+        ],
+    ));
+    all.push(field(
+        "",
+        LABEL,
+        vec![
+            span(texts::pad(&texts::count(counts.users), 12), theme::STRONG),
+            span("shoppers   ", theme::QUIET),
+            span(texts::count(counts.items), theme::STRONG),
+            span(format!(" items{embedded}"), theme::QUIET),
+        ],
+    ));
     all.push(field(
         "Daemon",
         LABEL,
@@ -219,23 +237,6 @@ fn numbers(app: &App, status: &Status, area: Rect, buf: &mut Buffer) {
     gap(&mut all);
     if status.alarms.is_empty() {
         all.push(field("Alarms", LABEL, vec![span("none", theme::GOOD)]));
-    }
-    for (n, alarm) in status.alarms.iter().enumerate() {
-        all.push(field(
-            if n == 0 { "Alarms" } else { "" },
-            LABEL,
-            vec![
-                span(format!("{} ", texts::clean(&alarm.kind)), theme::BAD),
-                span(
-                    texts::cut(
-                        &texts::clean(&alarm.text),
-                        usize::from(area.width).saturating_sub(LABEL + texts::width(&alarm.kind) + 16),
-                    ),
-                    theme::PLAIN,
-                ),
-                span(format!("  {}", texts::ago(alarm.since, now)), theme::QUIET),
-            ],
-        ));
     }
     let area = if area.height > 18 { split_top(area, 1).1 } else { area };
     lines(buf, area, &all);

@@ -66,15 +66,19 @@ fn summary<'a>(profile: &Profile, now: Timestamp) -> Vec<Line<'a>> {
     let mut first = vec![span(texts::word(&life.stage), style.patch(theme::STRONG))];
     first.push(span(format!("   {}", texts::plural(life.baskets, "basket", "baskets")), theme::PLAIN));
     if let Some(frequency) = life.frequency {
-        first.push(span(format!(", {frequency:.1} in 30 days"), theme::PLAIN));
+        first.push(span(format!(", {frequency:.1} a month"), theme::PLAIN));
     }
     if let Some(days) = life.recency_days {
-        first.push(span(format!(", last {days:.0} days ago"), theme::PLAIN));
-    }
-    if let Some(monetary) = life.monetary {
-        first.push(span(format!(", spent {}", money(monetary)), theme::PLAIN));
+        first.push(span(format!(", the last {days:.0} days ago"), theme::PLAIN));
     }
     let mut all = vec![field("Lifecycle", 11, first)];
+    if let Some(monetary) = life.monetary {
+        all.push(field(
+            "Spent",
+            11,
+            vec![span(money(monetary), theme::STRONG), span("  at today's prices, less returns", theme::QUIET)],
+        ));
+    }
     let counts: Vec<String> =
         life.counts.iter().map(|(kind, n)| format!("{} {}", texts::count(*n), texts::clean(kind))).collect();
     if !counts.is_empty() {

@@ -81,7 +81,8 @@ pub(crate) fn act(app: &mut App, action: Action, argument: Option<String>) -> Ve
             }
         },
         Action::Open | Action::Right => related(app),
-        Action::Back | Action::Left if search.related_to.is_some() => {
+        Action::NextTab | Action::PreviousTab if search.related_to.is_none() => related(app),
+        Action::Back | Action::Left | Action::NextTab | Action::PreviousTab if search.related_to.is_some() => {
             search.related_to = None;
             Vec::new()
         }

@@ -106,10 +106,6 @@ pub(crate) fn act(app: &mut App, action: Action) -> Vec<Effect> {
             app.training.filter.clear();
             Vec::new()
         }
-        Action::Open => shown(app)
-            .get(app.training.selected)
-            .map(|run| vec![Effect::Ask(Ask::Run(run.id.clone()))])
-            .unwrap_or_default(),
         action => {
             let (len, page) = (shown(app).len(), app.page());
             match moved(app.training.selected, action, len, page) {
@@ -185,7 +181,7 @@ pub(crate) fn view(app: &App, area: Rect, buf: &mut Buffer) {
     }
     let selected = app.training.selected.min(shown.len() - 1);
     let detail = if area.width >= TWO_PANES {
-        let (left, right) = split_with_rule(buf, area, area.width * 2 / 5);
+        let (left, right) = split_with_rule(buf, area, area.width * 9 / 20);
         runs(app, &shown, selected, Rect { width: left.width.saturating_sub(1), ..left }, buf);
         right
     } else {

@@ -82,7 +82,7 @@ pub(crate) fn whisker<'a>(
     columns: usize,
 ) -> Line<'a> {
     let (from, to) = scale;
-    if columns == 0 || !(to > from) || ![low, value, high].iter().all(|v| v.is_finite()) {
+    if columns == 0 || to <= from || ![from, to, low, value, high].iter().all(|v| v.is_finite()) {
         return Line::default();
     }
     let place = |v: f64| (((v - from) / (to - from)).clamp(0.0, 1.0) * (columns - 1) as f64).round() as usize;

@@ -13,7 +13,7 @@ use super::super::{texts, theme};
 use super::{put, put_at, split_top};
 
 /// Columns from which on every tab shows its title beside its number.
-const WIDE: u16 = 100;
+const WIDE: u16 = 78;
 
 /// The tabs with the column each begins at.
 fn tabs(app: &App, width: u16) -> Vec<(ScreenId, usize, String)> {
@@ -75,7 +75,7 @@ fn state(app: &App) -> (String, Style) {
     }
 }
 
-/// The header: name, tabs, and how the daemon is; a quiet rule below.
+/// The header: name and tabs; below, a quiet rule with how the daemon is.
 pub(crate) fn header(app: &App, area: Rect, buf: &mut Buffer) {
     let (top, rule) = split_top(area, 1);
     put_at(buf, top, 0, 1, &Line::styled("mercer", theme::STRONG));
@@ -89,11 +89,18 @@ pub(crate) fn header(app: &App, area: Rect, buf: &mut Buffer) {
     }
     let (text, style) = state(app);
     let columns = usize::from(area.width);
-    let room =
-        columns.saturating_sub(tabs(app, area.width).last().map_or(0, |(_, at, text)| at + texts::width(text) + 2));
-    let text = texts::cut(&text, room.saturating_sub(1));
-    put_at(buf, top, 0, columns.saturating_sub(texts::width(&text) + 1), &Line::styled(text, style));
-    put(buf, rule, 0, &Line::styled("─".repeat(columns), theme::QUIET));
+    let text = texts::cut(&text, columns.saturating_sub(6));
+    let line = "─".repeat(columns.saturating_sub(texts::width(&text) + 3));
+    put(
+        buf,
+        rule,
+        0,
+        &Line::from(vec![
+            Span::styled(line, theme::QUIET),
+            Span::styled(format!(" {text} "), style),
+            Span::styled("─", theme::QUIET),
+        ]),
+    );
 }
 
 /// The footer: the line being typed, or what just happened, or the keys of the screen. Returns the cursor of the line.

@@ -16,7 +16,7 @@ use ratatui::text::{Line, Span};
 use super::app::{App, Remote};
 use super::{texts, theme};
 
-/// Writes a line on the `row`th row of an area, as far as it fits.
+/// Writes a line on the `row`th row of an area, as far as it fits; an ellipsis says where something is missing.
 pub(crate) fn put(buf: &mut Buffer, area: Rect, row: usize, line: &Line<'_>) {
     put_at(buf, area, row, 0, line);
 }
@@ -25,8 +25,15 @@ pub(crate) fn put(buf: &mut Buffer, area: Rect, row: usize, line: &Line<'_>) {
 pub(crate) fn put_at(buf: &mut Buffer, area: Rect, row: usize, column: usize, line: &Line<'_>) {
     let area = area.intersection(buf.area);
     let (Ok(row), Ok(column)) = (u16::try_from(row), u16::try_from(column)) else { return };
-    if row < area.height && column < area.width {
-        buf.set_line(area.x + column, area.y + row, line, area.width - column);
+    if row >= area.height || column >= area.width {
+        return;
+    }
+    let (x, y, room) = (area.x + column, area.y + row, area.width - column);
+    if line.width() <= usize::from(room) {
+        buf.set_line(x, y, line, room);
+    } else {
+        let (end, _) = buf.set_line(x, y, line, room - 1);
+        buf.set_string(end, y, "…", theme::QUIET);
     }
 }
 

@@ -5,7 +5,8 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::super::app::{App, Overlay};
-use super::super::commands::{self, COMMANDS, Command, Scope};
+use super::super::commands::{COMMANDS, Command, Scope};
+use super::super::palette;
 use super::super::{texts, theme};
 use super::{put, put_at, split_top, window};
 
@@ -17,14 +18,16 @@ fn frame(title: &str, rows: usize, area: Rect, buf: &mut Buffer) -> Rect {
     let width = area.width.saturating_sub(2).min(WIDEST);
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).min(area.height);
     let outer = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
-    for position in outer.positions() {
+    // A column on either side stays free, so that the frame does not touch words.
+    let free = Rect { x: outer.x.saturating_sub(1), width: outer.width + 2, ..outer }.intersection(area);
+    for position in free.positions() {
         if let Some(cell) = buf.cell_mut(position) {
             cell.reset();
         }
     }
     // A wide character cut by the left edge would leave half of itself outside.
-    for y in outer.top()..outer.bottom() {
-        if let Some(cell) = outer.x.checked_sub(1).and_then(|x| buf.cell_mut((x, y)))
+    for y in free.top()..free.bottom() {
+        if let Some(cell) = free.x.checked_sub(1).and_then(|x| buf.cell_mut((x, y)))
             && texts::width(cell.symbol()) > 1
         {
             cell.reset();
@@ -95,7 +98,7 @@ pub(crate) fn draw(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> 
             None
         }
         Overlay::Palette(input, selected) => {
-            let found = commands::find(&input.text());
+            let found = palette::find(&input.text());
             let inner = frame("Commands", (found.len() + 2).clamp(4, 16), area, buf);
             let (head, list) = split_top(inner, 2);
             let (text, at) = input.visible(usize::from(head.width).saturating_sub(3));

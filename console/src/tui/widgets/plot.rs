@@ -55,10 +55,12 @@ pub(crate) fn plot(points: &[(f64, f64)], area: Rect, buf: &mut Buffer) {
         put(buf, canvas, row, &Line::styled(text, theme::ACCENT));
     }
     let (axis, _) = split_top(axis, 1);
-    let from = format!("step {}", texts::value_count(first.0));
     let to = texts::value_count(last.0);
-    let room = usize::from(axis.width).saturating_sub(gutter + texts::width(&from) + texts::width(&to));
-    let text = format!("{}{from}{}{to}", " ".repeat(gutter), " ".repeat(room));
+    let room = usize::from(axis.width).saturating_sub(gutter + texts::width(&to) + 1);
+    let from = format!("step {}", texts::value_count(first.0));
+    // Where both ends do not fit, the last step is the one that matters.
+    let from = if texts::width(&from) < room { from } else { "step".to_owned() };
+    let text = format!("{}{} {to}", " ".repeat(gutter), texts::pad(&from, room));
     put(buf, axis, 0, &Line::from(Span::styled(text, theme::QUIET)));
 }
 
@@ -72,9 +74,9 @@ mod tests {
         let mut buf = Buffer::empty(area);
         plot(&[(0.0, 2.0), (50.0, 1.5), (100.0, 1.0)], area, &mut buf);
         let rows = crate::tui::tests::rows(&buf);
-        assert_eq!(rows[0].trim_end(), "2.0000 ⠢⣀");
+        assert_eq!(rows[0].trim_end(), "2.0000 ⠑⠢⣀");
         assert!(rows[2].starts_with("1.0000") && rows[2].trim_end().ends_with('⢄'), "{rows:?}");
-        assert_eq!(rows[3], "       step 0 100");
+        assert_eq!(rows[3], "       step  100");
     }
 
     #[test]

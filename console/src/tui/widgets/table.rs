@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::super::{texts, theme};
-use super::{put, put_at, split_top, window};
+use super::{put, split_top, window};
 
 /// Blank columns between two columns of a table.
 const GAP: usize = 2;
@@ -55,14 +55,15 @@ pub(crate) struct Table<'a> {
 
 impl Table<'_> {
     /// The index of each column that is shown, and its width.
-    fn layout(&self, room: usize) -> Vec<(usize, usize)> {
+    fn layout(&self, columns: usize) -> Vec<(usize, usize)> {
+        let room = columns.saturating_sub(if self.selected.is_some() { 2 } else { 0 });
+        let content = |n: usize| self.rows.iter().filter_map(|row| row.get(n)).map(Line::width).max().unwrap_or(0);
         let needs = |n: usize| {
             let column = &self.columns[n];
             if column.grows {
                 return column.min.max(texts::width(column.title));
             }
-            let content = self.rows.iter().filter_map(|row| row.get(n)).map(Line::width).max().unwrap_or(0);
-            content.max(texts::width(column.title)).max(column.min)
+            content(n).max(texts::width(column.title)).max(column.min)
         };
         let mut shown: Vec<(usize, usize)> = (0..self.columns.len()).map(|n| (n, needs(n))).collect();
         let total = |shown: &[(usize, usize)]| shown.iter().map(|(_, w)| w + GAP).sum::<usize>().saturating_sub(GAP);
@@ -76,54 +77,71 @@ impl Table<'_> {
         let left = room.saturating_sub(total(&shown));
         let growing: Vec<usize> = (0..shown.len()).filter(|&n| self.columns[shown[n].0].grows).collect();
         for (k, &n) in growing.iter().enumerate() {
-            shown[n].1 += left / growing.len() + usize::from(k < left % growing.len());
+            let share = left / growing.len() + usize::from(k < left % growing.len());
+            // Wider than its content a column would only tear the row apart.
+            shown[n].1 += share.min(content(shown[n].0).saturating_sub(shown[n].1));
         }
         shown
     }
 
-    /// Draws a header row and as many rows as fit, the selected one among them. Returns the range of rows shown.
-    pub(crate) fn draw(&self, area: Rect, buf: &mut Buffer) -> std::ops::Range<usize> {
-        let marker = if self.selected.is_some() { 2 } else { 0 };
-        let layout = self.layout(usize::from(area.width).saturating_sub(marker));
+    /// Draws a header row and as many rows as fit, the selected one among them.
+    pub(crate) fn draw(&self, area: Rect, buf: &mut Buffer) {
+        let layout = self.layout(usize::from(area.width));
         let (head, body) = split_top(area, 1);
+        put(buf, head, 0, &self.header(&layout));
         let range = window(self.selected.unwrap_or(0), self.rows.len(), usize::from(body.height));
-        let mut column = marker;
-        for (n, width) in &layout {
-            let title = self.columns[*n].title;
-            let title = if self.columns[*n].right { texts::pad_left(title, *width) } else { texts::cut(title, *width) };
-            put_at(buf, head, 0, column, &Line::styled(title, theme::QUIET));
-            column += width + GAP;
+        for (row, n) in range.enumerate() {
+            put(buf, body, row, &self.row(&layout, n));
         }
-        for (row, n) in range.clone().enumerate() {
-            let selected = self.selected == Some(n);
-            if selected {
-                let style = if self.focused { theme::SELECTED } else { theme::QUIET };
-                put(buf, body, row, &Line::styled("▌", style));
-            }
-            let mut column = marker;
-            for (c, width) in &layout {
-                if let Some(cell) = self.rows[n].get(*c) {
-                    let cell = fit(cell, *width, self.columns[*c].right);
-                    let cell = if selected && self.focused { bold(cell) } else { cell };
-                    put_at(buf, body, row, column, &cell);
-                }
-                column += width + GAP;
-            }
+    }
+
+    /// The header row and all rows as lines of at most so many columns.
+    pub(crate) fn lines(&self, columns: usize) -> Vec<Line<'static>> {
+        let layout = self.layout(columns);
+        let rows = (0..self.rows.len()).map(|n| self.row(&layout, n));
+        std::iter::once(self.header(&layout)).chain(rows).collect()
+    }
+
+    fn header(&self, layout: &[(usize, usize)]) -> Line<'static> {
+        let mut spans = vec![Span::raw(if self.selected.is_some() { "  " } else { "" })];
+        for (n, width) in layout {
+            let column = &self.columns[*n];
+            let title =
+                if column.right { texts::pad_left(column.title, *width) } else { texts::pad(column.title, *width) };
+            spans.push(Span::styled(title, theme::QUIET));
+            spans.push(Span::raw(" ".repeat(GAP)));
         }
-        range
+        spans.pop();
+        Line::from(spans)
+    }
+
+    fn row(&self, layout: &[(usize, usize)], n: usize) -> Line<'static> {
+        let selected = self.selected == Some(n);
+        let marker = match (self.selected, selected) {
+            (None, _) => "",
+            (Some(_), true) => "▌ ",
+            (Some(_), false) => "  ",
+        };
+        let mut spans = vec![Span::styled(marker, if self.focused { theme::SELECTED } else { theme::QUIET })];
+        for (place, (column, width)) in layout.iter().enumerate() {
+            let gap = if place + 1 < layout.len() { GAP } else { 0 };
+            let cell = self.rows[n]
+                .get(*column)
+                .map(|cell| fit(cell, *width, self.columns[*column].right))
+                .unwrap_or_default();
+            let fill = width.saturating_sub(cell.iter().map(Span::width).sum());
+            let strong = if selected && self.focused { theme::STRONG } else { theme::PLAIN };
+            spans.extend(cell.into_iter().map(|span| span.patch_style(strong)));
+            spans.push(Span::raw(" ".repeat(fill + gap)));
+        }
+        Line::from(spans)
     }
 }
 
-fn bold(line: Line<'_>) -> Line<'_> {
-    Line::from(
-        line.spans.into_iter().map(|s| Span::styled(s.content, s.style.patch(theme::STRONG))).collect::<Vec<_>>(),
-    )
-}
-
 /// Cuts a line to its column, with an ellipsis, and sets it flush right where asked.
-fn fit<'a>(line: &Line<'a>, columns: usize, right: bool) -> Line<'a> {
+fn fit(line: &Line<'_>, columns: usize, right: bool) -> Vec<Span<'static>> {
     let mut left = columns;
-    let mut spans: Vec<Span<'a>> = Vec::with_capacity(line.spans.len() + 1);
+    let mut spans: Vec<Span<'static>> = Vec::with_capacity(line.spans.len() + 1);
     if right {
         spans.push(Span::raw(" ".repeat(columns.saturating_sub(line.width()))));
         left -= columns.saturating_sub(line.width());
@@ -142,7 +160,7 @@ fn fit<'a>(line: &Line<'a>, columns: usize, right: bool) -> Line<'a> {
             break;
         }
     }
-    Line::from(spans)
+    spans
 }
 
 #[cfg(test)]
@@ -172,12 +190,12 @@ mod tests {
             draw(40, 1),
             [
                 "  #  title              category   price",
-                "  1  红色连衣裙         Dresses      9.95",
-                "▌ 2  A lamp that is mu…  Home       120.00"
+                "  1  红色连衣裙         Dresses     9.95",
+                "▌ 2  A lamp that is m…  Home      120.00"
             ]
             .map(|line| line.trim_end().to_owned())
         );
-        assert_eq!(draw(22, 0), ["  #  title       price", "▌ 1  红色连…      9.95", "  2  A lamp…    120.00"]);
+        assert_eq!(draw(22, 0), ["  #  title       price", "▌ 1  红色连衣…    9.95", "  2  A lamp t…  120.00"]);
         assert_eq!(draw(11, 0), ["  #  title", "▌ 1  红色…", "  2  A lam…"]);
         for width in 0..50 {
             draw(width, 0);

@@ -1,0 +1,468 @@
+//! A daemon's answers made by hand: a small bilingual shop with two versions, a run in progress and three reports.
+
+use std::collections::BTreeMap;
+
+use mercer_shared::ids::{ItemId, UserId};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::*;
+
+use crate::tui::app::{App, Message};
+use crate::tui::asks::{Answer, Ask};
+
+pub(super) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// The moment at which everything here is looked at.
+pub(super) fn now() -> Timestamp {
+    at("2026-03-02T12:00:00Z")
+}
+
+fn user_id(id: &str) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+fn item_id(id: &str) -> ItemId {
+    ItemId::new(id).unwrap()
+}
+
+pub(super) fn status() -> Status {
+    Status {
+        version: "0.1.0".into(),
+        pid: 4711,
+        started: at("2026-03-02T08:48:00Z"),
+        now: now(),
+        health: Health::Ok,
+        device: "cpu".into(),
+        state: "/var/lib/mercer".into(),
+        schema: 1,
+        model: ServingModel {
+            version: "v000002".into(),
+            since: at("2026-03-02T09:00:00Z"),
+            encoder: "e5-small-zh-en".into(),
+            dim: 384,
+        },
+        counts: Counts { items: 3877, embedded: 3877, users: 4339, interactions: 397_884, new_interactions: 1204 },
+        traffic: Traffic {
+            lists: 12_345,
+            requests: 123_456,
+            failures: 0,
+            overloaded: 12,
+            lists_per_second: 12.3,
+            interactions_per_second: 4.0,
+            latency: Latency { p50_ms: 3.21, p95_ms: 8.1, p99_ms: 12.34 },
+        },
+        queue: QueueStatus { serving: 3, capacity: 256, background: 0 },
+        run: Some(run()),
+        alarms: vec![],
+        memory_bytes: 312_000_000,
+        store_bytes: 120_400_000,
+    }
+}
+
+pub(super) fn run() -> Run {
+    Run {
+        id: "r000012".into(),
+        state: RunState::Running,
+        cause: RunCause::Operator,
+        phase: RunPhase::Encoder,
+        created: at("2026-03-02T11:57:00Z"),
+        started: Some(at("2026-03-02T11:57:01Z")),
+        ended: None,
+        step: 120,
+        steps: 400,
+        loss: Some(1.2345),
+        losses: (0..120)
+            .map(|n| LossPoint {
+                step: n,
+                loss: 1.2 + 2.0 / (1.0 + n as f64 / 12.0) + if n % 2 == 0 { 0.05 } else { 0.0 },
+            })
+            .collect(),
+        items_per_second: Some(96.4),
+        eta_seconds: Some(140.0),
+        device: "cpu".into(),
+        memory_bytes: 812_000_000,
+        cursor: Some(397_884),
+        seed: 7,
+        gate: None,
+        model: None,
+        log: vec!["1,204 new interactions, 9,600 of replay".into(), "encoder: 12,800 pairs, batch 32".into()],
+        error: None,
+    }
+}
+
+pub(super) fn gate(verdict: GateVerdict) -> GateReport {
+    let comparison = |against: &str, slice: &str, candidate: f64, difference: f64, rule: &str, passed| Comparison {
+        against: against.into(),
+        metric: "ndcg@10".into(),
+        slice: slice.into(),
+        candidate,
+        other: candidate - difference,
+        difference,
+        low: difference - 0.004,
+        high: difference + 0.004,
+        p: 0.0004,
+        n: 1812,
+        rule: rule.into(),
+        passed,
+    };
+    GateReport {
+        verdict,
+        reason: "better than v000001 by 0.0123 on repeat-w, not worse than own+pop".into(),
+        from: at("2011-11-09"),
+        to: at("2011-12-09"),
+        users: 1812,
+        alpha: 0.05,
+        minimum_detectable: Some(0.0061),
+        comparisons: vec![
+            comparison("v000001", "repeat", 0.3767, 0.0123, "better", true),
+            comparison("own+pop", "repeat", 0.3767, 0.0156, "not worse than 0.005", true),
+            comparison("ensemble", "new", 0.1175, -0.0001, "not worse than 0.005", true),
+        ],
+    }
+}
+
+pub(super) fn models() -> Vec<ModelVersion> {
+    let model = |version: &str, state, value: f64, verdict| ModelVersion {
+        version: version.into(),
+        state,
+        pinned: version == "v000001",
+        parent: (version != "v000001").then(|| "v000001".into()),
+        created: at("2026-03-02T08:59:00Z"),
+        promoted: Some(at("2026-03-02T09:00:00Z")),
+        run: (version != "v000001").then(|| "r000011".into()),
+        encoder: EncoderRef {
+            name: "e5-small-zh-en".into(),
+            sha256: "0123456789abcdef".repeat(4),
+            adapter: Some("fedcba9876543210".into()),
+            dim: 384,
+        },
+        blend: BTreeMap::from([
+            (
+                "repeat".to_owned(),
+                BTreeMap::from([
+                    ("own".to_owned(), 0.61),
+                    ("cooccurrence".to_owned(), 0.22),
+                    ("popularity".to_owned(), 0.17),
+                ]),
+            ),
+            ("new".to_owned(), BTreeMap::from([("cooccurrence".to_owned(), 0.7), ("popularity".to_owned(), 0.3)])),
+        ]),
+        metrics: vec![
+            MetricValue {
+                name: "ndcg@10".into(),
+                slice: "repeat".into(),
+                value: Some(value),
+                low: Some(value - 0.011),
+                high: Some(value + 0.011),
+                n: 1812,
+            },
+            MetricValue {
+                name: "ndcg@10".into(),
+                slice: "new".into(),
+                value: Some(value / 3.2),
+                low: Some(value / 3.2 - 0.005),
+                high: Some(value / 3.2 + 0.005),
+                n: 1640,
+            },
+        ],
+        gate: verdict,
+        data: DataSnapshot {
+            interactions: 396_680,
+            cursor: 396_680,
+            from: Some(at("2010-12-01")),
+            to: Some(at("2011-11-09")),
+            consent_rule: "shoppers who did not agree to training are left out".into(),
+        },
+        seed: 7,
+        code_version: "0.1.0".into(),
+        bytes: 24_100_000,
+    };
+    vec![
+        model("v000003", ModelState::Rejected, 0.3701, Some(gate(GateVerdict::Reject))),
+        model("v000002", ModelState::Serving, 0.3767, Some(gate(GateVerdict::Promote))),
+        model("v000001", ModelState::Retired, 0.3644, None),
+    ]
+}
+
+pub(super) fn list() -> ServedList {
+    let item = |id: &str, title: &str, category: &[&str], price, parts: &[(&str, f64)]| ListItem {
+        id: item_id(id),
+        title: title.into(),
+        category: category.iter().map(|c| (*c).to_owned()).collect(),
+        price,
+        score: parts.iter().map(|(_, s)| s).sum(),
+        parts: parts.iter().map(|(source, score)| ScorePart { source: (*source).into(), score: *score }).collect(),
+        reasons: vec![Reason {
+            text: "without WHITE HANGING HEART T-LIGHT HOLDER this item would fall from rank 1 to 9".into(),
+            item: Some(item_id("85123A")),
+            rank: Some(1),
+            rank_without: Some(9),
+        }],
+    };
+    ServedList {
+        query_id: "q-1".into(),
+        model: "v000002".into(),
+        at: None,
+        items: vec![
+            item(
+                "85123A",
+                "WHITE HANGING HEART T-LIGHT HOLDER",
+                &["Home", "Lighting"],
+                Some(2.95),
+                &[("own", 0.61), ("cooccurrence", 0.2), ("popularity", 0.05)],
+            ),
+            item(
+                "22423",
+                "REGENCY CAKESTAND 3 TIER",
+                &["Kitchen"],
+                Some(12.75),
+                &[("cooccurrence", 0.4), ("popularity", 0.1)],
+            ),
+            item(
+                "zh-17",
+                "红色真丝连衣裙 夏季新款 收腰显瘦",
+                &["服装", "连衣裙"],
+                Some(199.0),
+                &[("dense", 0.3), ("lexical", 0.1)],
+            ),
+            item("bad", "evil \u{1b}[31mtitle\u{202e}\u{7}", &[], None, &[("popularity", 0.1)]),
+        ],
+        understood: Some(QueryUnderstanding {
+            text: "red dress".into(),
+            price: Some(PriceBound { min: None, max: Some(50.0) }),
+        }),
+        notes: vec!["12 items are not embedded yet".into()],
+        took_us: 4210,
+    }
+}
+
+pub(super) fn users() -> Page<User> {
+    let user = |id: &str, attributes: &[(&str, &str)]| User {
+        id: user_id(id),
+        attributes: attributes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        consent: Consent::default(),
+    };
+    Page {
+        items: vec![
+            user("12347", &[("region", "Iceland")]),
+            user("17850", &[("region", "United Kingdom")]),
+            user("顾客-9", &[]),
+        ],
+        next_cursor: Some("c2".into()),
+    }
+}
+
+pub(super) fn profile() -> Profile {
+    let interest = |name: &str, weight, events| Interest {
+        name: name.into(),
+        weight,
+        events,
+        from: vec![EventRef { at: at("2026-02-27"), kind: InteractionType::Purchase, item: Some(item_id("85123A")) }],
+    };
+    Profile {
+        user: user_id("17850"),
+        at: now(),
+        model: "v000002".into(),
+        attributes: BTreeMap::from([("region".into(), "United Kingdom".into())]),
+        consent: Consent::default(),
+        lifecycle: Lifecycle {
+            stage: LifecycleStage::Active,
+            first: Some(at("2025-12-01")),
+            last: Some(at("2026-02-27")),
+            recency_days: Some(3.5),
+            baskets: 34,
+            frequency: Some(10.2),
+            monetary: Some(5391.21),
+            counts: BTreeMap::from([("purchase".into(), 297), ("return".into(), 15)]),
+        },
+        categories: vec![interest("Lighting", 0.51, 90), interest("厨房用品", 0.3, 61), interest("Bags", 0.19, 40)],
+        brands: vec![],
+        price_bands: vec![interest("2 to 5", 0.7, 200), interest("5 to 10", 0.3, 80)],
+        items: vec![interest("WHITE HANGING HEART T-LIGHT HOLDER", 0.12, 17)],
+        recent_events: vec![
+            ProfileEvent {
+                at: at("2026-02-27"),
+                kind: InteractionType::Purchase,
+                item: Some(item_id("85123A")),
+                title: Some("WHITE HANGING HEART T-LIGHT HOLDER".into()),
+                query: None,
+                value: Some(6.0),
+            },
+            ProfileEvent {
+                at: at("2026-02-26"),
+                kind: InteractionType::Search,
+                item: None,
+                title: None,
+                query: Some("christmas lights".into()),
+                value: None,
+            },
+        ],
+        recent_queries: vec![ProfileQuery { at: at("2026-02-26"), text: "christmas lights".into() }],
+        nearest: vec![Neighbour { user: user_id("12347"), similarity: 0.412 }],
+    }
+}
+
+pub(super) fn report(kind: ReportKind) -> Report {
+    let row = |name: &str, label: &str, value: Option<f64>, baseline| ReportRow {
+        name: name.into(),
+        label: label.into(),
+        value,
+        undefined: value.is_none().then(|| "no item has a brand".into()),
+        low: value.map(|v| v * 0.97),
+        high: value.map(|v| v * 1.03),
+        n: 1812,
+        baseline,
+        formula:
+            "NDCG@10 with gain 1 for each item bought, discount log2(rank + 1), mean over users with a later purchase"
+                .into(),
+        verdict: value.map(|_| Verdict::AboveNoise),
+    };
+    let (rows, groups) = match kind {
+        ReportKind::Quality => (
+            vec![
+                row("ndcg@10", "NDCG@10, repeats", Some(0.3767), Some(0.0688)),
+                row("ndcg@10-new", "NDCG@10, new items", Some(0.1175), Some(0.0712)),
+            ],
+            vec![],
+        ),
+        ReportKind::Diversity => (
+            vec![
+                row("coverage", "Coverage of the catalogue", Some(0.41), Some(0.003)),
+                row("effective", "Effective items", Some(1204.2), Some(10.0)),
+                row("dtr", "Worst brand", None, None),
+            ],
+            vec![],
+        ),
+        ReportKind::Fairness => (
+            vec![row("worst", "Worst group", Some(0.33), None)],
+            vec![GroupTable {
+                attribute: "region".into(),
+                metric: "NDCG@10".into(),
+                groups: vec![
+                    GroupRow {
+                        group: "United Kingdom".into(),
+                        n: 1650,
+                        share: 0.91,
+                        suppressed: false,
+                        mean: Some(0.378),
+                        low: Some(0.366),
+                        high: Some(0.39),
+                    },
+                    GroupRow {
+                        group: "Germany".into(),
+                        n: 44,
+                        share: 0.024,
+                        suppressed: false,
+                        mean: Some(0.33),
+                        low: Some(0.26),
+                        high: Some(0.4),
+                    },
+                    GroupRow {
+                        group: "Malta".into(),
+                        n: 2,
+                        share: 0.001,
+                        suppressed: true,
+                        mean: None,
+                        low: None,
+                        high: None,
+                    },
+                ],
+                gap: Some(0.048),
+                noise_floor: Some(0.061),
+                p: Some(0.21),
+                p_holm: Some(0.21),
+                worst: Some("Germany".into()),
+                verdict: Verdict::WithinNoise,
+            }],
+        ),
+    };
+    Report {
+        kind,
+        model: "v000002".into(),
+        created: now(),
+        from: Some(at("2011-11-09")),
+        to: Some(at("2011-12-09")),
+        users: 1812,
+        rows,
+        groups,
+        notes: vec!["64 % of the traffic is covered".into()],
+    }
+}
+
+pub(super) fn reply(app: &mut App, ask: Ask, answer: Answer) {
+    app.update(Message::Reply(ask, Box::new(Ok(answer))));
+}
+
+/// A console of this size that has not reached anything yet.
+pub(super) fn fresh(columns: u16, rows: u16) -> App {
+    App::new("/run/mercer/mercer.sock".into(), (columns, rows), now()).0
+}
+
+/// A console that shows the shop on every screen.
+pub(super) fn filled(columns: u16, rows: u16) -> App {
+    let mut app = fresh(columns, rows);
+    app.update(Message::StreamOpened);
+    for n in 0..90_u64 {
+        let mut status = status();
+        status.now = now().plus_millis(-180_000 + 2000 * n as i64);
+        app.now = status.now;
+        status.traffic.lists = 12_345 - (90 - n) * 24 - (n * n) % 13;
+        status.counts.interactions = 397_884 - (90 - n) * 8 + (n * 5) % 7;
+        reply(&mut app, Ask::Status, Answer::Status(Box::new(status)));
+    }
+    app.update(Message::Tick(now()));
+    reply(&mut app, Ask::Status, Answer::Status(Box::new(status())));
+    let user = user_id("17850");
+    reply(&mut app, Ask::Users { prefix: String::new(), cursor: None }, Answer::Users(users()));
+    app.users.selected = 1;
+    app.users.open = Some(user.clone());
+    app.users.inside = true;
+    reply(&mut app, Ask::Profile(user.clone()), Answer::Profile(Box::new(profile())));
+    reply(&mut app, Ask::Recommend { user, mode: Mode::Repeat, reasons: true }, Answer::List(Box::new(list())));
+    app.search.text = "red dress under 50".into();
+    reply(&mut app, Ask::Search { text: "red dress under 50".into(), reasons: true }, Answer::List(Box::new(list())));
+    let mut done = run();
+    (done.id, done.state, done.phase) = ("r000011".into(), RunState::Succeeded, RunPhase::Done);
+    (done.gate, done.model, done.ended) =
+        (Some(gate(GateVerdict::Promote)), Some("v000002".into()), Some(at("2026-03-02T08:59:00Z")));
+    done.created = at("2026-03-02T08:40:00Z");
+    done.started = Some(at("2026-03-02T08:40:00Z"));
+    reply(&mut app, Ask::Runs, Answer::Runs(vec![run(), done]));
+    reply(&mut app, Ask::Models, Answer::Models(models()));
+    for kind in ReportKind::ALL {
+        reply(&mut app, Ask::Report(kind), Answer::Report(Box::new(report(kind))));
+    }
+    let decision = Decision {
+        seq: 1,
+        at: at("2026-03-02T03:12:00Z"),
+        saw: "5,120 new interactions".into(),
+        rule: "train after 5,000".into(),
+        action: "train".into(),
+        outcome: Some("r000011 promoted v000002".into()),
+    };
+    reply(&mut app, Ask::Decisions, Answer::Decisions(vec![decision]));
+    let change = AuditEntry {
+        seq: 1,
+        at: at("2026-03-02T09:00:00Z"),
+        uid: Some(1000),
+        pid: Some(99),
+        action: "promote".into(),
+        target: "v000002".into(),
+        detail: "was v000001".into(),
+    };
+    reply(&mut app, Ask::Audit, Answer::Audit(vec![change]));
+    for (seq, kind) in [
+        EventKind::Interactions { accepted: 12, total: 397_884 },
+        EventKind::Run(Box::new(run())),
+        EventKind::Heartbeat,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let at = now().plus_millis(-5000 + 1000 * seq as i64);
+        app.update(Message::Event(Box::new(Event { seq: seq as u64, at, kind })));
+    }
+    app.notice = None;
+    app
+}
