@@ -29,7 +29,7 @@ const MAX_LINE: usize = 1 << 20;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub struct BatchParams {
+pub(super) struct BatchParams {
     /// `errors` leaves out the lines that were accepted or known already.
     report: Option<String>,
 }
@@ -49,21 +49,37 @@ impl BatchParams {
 /// Writes items whole, one document or NDJSON.
 #[utoipa::path(post, path = "/v1/items", tag = "catalogue", params(BatchParams), request_body(content = Item, description = "one document, or NDJSON as application/x-ndjson"),
     responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
-pub async fn items(shared: State<Shared>, peer: Operator, params: Params<BatchParams>, request: Request) -> Reply<Response> {
-    write(shared, peer, params, request, "items", |app, lines: Vec<Item>| statuses(ingest::items(app, lines), of_change)).await
+pub(super) async fn items(
+    shared: State<Shared>,
+    peer: Operator,
+    params: Params<BatchParams>,
+    request: Request,
+) -> Reply<Response> {
+    write(shared, peer, params, request, "items", |app, lines: Vec<Item>| {
+        statuses(ingest::items(app, lines), of_change)
+    })
+    .await
 }
 
 /// Writes users whole, one document or NDJSON.
 #[utoipa::path(post, path = "/v1/users", tag = "users", params(BatchParams), request_body(content = User, description = "one document, or NDJSON as application/x-ndjson"),
     responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
-pub async fn users(shared: State<Shared>, peer: Operator, params: Params<BatchParams>, request: Request) -> Reply<Response> {
-    write(shared, peer, params, request, "users", |app, lines: Vec<User>| statuses(ingest::users(app, lines), of_change)).await
+pub(super) async fn users(
+    shared: State<Shared>,
+    peer: Operator,
+    params: Params<BatchParams>,
+    request: Request,
+) -> Reply<Response> {
+    write(shared, peer, params, request, "users", |app, lines: Vec<User>| {
+        statuses(ingest::users(app, lines), of_change)
+    })
+    .await
 }
 
 /// Takes in interactions, one document or NDJSON. Accepted lines are durable.
 #[utoipa::path(post, path = "/v1/interactions", tag = "interactions", params(BatchParams), request_body(content = Interaction, description = "one document, or NDJSON as application/x-ndjson"),
     responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
-pub async fn interactions(
+pub(super) async fn interactions(
     shared: State<Shared>,
     peer: Operator,
     params: Params<BatchParams>,
@@ -112,7 +128,8 @@ async fn write<T: DeserializeOwned + Send + 'static>(
     }
     let out = blocking(move || {
         let (out, summary) = batch(&shared.app, &bytes, errors_only, &apply);
-        let detail = format!("{} accepted, {} duplicates, {} rejected", summary.accepted, summary.duplicates, summary.rejected);
+        let detail =
+            format!("{} accepted, {} duplicates, {} rejected", summary.accepted, summary.duplicates, summary.rejected);
         shared.app.audit(Some(peer), "batch", collection, detail);
         Ok(out)
     })
@@ -143,10 +160,8 @@ fn batch<T: DeserializeOwned>(
             push(&mut out, &BatchLine::Line(LineResult { line, status, code, detail }));
         }
     };
-    let lines: Vec<(u64, &[u8])> = (1..)
-        .zip(bytes.split(|b| *b == b'\n'))
-        .filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
-        .collect();
+    let lines: Vec<(u64, &[u8])> =
+        (1..).zip(bytes.split(|b| *b == b'\n')).filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace)).collect();
     for group in lines.chunks(GROUP) {
         let (mut good, mut outcomes) = (Vec::new(), Vec::with_capacity(group.len()));
         for (number, line) in group {

@@ -14,12 +14,14 @@ use crate::service::ingest;
 /// Items in order of first sight; `q` is a prefix of the id or a part of the title.
 #[utoipa::path(get, path = "/v1/items", tag = "catalogue", params(PageParams),
     responses((status = 200, body = Page<Item>), (status = "default", body = Problem)))]
-pub async fn items(State(shared): State<Shared>, Params(page): Params<PageParams>) -> Reply<Json<Page<Item>>> {
+pub(super) async fn items(State(shared): State<Shared>, Params(page): Params<PageParams>) -> Reply<Json<Page<Item>>> {
     let (start, limit) = (page.start()?, page.limit()?);
     let view = shared.app.view();
     let wanted = page.q.as_deref().map(str::to_lowercase);
     let fits = |item: &Item| {
-        wanted.as_deref().is_none_or(|q| item.id.as_str().to_lowercase().starts_with(q) || item.title.to_lowercase().contains(q))
+        wanted
+            .as_deref()
+            .is_none_or(|q| item.id.as_str().to_lowercase().starts_with(q) || item.title.to_lowercase().contains(q))
     };
     let mut found = view.items.iter().enumerate().skip(start).filter(|(_, item)| fits(item));
     let items: Vec<Item> = found.by_ref().take(limit).map(|(_, item)| (**item).clone()).collect();
@@ -29,7 +31,7 @@ pub async fn items(State(shared): State<Shared>, Params(page): Params<PageParams
 /// One item.
 #[utoipa::path(get, path = "/v1/items/{id}", tag = "catalogue", params(("id" = String, Path, description = "the item")),
     responses((status = 200, body = Item), (status = "default", body = Problem)))]
-pub async fn item(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<Item>> {
+pub(super) async fn item(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<Item>> {
     let view = shared.app.view();
     let found = view.item_number(&id).and_then(|number| view.item(number));
     found
@@ -40,7 +42,7 @@ pub async fn item(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<Item>>
 /// Writes an item whole.
 #[utoipa::path(put, path = "/v1/items/{id}", tag = "catalogue", params(("id" = String, Path, description = "the item")), request_body = Item,
     responses((status = 200, body = Item), (status = "default", body = Problem)))]
-pub async fn put_item(
+pub(super) async fn put_item(
     State(shared): State<Shared>,
     Operator(peer): Operator,
     Id(id): Id,
@@ -62,7 +64,7 @@ pub async fn put_item(
 /// Changes some fields of an item.
 #[utoipa::path(patch, path = "/v1/items/{id}", tag = "catalogue", params(("id" = String, Path, description = "the item")), request_body = ItemPatch,
     responses((status = 200, body = Item), (status = "default", body = Problem)))]
-pub async fn patch_item(
+pub(super) async fn patch_item(
     State(shared): State<Shared>,
     Operator(peer): Operator,
     Id(id): Id,

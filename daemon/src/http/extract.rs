@@ -13,7 +13,7 @@ use super::problem::Refused;
 
 /// Query parameters.
 #[derive(Debug)]
-pub struct Params<T>(pub T);
+pub(super) struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Refused;
@@ -30,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 
 /// The one id in the path, checked.
 #[derive(Debug)]
-pub struct Id(pub String);
+pub(super) struct Id(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Refused;
@@ -45,7 +45,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
 /// A JSON document.
 #[derive(Debug)]
-pub struct Document<T>(pub T);
+pub(super) struct Document<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
     type Rejection = Refused;
@@ -60,7 +60,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
 ///
 /// # Errors
 /// `broken-json` with line and column, `wrong-type`, `bad-id`, `bad-time` and the like.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
     mercer_import::parse_line(bytes).map_err(|(code, detail)| Refused(Problem::new(code, detail)))
 }
 
@@ -68,7 +68,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
 ///
 /// # Errors
 /// `body-too-large`, or `broken-json` when the peer hung up.
-pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refused> {
+pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refused> {
     let read: Result<Bytes, BytesRejection> = Bytes::from_request(request, state).await;
     read.map_err(|error| {
         let problem = if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
@@ -84,7 +84,7 @@ pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
 #[derive(Debug, Default, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub struct PageParams {
+pub(super) struct PageParams {
     /// From the page before.
     pub cursor: Option<String>,
     /// Entries of a page, 1 to 1,000; 100 if absent.
@@ -98,7 +98,7 @@ impl PageParams {
     ///
     /// # Errors
     /// `bad-parameter` out of range.
-    pub fn limit(&self) -> Result<usize, Refused> {
+    pub(super) fn limit(&self) -> Result<usize, Refused> {
         match self.limit.unwrap_or(100) {
             limit @ 1..=1_000 => Ok(limit as usize),
             limit => Err(Refused(Problem::new(Code::BadParameter, format!("limit is {limit}, it takes 1 to 1000")))),
@@ -109,7 +109,7 @@ impl PageParams {
     ///
     /// # Errors
     /// `bad-cursor`.
-    pub fn start(&self) -> Result<usize, Refused> {
+    pub(super) fn start(&self) -> Result<usize, Refused> {
         match &self.cursor {
             None => Ok(0),
             Some(cursor) => cursor
@@ -122,6 +122,6 @@ impl PageParams {
 
 /// The cursor of a place.
 #[must_use]
-pub fn cursor(place: usize) -> String {
+pub(super) fn cursor(place: usize) -> String {
     format!("c{place}")
 }

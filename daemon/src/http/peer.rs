@@ -24,7 +24,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 
 /// A peer that may change things: root, the daemon's own user, or a member of the operator group.
 #[derive(Debug, Clone, Copy)]
-pub struct Operator(pub Peer);
+pub(super) struct Operator(pub Peer);
 
 impl FromRequestParts<Shared> for Operator {
     type Rejection = Refused;
@@ -39,7 +39,10 @@ impl FromRequestParts<Shared> for Operator {
         if peer.uid == 0 || peer.uid == own || group.is_some_and(|group| group == peer.gid) {
             Ok(Self(peer))
         } else {
-            Err(Refused(Problem::new(Code::Forbidden, format!("user {} of group {} may only read", peer.uid, peer.gid))))
+            Err(Refused(Problem::new(
+                Code::Forbidden,
+                format!("user {} of group {} may only read", peer.uid, peer.gid),
+            )))
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::service::{ingest, profile as service};
 /// Users in order of first sight; `q` is a prefix of the id.
 #[utoipa::path(get, path = "/v1/users", tag = "users", params(PageParams),
     responses((status = 200, body = Page<User>), (status = "default", body = Problem)))]
-pub async fn users(State(shared): State<Shared>, Params(page): Params<PageParams>) -> Reply<Json<Page<User>>> {
+pub(super) async fn users(State(shared): State<Shared>, Params(page): Params<PageParams>) -> Reply<Json<Page<User>>> {
     let (start, limit) = (page.start()?, page.limit()?);
     let view = shared.app.view();
     let fits = |id: &str| page.q.as_deref().is_none_or(|q| id.to_lowercase().starts_with(&q.to_lowercase()));
@@ -27,7 +27,7 @@ pub async fn users(State(shared): State<Shared>, Params(page): Params<PageParams
 /// One user.
 #[utoipa::path(get, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")),
     responses((status = 200, body = User), (status = "default", body = Problem)))]
-pub async fn user(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<User>> {
+pub(super) async fn user(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<User>> {
     let view = shared.app.view();
     let found = view.user_number(&id).and_then(|number| view.user(number));
     found.map(Json).ok_or_else(|| Refused(Problem::new(Code::UnknownUser, format!("there is no user `{id}`"))))
@@ -36,7 +36,7 @@ pub async fn user(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<User>>
 /// Writes a user whole: attributes and consent.
 #[utoipa::path(put, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")), request_body = User,
     responses((status = 200, body = User), (status = "default", body = Problem)))]
-pub async fn put_user(
+pub(super) async fn put_user(
     State(shared): State<Shared>,
     Operator(peer): Operator,
     Id(id): Id,
@@ -59,7 +59,11 @@ pub async fn put_user(
 /// Erases a user everywhere; a tombstone blocks a later import.
 #[utoipa::path(delete, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")),
     responses((status = 200, body = EraseReceipt), (status = "default", body = Problem)))]
-pub async fn erase(State(shared): State<Shared>, Operator(peer): Operator, Id(id): Id) -> Reply<Json<EraseReceipt>> {
+pub(super) async fn erase(
+    State(shared): State<Shared>,
+    Operator(peer): Operator,
+    Id(id): Id,
+) -> Reply<Json<EraseReceipt>> {
     blocking(move || {
         let receipt = ingest::erase(&shared.app, &id)?;
         let detail = format!("{} interactions", receipt.interactions);
@@ -73,13 +77,17 @@ pub async fn erase(State(shared): State<Shared>, Operator(peer): Operator, Id(id
 /// What Mercer knows of a shopper, and from which events; takes `at`.
 #[utoipa::path(get, path = "/v1/users/{id}/profile", tag = "users", params(("id" = String, Path, description = "the shopper"), ListQuery),
     responses((status = 200, body = Profile), (status = "default", body = Problem)))]
-pub async fn profile(State(shared): State<Shared>, Id(id): Id, Params(query): Params<ListQuery>) -> Reply<Json<Profile>> {
+pub(super) async fn profile(
+    State(shared): State<Shared>,
+    Id(id): Id,
+    Params(query): Params<ListQuery>,
+) -> Reply<Json<Profile>> {
     blocking(move || service::profile(&shared.app, &id, query.at)).await.map(Json)
 }
 
 /// Shoppers with the most similar behaviour.
 #[utoipa::path(get, path = "/v1/users/{id}/similar", tag = "users", params(("id" = String, Path, description = "the shopper")),
     responses((status = 200, body = SimilarUsers), (status = "default", body = Problem)))]
-pub async fn similar(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<SimilarUsers>> {
+pub(super) async fn similar(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<SimilarUsers>> {
     blocking(move || service::similar(&shared.app, &id)).await.map(Json)
 }

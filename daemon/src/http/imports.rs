@@ -1,0 +1,100 @@
+//! Imports: the file comes as the body and is spooled to disk first, so that memory does not grow with it; then progress and the
+//! report go back line by line. A client that goes away lets its import finish.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use futures_util::StreamExt;
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{ImportEvent, ImportQuery, PresetInfo};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::Shared;
+use super::extract::Params;
+use super::peer::Operator;
+use super::problem::{Refused, Reply, blocking};
+use super::stream::{line, ndjson};
+use crate::service::import as service;
+
+/// Progress lines that wait for a slow reader; more are left out.
+const PROGRESS: usize = 16;
+
+/// A spooled file; removed when nobody needs it any more.
+struct Spooled(PathBuf);
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %self.0.display(), %error, "a spooled file stays behind");
+        }
+    }
+}
+
+/// Reads a file into the shop. The body is the file as it is; the answer is NDJSON.
+#[utoipa::path(post, path = "/v1/imports", tag = "transfer", params(ImportQuery),
+    request_body(content = String, content_type = "application/octet-stream", description = "the file"),
+    responses((status = 200, body = ImportEvent, content_type = "application/x-ndjson"), (status = "default", body = Problem)))]
+pub(super) async fn import(
+    State(shared): State<Shared>,
+    Operator(peer): Operator,
+    Params(query): Params<ImportQuery>,
+    request: Request,
+) -> Reply<Response> {
+    let job = service::plan(&shared.app, &query)?;
+    service::ready(&shared.app, &job)?;
+    let spooled = spool(&shared.app.config.state, request.into_body()).await?;
+    let (sender, receiver) = mpsc::channel(PROGRESS);
+    tokio::task::spawn_blocking(move || {
+        let told = sender.clone();
+        let mut progress = |progress| {
+            // Progress that nobody reads in time is not worth waiting for.
+            let _ = told.try_send(Ok::<_, io::Error>(line(&ImportEvent::Progress(progress))));
+        };
+        let last = match service::run(&shared.app, &job, &spooled.0, Some(peer), &mut progress) {
+            Ok(report) => ImportEvent::Report(Box::new(report)),
+            Err((problem, report)) => ImportEvent::Failed { problem, report },
+        };
+        // Whoever went away does not want it.
+        let _ = sender.blocking_send(Ok(line(&last)));
+    });
+    Ok(ndjson(Body::from_stream(ReceiverStream::new(receiver))))
+}
+
+/// Writes a body to the spool as it comes.
+async fn spool(state: &Path, body: Body) -> Result<Spooled, Refused> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let dir = service::spool_dir(state);
+    let broken = |error: &io::Error| {
+        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let code = if full { Code::ReadOnly } else { Code::BadState };
+        Refused(Problem::new(code, format!("{}: {error}", dir.display())))
+    };
+    tokio::fs::create_dir_all(&dir).await.map_err(|error| broken(&error))?;
+    let name = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let spooled = Spooled(dir.join(name));
+    let mut file = tokio::fs::File::create(&spooled.0).await.map_err(|error| broken(&error))?;
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk =
+            chunk.map_err(|error| Refused(Problem::new(Code::BadFile, format!("the upload broke off: {error}"))))?;
+        file.write_all(&chunk).await.map_err(|error| broken(&error))?;
+    }
+    file.flush().await.map_err(|error| broken(&error))?;
+    Ok(spooled)
+}
+
+/// Presets, those that ship and those of the configured directory.
+#[utoipa::path(get, path = "/v1/presets", tag = "transfer",
+    responses((status = 200, body = Vec<PresetInfo>), (status = "default", body = Problem)))]
+pub(super) async fn presets(State(shared): State<Shared>) -> Reply<Json<Vec<PresetInfo>>> {
+    blocking(move || service::presets(&shared.app)).await.map(Json)
+}
