@@ -34,7 +34,7 @@ pub fn status(app: &App) -> Status {
         started: app.started,
         now: Timestamp::now(),
         health,
-        device: device(&view.model.encoder.device()),
+        device: device(app),
         state: app.config.state.display().to_string(),
         schema: mercer_store::SCHEMA,
         model: ServingModel {
@@ -69,9 +69,11 @@ fn latest_run(app: &App) -> Option<Run> {
     super::train::current(app).or_else(|| super::train::runs(app, None, 1).ok()?.items.pop())
 }
 
-/// `cpu`, or the GPU in words.
-fn device(info: &mercer_model::DeviceInfo) -> String {
-    if info.kind == "cpu" { info.kind.clone() } else { format!("{} {}", info.kind, info.detail) }
+/// Where the serving model runs: `cpu`, or the GPU in words.
+#[must_use]
+pub fn device(app: &App) -> String {
+    let info = app.view().model.encoder.device();
+    if info.kind == "cpu" { info.kind } else { format!("{} {}", info.kind, info.detail) }
 }
 
 /// Resident memory of this process in bytes; 0 where the system does not tell.
