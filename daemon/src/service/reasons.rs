@@ -82,7 +82,7 @@ pub fn explain(
         }
     }
     for (row, mut reasons) in rows.iter_mut().zip(found) {
-        reasons.sort_by(|a, b| b.0.cmp(&a.0));
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.0));
         row.reasons = reasons.into_iter().take(PER_ROW).map(|(_, reason)| reason).collect();
     }
     Ok(())
