@@ -1,0 +1,18 @@
+//! Reads the logs of shops: files in, typed documents out, and an account of every line. No store, no runtime and no HTTP in
+//! here: who calls brings a [`Sink`] that writes.
+
+pub mod account;
+mod bytes;
+pub mod document;
+pub mod inbox;
+mod mapping;
+pub mod preset;
+mod records;
+mod run;
+pub mod validate;
+
+pub use account::Outcome;
+pub use document::parse_line;
+pub use preset::Preset;
+pub use run::{DryRun, Kind, Plan, Sink, run};
+pub use validate::{Document, Refusal, validate_interaction, validate_item, validate_user};
