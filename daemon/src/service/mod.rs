@@ -2,6 +2,7 @@
 //! learning and reports meet. Nothing here knows HTTP. All of it is synchronous; callers bring the thread.
 
 pub mod admin;
+pub mod evaluation;
 pub mod find;
 pub mod import;
 pub mod ingest;

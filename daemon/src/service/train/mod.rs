@@ -1,0 +1,299 @@
+//! Training runs: one at a time on a thread of its own, live progress, cancelling, resuming after a stop or a crash.
+//!
+//! `cycle` is what a run does; this file is about the run itself: its document in the store, who may start it, how it ends.
+
+mod cycle;
+mod encoder;
+mod judge;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{EventKind, LossPoint, Page, Run, RunCause, RunPhase, RunState, TrainRequest};
+use mercer_store::{DocKind, Order};
+use parking_lot::Mutex;
+
+use super::Answer;
+use crate::app::{App, store_problem};
+
+/// Points of a loss curve that are kept; beyond it every second one goes.
+const MAX_LOSSES: usize = 500;
+/// Shortest time between two events about a moving run.
+const TELL: Duration = Duration::from_millis(400);
+/// Shortest time between two writes of a moving run into the store, whose file grows with each.
+const SAVE: Duration = Duration::from_secs(5);
+/// Name of the document that keeps the request of the run in progress.
+const REQUEST: &str = "run-request";
+
+/// The run in progress.
+#[derive(Default)]
+pub struct Training {
+    active: Mutex<Option<Active>>,
+    current: Mutex<Option<Run>>,
+}
+
+struct Active {
+    cancel: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// What a cycle holds on to: its run's document and the wish that it end.
+pub struct Control<'a> {
+    app: &'a App,
+    cancel: Arc<AtomicBool>,
+    told: Instant,
+    saved: Instant,
+}
+
+/// Why a cycle ends without a result.
+#[derive(Debug)]
+pub enum Ended {
+    /// An operator cancelled it.
+    Cancelled,
+    /// The daemon stops; the run goes on at the next start.
+    Paused,
+    /// It broke.
+    Failed(Problem),
+}
+
+impl From<Problem> for Ended {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+impl Control<'_> {
+    /// Changes the run's document; tells and saves it now and then.
+    pub fn update(&mut self, change: impl FnOnce(&mut Run)) {
+        let mut current = self.app.training.current.lock();
+        let Some(run) = current.as_mut() else { return };
+        let phase = run.phase;
+        change(run);
+        run.memory_bytes = run.memory_bytes.max(super::admin::resident_bytes());
+        if run.losses.len() > MAX_LOSSES {
+            let mut keep = false;
+            run.losses.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+        let turned = run.phase != phase;
+        let copy = run.clone();
+        drop(current);
+        if turned || self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            self.app.tell(EventKind::Run(Box::new(copy.clone())));
+        }
+        if turned || self.saved.elapsed() >= SAVE {
+            self.saved = Instant::now();
+            save(self.app, &copy);
+        }
+    }
+
+    /// Enters a phase of so many steps.
+    pub fn phase(&mut self, phase: RunPhase, steps: u64) {
+        self.update(|run| {
+            (run.phase, run.step, run.steps) = (phase, 0, steps);
+            (run.items_per_second, run.eta_seconds) = (None, None);
+        });
+    }
+
+    /// Writes a line into the run's log.
+    pub fn note(&mut self, line: impl Into<String>) {
+        let line = line.into();
+        tracing::info!(line, "training");
+        self.update(|run| run.log.push(line));
+    }
+
+    /// Ends the cycle if somebody wants it to end.
+    ///
+    /// # Errors
+    /// [`Ended::Cancelled`] or [`Ended::Paused`].
+    pub fn check(&self) -> Result<(), Ended> {
+        if self.app.is_stopping() {
+            return Err(Ended::Paused);
+        }
+        if self.cancel.load(Ordering::Relaxed) { Err(Ended::Cancelled) } else { Ok(()) }
+    }
+}
+
+fn save(app: &App, run: &Run) {
+    if let Err(error) = app.store.put_run(run) {
+        tracing::error!(%error, run = run.id, "the run could not be written");
+    }
+}
+
+/// Starts a run.
+///
+/// # Errors
+/// `training-runs` while one is in progress, `not-enough-data` for an empty log, `read-only`.
+pub fn start(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<Run> {
+    app.writable()?;
+    if app.view().rank.log.is_empty() {
+        return Err(Problem::new(Code::NotEnoughData, "there is no interaction to learn from"));
+    }
+    let number = app.store.next_number(DocKind::Run).map_err(|e| store_problem(&e))?;
+    let run = Run {
+        id: format!("r{number:06}"),
+        state: RunState::Queued,
+        cause,
+        phase: RunPhase::Examples,
+        created: Timestamp::now(),
+        started: None,
+        ended: None,
+        step: 0,
+        steps: 0,
+        loss: None,
+        losses: Vec::new(),
+        items_per_second: None,
+        eta_seconds: None,
+        device: super::admin::device(app),
+        memory_bytes: 0,
+        cursor: None,
+        seed: request.seed.unwrap_or(app.config.train.seed),
+        gate: None,
+        model: None,
+        log: Vec::new(),
+        error: None,
+    };
+    begin(app, request.clone(), run)
+}
+
+fn begin(app: &Arc<App>, request: TrainRequest, mut run: Run) -> Answer<Run> {
+    let mut active = app.training.active.lock();
+    if active.as_ref().is_some_and(|active| !active.thread.is_finished()) {
+        return Err(Problem::new(Code::TrainingRuns, "a run is in progress"));
+    }
+    app.store.put_doc(DocKind::Setting, REQUEST, &request).map_err(|e| store_problem(&e))?;
+    (run.state, run.started) = (RunState::Running, run.started.or_else(|| Some(Timestamp::now())));
+    app.store.put_run(&run).map_err(|e| store_problem(&e))?;
+    *app.training.current.lock() = Some(run.clone());
+    app.tell(EventKind::Run(Box::new(run.clone())));
+    let cancel = Arc::new(AtomicBool::new(false));
+    let (worker, flag) = (Arc::clone(app), Arc::clone(&cancel));
+    let thread = std::thread::Builder::new()
+        .name("training".to_owned())
+        .spawn(move || work(&worker, &request, flag))
+        .map_err(|error| Problem::new(Code::Internal, format!("the system gives no thread: {error}")))?;
+    *active = Some(Active { cancel, thread });
+    Ok(run)
+}
+
+fn work(app: &App, request: &TrainRequest, cancel: Arc<AtomicBool>) {
+    let now = Instant::now();
+    let mut control = Control { app, cancel, told: now, saved: now };
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cycle::run(app, request, &mut control)));
+    let result = result.unwrap_or_else(|_| Err(Ended::Failed(Problem::new(Code::Internal, "the cycle panicked; the daemon's log has the place"))));
+    let Some(mut run) = app.training.current.lock().clone() else { return };
+    match result {
+        Ok(()) => (run.state, run.phase) = (RunState::Succeeded, RunPhase::Done),
+        Err(Ended::Cancelled) => (run.state, run.phase) = (RunState::Cancelled, RunPhase::Done),
+        Err(Ended::Paused) => run.state = RunState::Paused,
+        Err(Ended::Failed(problem)) => {
+            app.raise("run-failed", format!("{}: {problem}", run.id));
+            (run.state, run.error) = (RunState::Failed, Some(problem.to_string()));
+        }
+    }
+    if run.state == RunState::Succeeded {
+        app.clear("run-failed");
+    }
+    if run.state.is_final() {
+        run.ended = Some(Timestamp::now());
+        let dir = encoder::run_directory(app, &run.id);
+        if let Err(error) = std::fs::remove_dir_all(&dir)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, dir = %dir.display(), "checkpoints of a finished run stay");
+        }
+    }
+    save(app, &run);
+    *app.training.current.lock() = Some(run.clone());
+    app.tell(EventKind::Run(Box::new(run)));
+}
+
+/// Goes on with a run that a stop or a crash interrupted: from its last checkpoint, with the same request and seed.
+pub fn resume(app: &Arc<App>) {
+    let newest: Option<Run> =
+        app.store.list_docs(DocKind::Run, Order::Newest, None, 1).ok().and_then(|page| page.items.into_iter().next());
+    let Some(mut run) = newest.filter(|run| !run.state.is_final()) else { return };
+    let request = app.store.get_doc(DocKind::Setting, REQUEST).ok().flatten().unwrap_or_default();
+    run.cause = RunCause::Resumed;
+    run.log.push("goes on after an interruption".to_owned());
+    let id = run.id.clone();
+    if let Err(problem) = begin(app, request, run) {
+        tracing::error!(%problem, id, "the interrupted run could not go on");
+    }
+}
+
+/// Waits for the training thread to checkpoint and end, at most so long. The daemon must be stopping.
+pub fn wait(app: &App, most: Duration) {
+    let Some(active) = app.training.active.lock().take() else { return };
+    let until = Instant::now() + most;
+    while !active.thread.is_finished() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    if active.thread.is_finished() {
+        drop(active.thread.join());
+    } else {
+        tracing::warn!("training did not end in time; it goes on from its last checkpoint at the next start");
+    }
+}
+
+/// Cancels a run in progress.
+///
+/// # Errors
+/// `not-found`, `conflict` if it has ended.
+pub fn cancel(app: &App, id: &str) -> Answer<Run> {
+    let found = run(app, id)?;
+    if found.state.is_final() {
+        return Err(Problem::new(Code::Conflict, format!("`{id}` has ended")));
+    }
+    let active = app.training.active.lock();
+    match active.as_ref() {
+        Some(active) if !active.thread.is_finished() => active.cancel.store(true, Ordering::Relaxed),
+        _ => return Err(Problem::new(Code::Conflict, format!("`{id}` is not at work"))),
+    }
+    Ok(found)
+}
+
+/// The run in progress.
+#[must_use]
+pub fn current(app: &App) -> Option<Run> {
+    app.training.current.lock().clone().filter(|run| !run.state.is_final())
+}
+
+/// Runs, newest first.
+///
+/// # Errors
+/// `bad-cursor`.
+pub fn runs(app: &App, cursor: Option<&str>, limit: usize) -> Answer<Page<Run>> {
+    let mut page: Page<Run> =
+        app.store.list_docs(DocKind::Run, Order::Newest, cursor, limit).map_err(|e| store_problem(&e))?;
+    if let Some(live) = app.training.current.lock().clone() {
+        for run in page.items.iter_mut().filter(|run| run.id == live.id) {
+            *run = live.clone();
+        }
+    }
+    Ok(page)
+}
+
+/// One run.
+///
+/// # Errors
+/// `not-found`.
+pub fn run(app: &App, id: &str) -> Answer<Run> {
+    if let Some(live) = app.training.current.lock().clone().filter(|run| run.id == id) {
+        return Ok(live);
+    }
+    let found = app.store.get_run(id).map_err(|e| store_problem(&e))?;
+    found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no run `{id}`")))
+}
+
+/// A point of the loss curve.
+fn point(step: u64, loss: f64) -> LossPoint {
+    LossPoint { step, loss }
+}
