@@ -1,7 +1,5 @@
 //! What the commands take that send, change or start something.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 use mercer_shared::ids::{InteractionId, ItemId, SessionId, UserId};
 use mercer_shared::time::Timestamp;
@@ -132,16 +130,6 @@ pub(crate) struct InteractArgs {
     /// When [default: now].
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<Timestamp>,
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct DemoArgs {
-    /// Decides everything about the simulated shop and the training run.
-    #[arg(long, default_value_t = 7)]
-    pub(crate) seed: u64,
-    /// Leave the state directory behind.
-    #[arg(long)]
-    pub(crate) keep: bool,
 }
 
 #[cfg(test)]

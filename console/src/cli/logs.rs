@@ -1,0 +1,129 @@
+//! What comes line by line: the live stream, the agent's decisions, the audit log, the export.
+
+use mercer_shared::client::Client;
+use mercer_shared::problem::exit;
+use mercer_shared::wire::{Event, EventKind};
+
+use super::args::Paging;
+use super::out::{Done, Out};
+use super::table::Table;
+use super::text::{clean, count, figure, moment, word};
+use super::{more, pages};
+
+/// `mercer events`.
+pub(crate) async fn events(client: &Client, out: &mut Out) -> Done {
+    let mut events = client.events().await?;
+    while let Some(event) = events.next().await {
+        let event = event?;
+        if out.json {
+            out.record(&event)?;
+        } else if let Some(text) = sentence(&event.kind) {
+            out.line(format!("{}  {}", moment(event.at), clean(&text)))?;
+        } else {
+            continue;
+        }
+        out.flush()?;
+        if matches!(event, Event { kind: EventKind::Stopping, .. }) {
+            break;
+        }
+    }
+    Ok(exit::OK)
+}
+
+/// An event in words; nothing for a heartbeat.
+fn sentence(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::Heartbeat => return None,
+        EventKind::Lagged { missed } => format!("lagged: {} events were left out", count(*missed)),
+        EventKind::Interactions { accepted, total } => {
+            format!("interactions: {} more, {} in all", count(*accepted), count(*total))
+        }
+        EventKind::Items { written, total } => format!("items: {} written, {} in all", count(*written), count(*total)),
+        EventKind::Erased { pseudonym } => format!("erased: a user, pseudonym {pseudonym}"),
+        EventKind::Import(progress) => {
+            format!("import {}: {}, {} lines", progress.file, word(&progress.phase), count(progress.lines))
+        }
+        EventKind::Imported(report) => format!(
+            "imported {}: {} lines, {} accepted, {} duplicates",
+            report.file,
+            count(report.lines),
+            count(report.accepted),
+            count(report.duplicates)
+        ),
+        EventKind::Run(run) => {
+            let loss = run.loss.map(|loss| format!(", loss {}", figure(loss))).unwrap_or_default();
+            format!("run {}: {}, {}, step {} of {}{loss}", run.id, word(&run.state), word(&run.phase), run.step, run.steps)
+        }
+        EventKind::Model(version) => format!("model {}: {}", version.version, word(&version.state)),
+        EventKind::Decision(decision) => {
+            format!("decision {}: {} ({}): {}", decision.seq, decision.action, decision.rule, decision.saw)
+        }
+        EventKind::Alarm(alarm) => format!("alarm {}: {}", alarm.kind, alarm.text),
+        EventKind::Stopping => "the daemon stops".to_owned(),
+    })
+}
+
+/// `mercer decisions`.
+pub(crate) async fn decisions(paging: Paging, client: &Client, out: &mut Out) -> Done {
+    let page = pages(paging.limit, async |cursor, limit| client.decisions(cursor, limit).await).await?;
+    if out.json {
+        out.document(&page)?;
+        return Ok(exit::OK);
+    }
+    let mut table = Table::new().number("#").text("when").text("rule").text("action").title("saw").text("outcome");
+    for decision in &page.items {
+        table.row([
+            decision.seq.to_string(),
+            moment(decision.at),
+            decision.rule.clone(),
+            decision.action.clone(),
+            decision.saw.clone(),
+            decision.outcome.clone().unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    if table.is_empty() {
+        out.line("nothing was decided yet")?;
+    } else {
+        table.print(out)?;
+    }
+    more(&page, out)?;
+    Ok(exit::OK)
+}
+
+/// `mercer audit`.
+pub(crate) async fn audit(paging: Paging, client: &Client, out: &mut Out) -> Done {
+    let page = pages(paging.limit, async |cursor, limit| client.audit(cursor, limit).await).await?;
+    if out.json {
+        out.document(&page)?;
+        return Ok(exit::OK);
+    }
+    let mut table = Table::new().number("#").text("when").text("who").text("action").text("target").title("detail");
+    for entry in &page.items {
+        let uid = entry.uid.map_or_else(|| "the daemon".to_owned(), |uid| format!("uid {uid}"));
+        let pid = entry.pid.map(|pid| format!(" pid {pid}")).unwrap_or_default();
+        table.row([
+            entry.seq.to_string(),
+            moment(entry.at),
+            uid + &pid,
+            entry.action.clone(),
+            entry.target.clone(),
+            entry.detail.clone(),
+        ]);
+    }
+    if table.is_empty() {
+        out.line("nothing was changed yet")?;
+    } else {
+        table.print(out)?;
+    }
+    more(&page, out)?;
+    Ok(exit::OK)
+}
+
+/// `mercer export`.
+pub(crate) async fn export(client: &Client, out: &mut Out) -> Done {
+    let mut lines = client.export().await?;
+    while let Some(line) = lines.next().await {
+        out.record(&line?)?;
+    }
+    Ok(exit::OK)
+}

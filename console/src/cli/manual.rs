@@ -1,0 +1,37 @@
+//! `mercer manual`: every command and every key, in Markdown, made from the same tables that run them.
+
+use clap::CommandFactory;
+use mercer_shared::problem::{Code, exit};
+
+use super::args::Cli;
+use super::out::{Done, Out, Stop};
+
+/// Prints the manual.
+pub(crate) fn run(out: &mut Out) -> Done {
+    let mut program = Cli::command();
+    program.build();
+    out.line("# mercer\n")?;
+    command(&mut program, out)?;
+    out.line("## Exit codes and errors\n")?;
+    out.line("| code | exit | meaning | hint |\n|---|---|---|---|")?;
+    for code in Code::ALL {
+        out.line(format!("| `{code}` | {} | {} | {} |", code.exit(), code.title(), code.hint()))?;
+    }
+    out.line("\n## Console\n")?;
+    out.line(crate::tui::manual().trim_end())?;
+    Ok(exit::OK)
+}
+
+/// One command and those below it.
+fn command(this: &mut clap::Command, out: &mut Out) -> Result<(), Stop> {
+    let name = this.get_bin_name().unwrap_or_else(|| this.get_name()).to_owned();
+    out.line(format!("## {name}\n\n```text\n{}\n```\n", this.render_long_help().to_string().trim_end()))?;
+    let below: Vec<String> =
+        this.get_subcommands().map(|sub| sub.get_name().to_owned()).filter(|name| name != "help").collect();
+    for name in below {
+        if let Some(sub) = this.find_subcommand_mut(&name) {
+            command(sub, out)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! `mercer profile USER`: what is known of a shopper, and from which events.
+
+use mercer_shared::client::Client;
+use mercer_shared::problem::exit;
+use mercer_shared::wire::{EventRef, Interest, Profile};
+
+use super::args::ProfileArgs;
+use super::out::{Done, Out, Stop};
+use super::people::agreed;
+use super::table::{Table, facts};
+use super::text::{clean, count, figure, maybe, maybe_moment, moment, word};
+
+/// Events named beside an interest.
+const NAMED: usize = 2;
+
+/// Runs the command.
+pub(crate) async fn run(args: &ProfileArgs, client: &Client, out: &mut Out) -> Done {
+    let profile = client.profile(args.user.as_str(), args.at).await?;
+    if out.json {
+        out.document(&profile)?;
+    } else {
+        print(&profile, out)?;
+    }
+    Ok(exit::OK)
+}
+
+fn print(profile: &Profile, out: &mut Out) -> Result<(), Stop> {
+    let life = &profile.lifecycle;
+    let pairs = |pairs: &mut dyn Iterator<Item = String>| {
+        let all: Vec<_> = pairs.collect();
+        if all.is_empty() { "-".to_owned() } else { all.join(", ") }
+    };
+    out.heading(&format!("{} as of {}, model {}", clean(profile.user.as_str()), moment(profile.at), profile.model))?;
+    facts(
+        out,
+        &[
+            ("stage", word(&life.stage)),
+            ("first event", maybe_moment(life.first)),
+            ("last event", maybe_moment(life.last)),
+            ("days since a purchase", maybe(life.recency_days)),
+            ("baskets", count(life.baskets)),
+            ("baskets in 30 days", maybe(life.frequency)),
+            ("spent", life.monetary.map_or_else(|| "-".to_owned(), |spent| format!("{spent:.2}"))),
+            ("events", pairs(&mut life.counts.iter().map(|(kind, number)| format!("{} {kind}", count(*number))))),
+            ("declared", pairs(&mut profile.attributes.iter().map(|(name, value)| format!("{name}={value}")))),
+            ("agreed to", agreed(profile.consent)),
+        ],
+    )?;
+    for (title, interests) in [
+        ("Categories", &profile.categories),
+        ("Brands", &profile.brands),
+        ("Price bands", &profile.price_bands),
+        ("Items", &profile.items),
+    ] {
+        interest(title, interests, out)?;
+    }
+    if !profile.recent_events.is_empty() {
+        section("Latest events", out)?;
+        let mut table = Table::new().text("when").text("what").text("item").title("title").number("value");
+        for event in &profile.recent_events {
+            table.row([
+                moment(event.at),
+                word(&event.kind),
+                event.item.as_ref().map_or_else(String::new, ToString::to_string),
+                event.title.clone().or_else(|| event.query.clone()).unwrap_or_default(),
+                event.value.map_or_else(String::new, figure),
+            ]);
+        }
+        table.print(out)?;
+    }
+    if !profile.recent_queries.is_empty() {
+        section("Latest queries", out)?;
+        for query in &profile.recent_queries {
+            out.line(format!("{}  {}", moment(query.at), clean(&query.text)))?;
+        }
+    }
+    if !profile.nearest.is_empty() {
+        section("Nearest shoppers", out)?;
+        let mut table = Table::new().text("user").number("similarity");
+        for near in &profile.nearest {
+            table.row([near.user.to_string(), figure(near.similarity)]);
+        }
+        table.print(out)?;
+    }
+    Ok(())
+}
+
+fn section(title: &str, out: &mut Out) -> Result<(), Stop> {
+    out.line("")?;
+    out.heading(title)
+}
+
+fn interest(title: &'static str, interests: &[Interest], out: &mut Out) -> Result<(), Stop> {
+    if interests.is_empty() {
+        return Ok(());
+    }
+    section(title, out)?;
+    let mut table = Table::new().number("share").number("events").title("name").text("from");
+    for one in interests {
+        let from: Vec<_> = one.from.iter().take(NAMED).map(event).collect();
+        table.row([
+            format!("{:.1} %", 100.0 * one.weight),
+            count(one.events),
+            one.name.clone(),
+            from.join("; ") + if one.from.len() > NAMED { "; ..." } else { "" },
+        ]);
+    }
+    table.print(out)
+}
+
+fn event(event: &EventRef) -> String {
+    let item = event.item.as_ref().map(|item| format!(" {item}")).unwrap_or_default();
+    format!("{}{item} {}", word(&event.kind), moment(event.at))
+}
