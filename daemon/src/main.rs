@@ -3,6 +3,7 @@
 mod commands;
 mod socket;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -85,7 +86,11 @@ fn serve(cli: Cli) -> Result<(), Problem> {
         .with_default_directive(tracing::Level::INFO.into())
         .with_env_var("MERCER_LOG")
         .from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 
     let config = settings(&cli)?;
     mercer_shared::socket::check_socket_path(&config.socket)?;

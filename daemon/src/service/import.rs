@@ -124,7 +124,14 @@ pub fn run(
         Err((_, report)) => ("import-failed", &**report),
     };
     app.publish();
-    tracing::info!(file = job.name, lines = report.lines, accepted = report.accepted, seconds = report.seconds, verb);
+    tracing::info!(
+        file = job.name,
+        dry_run = job.dry_run,
+        lines = report.lines,
+        accepted = report.accepted,
+        seconds = report.seconds,
+        "{verb}"
+    );
     app.tell(EventKind::Imported(Box::new(report.clone())));
     if !job.dry_run {
         let mut detail = format!(
