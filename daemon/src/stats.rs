@@ -33,7 +33,7 @@ impl Minute {
 
     fn per_second(&mut self, now: Instant) -> f64 {
         self.forget(now);
-        self.0.iter().map(|(_, count)| *count as f64).sum::<f64>() / MINUTE.as_secs_f64()
+        self.0.iter().fold(0.0, |sum, (_, count)| sum + *count as f64) / MINUTE.as_secs_f64()
     }
 }
 
