@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use crossterm::event::{KeyEvent, MouseEvent};
-use mercer_shared::problem::Problem;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Event, Status};
+use mercer_shared::wire::Status;
 use ratatui::layout::Rect;
 
-use super::asks::{Answer, Ask};
+use super::asks::Ask;
 use super::commands::Action;
+pub(crate) use super::messages::{Effect, Message, Remote};
+pub(crate) use super::overlays::{Confirm, Link, Notice, Overlay, Purpose};
 use super::screens::{self, ScreenId, log, models, overview, reports, search, training, users};
 use super::widgets::input::Input;
 
@@ -22,160 +22,6 @@ const SILENCE_MS: i64 = 7000;
 const NOTICE_MS: i64 = 6000;
 /// Longest wait between two attempts to reach the daemon, in milliseconds.
 const LONGEST_WAIT_MS: i64 = 4000;
-
-/// Something fetched from the daemon.
-#[derive(Debug, Clone)]
-pub(crate) struct Remote<T> {
-    /// The latest answer.
-    pub value: Option<T>,
-    /// Why the last question failed.
-    pub problem: Option<Problem>,
-    /// Whether an answer is being waited for.
-    pub loading: bool,
-}
-
-impl<T> Default for Remote<T> {
-    fn default() -> Self {
-        Self { value: None, problem: None, loading: false }
-    }
-}
-
-impl<T> Remote<T> {
-    /// Notes that it is being asked for.
-    pub(crate) fn ask(&mut self, ask: Ask) -> Effect {
-        self.loading = true;
-        Effect::Ask(ask)
-    }
-
-    /// Takes an answer or a problem. A problem leaves an earlier answer in place.
-    pub(crate) fn take(&mut self, result: Result<T, Problem>) {
-        self.loading = false;
-        match result {
-            Ok(value) => {
-                self.value = Some(value);
-                self.problem = None;
-            }
-            Err(problem) => self.problem = Some(problem),
-        }
-    }
-}
-
-/// What the world shall do.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Effect {
-    /// Ask the daemon; the answer comes as [`Message::Reply`].
-    Ask(Ask),
-    /// Open the stream of events.
-    OpenStream,
-    /// Turn the mouse on or off.
-    Mouse(bool),
-    /// Forget what the terminal shows and paint everything.
-    Repaint,
-    /// Leave.
-    Quit,
-}
-
-/// What the world tells.
-#[derive(Debug, Clone)]
-pub(crate) enum Message {
-    /// A key was pressed.
-    Key(KeyEvent),
-    /// Text was pasted.
-    Paste(String),
-    /// The mouse did something.
-    Mouse(MouseEvent),
-    /// The terminal has this many columns and rows now.
-    Resize(u16, u16),
-    /// Time passes.
-    Tick(Timestamp),
-    /// The stream of events is open.
-    StreamOpened,
-    /// The daemon tells something.
-    Event(Box<Event>),
-    /// The stream of events ended or could not be opened.
-    StreamEnded(Problem),
-    /// An answer.
-    Reply(Ask, Box<Result<Answer, Problem>>),
-}
-
-/// The line to the daemon.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Link {
-    /// Being opened.
-    Opening {
-        /// How often it was tried in vain.
-        attempt: u32,
-    },
-    /// Open.
-    Up,
-    /// Down; to be tried again.
-    Down {
-        /// How often it was tried in vain.
-        attempt: u32,
-        /// When to try again.
-        again: Timestamp,
-        /// Why.
-        problem: Problem,
-    },
-}
-
-/// A word about what just happened.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Notice {
-    /// The word.
-    pub text: String,
-    /// Whether it tells of a failure.
-    pub bad: bool,
-    /// When it goes.
-    pub until: Timestamp,
-}
-
-/// What a line of text is typed for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// A filter of the current screen.
-    Filter,
-    /// A search.
-    Query,
-    /// The id of a shopper.
-    User,
-}
-
-/// What lies over the screen and takes the keys.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) enum Overlay {
-    /// Nothing.
-    #[default]
-    None,
-    /// The keys, scrolled by so many rows.
-    Help(usize),
-    /// The palette: what was typed, and which of the commands found is selected.
-    Palette(Input, usize),
-    /// A line being typed.
-    Typing(Purpose, Input),
-    /// A question before an order is given.
-    Confirm(Confirm),
-    /// Text to read, such as a formula.
-    Text {
-        /// Its title.
-        title: String,
-        /// Its paragraphs.
-        paragraphs: Vec<String>,
-    },
-}
-
-/// A question before an order is given.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Confirm {
-    /// What is asked.
-    pub title: String,
-    /// What will happen.
-    pub lines: Vec<String>,
-    /// The order.
-    pub ask: Ask,
-    /// What Enter does, in a word.
-    pub verb: &'static str,
-}
 
 /// The state.
 #[derive(Debug)]

@@ -6,6 +6,8 @@ mod app;
 mod asks;
 mod commands;
 mod keys;
+mod messages;
+mod overlays;
 mod paint;
 mod palette;
 mod replies;
@@ -54,6 +56,11 @@ const STATUS_PATIENCE: Duration = Duration::from_secs(10);
 const STREAM_SILENCE: Duration = Duration::from_secs(60);
 /// Added to the number of a signal for the exit code, as shells do.
 const BY_SIGNAL: u8 = 128;
+
+/// The manual of the console's keys in Markdown, made from the table of commands.
+pub(crate) fn manual() -> String {
+    palette::manual()
+}
 
 /// Runs the console on this terminal until it is left; returns the exit code. Starts also when no daemon runs.
 pub(crate) fn run(socket: PathBuf) -> u8 {

@@ -29,7 +29,7 @@ pub(crate) fn rows<'a>(app: &App, model: Option<&ModelVersion>, columns: usize) 
     let marked = app.models.marked.as_ref().filter(|marked| **marked != model.version);
     let other = marked.and_then(|marked| app.models.list.value.iter().flatten().find(|m| m.version == *marked));
     match other {
-        Some(other) => side_by_side(other, model),
+        Some(other) => side_by_side(other, model, columns),
         None => single(app, model, columns),
     }
 }
@@ -174,57 +174,64 @@ fn origin<'a>(model: &ModelVersion, columns: usize) -> Vec<Line<'a>> {
 }
 
 /// Two versions, metric by metric, with the difference.
-fn side_by_side<'a>(left: &ModelVersion, right: &ModelVersion) -> Vec<Line<'a>> {
-    let row = |label: &str, a: String, b: String, note: String| {
-        Line::from(vec![
-            span(texts::pad(label, 20), theme::QUIET),
-            span(texts::pad(&a, 26), theme::PLAIN),
-            span(texts::pad(&b, 26), theme::PLAIN),
-            span(note, theme::STRONG),
-        ])
+fn side_by_side<'a>(left: &ModelVersion, right: &ModelVersion, columns: usize) -> Vec<Line<'a>> {
+    let row = |label: &str, a: String, b: String| {
+        vec![Line::styled(label.to_owned(), theme::QUIET), Line::from(a), Line::from(b)]
     };
-    let mut all = vec![
-        Line::from(vec![
-            span(texts::pad("Compare", 20), theme::STRONG),
-            span(texts::pad(&texts::clean(&left.version), 26), theme::SELECTED),
-            span(texts::pad(&texts::clean(&right.version), 26), theme::SELECTED),
-            span("difference", theme::QUIET),
-        ]),
-        row("state", texts::word(&left.state), texts::word(&right.state), String::new()),
-        row("made", texts::moment(left.created), texts::moment(right.created), String::new()),
-        row("interactions", texts::count(left.data.interactions), texts::count(right.data.interactions), String::new()),
-        row("gate", gate_word(left), gate_word(right), String::new()),
+    let mut rows = vec![
+        vec![
+            Line::styled("Compare", theme::STRONG),
+            Line::styled(texts::clean(&left.version), theme::SELECTED),
+            Line::styled(texts::clean(&right.version), theme::SELECTED),
+        ],
+        row("state", texts::word(&left.state), texts::word(&right.state)),
+        row("made", texts::moment(left.created), texts::moment(right.created)),
+        row("interactions", texts::count(left.data.interactions), texts::count(right.data.interactions)),
+        row("gate", gate_word(left), gate_word(right)),
     ];
-    let names: BTreeSet<(String, String)> =
-        left.metrics.iter().chain(&right.metrics).map(|m| (m.slice.clone(), m.name.clone())).collect();
-    let windows = |m: &ModelVersion| m.gate.as_ref().map(|gate| (gate.from, gate.to));
-    for (slice, name) in &names {
-        let find = |model: &ModelVersion| model.metrics.iter().find(|m| m.slice == *slice && m.name == *name).cloned();
+    let metrics = left.metrics.iter().chain(&right.metrics);
+    let names: BTreeSet<(&str, &str)> = metrics.map(|m| (m.slice.as_str(), m.name.as_str())).collect();
+    for (slice, name) in names {
+        let find = |model: &'_ ModelVersion| model.metrics.iter().find(|m| m.slice == slice && m.name == name).cloned();
         let (a, b) = (find(left), find(right));
-        let text = |m: &Option<MetricValue>| match m {
-            Some(m) => format!("{} ({})", texts::maybe(m.value), texts::interval(m.low, m.high)),
-            None => "–".to_owned(),
-        };
-        let difference = match (a.as_ref().and_then(|m| m.value), b.as_ref().and_then(|m| m.value)) {
-            (Some(a), Some(b)) => texts::signed(b - a),
-            _ => String::new(),
-        };
-        all.push(row(&texts::clean(&format!("{name} {slice}")), text(&a), text(&b), difference));
+        let text = |m: &Option<MetricValue>| m.as_ref().map_or_else(|| "–".to_owned(), |m| texts::maybe(m.value));
+        let mut cells = row(&texts::clean(&format!("{name} {slice}")), text(&a), text(&b));
+        cells.push(match (a.as_ref().and_then(|m| m.value), b.as_ref().and_then(|m| m.value)) {
+            (Some(a), Some(b)) => Line::styled(texts::signed(b - a), theme::STRONG),
+            _ => Line::default(),
+        });
+        for metric in [&a, &b] {
+            cells.push(Line::styled(
+                metric.as_ref().map_or_else(String::new, |m| texts::interval(m.low, m.high)),
+                theme::QUIET,
+            ));
+        }
+        rows.push(cells);
     }
-    if windows(left) != windows(right) {
-        all.push(Line::styled("They were measured on different windows: the differences are no test.", theme::WARN));
-    }
-    let sources: BTreeSet<(String, String)> = [left, right]
-        .iter()
-        .flat_map(|m| m.blend.iter().flat_map(|(head, w)| w.keys().map(move |s| (head.clone(), s.clone()))))
-        .collect();
+    let weighted = [left, right].into_iter().flat_map(|m| m.blend.iter());
+    let sources: BTreeSet<(&str, &str)> =
+        weighted.flat_map(|(head, weights)| weights.keys().map(|source| (head.as_str(), source.as_str()))).collect();
     for (head, source) in sources {
         let weight = |m: &ModelVersion| {
-            m.blend.get(&head).and_then(|w| w.get(&source)).map_or_else(|| "–".to_owned(), |w| format!("{w:.3}"))
+            m.blend.get(head).and_then(|w| w.get(source)).map_or_else(|| "–".to_owned(), |w| format!("{w:.3}"))
         };
-        all.push(row(&texts::clean(&format!("{head} {source}")), weight(left), weight(right), String::new()));
+        rows.push(row(&texts::clean(&format!("weight of {source}, {head}")), weight(left), weight(right)));
     }
+    let shape = [
+        text("", 0),
+        number("", 0),
+        number("", 0),
+        number("difference", 0),
+        number("95 % of the first", 1),
+        number("95 % of the second", 2),
+    ];
+    let mut all = Table { columns: &shape, rows, selected: None, focused: false }.lines(columns);
     all.push(Line::default());
+    let window = |m: &ModelVersion| m.gate.as_ref().map(|gate| (gate.from, gate.to));
+    if window(left) != window(right) {
+        let text = "They were measured on different windows: the differences are no test.";
+        all.extend(texts::wrap(text, columns).into_iter().map(|line| Line::styled(line, theme::WARN)));
+    }
     all.push(Line::styled("esc ends the comparison", theme::QUIET));
     all
 }

@@ -196,12 +196,12 @@ pub(crate) fn view(app: &App, area: Rect, buf: &mut Buffer) {
 
 fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
     let columns = [
-        wide("number", 14),
+        wide("number", 26),
         number("value", 0),
         number("95 % interval", 1),
         Column { title: "", right: false, min: WHISKER, grows: false, drop: 5 },
-        number("n", 3),
-        number("popular", 4),
+        number("n", 4),
+        number("popular", 3),
         text("verdict", 2),
     ];
     let rows = rows(report).into_iter().map(|row| match row {

@@ -31,6 +31,34 @@ fn every_screen_looks_as_stored() {
 }
 
 #[test]
+fn inner_tabs_look_as_stored() {
+    for (columns, lines) in [(80, 24), (200, 50)] {
+        let mut app = filled(columns, lines);
+        keys(&mut app, "2");
+        press(&mut app, KeyCode::Tab);
+        compare(&format!("users-list-{columns}x{lines}"), &shown(&app));
+        keys(&mut app, "6");
+        press(&mut app, KeyCode::Tab);
+        compare(&format!("diversity-{columns}x{lines}"), &shown(&app));
+        press(&mut app, KeyCode::Tab);
+        compare(&format!("fairness-{columns}x{lines}"), &shown(&app));
+        keys(&mut app, "5cj");
+        app.notice = None;
+        compare(&format!("models-compare-{columns}x{lines}"), &shown(&app));
+        keys(&mut app, "3");
+        press(&mut app, KeyCode::Enter);
+        let ask = crate::tui::asks::Ask::Related(app.search.related_to.clone().unwrap());
+        let answer = crate::tui::asks::Answer::List(Box::new(super::fixtures::list()));
+        super::fixtures::reply(&mut app, ask, answer);
+        compare(&format!("search-related-{columns}x{lines}"), &shown(&app));
+    }
+    let mut app = filled(80, 24);
+    keys(&mut app, "2");
+    press(&mut app, KeyCode::Esc);
+    compare("users-found-80x24", &shown(&app));
+}
+
+#[test]
 fn overlays_and_first_start_look_as_stored() {
     let mut app = filled(80, 24);
     keys(&mut app, "5:ro");
