@@ -3,20 +3,25 @@
 //! A version is a directory `$STATE/models/vNNNNNN` that never changes (adapter, ranker, blend) and a document in the store whose
 //! state and pin do. Exactly one version serves.
 
+mod encoders;
+mod versions;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority, registry};
+use mercer_learn::{Adapter, Base, Learned, fingerprint};
+use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority};
 use mercer_rank::{BlendWeights, Ranker};
 use mercer_search::passage_text;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{
-    AddEncoder, DataSnapshot, EncoderInfo, EncoderRef, EventKind, ModelState, ModelVersion, Page,
-};
+use mercer_shared::wire::{DataSnapshot, EncoderRef, EventKind, Item, ModelState, ModelVersion, Page};
 use mercer_store::{DocKind, Order, Store};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+
+pub use encoders::{active_encoder, add_encoder, base, encoders};
+pub use versions::{Parts, draft, prune, write};
 
 use super::Answer;
 use crate::app::{App, model_problem, store_problem};
@@ -28,6 +33,10 @@ pub const ADAPTER: &str = "adapter.safetensors";
 pub const RANKER: &str = "ranker.json";
 /// File of fitted blend weights.
 pub const BLEND: &str = "blend.json";
+/// File of the ranker that the gate judged: trained on nothing later than the gate's cut-off.
+pub const JUDGED: &str = "judged.json";
+/// Items embedded between two looks at the caller's wishes.
+const SLICE: usize = 512;
 /// Most versions that are listed; far more than are ever kept.
 const LISTED: usize = 10_000;
 
@@ -39,7 +48,6 @@ struct Chain {
 }
 
 const CHAIN: &str = "model-chain";
-const ACTIVE_ENCODER: &str = "active-encoder";
 
 /// Directory of a version.
 #[must_use]
@@ -59,44 +67,32 @@ fn put_chain(store: &Store, chain: &Chain) -> Answer<()> {
     store.put_doc(DocKind::Setting, CHAIN, chain).map_err(|e| store_problem(&e))
 }
 
-/// Name of the encoder that new versions are built on.
+/// The adapter of a version; none where it serves its base as it is.
 ///
 /// # Errors
-/// The store's.
-pub fn active_encoder(store: &Store) -> Answer<String> {
-    let chosen: Option<String> = store.get_doc(DocKind::Setting, ACTIVE_ENCODER).map_err(|e| store_problem(&e))?;
-    chosen.map_or_else(|| embedded().map(|checkpoint| checkpoint.identity.name), Ok)
+/// `internal` for a file that is not the one the version was made with.
+pub fn adapter(state: &Path, meta: &ModelVersion) -> Answer<Option<Adapter>> {
+    let Some(digest) = &meta.encoder.adapter else { return Ok(None) };
+    let path = directory(state, &meta.version).join(ADAPTER);
+    let damaged = |why: &dyn std::fmt::Display| Problem::new(Code::Internal, format!("{}: {why}", path.display()));
+    let bytes = std::fs::read(&path).map_err(|e| damaged(&e))?;
+    if blake3::hash(&bytes).to_hex().as_str() != digest {
+        return Err(damaged(&"the checksum is not that of the version"));
+    }
+    Adapter::from_bytes(&bytes, &path, &mercer_model::device::pick()).map(Some).map_err(|e| damaged(&e))
 }
 
-fn embedded() -> Answer<Checkpoint> {
-    mercer_model::embedded::load().map_err(|error| internal(&error))
-}
-
-/// The base checkpoint of a name: the embedded one or one under `$STATE/encoders`.
+/// A checkpoint with an adapter added in.
 ///
 /// # Errors
-/// `bad-encoder` if it is gone or damaged.
-pub fn base(state: &Path, name: &str) -> Answer<Checkpoint> {
-    let own = embedded()?;
-    if own.identity.name == name {
-        return Ok(own);
+/// `internal` if it was made for another base.
+pub fn merged(base: &Checkpoint, adapter: Adapter) -> Answer<Checkpoint> {
+    let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    if adapter.meta.base != fingerprint(of_base).map_err(|e| internal(&e))? {
+        return Err(Problem::new(Code::Internal, "the adapter was made for other weights of the base"));
     }
-    for dir in installed(state) {
-        if let Ok(checkpoint) = Checkpoint::load(&dir)
-            && checkpoint.identity.name == name
-        {
-            return Ok(checkpoint);
-        }
-    }
-    Err(Problem::new(Code::BadEncoder, format!("the encoder `{name}` is not installed any more")))
-}
-
-fn installed(state: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(state.join("encoders")) else { return Vec::new() };
-    let mut dirs: Vec<PathBuf> =
-        entries.flatten().map(|e| e.path()).filter(|p| p.is_dir() && p.join("config.json").exists()).collect();
-    dirs.sort();
-    dirs
+    let changed = Learned::Adapter(adapter).changed(&base.tensors).map_err(|e| internal(&e))?;
+    base.with_tensors(&base.identity.name, changed).map_err(|e| internal(&e))
 }
 
 /// Reads a version from its directory.
@@ -105,19 +101,10 @@ fn installed(state: &Path) -> Vec<PathBuf> {
 /// `bad-encoder` for its base, `internal` for a damaged file.
 pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     let dir = directory(state, &meta.version);
-    let checkpoint = base(state, &meta.encoder.name)?;
-    let adapter = dir.join(ADAPTER);
-    let checkpoint = if adapter.exists() {
-        // The device of the base: its tensors stay on the CPU.
-        let Some(device) = checkpoint.tensors.values().next().map(|tensor| tensor.device().clone()) else {
-            return Err(Problem::new(Code::BadEncoder, format!("{} has no weights", meta.encoder.name)));
-        };
-        let adapter = mercer_learn::Adapter::load(&adapter, &device);
-        let adapter = adapter.map_err(|error| internal(&error))?;
-        let changed = mercer_learn::Learned::Adapter(adapter).changed(&checkpoint.tensors).map_err(|e| internal(&e))?;
-        checkpoint.with_tensors(&meta.encoder.name, changed).map_err(|e| internal(&e))?
-    } else {
-        checkpoint
+    let base = base(state, &meta.encoder.name, &meta.encoder.sha256)?;
+    let checkpoint = match adapter(state, &meta)? {
+        Some(adapter) => merged(&base, adapter)?,
+        None => base,
     };
     let encoder = BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?;
     Ok(Model {
@@ -126,6 +113,14 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
         ranker: read_json::<Ranker>(&dir.join(RANKER))?.map(Arc::new),
         meta,
     })
+}
+
+/// The ranker that the gate judged, for reports on windows that the serving one has seen.
+///
+/// # Errors
+/// `internal` for a damaged file.
+pub fn judged_ranker(state: &Path, version: &str) -> Answer<Option<Ranker>> {
+    read_json(&directory(state, version).join(JUDGED))
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Answer<Option<T>> {
@@ -139,58 +134,43 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Answer<Option<T>> {
 }
 
 /// The version that serves; the first one, which nothing was learned for, where there is none yet. Directories that no document
-/// names are left from an interruption and go.
+/// names are left from an interruption and go; states that an interrupted promotion left are put right.
 ///
 /// # Errors
 /// What keeps it from being loaded.
 pub fn load_serving(store: &Store, state: &Path) -> Answer<Arc<Model>> {
-    if let Ok(entries) = std::fs::read_dir(state.join("models")) {
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if store.get_model(&name).map_err(|e| store_problem(&e))?.is_none()
-                && let Err(error) = std::fs::remove_dir_all(entry.path())
-            {
-                tracing::warn!(%error, name, "a half-written version stays");
-            }
-        }
-    }
+    versions::sweep(store, state)?;
     if let Some(version) = chain(store)?.promoted.last()
         && let Some(meta) = store.get_model(version).map_err(|e| store_problem(&e))?
     {
         return load(state, meta).map(Arc::new);
     }
-    let checkpoint = base(state, &active_encoder(store)?)?;
-    let encoder = BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?;
+    let (name, sha256) = active_encoder(store)?;
+    let encoder = BertEncoder::on_best_device(base(state, &name, &sha256)?).map_err(|e| model_problem(&e))?;
     let now = Timestamp::now();
-    let number = store.next_number(DocKind::Model).map_err(|e| store_problem(&e))?;
-    let meta = ModelVersion {
-        version: format!("v{number:06}"),
+    let draft = ModelVersion {
         state: ModelState::Serving,
-        pinned: false,
-        parent: None,
-        created: now,
         promoted: Some(now),
-        run: None,
-        encoder: encoder_ref(&encoder, None),
-        blend: Default::default(),
-        metrics: Vec::new(),
-        gate: None,
+        encoder: encoder_ref(encoder.checkpoint(), None),
         data: DataSnapshot { consent_rule: "nothing was learned from any shopper".to_owned(), ..DataSnapshot::default() },
-        seed: 0,
-        code_version: env!("CARGO_PKG_VERSION").to_owned(),
-        bytes: 0,
+        ..versions::draft(now)
     };
-    std::fs::create_dir_all(directory(state, &meta.version)).map_err(|e| internal(&e))?;
-    store.put_model(&meta).map_err(|e| store_problem(&e))?;
-    put_chain(store, &Chain { promoted: vec![meta.version.clone()] })?;
-    Ok(Arc::new(Model { meta, encoder: Arc::new(encoder), blend: None, ranker: None }))
+    let base_version = encoder.identity().version.clone();
+    let model = versions::write(store, state, draft, Arc::new(encoder), &base_version, &versions::Parts::default())?;
+    put_chain(store, &Chain { promoted: vec![model.meta.version.clone()] })?;
+    Ok(Arc::new(model))
 }
 
-/// How a version names its encoder.
+/// How a version names its encoder: by its base and the adapter's hash.
 #[must_use]
-pub fn encoder_ref(encoder: &BertEncoder, adapter: Option<String>) -> EncoderRef {
-    let identity = encoder.identity();
-    EncoderRef { name: identity.name.clone(), sha256: identity.sha256.clone(), adapter, dim: encoder.dim() as u32 }
+pub fn encoder_ref(base: &Checkpoint, adapter: Option<String>) -> EncoderRef {
+    let identity = &base.identity;
+    EncoderRef {
+        name: identity.name.clone(),
+        sha256: identity.sha256.clone(),
+        adapter,
+        dim: base.config.hidden_size as u32,
+    }
 }
 
 /// All versions, newest first.
@@ -218,14 +198,35 @@ pub fn saw(app: &App, first: Option<u64>) -> Vec<String> {
     models.into_iter().filter(|model| model.data.cursor >= first).map(|model| model.version).collect()
 }
 
-/// Embeds the catalogue with an encoder; vectors that are known cost a look-up.
+/// The catalogue under an encoder, and the items as they were when they were embedded.
+pub struct Embedded {
+    items: imbl::Vector<Arc<Item>>,
+    /// Vectors by dense number.
+    pub rows: FxHashMap<u32, Arc<[f32]>>,
+}
+
+/// Embeds the catalogue with an encoder; vectors that are known cost a look-up. `look` hears how many items are done.
 ///
 /// # Errors
-/// The model thread's.
-pub fn embed_catalogue(app: &App, encoder: &Arc<BertEncoder>) -> Answer<FxHashMap<u32, Arc<[f32]>>> {
-    let texts: Vec<String> = app.view().items.iter().map(|item| passage_text(item)).collect();
-    let rows = app.vectors.embed(&app.model, encoder, &texts, Priority::Background).map_err(|e| model_problem(&e))?;
-    Ok((0..).zip(rows).collect())
+/// The model thread's, and what `look` returns.
+pub fn embed_catalogue<E: From<Problem>>(
+    app: &App,
+    encoder: &Arc<BertEncoder>,
+    mut look: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Embedded, E> {
+    let items = app.view().items.clone();
+    let mut rows = FxHashMap::default();
+    let numbered: Vec<(u32, String)> = (0..).zip(items.iter().map(|item| passage_text(item))).collect();
+    for slice in numbered.chunks(SLICE) {
+        let texts: Vec<String> = slice.iter().map(|(_, text)| text.clone()).collect();
+        let vectors = app
+            .vectors
+            .embed(&app.model, encoder, &texts, Priority::Background)
+            .map_err(|error| E::from(model_problem(&error)))?;
+        rows.extend(slice.iter().map(|(number, _)| *number).zip(vectors));
+        look(rows.len())?;
+    }
+    Ok(Embedded { items, rows })
 }
 
 /// Puts a version in service: loaded and its catalogue embedded aside, then swapped in at once. Lists in flight keep the version
@@ -239,15 +240,15 @@ pub fn promote(app: &App, version: &str) -> Answer<ModelVersion> {
         return Err(Problem::new(Code::Conflict, format!("`{version}` serves already")));
     }
     let model = load(&app.config.state, meta)?;
-    let vectors = embed_catalogue(app, &model.encoder)?;
-    install(app, model, &vectors)
+    let embedded = embed_catalogue(app, &model.encoder, |_| Answer::Ok(()))?;
+    install(app, model, &embedded)
 }
 
 /// Swaps a loaded model in and writes down that it serves.
 ///
 /// # Errors
 /// The store's.
-pub fn install(app: &App, model: Model, vectors: &FxHashMap<u32, Arc<[f32]>>) -> Answer<ModelVersion> {
+pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVersion> {
     static ONE_AT_A_TIME: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
     let _one = ONE_AT_A_TIME.lock();
     app.writable()?;
@@ -269,7 +270,15 @@ pub fn install(app: &App, model: Model, vectors: &FxHashMap<u32, Arc<[f32]>>) ->
         app.tell(EventKind::Model(Box::new(old)));
     }
     let encoder = Arc::clone(&model.encoder) as Arc<dyn Encoder>;
-    app.world.lock().set_model(Arc::new(model), Some(vectors));
+    {
+        let mut world = app.world.lock();
+        world.set_model(Arc::new(model), Some(&embedded.rows));
+        // What changed since it was embedded must be embedded again; what is newer the world has put on its list itself.
+        let now = &world.view().items;
+        let changed = (0..).zip(embedded.items.iter().zip(now)).filter(|(_, (then, now))| !Arc::ptr_eq(then, now));
+        let changed: Vec<u32> = changed.map(|(number, _)| number).collect();
+        world.put_back(changed);
+    }
     app.model.replace(encoder);
     app.publish();
     tracing::info!(version = meta.version, "serves");
@@ -305,92 +314,4 @@ pub fn pin(app: &App, version: &str, pinned: bool) -> Answer<ModelVersion> {
     app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
     app.tell(EventKind::Model(Box::new(meta.clone())));
     Ok(meta)
-}
-
-/// Deletes the oldest versions beyond the number that is kept; the serving one, those that can be rolled back to within that
-/// number, and pinned ones stay.
-pub fn prune(app: &App) {
-    let Ok(page) = list(app) else { return };
-    let keep = app.config.train.keep_versions;
-    let rest = page.items.iter().filter(|m| m.state != ModelState::Serving && !m.pinned);
-    for old in rest.skip(keep) {
-        let gone = app.store.remove_doc(DocKind::Model, &old.version);
-        let dir = directory(&app.config.state, &old.version);
-        if let Err(error) = gone {
-            tracing::warn!(%error, version = old.version, "an old version stays");
-        } else if let Err(error) = std::fs::remove_dir_all(&dir)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, version = old.version, "the directory of an old version stays");
-        }
-        if let Ok(mut chain) = chain(&app.store) {
-            chain.promoted.retain(|version| *version != old.version);
-            if let Err(problem) = put_chain(&app.store, &chain) {
-                tracing::warn!(%problem, "the chain of versions could not be written");
-            }
-        }
-    }
-}
-
-fn info(checkpoint: &Checkpoint, active: &str, embedded: bool, bytes: u64) -> EncoderInfo {
-    EncoderInfo {
-        name: checkpoint.identity.name.clone(),
-        sha256: checkpoint.identity.sha256.clone(),
-        dim: checkpoint.config.hidden_size as u32,
-        layers: checkpoint.config.num_hidden_layers as u32,
-        vocabulary: checkpoint.config.vocab_size as u32,
-        bytes,
-        active: checkpoint.identity.name == active,
-        embedded,
-    }
-}
-
-fn bytes_of(dir: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    entries.flatten().filter_map(|entry| entry.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
-}
-
-/// Installed encoders, the embedded one first.
-///
-/// # Errors
-/// The store's.
-pub fn encoders(app: &App) -> Answer<Vec<EncoderInfo>> {
-    let active = active_encoder(&app.store)?;
-    let mut list = vec![info(&embedded()?, &active, true, mercer_model::embedded::BYTES.len() as u64)];
-    for dir in installed(&app.config.state) {
-        match Checkpoint::load(&dir) {
-            Ok(checkpoint) => list.push(info(&checkpoint, &active, false, bytes_of(&dir))),
-            Err(error) => tracing::warn!(%error, dir = %dir.display(), "an installed encoder cannot be read"),
-        }
-    }
-    Ok(list)
-}
-
-/// Checks an encoder, installs it, and makes it the base of new versions if asked.
-///
-/// # Errors
-/// `bad-encoder` with the file and what is wrong with it, `download-failed`.
-pub fn add_encoder(app: &App, request: &AddEncoder) -> Answer<EncoderInfo> {
-    app.writable()?;
-    let root = app.config.state.join("encoders");
-    std::fs::create_dir_all(&root).map_err(|e| internal(&e))?;
-    let source = Path::new(&request.source);
-    let bad = |error: mercer_model::ModelError| Problem::new(Code::BadEncoder, error.to_string());
-    let added = if source.is_absolute() {
-        registry::add_from_dir(source, &root).map_err(bad)?
-    } else {
-        let cached = registry::hub_cache().and_then(|cache| registry::find_in_cache(&request.source, &cache));
-        match cached {
-            Some(dir) => registry::add_from_dir(&dir, &root).map_err(bad)?,
-            None => registry::download(&request.source, &registry::endpoint(), &root)
-                .map_err(|error| Problem::new(Code::DownloadFailed, error.to_string()))?,
-        }
-    };
-    let checkpoint = Checkpoint::load(&added.dir).map_err(bad)?;
-    if request.activate {
-        app.store
-            .put_doc(DocKind::Setting, ACTIVE_ENCODER, &checkpoint.identity.name)
-            .map_err(|e| store_problem(&e))?;
-    }
-    Ok(info(&checkpoint, &active_encoder(&app.store)?, false, bytes_of(&added.dir)))
 }

@@ -1,20 +1,21 @@
 //! Reports on the serving model: lists for everybody who came back in the last window, made as of its beginning, and what they
 //! are worth. The arithmetic is that of `mercer-reports`.
 
+mod diversity;
+mod fairness;
+
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, Memory, MemoryOptions, Mode, Request, Snapshot};
-use mercer_reports::{GroupOptions, group_report};
-use mercer_search::passage_text;
+use mercer_rank::{BlendWeights, Mode, Ranker, Request, Snapshot};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{GroupRow, GroupTable, Report, ReportKind, ReportRow, Verdict};
+use mercer_shared::wire::{Report, ReportKind, ReportRow};
+use mercer_store::DocKind;
 use parking_lot::Mutex;
 
 use super::evaluation::{Lists, evaluate, window};
-use super::recommend::Scorer;
 use super::{Answer, models};
-use crate::app::{App, model_problem};
+use crate::app::{App, store_problem};
 use crate::world::View;
 
 /// Length of the lists that are judged.
@@ -23,32 +24,50 @@ const K: usize = 10;
 const REPLICATES: usize = 2_000;
 /// Seed of intervals and permutations.
 const SEED: u64 = 7;
-/// Shoppers with at most this many earlier events count as new.
-const NEW_EVENTS: usize = 5;
 
 type Key = (ReportKind, String, usize);
 
-/// The last report of each kind, by model version and size of the log.
+/// Reports that are kept in memory.
+const MOST_KEPT: usize = 12;
+
+/// The last reports by kind, model version and size of the log.
 static KEPT: Mutex<Vec<(Key, Report)>> = Mutex::new(Vec::new());
 
-/// A report on the serving model; a version that does not serve is loaded aside for it.
+/// A report on the serving model; a version that does not serve is loaded aside for it. Each report is kept in the store too.
 ///
 /// # Errors
 /// `not-found` for an unknown version.
 pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Report> {
     let mut view = (*app.view()).clone();
     if let Some(version) = version.filter(|version| *version != view.model.meta.version) {
-        view.model = Arc::new(models::load(&app.config.state, models::show(app, version)?)?);
+        let meta = models::show(app, version)?;
+        let model = models::load(&app.config.state, meta)?;
+        let embedded = models::embed_catalogue(app, &model.encoder, |_| Answer::Ok(()))?;
+        view.rank.catalogue.set_vectors(Some(vectors(&model, embedded.rows)?));
+        view.model = Arc::new(model);
     }
     let key = (kind, view.model.meta.version.clone(), view.rank.log.len());
     if let Some((_, report)) = KEPT.lock().iter().find(|(known, _)| *known == key) {
         return Ok(report.clone());
     }
     let report = compute(app, kind, &view)?;
+    let name = format!("{}-{}", kind.as_str(), report.model);
+    app.store.put_doc(DocKind::Report, &name, &report).map_err(|e| store_problem(&e))?;
     let mut kept = KEPT.lock();
-    kept.retain(|((known, ..), _)| *known != kind);
+    kept.retain(|((known, model, _), _)| *known != kind || *model != report.model);
+    if kept.len() >= MOST_KEPT {
+        kept.remove(0);
+    }
     kept.push((key, report.clone()));
     Ok(report)
+}
+
+fn vectors(model: &crate::world::Model, rows: rustc_hash::FxHashMap<u32, Arc<[f32]>>) -> Answer<mercer_rank::Vectors> {
+    let mut vectors = mercer_rank::Vectors::new(mercer_model::Encoder::dim(&*model.encoder));
+    for (number, row) in rows {
+        vectors.set(number, row).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    }
+    Ok(vectors)
 }
 
 fn stamp(at: i64) -> Timestamp {
@@ -73,20 +92,17 @@ fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
         return Ok(report);
     };
     (report.from, report.to) = (Some(stamp(from)), Some(stamp(to)));
-    let memory = Arc::new(Memory::fit(&log, &view.rank.catalogue, from, &MemoryOptions::default()));
+    let memory = app.moments.at(view, from);
     let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), memory };
-    let scorer = Scorer::new(view, &snapshot, from);
-    if view.model.ranker.is_some() && view.model.meta.data.to.is_some_and(|to| to.millis() > from) {
-        report.notes.push(
-            "the serving ranker was trained on this window too, so the untrained blend is judged here; the gate's numbers of the version are those of its own ranker".to_owned(),
-        );
-    }
+    let (ranker, weights) = speaker(app, view, &snapshot, from, &mut report)?;
     let popularity = BlendWeights::popularity();
     let lists = |mode: Mode, baseline: bool| -> Answer<Lists> {
-        evaluate(&snapshot, from, to, mode, K, |whom, r: &Request<'_>| {
-            if baseline { mercer_rank::recommend(&snapshot, whom, from, r) } else { scorer.list(&snapshot, whom, from, r) }
-        }, if baseline { &popularity } else { scorer.weights() })
-        .map_err(|error| Problem::new(Code::Internal, error.to_string()))
+        let list = |whom: mercer_rank::For<'_>, r: &Request<'_>| match ranker.as_deref().filter(|_| !baseline) {
+            Some(ranker) => ranker.recommend(&snapshot, whom, from, r),
+            None => mercer_rank::recommend(&snapshot, whom, from, r),
+        };
+        evaluate(&snapshot, from, to, mode, K, list, if baseline { &popularity } else { &weights })
+            .map_err(|error| Problem::new(Code::Internal, error.to_string()))
     };
     let any = lists(Mode::All, false)?;
     let base = lists(Mode::All, true)?;
@@ -109,10 +125,35 @@ fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
                 }
             }
         }
-        ReportKind::Diversity => diversity(app, view, &snapshot, &any, &base, &mut report)?,
-        ReportKind::Fairness => fairness(view, &snapshot, from, &any, &mut report),
+        ReportKind::Diversity => diversity::rows(app, view, &snapshot, (&any, &base), &mut report)?,
+        ReportKind::Fairness => fairness::tables(view, &snapshot, from, &any, &mut report),
     }
     Ok(report)
+}
+
+/// What of a version may speak about a window that begins at `from`: its ranker where that has seen nothing of the window, else
+/// the one that the gate judged, else the blend.
+fn speaker(
+    app: &App,
+    view: &View,
+    snapshot: &Snapshot,
+    from: i64,
+    report: &mut Report,
+) -> Answer<(Option<Arc<Ranker>>, BlendWeights)> {
+    let (model, meta) = (&view.model, &view.model.meta);
+    let rule = || BlendWeights::for_memory(&snapshot.memory);
+    if meta.data.to.is_none_or(|to| to.millis() <= from) {
+        return Ok((model.ranker.clone(), model.blend.clone().unwrap_or_else(rule)));
+    }
+    let judged = match &meta.gate {
+        Some(gate) if gate.from.millis() <= from => models::judged_ranker(&app.config.state, &meta.version)?,
+        _ => None,
+    };
+    report.notes.push(match &judged {
+        Some(_) => "the version has learned from this window too, so its ranker as the gate judged it speaks, which has not".to_owned(),
+        None => "the version has learned from this window too, so the blend that needs no training is judged".to_owned(),
+    });
+    Ok((judged.map(Arc::new), rule()))
 }
 
 type PerUser = fn(&Lists, usize) -> f64;
@@ -130,7 +171,7 @@ fn interval_row(name: &str, label: &str, values: &[f64], popular: &[f64], formul
             row.value = Some(mean);
             (row.low, row.high) = (Some(interval.low), Some(interval.high));
         }
-        Err(reason) => row.undefined = Some(format!("{reason:?}")),
+        Err(reason) => row.undefined = Some(reason.to_string()),
     }
     row.baseline = (!popular.is_empty()).then(|| popular.iter().sum::<f64>() / popular.len() as f64);
     row
@@ -148,144 +189,5 @@ fn plain_row(name: &str, label: &str, value: Option<f64>, n: usize, formula: &st
         baseline: None,
         formula: formula.to_owned(),
         verdict: None,
-    }
-}
-
-fn diversity(
-    app: &App,
-    view: &View,
-    snapshot: &Snapshot,
-    mine: &Lists,
-    popular: &Lists,
-    report: &mut Report,
-) -> Answer<()> {
-    use mercer_reports::diversity as d;
-    let catalogue = view.items.len();
-    let eligible = view.rank.catalogue.iter().filter(|facts| !facts.hidden).count();
-    let purchases: Vec<f64> = (0..catalogue as u32).map(|i| snapshot.memory.stats(i).map_or(0.0, |s| f64::from(s.count))).collect();
-    // The ruler is the base encoder, never the model under test, or tuning would move the ruler (METRICS.md section 3).
-    let ruler = Arc::new(
-        mercer_model::BertEncoder::on_best_device(models::base(&app.config.state, &view.model.meta.encoder.name)?)
-            .map_err(|e| model_problem(&e))?,
-    );
-    let mut shown: Vec<u32> = mine.lists.iter().chain(&popular.lists).flatten().copied().collect();
-    shown.sort_unstable();
-    shown.dedup();
-    let texts: Vec<String> = shown.iter().filter_map(|&i| view.item(i)).map(|item| passage_text(item)).collect();
-    let rows = app
-        .vectors
-        .embed(&app.model, &ruler, &texts, mercer_model::Priority::Background)
-        .map_err(|e| model_problem(&e))?;
-    let vectors: rustc_hash::FxHashMap<u32, &Arc<[f32]>> = shown.iter().copied().zip(&rows).collect();
-    let numbers = |lists: &Lists| -> Vec<Result<f64, String>> {
-        let say = |reason: mercer_reports::Undefined| format!("{reason:?}");
-        let counts = d::counts(&lists.lists, K, catalogue).map_err(say);
-        let each = |f: &dyn Fn(&[f64]) -> Result<f64, mercer_reports::Undefined>| counts.clone().and_then(|c| f(&c).map_err(say));
-        let ild: Vec<f64> = lists
-            .lists
-            .iter()
-            .filter_map(|list| {
-                let rows: Vec<&[f32]> = list.iter().filter_map(|i| vectors.get(i)).map(|row| &***row).collect();
-                d::ild(&rows).ok()
-            })
-            .collect();
-        let tail = d::tail_membership(&purchases, 0.8).map_err(say);
-        vec![
-            each(&|c| Ok(c.iter().filter(|n| **n > 0.0).count() as f64 / eligible.max(1) as f64)),
-            each(&|c| d::gini(c)),
-            each(&|c| d::effective_items(c)),
-            if ild.is_empty() { Err("no list of two items".to_owned()) } else { Ok(ild.iter().sum::<f64>() / ild.len() as f64) },
-            tail.and_then(|tail| counts.clone().and_then(|c| d::tail_share(&c, &tail).map_err(say))),
-            mercer_reports::novelty::novelty(&lists.lists, &purchases).map_err(say),
-        ]
-    };
-    let labels = [
-        ("coverage@10", "share of eligible items shown to anybody", "items in at least one list / eligible items"),
-        ("gini@10", "concentration of exposure, 0 even, 1 one item", "sum (2i-n-1) c_(i) / (n sum c), zeros included"),
-        ("effective-items@10", "items that share the exposure as if evenly", "exp(-sum p ln p)"),
-        ("ild@10", "dissimilarity within a list, frozen ruler", "mean over pairs of 1 - cosine by the base encoder; mean over lists"),
-        ("long-tail-share@10", "exposure of the long tail", "tail: items beyond the smallest set with 80 % of purchases, unsold ones included"),
-        ("novelty@10", "surprise in bits", "mean -log2(n_i / N) over shown items, add-one for unsold ones"),
-    ];
-    for (((name, label, formula), value), base) in labels.into_iter().zip(numbers(mine)).zip(numbers(popular)) {
-        let mut row = plain_row(name, label, value.as_ref().ok().copied(), mine.lists.len(), formula);
-        row.undefined = value.err();
-        row.baseline = base.ok();
-        report.rows.push(row);
-    }
-    Ok(())
-}
-
-fn fairness(view: &View, snapshot: &Snapshot, from: i64, any: &Lists, report: &mut Report) {
-    let values: Vec<Option<f64>> = any.ndcg.iter().copied().map(Some).collect();
-    let mut attributes: Vec<String> = any
-        .users
-        .iter()
-        .filter_map(|&u| view.subject(u))
-        .filter(|s| s.consent.audit_attributes)
-        .flat_map(|s| s.attributes.keys().cloned())
-        .collect();
-    attributes.sort();
-    attributes.dedup();
-    let options = GroupOptions { seed: SEED, ..GroupOptions::default() };
-    let mut reports = Vec::new();
-    let mut keep = |attribute: &str, outcome: Result<mercer_reports::groups::GroupReport, mercer_reports::Undefined>| match outcome {
-        Ok(table) => reports.push(table),
-        Err(why) => report.notes.push(format!("{attribute}: no comparison, {why}")),
-    };
-    for attribute in &attributes {
-        let groups: Vec<&str> = any
-            .users
-            .iter()
-            .map(|&u| {
-                view.subject(u)
-                    .filter(|s| s.consent.audit_attributes)
-                    .and_then(|s| s.attributes.get(attribute))
-                    .map_or(mercer_reports::groups::UNKNOWN, String::as_str)
-            })
-            .collect();
-        keep(attribute, group_report(attribute, "ndcg@10", &values, &groups, &options));
-    }
-    let tenure: Vec<&str> = any
-        .users
-        .iter()
-        .map(|&u| if snapshot.log.until(u, from).len() <= NEW_EVENTS { "new" } else { "heavy" })
-        .collect();
-    keep("history", group_report("history", "ndcg@10", &values, &tenure, &options));
-    mercer_reports::groups::holm_over(&mut reports, 0.95);
-    report.groups = reports.into_iter().map(table).collect();
-    report.rows.push(interval_row("ndcg@10/repeat", "ndcg@10, any item, all users", &any.ndcg, &[], METRICS[0].1));
-    report.notes.push(format!("history: `new` has at most {NEW_EVENTS} earlier events; attributes are declared and consented, never inferred"));
-}
-
-fn table(report: mercer_reports::groups::GroupReport) -> GroupTable {
-    use mercer_reports::groups::{Display, GroupVerdict};
-    GroupTable {
-        attribute: report.attribute,
-        metric: report.metric,
-        groups: report
-            .groups
-            .into_iter()
-            .map(|row| GroupRow {
-                group: row.group,
-                // The size of a suppressed group is hidden too.
-                n: row.n.unwrap_or(0) as u64,
-                share: row.share.value.unwrap_or(0.0),
-                suppressed: matches!(row.display, Display::Suppressed),
-                mean: row.mean.value,
-                low: row.interval.as_ref().map(|i| i.low),
-                high: row.interval.as_ref().map(|i| i.high),
-            })
-            .collect(),
-        gap: report.gap.value,
-        noise_floor: report.noise_floor.value,
-        p: report.p.value,
-        p_holm: report.p_adjusted,
-        worst: report.worst,
-        verdict: match report.verdict {
-            GroupVerdict::WithinNoise => Verdict::WithinNoise,
-            GroupVerdict::AboveNoise => Verdict::AboveNoise,
-            GroupVerdict::InsufficientData => Verdict::InsufficientData,
-        },
     }
 }

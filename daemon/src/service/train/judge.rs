@@ -1,7 +1,7 @@
 //! The gate of a cycle: the candidate against the serving model and the cheap baselines, on interactions later than anything
 //! it was made from (METRICS.md section 2).
 
-use mercer_rank::{BlendWeights, For, Mode, RankError, Request, Scored, Snapshot};
+use mercer_rank::{BlendWeights, For, Mode, RankError, Ranker, Request, Snapshot};
 use mercer_reports::gate::TrialVerdict;
 use mercer_reports::{AlphaLedger, GateOptions, Opponent, Purpose, Rule, Trial, gate};
 use mercer_shared::problem::{Code, Problem};
@@ -20,48 +20,84 @@ const MARGIN: f64 = 0.005;
 /// Name of the document that keeps how much alpha was spent.
 const LEDGER: &str = "alpha-ledger";
 
-/// Something that makes lists.
-pub type Arm<'a> = dyn Fn(For<'_>, &Request<'_>) -> Result<Vec<Scored>, RankError> + Sync + 'a;
-
-/// An arm's lists for any item and for unseen ones.
-pub struct Judged {
+/// An arm's lists for any item and for unseen ones, and what its encoder finds.
+#[derive(Clone)]
+pub(super) struct Judged {
     /// Any item.
-    pub any: Lists,
+    pub(super) any: Lists,
     /// Unseen items.
-    pub unseen: Lists,
+    pub(super) unseen: Lists,
+    /// NDCG@10 of each searching shopper; empty where it was not measured.
+    pub(super) search: Vec<f64>,
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+impl Judged {
+    /// Mean of the two kinds of lists.
+    pub(super) fn lists(&self) -> f64 {
+        f64::midpoint(mean(&self.any.ndcg), mean(&self.unseen.ndcg))
+    }
+
+    /// Mean over searching shoppers.
+    pub(super) fn searches(&self) -> f64 {
+        mean(&self.search)
+    }
+}
+
+/// Whom a candidate has to beat.
+pub(super) struct Opponents<'a> {
+    /// The serving version and its lists.
+    pub(super) serving: (&'a str, &'a Judged),
+    /// Whether the candidate is the serving configuration on newer data: then it must not be worse, for it cannot be better.
+    pub(super) refresh: bool,
+    /// Cheap baselines.
+    pub(super) baselines: &'a [(&'a str, Judged)],
 }
 
 fn internal(error: &RankError) -> Problem {
     Problem::new(Code::Internal, error.to_string())
 }
 
-/// Makes and judges the lists of an arm.
-pub fn judge(snapshot: &Snapshot, window: (i64, i64), arm: &Arm<'_>, weights: &BlendWeights) -> Answer<Judged> {
-    let lists = |mode| evaluate(snapshot, window.0, window.1, mode, K, arm, weights).map_err(|e| internal(&e));
-    Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::New)? })
+/// Makes and judges the lists of an arm: its ranker's, or those of a blend, whose rule reads the log where no weights are given.
+pub(super) fn judge(
+    snapshot: &Snapshot,
+    (from, to): (i64, i64),
+    ranker: Option<&Ranker>,
+    blend: Option<&BlendWeights>,
+) -> Answer<Judged> {
+    let weights = blend.cloned().unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory));
+    let list = |whom: For<'_>, request: &Request<'_>| match ranker {
+        Some(ranker) => ranker.recommend(snapshot, whom, from, request),
+        None => mercer_rank::recommend(snapshot, whom, from, request),
+    };
+    let lists = |mode| evaluate(snapshot, from, to, mode, K, list, &weights).map_err(|e| internal(&e));
+    Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::New)?, search: Vec::new() })
 }
 
 fn some(values: &[f64]) -> Vec<Option<f64>> {
     values.iter().copied().map(Some).collect()
 }
 
-/// Decides. Each gate spends a part of the alpha that all gates of this state together may spend.
-pub fn decide(
+/// Decides. Each gate spends a part of the alpha that all gates of this state together may spend; one with too few users to
+/// decide anything spends none.
+pub(super) fn decide(
     app: &App,
     seed: u64,
     window: (i64, i64),
     candidate: &Judged,
-    serving: (&str, &Judged),
-    baselines: &[(&str, Judged)],
+    opponents: &Opponents<'_>,
 ) -> Answer<(GateReport, Vec<MetricValue>)> {
-    let mut ledger: AlphaLedger =
-        app.store.get_doc(DocKind::Setting, LEDGER).map_err(|e| store_problem(&e))?.unwrap_or_default();
-    let alpha = ledger.book();
-    app.store.put_doc(DocKind::Setting, LEDGER, &ledger).map_err(|e| store_problem(&e))?;
-    let (any, unseen) = (some(&candidate.any.ndcg), some(&candidate.unseen.ndcg));
-    let (serving_any, serving_unseen) = (some(&serving.1.any.ndcg), some(&serving.1.unseen.ndcg));
-    let others: Vec<(String, Vec<Option<f64>>)> =
-        baselines.iter().map(|(name, judged)| ((*name).to_owned(), some(&judged.any.ndcg))).collect();
+    let enough = candidate.any.users.len() >= GateOptions::default().min_users;
+    let alpha = if enough { book(app)? } else { Some(GateOptions::default().alpha) };
+    let (name, serving) = opponents.serving;
+    let (any, unseen, search) = (some(&candidate.any.ndcg), some(&candidate.unseen.ndcg), some(&candidate.search));
+    let (serving_any, serving_unseen) = (some(&serving.any.ndcg), some(&serving.unseen.ndcg));
+    let serving_search = some(&serving.search);
+    let others: Vec<(&str, Vec<Option<f64>>)> =
+        opponents.baselines.iter().map(|(name, judged)| (*name, some(&judged.any.ndcg))).collect();
     let trial = |metric: &str, purpose, opponent, rule, candidate, values| Trial {
         metric: metric.to_owned(),
         purpose,
@@ -70,14 +106,19 @@ pub fn decide(
         candidate,
         values,
     };
-    let against = || Opponent::Serving(serving.0.to_owned());
+    let against = || Opponent::Serving(name.to_owned());
     let lenient = Rule::NotWorse { margin: MARGIN };
-    let mut trials = vec![
-        trial("ndcg@10/repeat", Purpose::Primary, against(), Rule::Better, &*any, &*serving_any),
-        trial("ndcg@10/new", Purpose::Guardrail, against(), lenient, &*unseen, &*serving_unseen),
-    ];
+    let main = if opponents.refresh { lenient } else { Rule::Better };
+    let mut trials = vec![trial("ndcg@10/repeat", Purpose::Primary, against(), main, &*any, &*serving_any)];
+    if unseen.len() >= GateOptions::default().min_users {
+        trials.push(trial("ndcg@10/new", Purpose::Guardrail, against(), lenient, &*unseen, &*serving_unseen));
+    }
+    if !search.is_empty() {
+        trials.push(trial("ndcg@10/search", Purpose::Guardrail, against(), lenient, &*search, &*serving_search));
+    }
     for (name, values) in &others {
-        trials.push(trial("ndcg@10/repeat", Purpose::Guardrail, Opponent::Baseline(name.clone()), lenient, &any, values));
+        let opponent = Opponent::Baseline((*name).to_owned());
+        trials.push(trial("ndcg@10/repeat", Purpose::Guardrail, opponent, lenient, &any, values));
     }
     let options = GateOptions { alpha: alpha.unwrap_or(f64::MIN_POSITIVE), seed, ..GateOptions::default() };
     let decision = gate(&trials, &options);
@@ -87,6 +128,9 @@ pub fn decide(
         mercer_reports::gate::GateVerdict::InsufficientData => GateVerdict::InsufficientData,
     };
     let mut reason = match verdict {
+        GateVerdict::Promote if opponents.refresh => {
+            "the serving configuration on newer data, and not worse than any baseline".to_owned()
+        }
         GateVerdict::Promote => "better than the serving model, and not worse than any baseline".to_owned(),
         _ => decision.reasons.join("; "),
     };
@@ -129,23 +173,33 @@ pub fn decide(
         from: stamp(window.0),
         to: stamp(window.1),
         users: candidate.any.users.len() as u64,
-        alpha: alpha.unwrap_or(0.0),
+        alpha: alpha.filter(|_| enough).unwrap_or(0.0),
         minimum_detectable: detectable,
         comparisons,
     };
-    let metrics = [("repeat", &candidate.any), ("new", &candidate.unseen)]
+    let metrics = [("repeat", &candidate.any.ndcg), ("new", &candidate.unseen.ndcg), ("search", &candidate.search)]
         .into_iter()
-        .map(|(slice, lists)| {
-            let estimate = mercer_reports::bootstrap_mean(&lists.ndcg, 0.95, 2_000, seed).ok();
+        .filter(|(_, values)| !values.is_empty())
+        .map(|(slice, values)| {
+            let estimate = mercer_reports::bootstrap_mean(values, 0.95, 2_000, seed).ok();
             MetricValue {
                 name: "ndcg@10".to_owned(),
                 slice: slice.to_owned(),
                 value: estimate.as_ref().map(|(mean, _)| *mean),
                 low: estimate.as_ref().map(|(_, interval)| interval.low),
                 high: estimate.as_ref().map(|(_, interval)| interval.high),
-                n: lists.ndcg.len() as u64,
+                n: values.len() as u64,
             }
         })
         .collect();
     Ok((report, metrics))
+}
+
+/// The next part of alpha; `None` when nothing is left.
+fn book(app: &App) -> Answer<Option<f64>> {
+    let mut ledger: AlphaLedger =
+        app.store.get_doc(DocKind::Setting, LEDGER).map_err(|e| store_problem(&e))?.unwrap_or_default();
+    let alpha = ledger.book();
+    app.store.put_doc(DocKind::Setting, LEDGER, &ledger).map_err(|e| store_problem(&e))?;
+    Ok(alpha)
 }

@@ -2,9 +2,12 @@
 //!
 //! `cycle` is what a run does; this file is about the run itself: its document in the store, who may start it, how it ends.
 
+mod curve;
 mod cycle;
 mod encoder;
 mod judge;
+mod pairs;
+mod queries;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,21 +16,45 @@ use std::time::{Duration, Instant};
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{EventKind, LossPoint, Page, Run, RunCause, RunPhase, RunState, TrainRequest};
+use mercer_shared::wire::{EventKind, Page, Run, RunCause, RunPhase, RunState, TrainRequest};
 use mercer_store::{DocKind, Order};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use super::Answer;
 use crate::app::{App, store_problem};
 
-/// Points of a loss curve that are kept; beyond it every second one goes.
-const MAX_LOSSES: usize = 500;
 /// Shortest time between two events about a moving run.
 const TELL: Duration = Duration::from_millis(400);
 /// Shortest time between two writes of a moving run into the store, whose file grows with each.
 const SAVE: Duration = Duration::from_secs(5);
-/// Name of the document that keeps the request of the run in progress.
-const REQUEST: &str = "run-request";
+/// Name of the document that keeps the plan of the run in progress.
+const PLAN: &str = "run-plan";
+/// How much less of the processor training gets than serving (nice(2)).
+const NICE: i32 = 10;
+
+/// What a run set out to do. Written down before anything is computed, so that after a stop or a crash it does the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Plan {
+    /// The run.
+    run: String,
+    /// What was asked for.
+    request: TrainRequest,
+    /// Last sequence number of the log that is read.
+    cursor: u64,
+    /// Training sees nothing later than this moment.
+    cut: i64,
+    /// End of the evaluation window that begins at `cut`.
+    to: i64,
+    /// Moment up to which the adapter that training starts from has learned; the earliest there is without one.
+    since: i64,
+    /// The version that served.
+    parent: String,
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Ended {
+    Ended::Failed(Problem::new(Code::Internal, error.to_string()))
+}
 
 /// The run in progress.
 #[derive(Default)]
@@ -74,13 +101,6 @@ impl Control<'_> {
         let phase = run.phase;
         change(run);
         run.memory_bytes = run.memory_bytes.max(super::admin::resident_bytes());
-        if run.losses.len() > MAX_LOSSES {
-            let mut keep = false;
-            run.losses.retain(|_| {
-                keep = !keep;
-                keep
-            });
-        }
         let turned = run.phase != phase;
         let copy = run.clone();
         drop(current);
@@ -160,15 +180,16 @@ pub fn start(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<
         log: Vec::new(),
         error: None,
     };
-    begin(app, request.clone(), run)
+    let plan = Plan { run: run.id.clone(), request: request.clone(), ..Plan::default() };
+    begin(app, plan, run)
 }
 
-fn begin(app: &Arc<App>, request: TrainRequest, mut run: Run) -> Answer<Run> {
+fn begin(app: &Arc<App>, plan: Plan, mut run: Run) -> Answer<Run> {
     let mut active = app.training.active.lock();
     if active.as_ref().is_some_and(|active| !active.thread.is_finished()) {
         return Err(Problem::new(Code::TrainingRuns, "a run is in progress"));
     }
-    app.store.put_doc(DocKind::Setting, REQUEST, &request).map_err(|e| store_problem(&e))?;
+    app.store.put_doc(DocKind::Setting, PLAN, &plan).map_err(|e| store_problem(&e))?;
     (run.state, run.started) = (RunState::Running, run.started.or_else(|| Some(Timestamp::now())));
     app.store.put_run(&run).map_err(|e| store_problem(&e))?;
     *app.training.current.lock() = Some(run.clone());
@@ -177,16 +198,35 @@ fn begin(app: &Arc<App>, request: TrainRequest, mut run: Run) -> Answer<Run> {
     let (worker, flag) = (Arc::clone(app), Arc::clone(&cancel));
     let thread = std::thread::Builder::new()
         .name("training".to_owned())
-        .spawn(move || work(&worker, &request, flag))
+        .spawn(move || work(&worker, plan, flag))
         .map_err(|error| Problem::new(Code::Internal, format!("the system gives no thread: {error}")))?;
     *active = Some(Active { cancel, thread });
     Ok(run)
 }
 
-fn work(app: &App, request: &TrainRequest, cancel: Arc<AtomicBool>) {
+/// Threads of training's own: serving's parallel work never queues behind it, and the scheduler prefers serving's threads.
+fn pool() -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+    rayon::ThreadPoolBuilder::new()
+        .thread_name(|number| format!("training-{number}"))
+        .start_handler(|_| yield_to_serving())
+        .build()
+}
+
+fn yield_to_serving() {
+    // On Linux the nice value belongs to the calling thread.
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "training runs at the daemon's own priority");
+    }
+}
+
+fn work(app: &App, plan: Plan, cancel: Arc<AtomicBool>) {
     let now = Instant::now();
     let mut control = Control { app, cancel, told: now, saved: now };
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cycle::run(app, request, &mut control)));
+    yield_to_serving();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match pool() {
+        Ok(pool) => pool.install(|| cycle::run(app, plan, &mut control)),
+        Err(error) => Err(failed(&error)),
+    }));
     let result = result.unwrap_or_else(|_| Err(Ended::Failed(Problem::new(Code::Internal, "the cycle panicked; the daemon's log has the place"))));
     let Some(mut run) = app.training.current.lock().clone() else { return };
     match result {
@@ -215,17 +255,26 @@ fn work(app: &App, request: &TrainRequest, cancel: Arc<AtomicBool>) {
     app.tell(EventKind::Run(Box::new(run)));
 }
 
-/// Goes on with a run that a stop or a crash interrupted: from its last checkpoint, with the same request and seed.
+/// Goes on with a run that a stop or a crash interrupted: from its last checkpoint, with the same plan and seed. A run whose
+/// plan is lost is marked as failed.
 pub fn resume(app: &Arc<App>) {
-    let newest: Option<Run> =
-        app.store.list_docs(DocKind::Run, Order::Newest, None, 1).ok().and_then(|page| page.items.into_iter().next());
-    let Some(mut run) = newest.filter(|run| !run.state.is_final()) else { return };
-    let request = app.store.get_doc(DocKind::Setting, REQUEST).ok().flatten().unwrap_or_default();
-    run.cause = RunCause::Resumed;
-    run.log.push("goes on after an interruption".to_owned());
-    let id = run.id.clone();
-    if let Err(problem) = begin(app, request, run) {
-        tracing::error!(%problem, id, "the interrupted run could not go on");
+    let newest: Vec<Run> =
+        app.store.list_docs(DocKind::Run, Order::Newest, None, 100).map(|page| page.items).unwrap_or_default();
+    let plan: Plan = app.store.get_doc(DocKind::Setting, PLAN).ok().flatten().unwrap_or_default();
+    for mut run in newest.into_iter().filter(|run| !run.state.is_final()) {
+        let id = run.id.clone();
+        let mut why = "interrupted, and its plan is gone".to_owned();
+        if plan.run == id {
+            run.cause = RunCause::Resumed;
+            run.log.push("goes on after an interruption".to_owned());
+            match begin(app, plan.clone(), run.clone()) {
+                Ok(_) => continue,
+                Err(problem) => why = format!("interrupted, and could not go on: {problem}"),
+            }
+        }
+        tracing::error!(id, why, "a run is given up");
+        (run.state, run.phase, run.error, run.ended) = (RunState::Failed, RunPhase::Done, Some(why), Some(Timestamp::now()));
+        save(app, &run);
     }
 }
 
@@ -291,9 +340,4 @@ pub fn run(app: &App, id: &str) -> Answer<Run> {
     }
     let found = app.store.get_run(id).map_err(|e| store_problem(&e))?;
     found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no run `{id}`")))
-}
-
-/// A point of the loss curve.
-fn point(step: u64, loss: f64) -> LossPoint {
-    LossPoint { step, loss }
 }
