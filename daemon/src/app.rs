@@ -228,9 +228,8 @@ pub fn store_problem(error: &mercer_store::StoreError) -> Problem {
 #[must_use]
 pub fn model_problem(error: &mercer_model::ModelError) -> Problem {
     match error {
-        mercer_model::ModelError::Overloaded { retry_after } => {
-            Problem::new(Code::Overloaded, error.to_string()).retry_after(retry_after.as_secs_f64().ceil().max(1.0) as u32)
-        }
+        mercer_model::ModelError::Overloaded { retry_after } => Problem::new(Code::Overloaded, error.to_string())
+            .retry_after(retry_after.as_secs_f64().ceil().max(1.0) as u32),
         mercer_model::ModelError::Stopped => Problem::new(Code::Unavailable, error.to_string()),
         _ => Problem::new(Code::Internal, error.to_string()),
     }

@@ -139,7 +139,11 @@ fn submit_patiently(
     }
 }
 
-fn load(path: &Path, dim: usize, rows: &mut HashMap<Hash, Arc<[f32]>, rustc_hash::FxBuildHasher>) -> std::io::Result<File> {
+fn load(
+    path: &Path,
+    dim: usize,
+    rows: &mut HashMap<Hash, Arc<[f32]>, rustc_hash::FxBuildHasher>,
+) -> std::io::Result<File> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;

@@ -32,5 +32,7 @@ fn the_simulated_shop_is_the_same_for_the_same_seed_and_labelled() {
     assert!(first.status.success());
     let text = String::from_utf8(first.stdout).unwrap();
     assert!(text.lines().any(|line| line.contains("\"source\":\"simulated\"")));
-    assert!(text.lines().all(|line| line.starts_with("{\"item\"") || line.starts_with("{\"user\"") || line.starts_with("{\"interaction\"")));
+    assert!(text.lines().all(|line| line.starts_with("{\"item\"")
+        || line.starts_with("{\"user\"")
+        || line.starts_with("{\"interaction\"")));
 }

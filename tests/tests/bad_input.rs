@@ -13,15 +13,45 @@ fn single_documents() {
     let cases: Vec<(&str, String, u16, &str)> = vec![
         ("broken JSON", "{\"user\":".into(), 400, "broken-json"),
         ("wrong type", r#"{"user":5,"type":"view","item":"a","at":"2024-01-01T00:00:00Z"}"#.into(), 422, "wrong-type"),
-        ("unknown field", r#"{"user":"u","type":"view","item":"a","at":"2024-01-01T00:00:00Z","colour":1}"#.into(), 422, "wrong-type"),
-        ("id too long", format!(r#"{{"user":"{long}","type":"view","item":"a","at":"2024-01-01T00:00:00Z"}}"#), 422, "bad-id"),
-        ("control character", r#"{"user":"u\u0007","type":"view","item":"a","at":"2024-01-01T00:00:00Z"}"#.into(), 422, "bad-id"),
+        (
+            "unknown field",
+            r#"{"user":"u","type":"view","item":"a","at":"2024-01-01T00:00:00Z","colour":1}"#.into(),
+            422,
+            "wrong-type",
+        ),
+        (
+            "id too long",
+            format!(r#"{{"user":"{long}","type":"view","item":"a","at":"2024-01-01T00:00:00Z"}}"#),
+            422,
+            "bad-id",
+        ),
+        (
+            "control character",
+            r#"{"user":"u\u0007","type":"view","item":"a","at":"2024-01-01T00:00:00Z"}"#.into(),
+            422,
+            "bad-id",
+        ),
         ("before 1970", r#"{"user":"u","type":"view","item":"a","at":"1960-01-01T00:00:00Z"}"#.into(), 422, "bad-time"),
         ("far future", r#"{"user":"u","type":"view","item":"a","at":"2999-01-01T00:00:00Z"}"#.into(), 422, "bad-time"),
-        ("NaN", r#"{"user":"u","type":"view","item":"a","at":"2024-01-01T00:00:00Z","value":NaN}"#.into(), 422, "bad-number"),
-        ("negative", r#"{"user":"u","type":"view","item":"a","at":"2024-01-01T00:00:00Z","value":-1}"#.into(), 422, "bad-number"),
+        (
+            "NaN",
+            r#"{"user":"u","type":"view","item":"a","at":"2024-01-01T00:00:00Z","value":NaN}"#.into(),
+            422,
+            "bad-number",
+        ),
+        (
+            "negative",
+            r#"{"user":"u","type":"view","item":"a","at":"2024-01-01T00:00:00Z","value":-1}"#.into(),
+            422,
+            "bad-number",
+        ),
         ("nobody", r#"{"type":"view","item":"a","at":"2024-01-01T00:00:00Z"}"#.into(), 422, "bad-interaction"),
-        ("unknown item", r#"{"user":"u","type":"view","item":"b","at":"2024-01-01T00:00:00Z"}"#.into(), 404, "unknown-item"),
+        (
+            "unknown item",
+            r#"{"user":"u","type":"view","item":"b","at":"2024-01-01T00:00:00Z"}"#.into(),
+            404,
+            "unknown-item",
+        ),
     ];
     for (what, body, status, code) in cases {
         let (answered, problem) = daemon.http("POST", "/v1/interactions", JSON, body.as_bytes());

@@ -32,7 +32,9 @@ fn nothing_acknowledged_is_lost_or_doubled_by_a_kill() {
         let exported = daemon.mercer_ok(&["export"]);
         let kept: Vec<String> = exported
             .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["interaction"]["id"].as_str().map(str::to_owned))
+            .filter_map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).ok()?["interaction"]["id"].as_str().map(str::to_owned)
+            })
             .collect();
         let unique: BTreeSet<String> = kept.iter().cloned().collect();
         assert_eq!(unique.len(), kept.len(), "something is there twice");
@@ -95,7 +97,9 @@ fn lists_for_many_have_the_form_of_the_contract() {
     let text = daemon.mercer_ok(&arguments);
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.iter().map(|line| line["user"].as_str().unwrap().to_owned()).collect::<Vec<_>>(), ids);
-    assert!(lines.iter().all(|line| line["items"].as_array().unwrap().len() == 5 && line["items"][0]["score"].is_number()));
+    assert!(
+        lines.iter().all(|line| line["items"].as_array().unwrap().len() == 5 && line["items"][0]["score"].is_number())
+    );
 
     let queries = daemon.dir.path().join("queries.ndjson");
     std::fs::write(&queries, "{\"id\":\"q1\",\"text\":\"shoes\"}\n{\"id\":\"q2\",\"text\":\"茶\"}\n").unwrap();

@@ -132,6 +132,16 @@ pub(crate) struct InteractArgs {
     pub(crate) at: Option<Timestamp>,
 }
 
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct DemoArgs {
+    /// Decides everything about the simulated shop and the training run.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Leave the state directory behind.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,9 +60,8 @@ fn lines(file: &Path) -> Result<impl Stream<Item = Result<(u64, String), Problem
         for number in 1.. {
             let mut line = Vec::new();
             let read = reader.by_ref().take(LINE).read_until(b'\n', &mut line);
-            let bad = |what: &dyn std::fmt::Display| {
-                Problem::new(Code::BadFile, format!("{name}: line {number}: {what}"))
-            };
+            let bad =
+                |what: &dyn std::fmt::Display| Problem::new(Code::BadFile, format!("{name}: line {number}: {what}"));
             let line = match read {
                 Ok(0) => return,
                 Ok(read) if read as u64 == LINE && line.last() != Some(&b'\n') => {
@@ -100,10 +99,7 @@ async fn patiently(mut ask: impl AsyncFnMut() -> Result<ServedList, Problem>) ->
 }
 
 /// Writes answers in order. A refusal of one line is told and the rest goes on; without a daemon there is no going on.
-async fn print(
-    answers: impl Stream<Item = Result<(String, Answer, Option<Problem>), Problem>>,
-    out: &mut Out,
-) -> Done {
+async fn print(answers: impl Stream<Item = Result<(String, Answer, Option<Problem>), Problem>>, out: &mut Out) -> Done {
     let mut answers = std::pin::pin!(answers);
     let mut code = exit::OK;
     while let Some(answer) = answers.next().await {

@@ -159,7 +159,8 @@ impl Watch {
             bar.set_length(progress.total_bytes);
             bar.set_position(progress.bytes);
             bar.set_message(what);
-        } else if !out.json && progress.phase != ImportPhase::Done && (new_phase || elapsed - self.told >= PLAIN_EVERY) {
+        } else if !out.json && progress.phase != ImportPhase::Done && (new_phase || elapsed - self.told >= PLAIN_EVERY)
+        {
             self.told = elapsed;
             let share = 100.0 * progress.bytes as f64 / progress.total_bytes.max(1) as f64;
             let left = if progress.bytes > 0 && elapsed > 0.2 {

@@ -28,7 +28,8 @@ pub(crate) async fn items(args: &ItemsArgs, client: &Client, out: &mut Out) -> D
         out.document(&page)?;
         return Ok(exit::OK);
     }
-    let mut table = Table::new().text("item").title("title").text("category").text("brand").number("price").text("state");
+    let mut table =
+        Table::new().text("item").title("title").text("category").text("brand").number("price").text("state");
     for item in &page.items {
         table.row([
             item.id.to_string(),

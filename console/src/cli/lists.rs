@@ -92,7 +92,8 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
     if list.items.is_empty() {
         out.line("nothing found")?;
     } else {
-        let mut table = Table::new().number("#").text("item").title("title").number("price").number("score").text("made of");
+        let mut table =
+            Table::new().number("#").text("item").title("title").number("price").number("score").text("made of");
         for (rank, item) in list.items.iter().enumerate() {
             table.row([
                 (rank + 1).to_string(),

@@ -52,7 +52,14 @@ fn sentence(kind: &EventKind) -> Option<String> {
         ),
         EventKind::Run(run) => {
             let loss = run.loss.map(|loss| format!(", loss {}", figure(loss))).unwrap_or_default();
-            format!("run {}: {}, {}, step {} of {}{loss}", run.id, word(&run.state), word(&run.phase), run.step, run.steps)
+            format!(
+                "run {}: {}, {}, step {} of {}{loss}",
+                run.id,
+                word(&run.state),
+                word(&run.phase),
+                run.step,
+                run.steps
+            )
         }
         EventKind::Model(version) => format!("model {}: {}", version.version, word(&version.state)),
         EventKind::Decision(decision) => {

@@ -3,6 +3,7 @@
 mod args;
 mod args_change;
 mod bulk;
+mod demo;
 mod gate;
 mod import;
 mod items;
@@ -18,6 +19,9 @@ mod status;
 mod table;
 mod text;
 mod train;
+
+#[cfg(test)]
+mod tests;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -110,6 +114,7 @@ pub(crate) async fn run(cli: Cli, socket: &Path, out: &mut Out) -> Done {
         Command::Export => logs::export(&client, out).await,
         Command::Erase(args) => people::erase(&args, &client, out).await,
         Command::Encoder { command } => models::encoder(command, &client, out).await,
+        Command::Demo(args) => demo::run(args, out).await,
         Command::Manual => manual::run(out),
     }
 }

@@ -71,15 +71,7 @@ impl Out {
     /// Streams of a test: no terminal.
     #[cfg(test)]
     pub(crate) fn to(out: impl Write + 'static, err: impl Write + 'static, json: bool) -> Self {
-        Self {
-            out: Box::new(out),
-            err: Box::new(err),
-            json,
-            terminal: false,
-            bars: false,
-            width: None,
-            colour: false,
-        }
+        Self { out: Box::new(out), err: Box::new(err), json, terminal: false, bars: false, width: None, colour: false }
     }
 
     /// One line of text.

@@ -39,10 +39,7 @@ pub(crate) async fn status(client: &Client, out: &mut Out) -> Done {
         ),
         (
             "last minute",
-            format!(
-                "{:.2} lists/s, {:.2} interactions/s",
-                traffic.lists_per_second, traffic.interactions_per_second
-            ),
+            format!("{:.2} lists/s, {:.2} interactions/s", traffic.lists_per_second, traffic.interactions_per_second),
         ),
         (
             "latency of lists",

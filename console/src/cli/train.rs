@@ -164,8 +164,8 @@ fn took(run: &Run) -> String {
     run.started.map_or_else(|| "-".to_owned(), |started| ago(started, run.ended.unwrap_or_else(Timestamp::now)))
 }
 
-/// Prints all of a run.
-pub(crate) fn show(run: &Run, out: &mut Out) -> Result<(), Stop> {
+/// Prints a run without the gate's numbers and without its log.
+pub(crate) fn head(run: &Run, out: &mut Out) -> Result<(), Stop> {
     out.heading(&format!("Run {}: {}", run.id, progress(run)))?;
     facts(
         out,
@@ -193,6 +193,12 @@ pub(crate) fn show(run: &Run, out: &mut Out) -> Result<(), Stop> {
     if let Some(error) = &run.error {
         out.line(format!("error: {}", clean(error)))?;
     }
+    Ok(())
+}
+
+/// Prints all of a run.
+fn show(run: &Run, out: &mut Out) -> Result<(), Stop> {
+    head(run, out)?;
     if let Some(report) = &run.gate {
         out.line("")?;
         gate::print(report, out)?;

@@ -17,7 +17,10 @@ pub const MAX_LINE_BYTES: usize = 1 << 20;
 /// `line-too-long`, `broken-json`, `wrong-type`, `bad-id`, `bad-time` or `bad-number`, with the column where it went wrong.
 pub fn parse_line<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     if bytes.len() > MAX_LINE_BYTES {
-        return Err((Code::LineTooLong, format!("the line has {} bytes, at most {MAX_LINE_BYTES} are read", bytes.len())));
+        return Err((
+            Code::LineTooLong,
+            format!("the line has {} bytes, at most {MAX_LINE_BYTES} are read", bytes.len()),
+        ));
     }
     serde_json::from_slice(bytes).map_err(|error| refusal(&error, bytes))
 }
@@ -31,7 +34,9 @@ fn refusal(error: &serde_json::Error, bytes: &[u8]) -> Refusal {
     let code = match error.classify() {
         Category::Io | Category::Eof => Code::BrokenJson,
         Category::Syntax if text.starts_with("number out of range") => Code::BadNumber,
-        Category::Syntax if is_no_number(bytes, error) => return (Code::BadNumber, format!("NaN and infinity are no numbers in JSON, {said}")),
+        Category::Syntax if is_no_number(bytes, error) => {
+            return (Code::BadNumber, format!("NaN and infinity are no numbers in JSON, {said}"));
+        }
         Category::Syntax => Code::BrokenJson,
         Category::Data if is_id_error(&text) => Code::BadId,
         Category::Data if is_time_error(&text) => Code::BadTime,
@@ -80,11 +85,17 @@ mod tests {
         assert_eq!(code(r#"{"user":"u","type":"view","item":"7","at":"2024-05-01","colour":"red"}"#), Code::WrongType);
         assert_eq!(code(r#"{"user":"","type":"view","item":"7","at":"2024-05-01"}"#), Code::BadId);
         assert_eq!(code(r#"{"user":"a\u0007","type":"view","item":"7","at":"2024-05-01"}"#), Code::BadId);
-        assert_eq!(code(&format!(r#"{{"user":"{}","type":"view","item":"7","at":"2024-05-01"}}"#, "u".repeat(257))), Code::BadId);
+        assert_eq!(
+            code(&format!(r#"{{"user":"{}","type":"view","item":"7","at":"2024-05-01"}}"#, "u".repeat(257))),
+            Code::BadId
+        );
         assert_eq!(code(r#"{"user":"u","type":"view","item":"7","at":"1969-12-31T00:00:00Z"}"#), Code::BadTime);
         assert_eq!(code(r#"{"user":"u","type":"view","item":"7","at":"yesterday"}"#), Code::BadTime);
         assert_eq!(code(r#"{"user":"u","type":"view","value":NaN,"item":"7","at":"2024-05-01"}"#), Code::BadNumber);
-        assert_eq!(code(r#"{"user":"u","type":"view","value": -Infinity,"item":"7","at":"2024-05-01"}"#), Code::BadNumber);
+        assert_eq!(
+            code(r#"{"user":"u","type":"view","value": -Infinity,"item":"7","at":"2024-05-01"}"#),
+            Code::BadNumber
+        );
         assert_eq!(code(r#"{"user":"u","type":"view","value":1e999,"item":"7","at":"2024-05-01"}"#), Code::BadNumber);
         assert_eq!(code(r#"{"user":"u","type":"view","position":-1,"item":"7","at":"2024-05-01"}"#), Code::BadNumber);
     }
@@ -94,7 +105,9 @@ mod tests {
         let line = parse_line::<ExportLine>(br#" {"item":{"id":"1","title":"t"}} "#).unwrap();
         assert!(matches!(line, ExportLine::Item(item) if item.title == "t"));
         assert_eq!(parse_line::<Item>(&vec![b' '; MAX_LINE_BYTES + 1]).unwrap_err().0, Code::LineTooLong);
-        let nested = parse_line::<ExportLine>(br#"{"interaction":{"user":"","type":"view","item":"7","at":"2024-05-01"}}"#).unwrap_err();
+        let nested =
+            parse_line::<ExportLine>(br#"{"interaction":{"user":"","type":"view","item":"7","at":"2024-05-01"}}"#)
+                .unwrap_err();
         assert_eq!(nested.0, Code::BadId);
     }
 }

@@ -35,9 +35,12 @@ pub fn is_complete(before: Option<Look>, now: Look, clock: SystemTime) -> bool {
 pub fn guess_plan(name: &str, presets: Option<&Path>) -> Result<Plan, Problem> {
     let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
     if plain.ends_with(".ndjson") || plain.ends_with(".jsonl") {
-        for (start, kind) in
-            [("items", Kind::Items), ("users", Kind::Users), ("interactions", Kind::Interactions), ("export", Kind::Export)]
-        {
+        for (start, kind) in [
+            ("items", Kind::Items),
+            ("users", Kind::Users),
+            ("interactions", Kind::Interactions),
+            ("export", Kind::Export),
+        ] {
             if plain.starts_with(start) {
                 return Ok(Plan::Ndjson(kind));
             }

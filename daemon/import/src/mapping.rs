@@ -40,7 +40,11 @@ fn age_band(years: &str) -> String {
     match years.trim().parse::<u32>() {
         Ok(0..=17) => "under 18".to_owned(),
         Ok(18..=24) => "18-24".to_owned(),
-        Ok(age @ 25..=64) => format!("{0}-{1}", age / 10 * 10 + 5 * u32::from(age % 10 >= 5) , age / 10 * 10 + 4 + 5 * u32::from(age % 10 >= 5)),
+        Ok(age @ 25..=64) => format!(
+            "{0}-{1}",
+            age / 10 * 10 + 5 * u32::from(age % 10 >= 5),
+            age / 10 * 10 + 4 + 5 * u32::from(age % 10 >= 5)
+        ),
         Ok(_) => "65 and over".to_owned(),
         Err(_) => years.trim().to_owned(),
     }
@@ -144,7 +148,8 @@ impl<'a> Mapper<'a> {
         for (name, column) in &spec.attributes {
             let Some(value) = self.optional(row, Some(column)) else { continue };
             let word = spec.words.get(name).and_then(|words| words.get(value)).cloned();
-            let word = word.unwrap_or_else(|| if spec.age_bands.contains(name) { age_band(value) } else { clean(value) });
+            let word =
+                word.unwrap_or_else(|| if spec.age_bands.contains(name) { age_band(value) } else { clean(value) });
             attributes.insert(name.clone(), word);
         }
         Ok(User { id, attributes, consent: Default::default() })
@@ -201,13 +206,18 @@ impl<'a> Mapper<'a> {
         hash.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         let number = self.seen.entry(hash).or_insert(0);
         *number += 1;
-        let readable: Vec<&str> = spec.id.iter().map(|column| self.places.get(column).and_then(|p| row.get(*p)).map_or("", |c| c.trim())).collect();
+        let readable: Vec<&str> = spec
+            .id
+            .iter()
+            .map(|column| self.places.get(column).and_then(|p| row.get(*p)).map_or("", |c| c.trim()))
+            .collect();
         let mut readable: String = readable.join("/").chars().filter(|c| !c.is_control()).collect();
         while readable.len() > 120 {
             readable.pop();
         }
         let hash: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        InteractionId::new(format!("{}:{readable}:{hash}:{number}", self.source)).map_err(|error| (Code::BadId, error.to_string()))
+        InteractionId::new(format!("{}:{readable}:{hash}:{number}", self.source))
+            .map_err(|error| (Code::BadId, error.to_string()))
     }
 }
 

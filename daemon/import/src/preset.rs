@@ -85,7 +85,10 @@ impl Condition {
         self.empty.is_none_or(|empty| value.trim().is_empty() == empty)
             && self.one_of.as_ref().is_none_or(one)
             && self.none_of.as_ref().is_none_or(|list| !one(list))
-            && self.starts_with.as_ref().is_none_or(|list| list.iter().any(|start| value.trim().starts_with(start.as_str())))
+            && self
+                .starts_with
+                .as_ref()
+                .is_none_or(|list| list.iter().any(|start| value.trim().starts_with(start.as_str())))
             && self.below.is_none_or(|limit| number().is_some_and(|n| n < limit))
             && self.at_most.is_none_or(|limit| number().is_some_and(|n| n <= limit))
             && self.at_least.is_none_or(|limit| number().is_some_and(|n| n >= limit))
@@ -258,7 +261,10 @@ impl Preset {
             Some((_, text)) => Self::parse(name, text),
             None => {
                 let known: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
-                Err(Problem::new(Code::UnknownPreset, format!("there is no preset `{name}`; there are {}", known.join(", "))))
+                Err(Problem::new(
+                    Code::UnknownPreset,
+                    format!("there is no preset `{name}`; there are {}", known.join(", ")),
+                ))
             }
         }
     }
@@ -268,7 +274,9 @@ impl Preset {
     pub fn list(directory: Option<&Path>) -> Vec<PresetInfo> {
         let mut names: Vec<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
         if let Some(entries) = directory.and_then(|directory| std::fs::read_dir(directory).ok()) {
-            let own = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned));
+            let own = entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned));
             names.extend(own);
             names.sort();
             names.dedup();
@@ -335,7 +343,11 @@ mod tests {
         for (name, _) in SHIPPED {
             let preset = Preset::find(name, None).unwrap();
             for file in &preset.file {
-                assert!(file.item.is_some() || file.user.is_some() || file.interaction.is_some(), "{name}/{}", file.name);
+                assert!(
+                    file.item.is_some() || file.user.is_some() || file.interaction.is_some(),
+                    "{name}/{}",
+                    file.name
+                );
                 assert!(!file.requires.is_empty(), "{name}/{}", file.name);
                 if file.interaction.is_some() {
                     assert!(file.time.is_some(), "{name}/{}: an interaction needs a time", file.name);

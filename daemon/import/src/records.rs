@@ -34,10 +34,31 @@ pub struct Records {
 }
 
 enum Form {
-    Csv { reader: Box<csv::Reader<Box<dyn BufRead + Send>>>, places: Vec<Option<usize>>, record: csv::ByteRecord, width: usize },
-    Split { reader: Box<dyn BufRead + Send>, separator: String, places: Vec<Option<usize>>, width: usize, line: u64, buffer: Vec<u8> },
-    Json { reader: Box<dyn BufRead + Send>, line: u64, buffer: Vec<u8> },
-    Parquet { reader: Box<ParquetRecordBatchReader>, places: Vec<Option<usize>>, rows: std::vec::IntoIter<Vec<String>>, line: u64 },
+    Csv {
+        reader: Box<csv::Reader<Box<dyn BufRead + Send>>>,
+        places: Vec<Option<usize>>,
+        record: csv::ByteRecord,
+        width: usize,
+    },
+    Split {
+        reader: Box<dyn BufRead + Send>,
+        separator: String,
+        places: Vec<Option<usize>>,
+        width: usize,
+        line: u64,
+        buffer: Vec<u8>,
+    },
+    Json {
+        reader: Box<dyn BufRead + Send>,
+        line: u64,
+        buffer: Vec<u8>,
+    },
+    Parquet {
+        reader: Box<ParquetRecordBatchReader>,
+        places: Vec<Option<usize>>,
+        rows: std::vec::IntoIter<Vec<String>>,
+        line: u64,
+    },
 }
 
 fn bad_file(detail: impl Into<String>) -> Problem {
@@ -61,7 +82,10 @@ fn choose<'a>(preset: &'a Preset, file_name: &str, header: &[String]) -> Result<
         ),
         None => {
             let names: Vec<&str> = preset.file.iter().filter_map(|file| file.file_name.as_deref()).collect();
-            Problem::new(Code::MissingColumns, format!("{file_name} is none of the preset's files, named {}", names.join(", ")))
+            Problem::new(
+                Code::MissingColumns,
+                format!("{file_name} is none of the preset's files, named {}", names.join(", ")),
+            )
         }
     })
 }
@@ -81,7 +105,11 @@ impl Records {
     ///
     /// # Errors
     /// `missing-columns`, `bad-file`.
-    pub fn open<'a>(preset: &'a Preset, file_name: &str, mut source: Source) -> Result<(Self, &'a FileSpec, Source), Problem> {
+    pub fn open<'a>(
+        preset: &'a Preset,
+        file_name: &str,
+        mut source: Source,
+    ) -> Result<(Self, &'a FileSpec, Source), Problem> {
         let compressed = source.compression.name().map(|name| format!(", {name}")).unwrap_or_default();
         let head = peek(&mut source).map_err(|error| bad_file(format!("{file_name}: {error}")))?;
         if head.starts_with(b"PAR1") {
@@ -96,7 +124,12 @@ impl Records {
         if start == Some(b'{') {
             let first = head[bom..].split(|byte| *byte == b'\n').next().unwrap_or_default();
             let names: Vec<String> = match serde_json::from_slice::<serde_json::Value>(first) {
-                Ok(value) => preset.file.iter().flat_map(FileSpec::used_columns).filter(|c| !lookup(&value, c).is_empty()).collect(),
+                Ok(value) => preset
+                    .file
+                    .iter()
+                    .flat_map(FileSpec::used_columns)
+                    .filter(|c| !lookup(&value, c).is_empty())
+                    .collect(),
                 Err(_) => Vec::new(),
             };
             let file = match choose(preset, file_name, &names) {
@@ -112,13 +145,18 @@ impl Records {
             };
             let reader = std::mem::replace(&mut source.reader, Box::new(std::io::empty()));
             let form = Form::Json { reader, line: 0, buffer: Vec::new() };
-            return Ok((Self { form, columns: file.used_columns(), format: format!("ndjson{compressed}") }, file, source));
+            return Ok((
+                Self { form, columns: file.used_columns(), format: format!("ndjson{compressed}") },
+                file,
+                source,
+            ));
         }
         // Files without a header are told by their name.
         let named = preset.file.iter().find(|file| {
             !file.columns.is_empty() && file.file_name.as_ref().is_some_and(|part| file_name.contains(part.as_str()))
         });
-        let first = String::from_utf8_lossy(head[bom..].split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+        let first =
+            String::from_utf8_lossy(head[bom..].split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
         let reader = std::mem::replace(&mut source.reader, Box::new(std::io::empty()));
         if let Some(file) = named
             && let Some(separator) = file.delimiter.clone().filter(|d| d.len() > 1 || d == "|")
@@ -198,7 +236,8 @@ impl Records {
                     return Ok(Step::End);
                 }
                 if record.as_slice().len() > MAX_LINE_BYTES {
-                    let detail = format!("the record has {} bytes, at most {MAX_LINE_BYTES} are read", record.as_slice().len());
+                    let detail =
+                        format!("the record has {} bytes, at most {MAX_LINE_BYTES} are read", record.as_slice().len());
                     return Ok(Step::Bad(line, (Code::LineTooLong, detail)));
                 }
                 if record.len() != *width {
@@ -263,7 +302,12 @@ fn too_long(length: u64) -> Refusal {
     (Code::LineTooLong, format!("the line has {length} bytes, at most {MAX_LINE_BYTES} are read"))
 }
 
-fn cells(columns: &[String], places: &[Option<usize>], line: u64, cell: impl Fn(Option<usize>) -> String) -> Vec<String> {
+fn cells(
+    columns: &[String],
+    places: &[Option<usize>],
+    line: u64,
+    cell: impl Fn(Option<usize>) -> String,
+) -> Vec<String> {
     let one = |(column, place): (&String, &Option<usize>)| {
         if column == LINE_COLUMN { line.to_string() } else { cell(*place) }
     };
@@ -329,4 +373,3 @@ fn lookup(value: &serde_json::Value, path: &str) -> String {
         other => plain(other),
     }
 }
-

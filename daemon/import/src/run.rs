@@ -155,7 +155,8 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn open(&mut self, path: &Path) -> Result<Source, Problem> {
-        let source = Source::open(path).map_err(|error| Problem::new(Code::BadFile, format!("{}: {error}", self.file_name)))?;
+        let source =
+            Source::open(path).map_err(|error| Problem::new(Code::BadFile, format!("{}: {error}", self.file_name)))?;
         self.total = source.total;
         Ok(source)
     }
@@ -198,7 +199,8 @@ impl Job<'_> {
         let mut items = items.into_iter().peekable();
         while items.peek().is_some() {
             let outcomes = self.sink.items(items.by_ref().take(BATCH).collect());
-            self.account.report.items += outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted).count() as u64;
+            self.account.report.items +=
+                outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted).count() as u64;
             all.extend(outcomes);
             self.tell(false);
         }
@@ -210,7 +212,8 @@ impl Job<'_> {
         let mut users = users.into_iter().peekable();
         while users.peek().is_some() {
             let outcomes = self.sink.users(users.by_ref().take(BATCH).collect());
-            self.account.report.users += outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted).count() as u64;
+            self.account.report.users +=
+                outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted).count() as u64;
             all.extend(outcomes);
         }
         all
@@ -359,7 +362,9 @@ impl Job<'_> {
             number += 1;
             let line = match read_line(&mut *source.reader, &mut buffer) {
                 Ok(line) => line,
-                Err(error) => break Err(Problem::new(Code::BadFile, format!("{}: line {number}: {error}", self.file_name))),
+                Err(error) => {
+                    break Err(Problem::new(Code::BadFile, format!("{}: line {number}: {error}", self.file_name)));
+                }
             };
             self.bytes = source.consumed.load(Ordering::Relaxed);
             let bytes = match line {

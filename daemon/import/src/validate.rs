@@ -71,7 +71,10 @@ pub fn validate_item(item: &Item, _now: Timestamp) -> Result<(), Refusal> {
     optional("brand", item.brand.as_deref(), MAX_LABEL_BYTES)?;
     optional("seller", item.seller.as_deref(), MAX_LABEL_BYTES)?;
     if item.category.len() > MAX_CATEGORY_LEVELS {
-        return Err((Code::TooLong, format!("category: at most {MAX_CATEGORY_LEVELS} levels, this one has {}", item.category.len())));
+        return Err((
+            Code::TooLong,
+            format!("category: at most {MAX_CATEGORY_LEVELS} levels, this one has {}", item.category.len()),
+        ));
     }
     for level in &item.category {
         length("category", level, MAX_LABEL_BYTES)?;
@@ -84,7 +87,10 @@ pub fn validate_item(item: &Item, _now: Timestamp) -> Result<(), Refusal> {
     }
     if let Some(vector) = &item.image_embedding {
         if vector.len() > MAX_EMBEDDING {
-            return Err((Code::TooLong, format!("image_embedding: at most {MAX_EMBEDDING} components, this one has {}", vector.len())));
+            return Err((
+                Code::TooLong,
+                format!("image_embedding: at most {MAX_EMBEDDING} components, this one has {}", vector.len()),
+            ));
         }
         if !vector.iter().all(|component| component.is_finite()) {
             return Err((Code::BadNumber, "image_embedding: every component must be finite".to_owned()));
@@ -137,7 +143,10 @@ fn attributes(map: &std::collections::BTreeMap<String, String>) -> Result<(), Re
     for (key, value) in map {
         length("attributes: a name", key, MAX_LABEL_BYTES)?;
         if value.len() > MAX_TEXT_BYTES {
-            return Err((Code::TooLong, format!("attributes.{}: at most {MAX_TEXT_BYTES} bytes, this one has {}", clip(key), value.len())));
+            return Err((
+                Code::TooLong,
+                format!("attributes.{}: at most {MAX_TEXT_BYTES} bytes, this one has {}", clip(key), value.len()),
+            ));
         }
     }
     Ok(())
@@ -197,7 +206,8 @@ mod tests {
         for (line, expected) in cases {
             assert_eq!(code_of::<Interaction>(line), expected, "{line}");
         }
-        let long = format!(r#"{{"user":"u","type":"review","item":"i","text":"{}","at":"2024-05-01"}}"#, "x".repeat(20_001));
+        let long =
+            format!(r#"{{"user":"u","type":"review","item":"i","text":"{}","at":"2024-05-01"}}"#, "x".repeat(20_001));
         assert_eq!(code_of::<Interaction>(&long), Some(Code::TooLong));
         let mut nan: Interaction = parse_line(br#"{"user":"u","type":"view","item":"i","at":"2024-05-01"}"#).unwrap();
         nan.value = Some(f64::NAN);
@@ -210,7 +220,10 @@ mod tests {
         assert_eq!(code_of::<Item>(r#"{"id":"1","title":"t","price":-0.01}"#), Some(Code::BadNumber));
         assert_eq!(code_of::<Item>(r#"{"id":"1","title":"t","currency":"euro"}"#), Some(Code::WrongType));
         assert_eq!(code_of::<Item>(&format!(r#"{{"id":"1","title":"{}"}}"#, "t".repeat(1_001))), Some(Code::TooLong));
-        assert_eq!(code_of::<Item>(&format!(r#"{{"id":"1","title":"t","attributes":{{"a":"{}"}}}}"#, "t".repeat(20_001))), Some(Code::TooLong));
+        assert_eq!(
+            code_of::<Item>(&format!(r#"{{"id":"1","title":"t","attributes":{{"a":"{}"}}}}"#, "t".repeat(20_001))),
+            Some(Code::TooLong)
+        );
         assert_eq!(code_of::<User>(r#"{"id":"1","attributes":{"region":"Ohio"}}"#), None);
         assert_eq!(code_of::<ExportLine>(r#"{"item":{"id":"1","title":"t","price":-1}}"#), Some(Code::BadNumber));
     }

@@ -1,95 +1,136 @@
 //! The policy loop: what it sees becomes an action within the operator's limits, and every decision is written down with its
 //! numbers.
+//!
+//! `policy` is pure: observations in, a rule out. This file observes, acts, and notes what came of it.
+
+mod policy;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Decision, EventKind, RunCause, TrainRequest};
-use mercer_store::DocKind;
+use mercer_shared::wire::{Decision, EventKind, Run, RunState, TrainRequest};
+use mercer_store::{DocKind, Order};
 
 use crate::app::App;
 use crate::service::train;
+use policy::{Observed, trigger};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(5);
-/// Free space below which it raises an alarm, in bytes.
+/// Free space below which it raises an alarm and starts no cycle, in bytes.
 const LOW_DISK: u64 = 512 << 20;
+/// A log that grows faster than this is being imported.
+const IMPORT_RATE: f64 = 500.0;
 
 /// Starts the loop; it ends when the daemon stops.
 pub fn spawn(app: &Arc<App>) {
     let app = Arc::clone(app);
     tokio::spawn(async move {
-        let mut before = app.store.counts().interactions;
-        let mut last_run = app.started;
+        let mut open = None;
+        let mut disk_was_low = false;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = app.stopped() => return,
             }
-            let worker = Arc::clone(&app);
-            let looked = tokio::task::spawn_blocking(move || look(&worker, before, last_run)).await;
+            let (worker, held) = (Arc::clone(&app), open.take());
+            let looked = tokio::task::spawn_blocking(move || look(&worker, held, disk_was_low)).await;
             match looked {
-                Ok(Some(seen)) => {
-                    before = seen;
-                    last_run = Timestamp::now();
-                }
-                Ok(None) => {}
+                Ok(next) => (open, disk_was_low) = next,
                 Err(error) => tracing::error!(%error, "the policy loop failed"),
             }
         }
     });
 }
 
-/// What triggers a cycle, if anything does: the rule and what was seen.
-fn trigger(app: &App, total: u64, before: u64, last: Timestamp) -> Option<(RunCause, String, String)> {
-    let config = &app.config.train;
-    let fresh = total.saturating_sub(before);
-    let idle = (Timestamp::now().millis() - last.millis()) / 1_000;
-    if config.after_interactions > 0 && fresh >= config.after_interactions {
-        let saw = format!("{fresh} new interactions since the last cycle");
-        return Some((RunCause::NewData, format!("after {} interactions", config.after_interactions), saw));
-    }
-    if config.every_seconds > 0 && idle >= config.every_seconds as i64 && fresh > 0 {
-        let saw = format!("{idle} s since the last cycle, {fresh} new interactions");
-        return Some((RunCause::Schedule, format!("every {} s", config.every_seconds), saw));
-    }
-    None
-}
+/// A decision whose outcome is not known yet, and the run it started.
+type Open = (Decision, String);
 
-/// One look; the number of interactions at the start of a cycle if one was started.
-fn look(app: &Arc<App>, before: u64, last: Timestamp) -> Option<u64> {
-    if let Ok(stat) = rustix::fs::statvfs(&app.config.state) {
-        let free = stat.f_bavail * stat.f_frsize;
-        if free < LOW_DISK {
-            app.raise("low-disk", format!("{} MiB are free in the state directory", free >> 20));
-        } else {
-            app.clear("low-disk");
-        }
-    }
+/// One look at everything.
+fn look(app: &Arc<App>, open: Option<Open>, disk_was_low: bool) -> (Option<Open>, bool) {
+    let open = open.and_then(|open| settle(app, open));
+    let low = disk_is_low(app, disk_was_low);
     if app.store.is_read_only().is_none() {
         app.clear("read-only");
     }
-    let total = app.store.counts().interactions;
-    let (cause, rule, saw) = trigger(app, total, before, last)?;
     // A log that is still being imported is left to settle: a cycle on half of it would be a cycle for nothing.
-    if train::current(app).is_some() || app.stats.traffic().interactions_per_second > 500.0 {
-        return None;
+    let busy = app.stats.traffic().interactions_per_second > IMPORT_RATE;
+    if open.is_some() || low || busy || train::current(app).is_some() || app.store.is_read_only().is_some() {
+        return (open, low);
     }
+    let Some((cause, rule, saw)) = trigger(&app.config.train, &observe(app)) else { return (open, low) };
     let outcome = train::start(app, &TrainRequest::default(), cause);
     let action = match &outcome {
         Ok(run) => format!("started {}", run.id),
         Err(problem) => format!("could not start a cycle: {problem}"),
     };
-    record(app, saw, rule, action);
-    Some(total)
+    let decision = record(app, saw, rule, action);
+    (decision.zip(outcome.ok().map(|run| run.id)), low)
 }
 
-fn record(app: &App, saw: String, rule: String, action: String) {
-    let Ok(seq) = app.store.next_number(DocKind::Decision) else { return };
+/// What the policy reads: the log against the last runs.
+fn observe(app: &App) -> Observed {
+    let runs: Vec<Run> =
+        app.store.list_docs(DocKind::Run, Order::Newest, None, 20).map(|page| page.items).unwrap_or_default();
+    // A cancelled cycle counts as well: what an operator stopped does not come back by itself with the same data.
+    let read = runs.iter().filter(|run| matches!(run.state, RunState::Succeeded | RunState::Cancelled));
+    let read = read.filter_map(|run| run.cursor).max();
+    let ended = runs.first().map(|run| run.ended.unwrap_or(run.created));
+    Observed {
+        last_seq: app.store.counts().next_seq.saturating_sub(1),
+        read: read.unwrap_or(0),
+        idle_seconds: (Timestamp::now().millis() - ended.unwrap_or(app.started).millis()).max(0) as u64 / 1_000,
+        failures: runs.iter().take_while(|run| run.state == RunState::Failed).count() as u32,
+    }
+}
+
+/// Writes down what came of a decision once its run has ended.
+fn settle(app: &App, (mut decision, id): Open) -> Option<Open> {
+    let Ok(run) = train::run(app, &id) else { return None };
+    if !run.state.is_final() {
+        return Some((decision, id));
+    }
+    decision.outcome = Some(match (run.state, &run.gate, &run.error) {
+        (_, _, Some(error)) => format!("failed: {error}"),
+        (RunState::Cancelled, ..) => "cancelled".to_owned(),
+        (_, Some(gate), _) => format!("{}: {}", run.model.as_deref().unwrap_or("no version"), gate.reason),
+        _ => "nothing came of it".to_owned(),
+    });
+    write(app, &decision);
+    None
+}
+
+fn disk_is_low(app: &App, before: bool) -> bool {
+    let Ok(stat) = rustix::fs::statvfs(&app.config.state) else { return before };
+    let free = stat.f_bavail * stat.f_frsize;
+    if free >= LOW_DISK {
+        app.clear("low-disk");
+        return false;
+    }
+    let saw = format!("{} MiB are free in the state directory", free >> 20);
+    app.raise("low-disk", saw.clone());
+    if !before {
+        record(
+            app,
+            saw,
+            format!("less than {} MiB free", LOW_DISK >> 20),
+            "raised an alarm; no cycle starts".to_owned(),
+        );
+    }
+    true
+}
+
+fn record(app: &App, saw: String, rule: String, action: String) -> Option<Decision> {
+    let seq = app.store.next_number(DocKind::Decision).ok()?;
     let decision = Decision { seq, at: Timestamp::now(), saw, rule, action, outcome: None };
-    match app.store.put_decision(&decision) {
-        Ok(()) => app.tell(EventKind::Decision(Box::new(decision))),
+    write(app, &decision);
+    Some(decision)
+}
+
+fn write(app: &App, decision: &Decision) {
+    match app.store.put_decision(decision) {
+        Ok(()) => app.tell(EventKind::Decision(Box::new(decision.clone()))),
         Err(error) => tracing::error!(%error, "a decision could not be written"),
     }
 }

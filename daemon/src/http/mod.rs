@@ -44,10 +44,7 @@ pub fn router(app: Arc<App>) -> Router {
     // What does work: limited in number, refused at once beyond that.
     let work = Router::new()
         .route("/v1/items", get(collections::items).post(batch::items))
-        .route(
-            "/v1/items/{id}",
-            get(collections::item).put(collections::put_item).patch(collections::patch_item),
-        )
+        .route("/v1/items/{id}", get(collections::item).put(collections::put_item).patch(collections::patch_item))
         .route("/v1/items/{id}/related", get(lists::related))
         .route("/v1/users", get(users::users).post(batch::users))
         .route("/v1/users/{id}", get(users::user).put(users::put_user).delete(users::erase))

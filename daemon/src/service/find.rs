@@ -48,7 +48,7 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
         ),
     };
     let vector = embed(app, &view, &query.words)?;
-    let snapshot = memory::snapshot(app, &view, asked.at);
+    let snapshot = memory::snapshot(app, &view, asked.at, asked.asked_at.is_some());
     let shopper = user.map(|number| snapshot.shopper(mercer_rank::For::User(number), asked.at));
     let passes = |number: u32| {
         let Some(facts) = snapshot.catalogue.get(number) else { return false };

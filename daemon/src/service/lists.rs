@@ -49,9 +49,9 @@ impl Asked {
         }
         let filter = match &query.filter {
             None => Filter::default(),
-            Some(text) => {
-                text.parse().map_err(|e: mercer_shared::filter::FilterError| Problem::new(Code::BadParameter, e.to_string()))?
-            }
+            Some(text) => text
+                .parse()
+                .map_err(|e: mercer_shared::filter::FilterError| Problem::new(Code::BadParameter, e.to_string()))?,
         };
         Ok(Self {
             k: k as usize,

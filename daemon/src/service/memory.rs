@@ -51,17 +51,15 @@ impl MomentCache {
     }
 }
 
-/// The state of the shop as of a moment: the live one where nothing later is known, else one fitted for the moment.
+/// The state of the shop as of a moment: the live one where nothing later is known, else one fitted for the moment. Whoever names
+/// a moment gets a memory that knows everything up to it, also right after an import; whoever asks about now does not wait for that.
 #[must_use]
-pub fn snapshot(app: &App, view: &View, at: i64) -> Snapshot {
-    if at >= view.last_event && view.rank.memory.at() <= at {
+pub fn snapshot(app: &App, view: &View, at: i64, named: bool) -> Snapshot {
+    let behind = view.unfitted > view.rank.log.len() as u64 / 10;
+    if at >= view.last_event && view.rank.memory.at() <= at && !(named && behind) {
         return view.rank.clone();
     }
-    Snapshot {
-        log: view.rank.log.clone(),
-        catalogue: view.rank.catalogue.clone(),
-        memory: app.moments.at(view, at),
-    }
+    Snapshot { log: view.rank.log.clone(), catalogue: view.rank.catalogue.clone(), memory: app.moments.at(view, at) }
 }
 
 /// Fits the memory anew from everything there is and puts it in place.

@@ -152,7 +152,10 @@ pub fn load_serving(store: &Store, state: &Path) -> Answer<Arc<Model>> {
         state: ModelState::Serving,
         promoted: Some(now),
         encoder: encoder_ref(encoder.checkpoint(), None),
-        data: DataSnapshot { consent_rule: "nothing was learned from any shopper".to_owned(), ..DataSnapshot::default() },
+        data: DataSnapshot {
+            consent_rule: "nothing was learned from any shopper".to_owned(),
+            ..DataSnapshot::default()
+        },
         ..versions::draft(now)
     };
     let base_version = encoder.identity().version.clone();

@@ -38,6 +38,7 @@ pub fn profile(app: &App, id: &str, at: Option<Timestamp>) -> Answer<Profile> {
     let view = app.view();
     let number = view.user_number(id).ok_or_else(|| unknown(id))?;
     let user = view.user(number).ok_or_else(|| unknown(id))?;
+    let named = at.is_some();
     let at = at.map_or_else(|| view.now(), Timestamp::millis);
     let events = view.rank.log.until(number, at);
     let subject = view.subject(number).ok_or_else(|| unknown(id))?;
@@ -62,7 +63,7 @@ pub fn profile(app: &App, id: &str, at: Option<Timestamp>) -> Answer<Profile> {
         items: tally(&|item| Some(item.title.clone())),
         recent_events: events.iter().rev().take(RECENT).map(|event| shown(&view, event)).collect(),
         recent_queries,
-        nearest: nearest(app, &view, number, at),
+        nearest: nearest(app, &view, number, at, named),
     })
 }
 
@@ -74,15 +75,15 @@ pub fn similar(app: &App, id: &str) -> Answer<SimilarUsers> {
     let view = app.view();
     let number = view.user_number(id).ok_or_else(|| unknown(id))?;
     let user = view.user_id(number).cloned().ok_or_else(|| unknown(id))?;
-    Ok(SimilarUsers { user, nearest: nearest(app, &view, number, view.now()) })
+    Ok(SimilarUsers { user, nearest: nearest(app, &view, number, view.now(), false) })
 }
 
-fn nearest(app: &App, view: &View, number: u32, at: i64) -> Vec<Neighbour> {
+fn nearest(app: &App, view: &View, number: u32, at: i64, named: bool) -> Vec<Neighbour> {
     let personal = |n: u32| view.subject(n).is_some_and(|subject| subject.consent.personalise);
     if !personal(number) {
         return Vec::new();
     }
-    let snapshot = memory::snapshot(app, view, at);
+    let snapshot = memory::snapshot(app, view, at, named);
     let shopper = snapshot.shopper(For::User(number), at);
     snapshot
         .memory
@@ -118,7 +119,8 @@ fn shown(view: &View, event: &Event) -> ProfileEvent {
         item: item.map(|item| item.id.clone()),
         title: item.map(|item| item.title.clone()),
         query: None,
-        value: matches!(event.kind, Kind::Purchase | Kind::Return | Kind::Rating | Kind::Review).then(|| f64::from(event.value)),
+        value: matches!(event.kind, Kind::Purchase | Kind::Return | Kind::Rating | Kind::Review)
+            .then(|| f64::from(event.value)),
     }
 }
 
@@ -160,7 +162,12 @@ fn interests(
                 kind: wire_kind(event.kind),
                 item: event.item.and_then(|number| view.item(number)).map(|item| item.id.clone()),
             });
-            Interest { name, weight: tally.weight / total.max(f64::MIN_POSITIVE), events: tally.count, from: from.collect() }
+            Interest {
+                name,
+                weight: tally.weight / total.max(f64::MIN_POSITIVE),
+                events: tally.count,
+                from: from.collect(),
+            }
         })
         .collect();
     list.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.name.cmp(&b.name)));
@@ -191,7 +198,9 @@ fn lifecycle(view: &View, events: &[Event], at: i64) -> Lifecycle {
     let span = baskets.first().map(|first| days(at - first).max(1.0));
     // The usual gap is the mean of the shopper's own; with one basket nothing is usual yet.
     let gap = match (baskets.first(), baskets.last()) {
-        (Some(first), Some(last)) if baskets.len() > 1 => Some((days(last - first) / (baskets.len() - 1) as f64).max(1.0)),
+        (Some(first), Some(last)) if baskets.len() > 1 => {
+            Some((days(last - first) / (baskets.len() - 1) as f64).max(1.0))
+        }
         _ => None,
     };
     let stage = match (baskets.len(), recency, gap) {

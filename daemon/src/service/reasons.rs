@@ -69,7 +69,11 @@ pub fn explain(
                 Some(now) => format!("this item would fall from rank {rank} to {now}"),
                 None => format!("this item would fall from rank {rank} out of the first {}", request.k),
             };
-            let own = if row.id == cause.id { "your own earlier interest in it".to_owned() } else { format!("\"{}\"", cause.title) };
+            let own = if row.id == cause.id {
+                "your own earlier interest in it".to_owned()
+            } else {
+                format!("\"{}\"", cause.title)
+            };
             found[place].push((
                 fall,
                 Reason {

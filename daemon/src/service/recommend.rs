@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mercer_rank::{BlendWeights, Event, For, Ranker, RankError, Request, Scored, Snapshot};
+use mercer_rank::{BlendWeights, Event, For, RankError, Ranker, Request, Scored, Snapshot};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{ListQuery, ServedList, SessionRequest};
 
@@ -61,9 +61,8 @@ pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view();
     let asked = Asked::read(&view, query)?;
-    let number = view
-        .user_number(id)
-        .ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
+    let number =
+        view.user_number(id).ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
     let personal = view.subject(number).is_some_and(|subject| subject.consent.personalise);
     let whom = if personal { For::User(number) } else { For::Session(&[]) };
     answer(app, &view, &asked, whom, started)
@@ -99,7 +98,7 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
 }
 
 fn answer(app: &App, view: &View, asked: &Asked, whom: For<'_>, started: Instant) -> Answer<ServedList> {
-    let snapshot = memory::snapshot(app, view, asked.at);
+    let snapshot = memory::snapshot(app, view, asked.at, asked.asked_at.is_some());
     let scorer = Scorer::new(view, &snapshot, asked.at);
     let allow = |number: u32| asked.allows(view, number);
     let request = asked.request(scorer.weights(), Some(&allow));
@@ -117,9 +116,8 @@ fn answer(app: &App, view: &View, asked: &Asked, whom: For<'_>, started: Instant
 /// `unknown-item`, or what is wrong with the question.
 pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let view = app.view();
-    let number = view
-        .item_number(id)
-        .ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?;
+    let number =
+        view.item_number(id).ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?;
     anonymous(app, &view, query, |s, at, r| mercer_rank::related(s, number, at, r))
 }
 
@@ -139,7 +137,7 @@ fn anonymous(
 ) -> Answer<ServedList> {
     let started = Instant::now();
     let asked = Asked::read(view, query)?;
-    let snapshot = memory::snapshot(app, view, asked.at);
+    let snapshot = memory::snapshot(app, view, asked.at, asked.asked_at.is_some());
     let scorer = Scorer::new(view, &snapshot, asked.at);
     let allow = |number: u32| asked.allows(view, number);
     let request = asked.request(scorer.weights(), Some(&allow));

@@ -121,7 +121,13 @@ fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
                 for (name, formula, value) in METRICS {
                     let values: Vec<f64> = (0..mine.users.len()).map(|u| value(mine, u)).collect();
                     let popular: Vec<f64> = (0..theirs.users.len()).map(|u| value(theirs, u)).collect();
-                    report.rows.push(interval_row(&format!("{name}/{slice}"), &format!("{name}, {label}"), &values, &popular, formula));
+                    report.rows.push(interval_row(
+                        &format!("{name}/{slice}"),
+                        &format!("{name}, {label}"),
+                        &values,
+                        &popular,
+                        formula,
+                    ));
                 }
             }
         }
@@ -150,18 +156,29 @@ fn speaker(
         _ => None,
     };
     report.notes.push(match &judged {
-        Some(_) => "the version has learned from this window too, so its ranker as the gate judged it speaks, which has not".to_owned(),
-        None => "the version has learned from this window too, so the blend that needs no training is judged".to_owned(),
+        Some(_) => {
+            "the version has learned from this window too, so its ranker as the gate judged it speaks, which has not"
+                .to_owned()
+        }
+        None => {
+            "the version has learned from this window too, so the blend that needs no training is judged".to_owned()
+        }
     });
     Ok((judged.map(Arc::new), rule()))
 }
 
 type PerUser = fn(&Lists, usize) -> f64;
 const METRICS: [(&str, &str, PerUser); 4] = [
-    ("ndcg@10", "sum of 1/log2(rank+1) over hits, divided by the ideal order's; binary gains; mean over users", |l, u| l.ndcg[u]),
+    (
+        "ndcg@10",
+        "sum of 1/log2(rank+1) over hits, divided by the ideal order's; binary gains; mean over users",
+        |l, u| l.ndcg[u],
+    ),
     ("recall@10", "hits / relevant items; mean over users", |l, u| l.hits(u) as f64 / l.truth[u].len().max(1) as f64),
     ("hit@10", "1 if there is a hit; mean over users", |l, u| f64::from(u8::from(l.hits(u) > 0))),
-    ("mrr@10", "1 / rank of the first hit, 0 without; mean over users", |l, u| l.first_hit(u).map_or(0.0, |rank| 1.0 / rank as f64)),
+    ("mrr@10", "1 / rank of the first hit, 0 without; mean over users", |l, u| {
+        l.first_hit(u).map_or(0.0, |rank| 1.0 / rank as f64)
+    }),
 ];
 
 fn interval_row(name: &str, label: &str, values: &[f64], popular: &[f64], formula: &str) -> ReportRow {

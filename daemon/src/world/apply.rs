@@ -76,8 +76,7 @@ impl World {
             Who::Session(id) => drop(self.view.session_index.insert(id.clone(), number)),
             Who::Erased => {}
         }
-        let subject =
-            Subject { who, attributes: Default::default(), consent: Consent::default(), queries: Vec::new() };
+        let subject = Subject { who, attributes: Default::default(), consent: Consent::default(), queries: Vec::new() };
         self.view.subjects.push_back(Arc::new(subject));
         self.dirty = true;
         number
@@ -112,7 +111,8 @@ impl World {
         };
         let number = self.slot(who);
         let at = interaction.at.millis();
-        if let Some(query) = interaction.query.filter(|_| interaction.kind == mercer_shared::wire::InteractionType::Search)
+        if let Some(query) =
+            interaction.query.filter(|_| interaction.kind == mercer_shared::wire::InteractionType::Search)
             && let Some(subject) = self.subject_mut(number)
         {
             let place = subject.queries.partition_point(|(earlier, _)| *earlier <= at);

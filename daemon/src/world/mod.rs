@@ -69,6 +69,8 @@ pub struct View {
     pub last_event: i64,
     /// Sequence number in the store of the latest event.
     pub last_seq: u64,
+    /// Events since the memory was last fitted.
+    pub unfitted: u64,
 }
 
 impl View {

@@ -48,6 +48,7 @@ impl World {
             model,
             last_event: 0,
             last_seq: 0,
+            unfitted: 0,
         };
         Self {
             view,
@@ -77,6 +78,7 @@ impl World {
         self.dirty = false;
         self.lexical.commit();
         self.view.generation += 1;
+        self.view.unfitted = self.unfitted;
         self.view.lexical = self.lexical.reader();
         self.view.rank.memory = Arc::new(self.memory.clone());
         Some(Arc::new(self.view.clone()))
@@ -147,9 +149,9 @@ impl World {
             let mut rows = Vectors::new(dim);
             self.stale.clear();
             for number in 0..self.view.items.len() as u32 {
-                let found = vectors.and_then(|v| v.get(&number)).is_some_and(|row| {
-                    dense.set(number, row).is_ok() && rows.set(number, Arc::clone(row)).is_ok()
-                });
+                let found = vectors
+                    .and_then(|v| v.get(&number))
+                    .is_some_and(|row| dense.set(number, row).is_ok() && rows.set(number, Arc::clone(row)).is_ok());
                 if !found {
                     self.stale.push(number);
                 }

@@ -15,6 +15,8 @@ use super::models::{state_span, verdict_span};
 
 /// Columns of the labels.
 const LABEL: usize = 14;
+/// Columns from which on intervals have columns of their own in a comparison.
+const WIDE: usize = 110;
 
 /// Draws the selected version, or it beside the marked one.
 pub(crate) fn view(app: &App, model: &ModelVersion, area: Rect, buf: &mut Buffer) {
@@ -194,17 +196,16 @@ fn side_by_side<'a>(left: &ModelVersion, right: &ModelVersion, columns: usize) -
     for (slice, name) in names {
         let find = |model: &'_ ModelVersion| model.metrics.iter().find(|m| m.slice == slice && m.name == name).cloned();
         let (a, b) = (find(left), find(right));
-        let text = |m: &Option<MetricValue>| m.as_ref().map_or_else(|| "–".to_owned(), |m| texts::maybe(m.value));
+        let text = |m: &Option<MetricValue>| m.as_ref().map_or_else(|| "–".to_owned(), |m| beside(m, columns < WIDE));
         let mut cells = row(&texts::clean(&format!("{name} {slice}")), text(&a), text(&b));
         cells.push(match (a.as_ref().and_then(|m| m.value), b.as_ref().and_then(|m| m.value)) {
             (Some(a), Some(b)) => Line::styled(texts::signed(b - a), theme::STRONG),
             _ => Line::default(),
         });
-        for metric in [&a, &b] {
-            cells.push(Line::styled(
-                metric.as_ref().map_or_else(String::new, |m| texts::interval(m.low, m.high)),
-                theme::QUIET,
-            ));
+        if columns >= WIDE {
+            let interval =
+                |m: &Option<MetricValue>| m.as_ref().map_or_else(String::new, |m| texts::interval(m.low, m.high));
+            cells.extend([&a, &b].map(|metric| Line::styled(interval(metric), theme::QUIET)));
         }
         rows.push(cells);
     }
@@ -215,17 +216,18 @@ fn side_by_side<'a>(left: &ModelVersion, right: &ModelVersion, columns: usize) -
         let weight = |m: &ModelVersion| {
             m.blend.get(head).and_then(|w| w.get(source)).map_or_else(|| "–".to_owned(), |w| format!("{w:.3}"))
         };
-        rows.push(row(&texts::clean(&format!("weight of {source}, {head}")), weight(left), weight(right)));
+        rows.push(row(&texts::clean(&format!("{source}, {head}")), weight(left), weight(right)));
     }
     let shape = [
-        text("", 0),
+        text(if columns < WIDE { "95 % intervals as ±" } else { "" }, 0),
         number("", 0),
         number("", 0),
         number("difference", 0),
-        number("95 % of the first", 1),
+        number("95 % of the first", 2),
         number("95 % of the second", 2),
     ];
-    let mut all = Table { columns: &shape, rows, selected: None, focused: false }.lines(columns);
+    let shape = if columns < WIDE { &shape[..4] } else { &shape[..] };
+    let mut all = Table { columns: shape, rows, selected: None, focused: false }.lines(columns);
     all.push(Line::default());
     let window = |m: &ModelVersion| m.gate.as_ref().map(|gate| (gate.from, gate.to));
     if window(left) != window(right) {
@@ -234,6 +236,17 @@ fn side_by_side<'a>(left: &ModelVersion, right: &ModelVersion, columns: usize) -
     }
     all.push(Line::styled("esc ends the comparison", theme::QUIET));
     all
+}
+
+/// A metric's value; where there is no room for its interval in a column of its own, with the larger half of it.
+fn beside(metric: &MetricValue, narrow: bool) -> String {
+    let value = texts::maybe(metric.value);
+    match (metric.low, metric.value, metric.high) {
+        (Some(low), Some(middle), Some(high)) if narrow => {
+            format!("{value} ±{}", texts::value((middle - low).max(high - middle)))
+        }
+        _ => value,
+    }
 }
 
 fn gate_word(model: &ModelVersion) -> String {

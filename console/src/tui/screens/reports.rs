@@ -196,7 +196,7 @@ pub(crate) fn view(app: &App, area: Rect, buf: &mut Buffer) {
 
 fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
     let columns = [
-        wide("number", 26),
+        wide("number", 22),
         number("value", 0),
         number("95 % interval", 1),
         Column { title: "", right: false, min: WHISKER, grows: false, drop: 5 },

@@ -108,7 +108,10 @@ fn candidate(app: &App, checkpoint: Checkpoint) -> Answer<()> {
     let draft = ModelVersion {
         parent: Some(app.view().model.meta.version.clone()),
         encoder: named,
-        data: DataSnapshot { consent_rule: "nothing was learned from any shopper".to_owned(), ..DataSnapshot::default() },
+        data: DataSnapshot {
+            consent_rule: "nothing was learned from any shopper".to_owned(),
+            ..DataSnapshot::default()
+        },
         ..versions::draft(Timestamp::now())
     };
     let base_version = encoder.identity().version.clone();

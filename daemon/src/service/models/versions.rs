@@ -217,7 +217,8 @@ mod tests {
         sweep(&store, dir.path()).unwrap();
         let state = |version: &str| store.get_model(version).unwrap().unwrap().state;
         assert_eq!((state("v000001"), state("v000002")), (ModelState::Retired, ModelState::Serving));
-        let mut left: Vec<_> = std::fs::read_dir(dir.path().join("models")).unwrap().flatten().map(|e| e.file_name()).collect();
+        let mut left: Vec<_> =
+            std::fs::read_dir(dir.path().join("models")).unwrap().flatten().map(|e| e.file_name()).collect();
         left.sort();
         assert_eq!(left, ["v000001", "v000002"]);
     }

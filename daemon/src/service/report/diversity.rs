@@ -61,17 +61,33 @@ pub(super) fn rows(
             each(&d::coverage),
             each(&d::gini),
             each(&d::effective_items),
-            if ild.is_empty() { Err("no list of two items".to_owned()) } else { Ok(ild.iter().sum::<f64>() / ild.len() as f64) },
+            if ild.is_empty() {
+                Err("no list of two items".to_owned())
+            } else {
+                Ok(ild.iter().sum::<f64>() / ild.len() as f64)
+            },
             tail.and_then(|tail| counts.clone().and_then(|c| d::tail_share(&c, &tail).map_err(say))),
             mercer_reports::novelty::novelty(&shown, &purchases).map_err(say),
         ]
     };
     let labels = [
-        ("coverage@10", "share of eligible items shown to anybody", "items in at least one list / items that are not hidden; grows with the number of users"),
+        (
+            "coverage@10",
+            "share of eligible items shown to anybody",
+            "items in at least one list / items that are not hidden; grows with the number of users",
+        ),
         ("gini@10", "concentration of exposure, 0 even, 1 one item", "sum (2i-n-1) c_(i) / (n sum c), zeros included"),
         ("effective-items@10", "items that share the exposure as if evenly", "exp(-sum p ln p)"),
-        ("ild@10", "dissimilarity within a list, frozen ruler", "mean over pairs of 1 - cosine by the base encoder; mean over lists"),
-        ("long-tail-share@10", "exposure of the long tail", "tail: items beyond the smallest set with 80 % of purchases, unsold ones included"),
+        (
+            "ild@10",
+            "dissimilarity within a list, frozen ruler",
+            "mean over pairs of 1 - cosine by the base encoder; mean over lists",
+        ),
+        (
+            "long-tail-share@10",
+            "exposure of the long tail",
+            "tail: items beyond the smallest set with 80 % of purchases, unsold ones included",
+        ),
         ("novelty@10", "surprise in bits", "mean -log2(n_i / N) over shown items, add-one for unsold ones"),
     ];
     for (((name, label, formula), value), base) in labels.into_iter().zip(numbers(mine)).zip(numbers(popular)) {

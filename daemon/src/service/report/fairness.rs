@@ -26,10 +26,12 @@ pub(super) fn tables(view: &View, snapshot: &Snapshot, from: i64, any: &Lists, r
     attributes.dedup();
     let options = GroupOptions { seed: SEED, ..GroupOptions::default() };
     let mut reports = Vec::new();
-    let mut keep = |attribute: &str, outcome: Result<mercer_reports::groups::GroupReport, mercer_reports::Undefined>| match outcome {
-        Ok(table) => reports.push(table),
-        Err(why) => report.notes.push(format!("{attribute}: no comparison, {why}")),
-    };
+    let mut keep =
+        |attribute: &str, outcome: Result<mercer_reports::groups::GroupReport, mercer_reports::Undefined>| match outcome
+        {
+            Ok(table) => reports.push(table),
+            Err(why) => report.notes.push(format!("{attribute}: no comparison, {why}")),
+        };
     for attribute in &attributes {
         let groups: Vec<&str> = any
             .users
@@ -55,7 +57,9 @@ pub(super) fn tables(view: &View, snapshot: &Snapshot, from: i64, any: &Lists, r
     report.rows.push(interval_row("ndcg@10/repeat", "ndcg@10, any item, all users", &any.ndcg, &[], all));
     report.rows.extend(report.groups.iter().filter_map(worst));
     report.rows.extend(report.groups.iter().map(gap));
-    report.notes.push(format!("history: `new` has at most {NEW_EVENTS} earlier events; attributes are declared and consented, never inferred"));
+    report.notes.push(format!(
+        "history: `new` has at most {NEW_EVENTS} earlier events; attributes are declared and consented, never inferred"
+    ));
 }
 
 /// The group that is served worst: averages hide harm.

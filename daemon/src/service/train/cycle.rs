@@ -111,7 +111,9 @@ pub(super) fn run(app: &App, plan: Plan, control: &mut Control<'_>) -> Result<()
         && order.ranker.is_some() == serving.ranker.is_some()
         && order.blend.is_some() == serving.blend.is_some();
     let mut opponent = if seen && same {
-        control.note("the serving version has this very configuration and knows this window: the candidate is a refresh of it");
+        control.note(
+            "the serving version has this very configuration and knows this window: the candidate is a refresh of it",
+        );
         candidate.clone()
     } else if seen {
         control.note("the serving version knows this window, so its configuration is judged as made up to the cut-off");
@@ -151,7 +153,9 @@ pub(super) fn run(app: &App, plan: Plan, control: &mut Control<'_>) -> Result<()
     let passed = gate.verdict == GateVerdict::Promote;
     let until = if passed { view.last_event } else { plan.cut };
     let last = if passed {
-        control.note("made again with the same configuration from everything up to the last interaction; the adapter stays");
+        control.note(
+            "made again with the same configuration from everything up to the last interaction; the adapter stays",
+        );
         Some(learn_order(control, &log, &catalogue, until)?)
     } else {
         None

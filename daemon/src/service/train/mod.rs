@@ -153,7 +153,8 @@ fn save(app: &App, run: &Run) {
 /// `training-runs` while one is in progress, `not-enough-data` for an empty log, `read-only`.
 pub fn start(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<Run> {
     app.writable()?;
-    if app.view().rank.log.is_empty() {
+    let view = app.view();
+    if view.rank.log.is_empty() {
         return Err(Problem::new(Code::NotEnoughData, "there is no interaction to learn from"));
     }
     let number = app.store.next_number(DocKind::Run).map_err(|e| store_problem(&e))?;
@@ -173,7 +174,7 @@ pub fn start(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<
         eta_seconds: None,
         device: super::admin::device(app),
         memory_bytes: 0,
-        cursor: None,
+        cursor: Some(view.last_seq),
         seed: request.seed.unwrap_or(app.config.train.seed),
         gate: None,
         model: None,
@@ -227,7 +228,9 @@ fn work(app: &App, plan: Plan, cancel: Arc<AtomicBool>) {
         Ok(pool) => pool.install(|| cycle::run(app, plan, &mut control)),
         Err(error) => Err(failed(&error)),
     }));
-    let result = result.unwrap_or_else(|_| Err(Ended::Failed(Problem::new(Code::Internal, "the cycle panicked; the daemon's log has the place"))));
+    let result = result.unwrap_or_else(|_| {
+        Err(Ended::Failed(Problem::new(Code::Internal, "the cycle panicked; the daemon's log has the place")))
+    });
     let Some(mut run) = app.training.current.lock().clone() else { return };
     match result {
         Ok(()) => (run.state, run.phase) = (RunState::Succeeded, RunPhase::Done),
@@ -273,7 +276,8 @@ pub fn resume(app: &Arc<App>) {
             }
         }
         tracing::error!(id, why, "a run is given up");
-        (run.state, run.phase, run.error, run.ended) = (RunState::Failed, RunPhase::Done, Some(why), Some(Timestamp::now()));
+        (run.state, run.phase, run.error, run.ended) =
+            (RunState::Failed, RunPhase::Done, Some(why), Some(Timestamp::now()));
         save(app, &run);
     }
 }
