@@ -31,7 +31,7 @@ pub struct Parts<'a> {
     pub blend: Option<&'a BlendWeights>,
 }
 
-/// A version document with nothing in it; [`write`] gives the name and the size.
+/// A version document with nothing in it; [`write()`] gives the name and the size.
 #[must_use]
 pub fn draft(created: Timestamp) -> ModelVersion {
     ModelVersion {
