@@ -1,4 +1,4 @@
-//! The account of an import: every line read ends in exactly one of accepted, duplicate, skipped by a rule, rejected.
+//! The account of an import: every record read ends in exactly one of accepted, duplicate, skipped by a rule, rejected.
 
 use mercer_shared::problem::Code;
 use mercer_shared::wire::{ImportReport, ReasonCount, RuleCount};
@@ -9,7 +9,7 @@ const FIRST: usize = 5;
 /// What became of one document that was handed to the sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is in the store now and was not before.
+    /// It is in the store now and was not before, or changed what is there.
     Accepted,
     /// It was there already.
     Duplicate,
@@ -17,53 +17,94 @@ pub enum Outcome {
     Rejected(Code, String),
 }
 
-/// Counts lines into a report.
+impl Outcome {
+    /// The outcome of a line from those of its documents: accepted if one was, else refused if one was.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Accepted, _) | (_, Self::Accepted) => Self::Accepted,
+            (Self::Duplicate, other) => other,
+            (refused, _) => refused,
+        }
+    }
+}
+
+/// Counts records into a report.
 #[derive(Debug, Default)]
-pub struct Account {
+pub(crate) struct Account {
     /// The report so far.
-    pub report: ImportReport,
+    pub(crate) report: ImportReport,
+}
+
+/// Notes a line among the first ones, which stay in order also where two passes find them.
+fn note(first: &mut Vec<u64>, line: u64) {
+    let place = first.partition_point(|known| *known <= line);
+    if place < FIRST {
+        first.insert(place, line);
+        first.truncate(FIRST);
+    }
 }
 
 impl Account {
-    /// A line was read.
-    pub const fn read(&mut self) {
+    /// A rule of the preset left the record out.
+    pub(crate) fn skipped(&mut self, rule: &str, line: u64) {
         self.report.lines += 1;
-    }
-
-    /// A rule of the preset left the line out.
-    pub fn skipped(&mut self, rule: &str, line: u64) {
-        let place = self.report.skipped.iter().position(|known| known.rule == rule);
-        let place = place.unwrap_or_else(|| {
-            self.report.skipped.push(RuleCount { rule: rule.to_owned(), count: 0, first_lines: Vec::new() });
-            self.report.skipped.len() - 1
+        let rules = &mut self.report.skipped;
+        let place = rules.iter().position(|known| known.rule == rule).unwrap_or_else(|| {
+            rules.push(RuleCount { rule: rule.to_owned(), count: 0, first_lines: Vec::new() });
+            rules.len() - 1
         });
-        let known = &mut self.report.skipped[place];
-        known.count += 1;
-        if known.first_lines.len() < FIRST {
-            known.first_lines.push(line);
-        }
+        rules[place].count += 1;
+        note(&mut rules[place].first_lines, line);
     }
 
-    /// The line was refused.
-    pub fn rejected(&mut self, code: Code, reason: String, line: u64) {
-        let place = self.report.rejected.iter().position(|known| known.code == code);
-        let place = place.unwrap_or_else(|| {
-            self.report.rejected.push(ReasonCount { code, reason, count: 0, first_lines: Vec::new() });
-            self.report.rejected.len() - 1
+    /// So many records that begin at this line ended so.
+    pub(crate) fn ended(&mut self, outcome: Outcome, line: u64, records: u64) {
+        self.report.lines += records;
+        let (code, reason) = match outcome {
+            Outcome::Accepted => return self.report.accepted += records,
+            Outcome::Duplicate => return self.report.duplicates += records,
+            Outcome::Rejected(code, reason) => (code, reason),
+        };
+        let reasons = &mut self.report.rejected;
+        let place = reasons.iter().position(|known| known.code == code).unwrap_or_else(|| {
+            reasons.push(ReasonCount { code, reason, count: 0, first_lines: Vec::new() });
+            reasons.len() - 1
         });
-        let known = &mut self.report.rejected[place];
-        known.count += 1;
-        if known.first_lines.len() < FIRST {
-            known.first_lines.push(line);
-        }
+        reasons[place].count += records;
+        note(&mut reasons[place].first_lines, line);
     }
 
-    /// The sink answered for the line.
-    pub fn outcome(&mut self, outcome: Outcome, line: u64) {
-        match outcome {
-            Outcome::Accepted => self.report.accepted += 1,
-            Outcome::Duplicate => self.report.duplicates += 1,
-            Outcome::Rejected(code, reason) => self.rejected(code, reason, line),
+    /// The record was refused.
+    pub(crate) fn refused(&mut self, (code, reason): (Code, String), line: u64) {
+        self.ended(Outcome::Rejected(code, reason), line, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_five_lines_are_kept_in_order() {
+        let mut account = Account::default();
+        for line in [9, 4, 7, 2, 8, 3] {
+            account.skipped("rule", line);
         }
+        assert_eq!(account.report.skipped[0].first_lines, [2, 3, 4, 7, 8]);
+        account.refused((Code::BadTime, "first".to_owned()), 5);
+        account.refused((Code::BadTime, "second".to_owned()), 6);
+        account.ended(Outcome::Accepted, 1, 3);
+        assert_eq!((account.report.rejected[0].count, account.report.rejected[0].reason.as_str()), (2, "first"));
+        assert!(account.report.adds_up() && account.report.lines == 11);
+    }
+
+    #[test]
+    fn outcomes_of_one_line() {
+        let refused = || Outcome::Rejected(Code::Erased, String::new());
+        assert_eq!(Outcome::Duplicate.and(Outcome::Accepted), Outcome::Accepted);
+        assert_eq!(Outcome::Duplicate.and(refused()), refused());
+        assert_eq!(refused().and(Outcome::Duplicate), refused());
+        assert_eq!(Outcome::Duplicate.and(Outcome::Duplicate), Outcome::Duplicate);
     }
 }

@@ -33,7 +33,8 @@ pub fn is_complete(before: Option<Look>, now: Look, clock: SystemTime) -> bool {
 /// # Errors
 /// `unknown-format` with what names are understood.
 pub fn guess_plan(name: &str, presets: Option<&Path>) -> Result<Plan, Problem> {
-    let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+    let packed = [".gz", ".zst", ".zstd"];
+    let plain = packed.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     if plain.ends_with(".ndjson") || plain.ends_with(".jsonl") {
         for (start, kind) in [
             ("items", Kind::Items),
@@ -47,7 +48,11 @@ pub fn guess_plan(name: &str, presets: Option<&Path>) -> Result<Plan, Problem> {
         }
     }
     let preset = plain.split('.').next().unwrap_or_default();
-    Preset::find(preset, presets).map(|found| Plan::Preset(preset.to_owned(), found)).map_err(|_| {
+    Preset::find(preset, presets).map(|found| Plan::Preset(preset.to_owned(), found)).map_err(|problem| {
+        // A preset that is there and broken says so itself.
+        if problem.code != Code::UnknownPreset {
+            return problem;
+        }
         Problem::new(
             Code::UnknownFormat,
             format!("`{name}` does not say how to read it: call it items*.ndjson, users*.ndjson, interactions*.ndjson, export*.ndjson or PRESET.anything"),
@@ -73,7 +78,11 @@ mod tests {
     #[test]
     fn names_tell() {
         assert!(matches!(guess_plan("items-1.ndjson.gz", None), Ok(Plan::Ndjson(Kind::Items))));
-        assert!(matches!(guess_plan("online-retail.december.csv", None), Ok(Plan::Preset(..))));
+        assert!(matches!(guess_plan("export.jsonl.zst", None), Ok(Plan::Ndjson(Kind::Export))));
+        assert!(
+            matches!(guess_plan("online-retail.december.csv", None), Ok(Plan::Preset(name, _)) if name == "online-retail")
+        );
+        assert_eq!(guess_plan("items.csv", None).unwrap_err().code, Code::UnknownFormat);
         assert_eq!(guess_plan("holiday.jpg", None).unwrap_err().code, Code::UnknownFormat);
     }
 }

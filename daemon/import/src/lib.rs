@@ -1,18 +1,20 @@
 //! Reads the logs of shops: files in, typed documents out, and an account of every line. No store, no runtime and no HTTP in
 //! here: who calls brings a [`Sink`] that writes.
 
-pub mod account;
-mod bytes;
+mod account;
 pub mod document;
 pub mod inbox;
 mod mapping;
 pub mod preset;
 mod records;
 mod run;
+mod sink;
+mod source;
 pub mod validate;
 
 pub use account::Outcome;
 pub use document::parse_line;
 pub use preset::Preset;
-pub use run::{DryRun, Kind, Plan, Sink, run};
+pub use run::{Kind, Plan, run};
+pub use sink::{DryRun, Sink};
 pub use validate::{Document, Refusal, validate_interaction, validate_item, validate_user};

@@ -1,0 +1,90 @@
+//! What a file is, told by its first bytes, and which letter separates its fields.
+
+use mercer_shared::problem::{Code, Problem};
+
+use super::choose;
+use super::fields::{Fields, Splitter};
+use crate::preset::Preset;
+use crate::source::Source;
+
+/// Separators that logs use.
+const USUAL: [&str; 4] = [",", ";", "\t", "|"];
+/// First bytes of what shops send instead of a log.
+const OTHER: [(&[u8], &str); 5] = [
+    (b"PK\x03\x04", "a zip archive or a spreadsheet"),
+    (b"%PDF", "a PDF document"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"BZh", "compressed by bzip2"),
+];
+
+/// How JSON documents follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// One a line.
+    Lines,
+    /// Members of one list, or documents over several lines.
+    Values,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Parquet,
+    Json(Layout),
+    Text,
+}
+
+impl Format {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Json(Layout::Lines) => "ndjson",
+            Self::Json(Layout::Values) => "json",
+            Self::Text => "csv",
+        }
+    }
+}
+
+/// Tells the format of an opened file.
+///
+/// # Errors
+/// `unknown-format` for what is none of ours.
+pub(super) fn format(source: &mut Source) -> Result<Format, Problem> {
+    let name = source.name.clone();
+    let head = source.head();
+    let unknown = |what: &str| Err(Problem::new(Code::UnknownFormat, format!("{name} is {what}")));
+    if head.starts_with(b"PAR1") {
+        return Ok(Format::Parquet);
+    }
+    if let Some((_, what)) = OTHER.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return unknown(what);
+    }
+    if head.contains(&0) {
+        return unknown("binary, or UTF-16 without a mark of byte order");
+    }
+    let start = head.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(head.len());
+    let head = &head[start..];
+    Ok(match head.first() {
+        Some(b'[') => Format::Json(Layout::Values),
+        Some(b'{') => {
+            let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+            // A document whose first line ends inside it stands over several lines.
+            let several = first.len() < head.len() && matches!(first.last(), Some(b'{' | b'[' | b',' | b':'));
+            Format::Json(if several { Layout::Values } else { Layout::Lines })
+        }
+        _ => Format::Text,
+    })
+}
+
+/// The separator of a header: one under which a section of the preset fits, else the one that makes most fields.
+pub(super) fn separator(preset: &Preset, line: &str) -> &'static str {
+    let split = |separator: &str| -> Vec<String> {
+        let mut fields = Fields::default();
+        Splitter::new(separator, true).feed(line, &mut fields);
+        fields.iter().map(|name| name.trim().to_owned()).collect()
+    };
+    let fits = USUAL.into_iter().find(|separator| choose(preset, &split(separator)).is_some());
+    // max_by_key takes the last of equals, and the comma stands first.
+    fits.or_else(|| USUAL.into_iter().rev().max_by_key(|separator| split(separator).len())).unwrap_or(",")
+}

@@ -1,0 +1,104 @@
+//! Mercer's own documents, one a line.
+
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{ExportLine, ImportPhase, Interaction, Item, User};
+
+use super::{BATCH, Job, Kind};
+use crate::document::{MAX_LINE_BYTES, parse_line};
+use crate::source::{Line, Lines};
+use crate::validate::{Document as _, Refusal};
+
+/// Reads a file of one kind, or an export.
+pub(super) fn read(job: &mut Job<'_>, kind: Kind) -> Result<(), Problem> {
+    let mut source = job.open(ImportPhase::Writing)?;
+    job.account.report.format = source.describe("ndjson");
+    let mut lines = Lines::new(source.take_reader());
+    let mut waiting = Waiting::default();
+    let end = loop {
+        let number = match lines.next() {
+            Err(problem) => break Err(problem),
+            Ok(Line::End) => break Ok(()),
+            Ok(Line::Whole(_)) if lines.bytes().trim_ascii().is_empty() => continue,
+            Ok(Line::Whole(number)) => number,
+            Ok(Line::TooLong(number, length)) => {
+                let detail = format!("the line has {length} bytes, at most {MAX_LINE_BYTES} are read");
+                job.account.refused((Code::LineTooLong, detail), number);
+                continue;
+            }
+        };
+        // The sink wants no more, so what waits is not written either.
+        job.read_one()?;
+        match parse(kind, lines.bytes()).and_then(|document| document.validate(job.now).map(|()| document)) {
+            Ok(document) => {
+                // The order of kinds is kept: an interaction may name the item of the line before.
+                if !waiting.takes(&document) || waiting.len() == BATCH {
+                    waiting.write(job);
+                }
+                waiting.push(number, document);
+            }
+            Err(refusal) => job.account.refused(refusal, number),
+        }
+    };
+    waiting.write(job);
+    end.and_then(|()| job.goes_on())
+}
+
+fn parse(kind: Kind, line: &[u8]) -> Result<ExportLine, Refusal> {
+    match kind {
+        Kind::Items => parse_line(line).map(ExportLine::Item),
+        Kind::Users => parse_line(line).map(ExportLine::User),
+        Kind::Interactions => parse_line(line).map(ExportLine::Interaction),
+        Kind::Export => parse_line(line),
+    }
+}
+
+/// Documents of one kind that wait to be written together, with their lines.
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u64>,
+    items: Vec<Item>,
+    users: Vec<User>,
+    interactions: Vec<Interaction>,
+}
+
+impl Waiting {
+    const fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    const fn takes(&self, document: &ExportLine) -> bool {
+        let here = match document {
+            ExportLine::Item(_) => self.items.len(),
+            ExportLine::User(_) => self.users.len(),
+            ExportLine::Interaction(_) => self.interactions.len(),
+        };
+        here == self.len()
+    }
+
+    fn push(&mut self, line: u64, document: ExportLine) {
+        self.lines.push(line);
+        match document {
+            ExportLine::Item(item) => self.items.push(item),
+            ExportLine::User(user) => self.users.push(user),
+            ExportLine::Interaction(interaction) => self.interactions.push(interaction),
+        }
+    }
+
+    fn write(&mut self, job: &mut Job<'_>) {
+        let lines = std::mem::take(&mut self.lines);
+        let mut outcomes = Vec::with_capacity(lines.len());
+        if !self.items.is_empty() {
+            outcomes.extend(job.write_items(std::mem::take(&mut self.items)));
+        }
+        if !self.users.is_empty() {
+            outcomes.extend(job.write_users(std::mem::take(&mut self.users)));
+        }
+        if !self.interactions.is_empty() {
+            outcomes.extend(job.write_interactions(std::mem::take(&mut self.interactions)));
+        }
+        for (line, outcome) in lines.into_iter().zip(outcomes) {
+            job.account.ended(outcome, line, 1);
+        }
+        job.tell(false);
+    }
+}

@@ -1,0 +1,204 @@
+//! A log read by a preset. Two passes where records give items or users: the first gathers them, and they are written before
+//! the interactions that name them; the second writes those.
+
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{ImportPhase, Interaction};
+
+use super::{BATCH, Job};
+use crate::account::Outcome;
+use crate::mapping::{Doc, Items, Mapped, Mapper, Users};
+use crate::preset::Preset;
+use crate::records::{Records, Row, Step};
+use crate::validate::Refusal;
+
+/// Reads a log.
+pub(super) fn read(job: &mut Job<'_>, name: &str, preset: &Preset) -> Result<(), Problem> {
+    let mappers = mappers(name, preset)?;
+    let used: Vec<Vec<String>> = mappers.iter().map(|mapper| mapper.columns().to_vec()).collect();
+    drop(mappers);
+    let mut records = Records::open(preset, &used, job.open(ImportPhase::Scanning)?)?;
+    let section = records.section();
+    let words = section.map_or_else(String::new, |section| format!(" ({})", preset.file[section].name));
+    job.account.report.format = format!("preset {name}{words}, {}", records.format);
+    let files =
+        || preset.file.iter().enumerate().filter(|(number, _)| section.is_none_or(|section| section == *number));
+    let things = files().any(|(_, file)| file.item.is_some() || file.user.is_some());
+    let events = files().any(|(_, file)| file.interaction.is_some());
+    let mut fallbacks = 0;
+    let mut end = Ok(());
+    if things {
+        let (mut items, mut users) = (Items::default(), Users::default());
+        let pass = Pass { name, preset, counts_bad: !events, counts_events: false };
+        end = pass.read(job, &mut records, &mut |line, number, docs| {
+            for doc in docs {
+                doc.item.into_iter().for_each(|item| items.add(item, &preset.file[number], line));
+                doc.user.into_iter().for_each(|user| users.add(user, &preset.file[number], line));
+            }
+            Ok(())
+        });
+        fallbacks = records.fallbacks();
+        write_things(job, items, users)?;
+    }
+    if events {
+        if things {
+            records = Records::open(preset, &used, job.open(ImportPhase::Writing)?)?;
+        }
+        job.teller.phase = ImportPhase::Writing;
+        end = write_events(job, name, preset, &mut records);
+        fallbacks = records.fallbacks();
+    }
+    if fallbacks > 0 {
+        job.account.report.notes.push(format!("{fallbacks} lines are not UTF-8 and were read as Windows-1252"));
+    }
+    end
+}
+
+fn mappers<'a>(name: &str, preset: &'a Preset) -> Result<Vec<Mapper<'a>>, Problem> {
+    let one = |file| {
+        Mapper::new(name, file).map_err(|detail| Problem::new(Code::BadConfig, format!("preset `{name}`: {detail}")))
+    };
+    preset.file.iter().map(one).collect()
+}
+
+/// One pass over the records.
+struct Pass<'a> {
+    name: &'a str,
+    preset: &'a Preset,
+    /// Whether what is no record at all is counted in this pass.
+    counts_bad: bool,
+    /// Whether records that give interactions are counted in this pass; the others are in the other one.
+    counts_events: bool,
+}
+
+impl Pass<'_> {
+    /// Gives the documents of each good record to `take`, and counts the others.
+    fn read(
+        &self,
+        job: &mut Job<'_>,
+        records: &mut Records,
+        take: &mut dyn FnMut(u64, usize, Vec<Doc>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.read_with(job, records, &mut |_, line, number, docs| take(line, number, docs))
+    }
+
+    fn read_with(
+        &self,
+        job: &mut Job<'_>,
+        records: &mut Records,
+        take: &mut dyn FnMut(&mut Job<'_>, u64, usize, Vec<Doc>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let mut mappers = mappers(self.name, self.preset)?;
+        let places: Vec<Vec<Option<usize>>> =
+            (0..mappers.len()).map(|section| records.places(section).to_vec()).collect();
+        loop {
+            job.read_one()?;
+            match records.step()? {
+                Step::End => {
+                    job.teller.lines -= 1;
+                    return Ok(());
+                }
+                Step::Bad(line, refusal) if self.counts_bad => job.account.refused(refusal, line),
+                Step::Bad(..) => {}
+                Step::Record { line, section, rows } => {
+                    let counts = mappers[section].spec.interaction.is_some() == self.counts_events;
+                    let rows = rows.iter().map(|fields| Row::new(fields, &places[section]));
+                    match map(&mut mappers[section], rows) {
+                        Mixed::Docs(docs) => take(job, line, section, docs)?,
+                        Mixed::Skipped(rule) if counts => job.account.skipped(rule, line),
+                        Mixed::Refused(refusal) if counts => job.account.refused(refusal, line),
+                        Mixed::Skipped(_) | Mixed::Refused(_) => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What becomes of a record with all its rows.
+enum Mixed<'a> {
+    Docs(Vec<Doc>),
+    Skipped(&'a str),
+    Refused(Refusal),
+}
+
+/// A record is never applied by half: one bad row refuses it. Rows that a rule leaves out only drop out, unless all do.
+fn map<'a, 'r>(mapper: &mut Mapper<'a>, rows: impl Iterator<Item = Row<'r>>) -> Mixed<'a> {
+    let (mut docs, mut skipped) = (Vec::new(), None);
+    for row in rows {
+        match mapper.map(&row) {
+            Mapped::Doc(doc) => docs.push(*doc),
+            Mapped::Skipped(rule) => skipped = skipped.or(Some(rule)),
+            Mapped::Refused(refusal) => return Mixed::Refused(refusal),
+        }
+    }
+    match skipped {
+        Some(rule) if docs.is_empty() => Mixed::Skipped(rule),
+        _ => Mixed::Docs(docs),
+    }
+}
+
+/// Writes gathered items, then users; lines that give nothing else end as these do.
+fn write_things(job: &mut Job<'_>, items: Items, users: Users) -> Result<(), Problem> {
+    let mut items = items.finish().into_iter().peekable();
+    while items.peek().is_some() {
+        job.goes_on()?;
+        let batch: Vec<_> = items.by_ref().take(BATCH).collect();
+        let seen: Vec<_> =
+            batch.iter().map(|item| (item.seen, item.only_new && job.sink.knows_item(&item.document.id))).collect();
+        let new = batch.into_iter().zip(&seen).filter(|(_, (_, known))| !known).map(|(item, _)| item.document);
+        let mut outcomes = job.write_items(new.collect()).into_iter();
+        for (seen, known) in seen {
+            let outcome = if known { Outcome::Duplicate } else { outcomes.next().unwrap_or(Outcome::Duplicate) };
+            if seen.counted {
+                job.account.ended(outcome, seen.line, seen.lines);
+            }
+        }
+        job.tell(false);
+    }
+    let mut users = users.finish().into_iter().peekable();
+    while users.peek().is_some() {
+        job.goes_on()?;
+        let batch: Vec<_> = users.by_ref().take(BATCH).collect();
+        let (seen, users): (Vec<_>, Vec<_>) = batch.into_iter().map(|user| (user.seen, user.document)).unzip();
+        for (seen, outcome) in seen.into_iter().zip(job.write_users(users)) {
+            if seen.counted {
+                job.account.ended(outcome, seen.line, seen.lines);
+            }
+        }
+        job.tell(false);
+    }
+    Ok(())
+}
+
+/// The second pass, in batches that hold whole records.
+fn write_events(job: &mut Job<'_>, name: &str, preset: &Preset, records: &mut Records) -> Result<(), Problem> {
+    let mut batch: Vec<Interaction> = Vec::with_capacity(BATCH);
+    let mut owners: Vec<(u64, usize)> = Vec::with_capacity(BATCH);
+    let pass = Pass { name, preset, counts_bad: true, counts_events: true };
+    let end = pass.read_with(job, records, &mut |job, line, _, docs| {
+        let before = batch.len();
+        batch.extend(docs.into_iter().filter_map(|doc| doc.interaction));
+        // Records of sections without interactions were counted with what they give.
+        if batch.len() > before {
+            owners.push((line, batch.len() - before));
+        }
+        if batch.len() >= BATCH {
+            flush(job, &mut batch, &mut owners);
+            job.goes_on()?;
+        }
+        Ok(())
+    });
+    // What waits is written unless it was the sink that wants no more.
+    job.goes_on()?;
+    flush(job, &mut batch, &mut owners);
+    end.and_then(|()| job.goes_on())
+}
+
+fn flush(job: &mut Job<'_>, batch: &mut Vec<Interaction>, owners: &mut Vec<(u64, usize)>) {
+    let mut outcomes = job.write_interactions(std::mem::take(batch)).into_iter();
+    for (line, count) in owners.drain(..) {
+        let outcome = outcomes.by_ref().take(count).reduce(Outcome::and);
+        job.account.ended(outcome.unwrap_or(Outcome::Duplicate), line, 1);
+    }
+    job.tell(false);
+}

@@ -1,0 +1,91 @@
+//! Where documents go. The daemon brings a sink that writes; the one here only counts.
+
+use mercer_shared::ids::{InteractionId, ItemId, UserId};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{Interaction, Item, User};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::account::Outcome;
+
+/// Where documents go: in batches, one outcome for each document, in order. What comes here has passed
+/// [`validate`](crate::validate).
+pub trait Sink {
+    /// Writes items.
+    fn items(&mut self, items: Vec<Item>) -> Vec<Outcome>;
+
+    /// Writes users.
+    fn users(&mut self, users: Vec<User>) -> Vec<Outcome>;
+
+    /// Writes interactions.
+    fn interactions(&mut self, interactions: Vec<Interaction>) -> Vec<Outcome>;
+
+    /// Whether the shop has this item: logs that only name items must not overwrite what it knows of them. A sink that cannot
+    /// tell has every item written.
+    fn knows_item(&self, _id: &ItemId) -> bool {
+        false
+    }
+
+    /// Asked between batches: a reason to go no further, such as a store that takes no writes or a daemon that stops.
+    fn ends(&mut self) -> Option<Problem> {
+        None
+    }
+}
+
+/// Writes nothing and says what would happen, as far as the file alone can tell: what comes twice is a duplicate.
+#[derive(Debug, Default)]
+pub struct DryRun {
+    interactions: FxHashSet<[u8; 16]>,
+    items: FxHashMap<ItemId, [u8; 16]>,
+    users: FxHashMap<UserId, [u8; 16]>,
+}
+
+impl DryRun {
+    /// What the file said of an item so far would be known.
+    #[must_use]
+    pub fn has_item(&self, id: &ItemId) -> bool {
+        self.items.contains_key(id)
+    }
+}
+
+/// 128 bits of a document's content, for telling equal ones.
+fn print<T: serde::Serialize>(document: &T) -> Result<[u8; 16], Outcome> {
+    let bytes = serde_json::to_vec(document).map_err(|error| Outcome::Rejected(Code::Internal, error.to_string()))?;
+    let mut print = [0; 16];
+    print.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
+    Ok(print)
+}
+
+fn change<K: std::hash::Hash + Eq, T: serde::Serialize>(
+    known: &mut FxHashMap<K, [u8; 16]>,
+    key: K,
+    document: &T,
+) -> Outcome {
+    match print(document) {
+        Err(refused) => refused,
+        Ok(print) if known.insert(key, print) == Some(print) => Outcome::Duplicate,
+        Ok(_) => Outcome::Accepted,
+    }
+}
+
+impl Sink for DryRun {
+    fn items(&mut self, items: Vec<Item>) -> Vec<Outcome> {
+        items.into_iter().map(|item| change(&mut self.items, item.id.clone(), &item)).collect()
+    }
+
+    fn users(&mut self, users: Vec<User>) -> Vec<Outcome> {
+        users.into_iter().map(|user| change(&mut self.users, user.id.clone(), &user)).collect()
+    }
+
+    fn interactions(&mut self, interactions: Vec<Interaction>) -> Vec<Outcome> {
+        let mut one = |interaction: Interaction| {
+            // Without an id the content is the identity, as in the store.
+            let identity = interaction.id.as_ref().map(InteractionId::as_str);
+            match identity.map_or_else(|| print(&interaction), |id| print(&id)) {
+                Err(refused) => refused,
+                Ok(print) if self.interactions.insert(print) => Outcome::Accepted,
+                Ok(_) => Outcome::Duplicate,
+            }
+        };
+        interactions.into_iter().map(&mut one).collect()
+    }
+}

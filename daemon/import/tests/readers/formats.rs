@@ -1,0 +1,166 @@
+//! The same log in every form: packed, in other encodings, with other separators, as Parquet.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
+use arrow::record_batch::RecordBatch;
+use mercer_import::{Kind, Plan};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+
+use crate::{Shop, fixture, plan};
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = dir.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn packings_and_encodings_read_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(fixture("online-retail.csv")).unwrap().replace("TEA TIN", "THÉ");
+    let mut plain = Shop::default();
+    let expected = plain.read(&write(dir.path(), "a.csv", text.as_bytes()), &plan("online-retail"));
+    let utf16 = |le: bool| -> Vec<u8> {
+        let unit = |unit: u16| if le { unit.to_le_bytes() } else { unit.to_be_bytes() };
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(unit).collect()
+    };
+    let members = [gzip(&text.as_bytes()[..500]), gzip(&text.as_bytes()[500..])].concat();
+    let forms: Vec<(&str, Vec<u8>)> = vec![
+        ("csv", [b"\xef\xbb\xbf", text.as_bytes()].concat()),
+        ("csv", text.replace('\n', "\r\n").into_bytes()),
+        ("csv, gzip", gzip(text.as_bytes())),
+        ("csv, gzip", members),
+        ("csv, zstd", zstd::encode_all(text.as_bytes(), 3).unwrap()),
+        ("csv, UTF-16LE", utf16(true)),
+        ("csv, UTF-16BE", utf16(false)),
+        ("csv, gzip, UTF-16LE", gzip(&utf16(true))),
+        ("csv", encoding_rs::WINDOWS_1252.encode(&text).0.into_owned()),
+    ];
+    for (number, (format, bytes)) in forms.into_iter().enumerate() {
+        let mut shop = Shop::default();
+        let report = shop.read(&write(dir.path(), &format!("{number}.dat"), &bytes), &plan("online-retail"));
+        assert_eq!(report.format, format!("preset online-retail (invoices), {format}"));
+        assert_eq!(
+            (report.lines, &report.skipped, &report.rejected),
+            (expected.lines, &expected.skipped, &expected.rejected)
+        );
+        assert_eq!(
+            (&shop.items, &shop.users, &shop.interactions),
+            (&plain.items, &plain.users, &plain.interactions),
+            "{number}"
+        );
+    }
+}
+
+#[test]
+fn separators_are_found_out() {
+    let dir = tempfile::tempdir().unwrap();
+    for separator in [";", "\t", "|"] {
+        let text =
+            ["UserId", "Labels", "Comment"].join(separator) + "\n" + &["ann", "a,b", "c,d,e"].join(separator) + "\n";
+        let mut shop = Shop::default();
+        shop.read(&write(dir.path(), "users.csv", text.as_bytes()), &plan("gorse"));
+        assert_eq!(shop.users["ann"].attributes["labels"], "a,b", "{separator:?}");
+    }
+}
+
+/// Our retail fixture in miniature as Parquet: numbers as numbers, times as times, row groups of two rows.
+fn retail_parquet() -> Vec<u8> {
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("Country", Arc::new(StringArray::from(vec!["France"; 5]))),
+        ("InvoiceNo", Arc::new(StringArray::from(vec!["1", "1", "C2", "3", "4"]))),
+        ("StockCode", Arc::new(StringArray::from(vec!["10001", "10002", "10001", "POST", "10002"]))),
+        ("Description", Arc::new(StringArray::from(vec![Some("LAMP"), None, Some("LAMP"), None, Some("VASE")]))),
+        ("Unused", Arc::new(Int64Array::from(vec![1; 5]))),
+        ("Quantity", Arc::new(Int64Array::from(vec![2, 1, -1, 1, 3]))),
+        (
+            "InvoiceDate",
+            Arc::new(TimestampMillisecondArray::from(vec![1_600_000_000_000; 5]).with_timezone("Europe/London")),
+        ),
+        ("UnitPrice", Arc::new(Float64Array::from(vec![2.5, 4.0, 2.5, 1.0, 4.0]))),
+        ("CustomerID", Arc::new(Float64Array::from(vec![Some(17.0), Some(17.0), Some(17.0), Some(17.0), None]))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn parquet_is_read_by_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = retail_parquet();
+    let packed = [
+        ("parquet", bytes.clone()),
+        ("parquet, gzip", gzip(&bytes)),
+        ("parquet, zstd", zstd::encode_all(&*bytes, 1).unwrap()),
+    ];
+    for (format, bytes) in packed {
+        let mut shop = Shop::default();
+        let path = write(dir.path(), "online-retail.x", &bytes);
+        let report = shop.read(&path, &plan("online-retail"));
+        assert_eq!(report.format, format!("preset online-retail (invoices), {format}"));
+        assert_eq!((report.lines, report.accepted, report.items), (5, 3, 2));
+        assert_eq!(
+            report.skipped.iter().map(|rule| (rule.rule.as_str(), rule.first_lines[0])).collect::<Vec<_>>(),
+            [("code is no product", 4), ("no customer", 5)]
+        );
+        assert_eq!((shop.items["10001"].title.as_str(), shop.items["10002"].title.as_str()), ("LAMP", "10002"));
+        assert!(shop.users.contains_key("17"), "a floating id is an id");
+        assert_eq!((shop.interactions[2].value, shop.interactions[2].at.millis()), (Some(1.0), 1_600_000_000_000));
+        assert_eq!(shop.read(&path, &plan("online-retail")).duplicates, 3);
+    }
+}
+
+#[test]
+fn damaged_parquet_never_panics() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = retail_parquet();
+    for step in 0..200 {
+        let mut damaged = bytes.clone();
+        let place = 4 + step * (bytes.len() - 4) / 200;
+        damaged[place] ^= 0x55;
+        let path = write(dir.path(), "damaged.parquet", &damaged);
+        let outcome = std::panic::catch_unwind(|| {
+            match mercer_import::run(
+                &path,
+                "damaged.parquet",
+                &plan("online-retail"),
+                false,
+                &mut Shop::default(),
+                &mut |_| {},
+            ) {
+                Ok(report) => assert!(report.adds_up()),
+                Err((_, report)) => assert!(report.adds_up()),
+            }
+        });
+        assert!(outcome.is_ok(), "byte {place}");
+    }
+}
+
+#[test]
+fn exports_are_read_in_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "{\"item\":{\"id\":\"i\",\"title\":\"t\"}}\n\n{\"interaction\":{\"user\":\"u\",\"type\":\"view\",\"item\":\"i\",\"at\":\"2024-05-01\"}}\n\
+                {\"user\":{\"id\":\"u\",\"attributes\":{\"region\":\"Ohio\"}}}\n{\"interaction\":{\"user\":\"u\",\"type\":\"view\",\"item\":\"j\",\"at\":\"2024-05-01\"}}\n";
+    let path = write(dir.path(), "export.ndjson.zst", &zstd::encode_all(text.as_bytes(), 1).unwrap());
+    let mut shop = Shop::default();
+    let report = shop.read(&path, &Plan::Ndjson(Kind::Export));
+    assert_eq!((report.lines, report.accepted, report.items, report.users), (4, 3, 1, 1));
+    assert_eq!((report.format.as_str(), report.rejected[0].first_lines[0]), ("ndjson, zstd", 5));
+    let again = shop.read(&path, &Plan::Ndjson(Kind::Export));
+    assert_eq!((again.accepted, again.duplicates), (0, 3));
+}
