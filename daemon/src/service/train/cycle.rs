@@ -106,6 +106,13 @@ pub(super) fn run(app: &App, plan: Plan, control: &mut Control<'_>) -> Result<()
     })?;
 
     let serving = &view.model;
+    // The view may be older than the embedding of its newest items: the serving encoder's catalogue is made whole for a fair match.
+    let serving_arm = Arm {
+        encoder: Arc::clone(&serving.encoder),
+        embedded: models::embed_catalogue(app, &serving.encoder, |_| control.check())?,
+        adapter: None,
+    };
+    let serving_catalogue = serving_arm.catalogue(&view)?;
     let seen = serving.meta.data.to.is_some_and(|to| to.millis() > plan.cut);
     let same = arm.version() == serving.encoder_version()
         && order.ranker.is_some() == serving.ranker.is_some()
@@ -118,13 +125,12 @@ pub(super) fn run(app: &App, plan: Plan, control: &mut Control<'_>) -> Result<()
     } else if seen {
         control.note("the serving version knows this window, so its configuration is judged as made up to the cut-off");
         let ranker = serving.ranker.as_ref().and(order.ranker.as_ref());
-        judged(view.rank.catalogue.clone(), ranker, None)?
+        judged(serving_catalogue, ranker, None)?
     } else {
-        judged(view.rank.catalogue.clone(), serving.ranker.as_deref(), serving.blend.as_ref())?
+        judged(serving_catalogue, serving.ranker.as_deref(), serving.blend.as_ref())?
     };
     if asked.users() >= MIN_SEARCHERS && arm.version() != serving.encoder_version() {
-        let vectors = view.rank.catalogue.vectors();
-        let row = |n: u32| vectors.and_then(|rows| rows.get(n));
+        let row = |n: u32| serving_arm.embedded.rows.get(&n).map(|row| &**row);
         opponent.search = asked.judge(app, &view, &serving.encoder, &row, control)?;
     } else {
         candidate.search.clear();
