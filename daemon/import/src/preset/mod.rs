@@ -136,6 +136,15 @@ mod tests {
         assert_eq!(Preset::list(None).len(), SHIPPED.len());
     }
 
+    /// The example of the handbook is a preset.
+    #[test]
+    fn the_example_can_be_used() {
+        let handbook = include_str!("../../../../data/presets/README.md");
+        let example = handbook.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let preset = Preset::parse("example", example).unwrap();
+        assert_eq!(preset.file.len(), 2);
+    }
+
     #[test]
     fn names_are_no_paths_and_errors_say_where() {
         assert_eq!(Preset::find("nothing", None).unwrap_err().code, Code::UnknownPreset);

@@ -54,7 +54,7 @@ fn headless(preset: &Preset, name: &str, line: &str) -> Option<usize> {
     let named = |file: &FileSpec| {
         !file.columns.is_empty() && file.file_name.as_ref().is_some_and(|part| name.contains(part.as_str()))
     };
-    preset.file.iter().position(|file| named(file)).or_else(|| preset.file.iter().position(fits))
+    preset.file.iter().position(named).or_else(|| preset.file.iter().position(fits))
 }
 
 impl Delimited {

@@ -29,7 +29,7 @@ pub(super) fn read(job: &mut Job<'_>, name: &str, preset: &Preset) -> Result<(),
     if things {
         let (mut items, mut users) = (Items::default(), Users::default());
         let pass = Pass { name, preset, counts_bad: !events, counts_events: false };
-        end = pass.read(job, &mut records, &mut |line, number, docs| {
+        end = pass.read(job, &mut records, &mut |_, line, number, docs| {
             for doc in docs {
                 doc.item.into_iter().for_each(|item| items.add(item, &preset.file[number], line));
                 doc.user.into_iter().for_each(|user| users.add(user, &preset.file[number], line));
@@ -70,23 +70,12 @@ struct Pass<'a> {
     counts_events: bool,
 }
 
+/// Takes the documents of a record: of the line, by the section of this number.
+type Take<'a> = dyn FnMut(&mut Job<'_>, u64, usize, Vec<Doc>) -> Result<(), Problem> + 'a;
+
 impl Pass<'_> {
     /// Gives the documents of each good record to `take`, and counts the others.
-    fn read(
-        &self,
-        job: &mut Job<'_>,
-        records: &mut Records,
-        take: &mut dyn FnMut(u64, usize, Vec<Doc>) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
-        self.read_with(job, records, &mut |_, line, number, docs| take(line, number, docs))
-    }
-
-    fn read_with(
-        &self,
-        job: &mut Job<'_>,
-        records: &mut Records,
-        take: &mut dyn FnMut(&mut Job<'_>, u64, usize, Vec<Doc>) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
+    fn read(&self, job: &mut Job<'_>, records: &mut Records, take: &mut Take<'_>) -> Result<(), Problem> {
         let mut mappers = mappers(self.name, self.preset)?;
         let places: Vec<Vec<Option<usize>>> =
             (0..mappers.len()).map(|section| records.places(section).to_vec()).collect();
@@ -175,7 +164,7 @@ fn write_events(job: &mut Job<'_>, name: &str, preset: &Preset, records: &mut Re
     let mut batch: Vec<Interaction> = Vec::with_capacity(BATCH);
     let mut owners: Vec<(u64, usize)> = Vec::with_capacity(BATCH);
     let pass = Pass { name, preset, counts_bad: true, counts_events: true };
-    let end = pass.read_with(job, records, &mut |job, line, _, docs| {
+    let end = pass.read(job, records, &mut |job, line, _, docs| {
         let before = batch.len();
         batch.extend(docs.into_iter().filter_map(|doc| doc.interaction));
         // Records of sections without interactions were counted with what they give.
