@@ -30,7 +30,7 @@ impl Curve {
         }
         self.points.push(LossPoint { step, loss: self.sum / self.count as f64 });
         (self.sum, self.count) = (0.0, 0);
-        if self.points.len() > MAX_POINTS {
+        if self.points.len() >= MAX_POINTS {
             self.points = self
                 .points
                 .chunks(2)
