@@ -10,13 +10,14 @@ use mercer_shared::wire::{ImportPhase, ImportReport};
 use crate::formats::gzip;
 use crate::{Shop, counts, fixture, plan};
 
-fn read(bytes: &[u8], plan: &Plan, shop: &mut Shop) -> Result<ImportReport, (Problem, ImportReport)> {
+fn read(bytes: &[u8], plan: &Plan, shop: &mut Shop) -> Result<ImportReport, (Problem, Box<ImportReport>)> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("upload");
     std::fs::write(&path, bytes).unwrap();
-    let outcome = run(&path, "upload", plan, false, shop, &mut |_| {}).map_err(|(problem, report)| (problem, *report));
+    let outcome = run(&path, "upload", plan, false, shop, &mut |_| {});
     let report = match &outcome {
-        Ok(report) | Err((_, report)) => report,
+        Ok(report) => report,
+        Err((_, report)) => report,
     };
     assert!(report.adds_up(), "{report:#?}");
     outcome

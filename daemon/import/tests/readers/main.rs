@@ -1,10 +1,6 @@
 //! What the readers promise, seen from outside: every shipped preset on a small log of its layout, bad input of every kind, and
 //! an account that adds up whatever the file holds.
-#![allow(
-    clippy::result_large_err,
-    clippy::print_stdout,
-    reason = "tests hand errors around whole and print what real files gave"
-)]
+
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod accounting;
