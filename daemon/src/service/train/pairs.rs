@@ -16,6 +16,8 @@ use crate::world::View;
 
 /// Longest text in tokens while training: titles fit, and a step's cost grows with the longest text of a piece.
 const MAX_TOKENS: usize = 48;
+/// Items of a history in an anchor: each is one more text through the encoder in every step, and the latest say most.
+const RECENT: usize = 4;
 /// Pairs of one cycle at most: new ones and replayed ones together.
 const MAX_PAIRS: usize = 20_000;
 
@@ -185,6 +187,7 @@ fn next_options(log: &[Interaction]) -> NextOptions {
     NextOptions {
         moment_ms: if days { mercer_rank::DAY_MS } else { 0 },
         min_weight: Kind::Cart.weight().unwrap_or(0.0).min(strongest),
+        recent: RECENT,
         ..NextOptions::default()
     }
 }
