@@ -16,7 +16,7 @@ pub(crate) fn print(gate: &GateReport, out: &mut Out) -> Result<(), Stop> {
         count(gate.users),
         moment(gate.from),
         moment(gate.to),
-        gate.alpha,
+        figure(gate.alpha),
         least.unwrap_or_default()
     ))?;
     if gate.comparisons.is_empty() {

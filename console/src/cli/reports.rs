@@ -20,8 +20,8 @@ pub(crate) async fn run(args: &ReportArgs, client: &Client, out: &mut Out) -> Do
     Ok(exit::OK)
 }
 
-fn said(verdict: Option<Verdict>) -> String {
-    verdict.map_or_else(String::new, |verdict| word(&verdict))
+fn said(verdict: Option<Verdict>) -> Option<String> {
+    verdict.map(|verdict| word(&verdict))
 }
 
 /// Prints a report for people.
@@ -43,7 +43,9 @@ pub(crate) fn print(report: &Report, out: &mut Out) -> Result<(), Stop> {
             .number("popularity")
             .text("verdict");
         for row in &report.rows {
-            let value = row.undefined.as_ref().map_or_else(|| maybe(row.value), |why| format!("undefined: {why}"));
+            let value = if row.undefined.is_some() { "undefined".to_owned() } else { maybe(row.value) };
+            let why = row.undefined.as_ref().map(|why| format!("undefined: {why}"));
+            let words: Vec<_> = [said(row.verdict), why].into_iter().flatten().collect();
             table.row([
                 row.name.clone(),
                 row.label.clone(),
@@ -51,7 +53,7 @@ pub(crate) fn print(report: &Report, out: &mut Out) -> Result<(), Stop> {
                 interval(row.low, row.high),
                 count(row.n),
                 maybe(row.baseline),
-                said(row.verdict),
+                words.join("; "),
             ]);
         }
         table.print(out)?;

@@ -124,7 +124,8 @@ impl Daemon {
         let file = self.create("simulated-shop.ndjson")?;
         let mut command = self.command();
         command.args(["simulate", "--seed", &seed.to_string()]).stdout(file).stderr(Stdio::piped());
-        let ended = command.output().await.map_err(|error| self.broken(&error.to_string()))?;
+        let started = command.spawn().map_err(|error| self.broken(&error.to_string()))?;
+        let ended = started.wait_with_output().await.map_err(|error| self.broken(&error.to_string()))?;
         if !ended.status.success() {
             let said = String::from_utf8_lossy(&ended.stderr).into_owned();
             return Err(Problem::new(Code::Internal, format!("mercerd simulate: {}: {}", ended.status, said.trim())));
