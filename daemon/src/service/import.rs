@@ -274,4 +274,14 @@ impl Sink for Door<'_> {
             })
         })
     }
+
+    /// A log that names an item without describing it must not replace what the catalogue says of it.
+    fn knows_item(&self, id: &ItemId) -> bool {
+        self.app.view().item_index.contains_key(id)
+    }
+
+    fn ends(&mut self) -> Option<Problem> {
+        self.goes_on();
+        self.broken.clone()
+    }
 }
