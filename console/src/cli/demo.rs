@@ -22,7 +22,7 @@ const BUDGET_SECONDS: u64 = 20;
 const SHOWN: u32 = 5;
 /// How often and how long to wait until every item has its vector.
 const LOOK: Duration = Duration::from_millis(500);
-const LOOKS: u32 = 240;
+const LOOKS: u32 = 600;
 /// Added to the number of a signal for the exit code, as shells do.
 const INTERRUPTED: u8 = 128 + 2;
 
@@ -71,12 +71,21 @@ async fn story(args: DemoArgs, daemon: &mut Daemon, out: &mut Out) -> Done {
 async fn attach(args: DemoArgs, daemon: &Daemon, client: &Client, out: &mut Out) -> Done {
     ingest(args.seed, daemon, client, out).await?;
     out.flush()?;
-    ready(client, out).await?;
-    client.train(&TrainRequest { promote: None, ..training(args.seed) }).await?;
-    let socket = daemon.socket().to_owned();
-    tokio::task::spawn_blocking(move || crate::tui::run(socket))
+    let (socket, trainer) = (daemon.socket().to_owned(), client.clone());
+    let training = tokio::spawn(async move {
+        ready(&trainer, async |_, _| Ok(())).await?;
+        trainer.train(&training(args.seed)).await.map_err(Stop::from)
+    });
+    let code = tokio::task::spawn_blocking(move || crate::tui::run(socket))
         .await
-        .map_err(|error| Problem::new(Code::Internal, format!("the console broke: {error}")).into())
+        .map_err(|error| Problem::new(Code::Internal, format!("the console broke: {error}")))?;
+    // Whoever leaves before the vectors are there leaves without a run; a refused run is told.
+    if training.is_finished()
+        && let Ok(Err(refused)) = training.await
+    {
+        return Err(refused);
+    }
+    Ok(code)
 }
 
 fn training(seed: u64) -> TrainRequest {
@@ -99,15 +108,15 @@ async fn ingest(seed: u64, daemon: &Daemon, client: &Client, out: &mut Out) -> R
     Ok(Shop::read(&file)?)
 }
 
-/// Waits until every item has its vector, so that searches find by meaning.
-async fn ready(client: &Client, out: &mut Out) -> Result<(), Stop> {
+/// Waits until every item has its vector, so that searches find by meaning; tells now and then how many have.
+async fn ready(client: &Client, mut tell: impl AsyncFnMut(u64, u64) -> Result<(), Stop>) -> Result<(), Stop> {
     for look in 0..LOOKS {
         let counts = client.status().await?.counts;
         if counts.items > 0 && counts.embedded >= counts.items {
             return Ok(());
         }
-        if look % 20 == 0 && !out.json {
-            out.say(format!("{} of {} items have their vector", counts.embedded, counts.items))?;
+        if look % 20 == 0 {
+            tell(counts.embedded, counts.items).await?;
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -155,7 +164,10 @@ impl Story<'_> {
         let shop = self
             .step("Ingest", async |client, out| {
                 let shop = ingest(args.seed, daemon, client, out).await?;
-                ready(client, out).await?;
+                ready(client, async |embedded, items| {
+                    if out.json { Ok(()) } else { out.say(format!("{embedded} of {items} items have their vector")) }
+                })
+                .await?;
                 status::status(client, out).await?;
                 Ok(shop)
             })
