@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use mercer_shared::problem::Problem;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::Status;
 use ratatui::layout::Rect;
@@ -36,6 +37,8 @@ pub(crate) struct App {
     pub screen: ScreenId,
     /// The line to the daemon.
     pub link: Link,
+    /// Why the line was last lost or not opened.
+    pub refusal: Option<Problem>,
     /// When the daemon last said anything.
     pub heard: Option<Timestamp>,
     /// How the daemon is.
@@ -73,6 +76,7 @@ impl App {
             size,
             screen: ScreenId::Overview,
             link: Link::Opening { attempt: 0 },
+            refusal: None,
             heard: None,
             status: Remote::default(),
             polled: Some(now),
@@ -141,8 +145,9 @@ impl App {
             }
             Message::Tick(now) => self.tick(now),
             Message::StreamOpened => {
-                let back = self.link != Link::Up && self.heard.is_some();
+                let back = matches!(self.link, Link::Opening { attempt } if attempt > 0);
                 self.link = Link::Up;
+                self.refusal = None;
                 self.heard = Some(self.now);
                 if back {
                     self.say("The daemon answers again", false);
@@ -158,11 +163,12 @@ impl App {
             Message::StreamEnded(problem) => {
                 let attempt = match self.link {
                     Link::Opening { attempt } => attempt + 1,
-                    _ => 0,
+                    _ => 1,
                 };
                 // 1, 2, 4 seconds; ticks come once a second, so that shorter waits would only look like progress.
-                let wait = (1000_i64 << attempt.min(3)).min(LONGEST_WAIT_MS);
-                self.link = Link::Down { attempt, again: self.now.plus_millis(wait), problem };
+                let wait = (1000_i64 << (attempt - 1).min(3)).min(LONGEST_WAIT_MS);
+                self.link = Link::Down { attempt, again: self.now.plus_millis(wait) };
+                self.refusal = Some(problem);
                 Vec::new()
             }
             Message::Reply(ask, result) => super::replies::reply(self, ask, *result),

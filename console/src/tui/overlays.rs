@@ -1,6 +1,5 @@
 //! What the state is made of beside the screens: the line to the daemon, what lies over a screen, notices.
 
-use mercer_shared::problem::Problem;
 use mercer_shared::time::Timestamp;
 
 use super::asks::Ask;
@@ -22,8 +21,6 @@ pub(crate) enum Link {
         attempt: u32,
         /// When to try again.
         again: Timestamp,
-        /// Why.
-        problem: Problem,
     },
 }
 

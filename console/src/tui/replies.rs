@@ -148,11 +148,8 @@ pub(crate) fn event(app: &mut App, event: Event) -> Vec<Effect> {
             }
         }
         EventKind::Stopping => {
-            app.link = Link::Down {
-                attempt: 0,
-                again: app.now.plus_millis(1000),
-                problem: Problem::new(Code::Unavailable, "the daemon is stopping"),
-            };
+            app.link = Link::Down { attempt: 1, again: app.now.plus_millis(1000) };
+            app.refusal = Some(Problem::new(Code::Unavailable, "the daemon is stopping"));
         }
         _ => {}
     }

@@ -1,7 +1,9 @@
 //! The whole picture from the whole state: header, screen, footer, and what lies over them. A pure function.
 
+use mercer_shared::problem::Code;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::app::{App, Link, Overlay};
@@ -62,41 +64,37 @@ fn too_small(area: Rect, buf: &mut Buffer) {
 /// What is shown before a daemon has ever answered: what is the case, the exact command that changes it, and that the
 /// console keeps trying.
 fn unreached(app: &App, area: Rect, buf: &mut Buffer) {
-    let socket = texts::clean(&app.socket.display().to_string());
     let columns = usize::from(area.width);
+    let wrapped = |text: &str, style: Style| {
+        texts::wrap(&texts::clean(text), columns).into_iter().map(move |line| Line::styled(line, style))
+    };
     let mut all: Vec<Line<'_>> = vec![Line::default()];
-    match &app.link {
-        Link::Down { problem, again, .. } if problem.code == mercer_shared::problem::Code::NotRunning => {
+    match &app.refusal {
+        Some(problem) if problem.code == Code::NotRunning => {
             all.push(Line::styled("No daemon answers", theme::STRONG));
-            all.extend(
-                texts::wrap(&texts::clean(&problem.detail), columns).into_iter().map(|l| Line::styled(l, theme::QUIET)),
-            );
-            all.push(Line::default());
-            all.push(Line::from("Start one:"));
-            all.push(Line::styled(format!("  {}", start_command(app)), theme::ACCENT));
-            all.push(Line::default());
-            all.push(Line::from("Or look around in a simulated shop:"));
-            all.push(Line::styled("  mercer demo", theme::ACCENT));
-            all.push(Line::default());
-            all.push(Line::from("Is it running elsewhere? Name its socket:"));
-            all.push(Line::styled("  mercer --socket PATH", theme::ACCENT));
-            all.push(Line::default());
-            all.push(waiting(app, *again));
+            all.extend(wrapped(&problem.detail, theme::QUIET));
+            for (what, command) in [
+                ("Start one:", start_command(app)),
+                ("Or look around in a simulated shop:", "mercer demo".to_owned()),
+                ("Is it running elsewhere? Name its socket:", "mercer --socket PATH".to_owned()),
+            ] {
+                all.extend([Line::default(), Line::from(what), Line::styled(format!("  {command}"), theme::ACCENT)]);
+            }
         }
-        Link::Down { problem, again, .. } => {
-            all.push(Line::styled("The daemon refuses", theme::STRONG));
-            let text = format!("{}: {}", problem.title, problem.detail);
-            all.extend(texts::wrap(&texts::clean(&text), columns).into_iter().map(|l| Line::styled(l, theme::WARN)));
-            all.extend(
-                texts::wrap(&texts::clean(&problem.hint), columns).into_iter().map(|l| Line::styled(l, theme::QUIET)),
-            );
-            all.push(Line::default());
-            all.push(waiting(app, *again));
+        Some(problem) => {
+            let title =
+                if problem.code == Code::Unavailable { "The daemon is not ready" } else { "The daemon refuses" };
+            all.push(Line::styled(title, theme::STRONG));
+            all.extend(wrapped(&format!("{}: {}", problem.title, problem.detail), theme::WARN));
+            all.extend(wrapped(&problem.hint, theme::QUIET));
         }
-        Link::Opening { .. } | Link::Up => {
+        None => {
             all.push(Line::styled("Reaching the daemon", theme::STRONG));
-            all.push(Line::styled(texts::cut(&socket, columns), theme::QUIET));
+            all.extend(wrapped(&app.socket.display().to_string(), theme::QUIET));
         }
+    }
+    if app.refusal.is_some() {
+        all.extend([Line::default(), waiting(app)]);
     }
     for (row, line) in all.iter().enumerate() {
         put(buf, area, row, line);
@@ -104,10 +102,15 @@ fn unreached(app: &App, area: Rect, buf: &mut Buffer) {
 }
 
 /// When the next attempt comes.
-fn waiting<'a>(app: &App, again: mercer_shared::time::Timestamp) -> Line<'a> {
-    let left = (again.millis() - app.now.millis()).max(0);
-    let text = format!("Trying again in {}; r tries now, q leaves", texts::duration(left + 999));
-    Line::styled(text, theme::QUIET)
+fn waiting<'a>(app: &App) -> Line<'a> {
+    let when = match app.link {
+        Link::Down { again, .. } => {
+            let left = (again.millis() - app.now.millis()).max(0);
+            format!("in {}", texts::duration(left + 999))
+        }
+        Link::Opening { .. } | Link::Up => "now".to_owned(),
+    };
+    Line::styled(format!("Trying again {when}; r tries at once, q leaves"), theme::QUIET)
 }
 
 /// The command that starts a daemon on the socket that this console looks at.

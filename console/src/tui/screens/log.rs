@@ -18,6 +18,10 @@ use super::super::{texts, theme};
 
 /// Lines kept of the live stream.
 const KEPT: usize = 1000;
+/// Latest lines among which an event may join an earlier one of its kind.
+const BURST: usize = 6;
+/// Longest time that one line gathers, in milliseconds.
+const BURST_MS: i64 = 10_000;
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +51,10 @@ pub(crate) struct Entry {
     pub text: String,
     /// How it looks.
     pub style: Style,
+    /// What the events of this line add up to.
+    pub sum: u64,
+    /// What this line of progress is about.
+    pub about: Option<String>,
 }
 
 /// The state of the screen.
@@ -79,27 +87,65 @@ pub(crate) fn refresh(app: &mut App) -> Vec<Effect> {
 /// Notes an event.
 pub(crate) fn note(app: &mut App, event: &Event) {
     let Some((kind, text, style)) = words(&event.kind) else { return };
+    let about = about(&event.kind);
     let state = &mut app.log;
-    // Bursts of one kind become one line that counts on, or they would wash everything else away.
-    if let Some(last) = state.events.back_mut()
-        && last.kind == kind
-        && matches!(
-            event.kind,
-            EventKind::Interactions { .. } | EventKind::Items { .. } | EventKind::Import(_) | EventKind::Run(_)
-        )
-        && event.at.millis() - last.at.millis() < 10_000
-        && !matches!(&event.kind, EventKind::Run(run) if run.state.is_final() || !last.text.starts_with(run.id.as_str()))
-    {
-        last.text = text;
-        return;
+    // Bursts become one line that counts on, or they would wash everything else away.
+    match &event.kind {
+        EventKind::Interactions { .. } | EventKind::Items { .. } => {
+            let recent = state.events.iter_mut().rev().take(BURST).find(|entry| entry.kind == kind);
+            if let Some(last) = recent.filter(|last| event.at.millis() - last.at.millis() < BURST_MS) {
+                last.sum = last.sum.saturating_add(sum(&event.kind));
+                last.text = match &event.kind {
+                    EventKind::Interactions { total, .. } => words_of_interactions(last.sum, *total),
+                    EventKind::Items { total, .. } => words_of_items(last.sum, *total),
+                    _ => text,
+                };
+                return;
+            }
+        }
+        // Progress moves on: only the latest word on a run's phase or on a file stays, at its own time.
+        EventKind::Run(_) | EventKind::Import(_) => {
+            let earlier = state.events.iter().rposition(|entry| about.is_some() && entry.about == about);
+            if let Some(place) = earlier {
+                state.events.remove(place);
+                state.back = state.back.saturating_sub(1);
+            }
+        }
+        _ => {}
     }
-    state.events.push_back(Entry { at: event.at, kind, text, style });
+    state.events.push_back(Entry { at: event.at, kind, text, style, sum: sum(&event.kind), about });
     if state.back > 0 {
         state.back += 1;
     }
     if state.events.len() > KEPT {
         state.events.pop_front();
     }
+}
+
+/// What a line of progress is about; the next word about it takes its place.
+fn about(event: &EventKind) -> Option<String> {
+    match event {
+        EventKind::Run(run) if !run.state.is_final() => Some(format!("{} {}", run.id, texts::word(&run.phase))),
+        EventKind::Import(progress) => Some(progress.file.clone()),
+        _ => None,
+    }
+}
+
+/// What a burst of such events adds up.
+const fn sum(event: &EventKind) -> u64 {
+    match event {
+        EventKind::Interactions { accepted, .. } => *accepted,
+        EventKind::Items { written, .. } => *written,
+        _ => 0,
+    }
+}
+
+fn words_of_interactions(accepted: u64, total: u64) -> String {
+    format!("{} more, {} in all", texts::count(accepted), texts::count(total))
+}
+
+fn words_of_items(written: u64, total: u64) -> String {
+    format!("{} written, {} in all", texts::count(written), texts::count(total))
 }
 
 fn words(event: &EventKind) -> Option<(&'static str, String, Style)> {
@@ -112,11 +158,9 @@ fn words(event: &EventKind) -> Option<(&'static str, String, Style)> {
             theme::WARN,
         ),
         EventKind::Interactions { accepted, total } => {
-            ("interactions", format!("{} more, {} in all", texts::count(*accepted), texts::count(*total)), theme::PLAIN)
+            ("interactions", words_of_interactions(*accepted, *total), theme::PLAIN)
         }
-        EventKind::Items { written, total } => {
-            ("items", format!("{} written, {} in all", texts::count(*written), texts::count(*total)), theme::PLAIN)
-        }
+        EventKind::Items { written, total } => ("items", words_of_items(*written, *total), theme::PLAIN),
         EventKind::Erased { pseudonym } => {
             ("erased", shown(format!("a shopper, pseudonym {}", texts::cut(pseudonym, 16))), theme::WARN)
         }
@@ -148,6 +192,8 @@ fn words(event: &EventKind) -> Option<(&'static str, String, Style)> {
         EventKind::Run(run) => {
             let at = if run.state.is_final() {
                 String::new()
+            } else if run.steps == 0 {
+                format!(", {}", texts::word(&run.phase))
             } else {
                 format!(", {} {}/{}", texts::word(&run.phase), texts::count(run.step), texts::count(run.steps))
             };
@@ -195,14 +241,28 @@ fn entries(app: &App) -> Vec<Entry> {
     }
     if matches!(tab, Tab::All | Tab::Decisions) {
         let list = state.decisions.value.iter().flatten();
-        all.extend(list.map(|d| Entry { at: d.at, kind: "decision", text: decision_text(d), style: theme::PLAIN }));
+        all.extend(list.map(|d| Entry {
+            at: d.at,
+            kind: "decision",
+            text: decision_text(d),
+            style: theme::PLAIN,
+            sum: 0,
+            about: None,
+        }));
         if state.decisions.value.is_none() {
             all.extend(state.events.iter().filter(|entry| entry.kind == "decision").cloned());
         }
     }
     if matches!(tab, Tab::All | Tab::Audit) {
         let list = state.audit.value.iter().flatten();
-        all.extend(list.map(|a| Entry { at: a.at, kind: "change", text: audit_text(a), style: theme::PLAIN }));
+        all.extend(list.map(|a| Entry {
+            at: a.at,
+            kind: "change",
+            text: audit_text(a),
+            style: theme::PLAIN,
+            sum: 0,
+            about: None,
+        }));
     }
     if !state.filter.is_empty() {
         let filter = state.filter.to_lowercase();
@@ -287,7 +347,7 @@ pub(crate) fn view(app: &App, area: Rect, buf: &mut Buffer) {
             _ => None,
         };
         return match problem {
-            Some(problem) => say_problem(buf, rest, problem),
+            Some(problem) => say_problem(app, buf, rest, problem),
             None if !state.filter.is_empty() => say(buf, rest, "No line contains these words", "esc clears the filter"),
             None => say(buf, rest, "Nothing yet", "Interactions, imports, runs and changes appear here as they happen"),
         };

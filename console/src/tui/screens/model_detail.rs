@@ -71,7 +71,6 @@ fn gate_rows<'a>(gate: &GateReport, columns: usize) -> Vec<Line<'a>> {
         span(format!("  {}, alpha {:.3}", texts::plural(gate.users, "user", "users"), gate.alpha), theme::QUIET),
         span(gate.minimum_detectable.map(|d| format!(", could have seen {d:.4}")).unwrap_or_default(), theme::QUIET),
     ])];
-    all.extend(texts::wrap(&texts::clean(&gate.reason), columns).into_iter().map(Line::from));
     let columns_of = [
         text("", 0),
         text("against", 0),
@@ -96,6 +95,10 @@ fn gate_rows<'a>(gate: &GateReport, columns: usize) -> Vec<Line<'a>> {
         ]
     });
     all.extend(Table { columns: &columns_of, rows: rows.collect(), selected: None, focused: false }.lines(columns));
+    // The numbers say it shorter than the sentence, which repeats them.
+    all.extend(
+        texts::wrap(&texts::clean(&gate.reason), columns).into_iter().map(|line| Line::styled(line, theme::QUIET)),
+    );
     all
 }
 

@@ -19,6 +19,9 @@ const TWO_PANES: u16 = 130;
 /// Most rows of the versions above the selected one.
 const VERSION_ROWS: u16 = 8;
 
+/// Columns of the gate's reason in a question; the screen behind it has all of it.
+const REASON: usize = 160;
+
 /// The state of the screen.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -153,9 +156,10 @@ fn promote(app: &mut App) -> Vec<Effect> {
     )];
     match &model.gate {
         Some(gate) if gate.verdict != GateVerdict::Promote => {
-            lines.push(format!("The gate did not pass it ({}): {}", texts::word(&gate.verdict), gate.reason));
+            let word = verdict_span(gate.verdict).content;
+            lines.push(format!("The gate did not pass it ({word}): {}", texts::cut(&gate.reason, REASON)));
         }
-        Some(gate) => lines.push(format!("The gate passed it: {}", gate.reason)),
+        Some(gate) => lines.push(format!("The gate passed it: {}", texts::cut(&gate.reason, REASON))),
         None => lines.push("The gate has not seen it.".to_owned()),
     }
     lines.push("B goes back. The change is noted in the audit log.".to_owned());

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use super::super::app::App;
 use super::super::widgets::{bars, content, field, heading, lines, put, say, span, split_top, split_with_rule};
 use super::super::{texts, theme};
-use super::log;
+use super::{log, models};
 
 /// Samples kept for the sparklines: at one in two seconds, twenty minutes.
 const SAMPLES: usize = 600;
@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub lists: VecDeque<f64>,
     /// Interactions a second.
     pub interactions: VecDeque<f64>,
+    /// Lists and interactions at the last poll; events move the numbers of the status in between.
+    totals: Option<(u64, u64)>,
     /// The daemon's clock minus this machine's, in milliseconds.
     pub skew_ms: i64,
 }
@@ -34,7 +36,9 @@ pub(crate) struct State {
 pub(crate) fn sample(app: &mut App, status: &Status) {
     let state = &mut app.overview;
     state.skew_ms = status.now.millis() - app.now.millis();
-    let Some(before) = &app.status.value else { return };
+    let totals = (status.traffic.lists, status.counts.interactions);
+    let earlier = state.totals.replace(totals);
+    let (Some(before), Some(earlier)) = (&app.status.value, earlier) else { return };
     let seconds = (status.now.millis() - before.now.millis()) as f64 / 1000.0;
     // A daemon that was restarted counts from zero again: no rate can be told between the two.
     if before.pid != status.pid || seconds < 0.2 {
@@ -46,8 +50,8 @@ pub(crate) fn sample(app: &mut App, status: &Status) {
             queue.pop_front();
         }
     };
-    push(&mut state.lists, status.traffic.lists, before.traffic.lists);
-    push(&mut state.interactions, status.counts.interactions, before.counts.interactions);
+    push(&mut state.lists, totals.0, earlier.0);
+    push(&mut state.interactions, totals.1, earlier.1);
 }
 
 /// Draws it.
@@ -274,7 +278,7 @@ pub(crate) fn run_line<'a>(run: &Run, now: mercer_shared::time::Timestamp) -> Ve
         }
         _ => {
             if let Some(gate) = &run.gate {
-                spans.push(span(format!(", gate: {}", texts::word(&gate.verdict)), theme::PLAIN));
+                spans.extend([span(", gate: ", theme::QUIET), models::verdict_span(gate.verdict)]);
             }
             if let Some(error) = &run.error {
                 spans.push(span(format!(": {}", texts::clean(error)), theme::BAD));

@@ -98,13 +98,14 @@ pub(crate) fn items(
         .iter()
         .enumerate()
         .map(|(n, item)| {
-            let parts: Vec<(usize, f64)> = item
+            let mut parts: Vec<(usize, f64)> = item
                 .parts
                 .iter()
                 .filter_map(|part| {
                     sources.iter().position(|source| *source == part.source).map(|place| (place, part.score))
                 })
                 .collect();
+            parts.sort_by_key(|(place, _)| *place);
             vec![
                 Line::styled((n + 1).to_string(), theme::QUIET),
                 Line::styled(texts::value(item.score), theme::STRONG),
@@ -121,13 +122,15 @@ pub(crate) fn items(
 
 /// Why an item stands where it does: the parts in numbers, then the reasons in words.
 fn explanation<'a>(item: &ListItem, columns: usize) -> Vec<Line<'a>> {
-    let mut spans = vec![span("Parts  ", theme::QUIET)];
-    for (n, part) in item.parts.iter().enumerate() {
-        let plus = if n > 0 { " + " } else { "" };
-        spans.push(span(format!("{plus}{} ", texts::clean(&part.source)), theme::QUIET));
+    // The sum stands first: where the line is cut, only small parts are missing.
+    let mut spans = vec![span("Score  ", theme::QUIET), span(texts::value(item.score), theme::STRONG)];
+    let mut parts: Vec<_> = item.parts.iter().collect();
+    parts.sort_by(|a, b| b.score.abs().total_cmp(&a.score.abs()));
+    for (n, part) in parts.into_iter().enumerate() {
+        let sign = if n > 0 { " + " } else { " = " };
+        spans.push(span(format!("{sign}{} ", texts::clean(&part.source)), theme::QUIET));
         spans.push(span(texts::value(part.score), theme::PLAIN));
     }
-    spans.push(span(format!(" = {}", texts::value(item.score)), theme::STRONG));
     let mut all = vec![Line::from(spans)];
     let mut label = "Why    ";
     for reason in &item.reasons {

@@ -1,6 +1,6 @@
 //! Screen 4: training runs with live losses; start, cancel.
 
-use mercer_shared::wire::{Run, RunState, TrainRequest};
+use mercer_shared::wire::{Run, RunPhase, TrainRequest};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -228,11 +228,18 @@ fn run(app: &App, run: &Run, area: Rect, buf: &mut Buffer) {
         title.push(span(format!("  made {}", texts::clean(model)), theme::ACCENT));
     }
     all.push(Line::from(title));
-    if !run.state.is_final() {
-        let share = if run.steps > 0 { run.step as f64 / run.steps as f64 } else { 0.0 };
+    if !run.state.is_final() && run.steps > 0 {
+        let share = run.step as f64 / run.steps as f64;
         let mut spans = bars::progress(share, columns.saturating_sub(LABEL + 8).clamp(8, 60));
         spans.push(span(format!(" {:>3.0} %", share.min(1.0) * 100.0), theme::STRONG));
         all.push(field(&texts::word(&run.phase), LABEL, spans));
+    } else if let (false, Some(started)) = (run.state.is_final(), run.started) {
+        let since = texts::eta((now.millis() - started.millis()) as f64 / 1000.0);
+        all.push(field(
+            &texts::word(&run.phase),
+            LABEL,
+            vec![span("at work", theme::PLAIN), span(format!(", the run for {since}"), theme::QUIET)],
+        ));
     }
     let mut pace = Vec::new();
     if let Some(rate) = run.items_per_second {
@@ -292,8 +299,10 @@ fn draw_losses(run: &Run, area: Rect, buf: &mut Buffer) {
     let (head, rest) = split_top(area, 1);
     match run.losses.last() {
         None => {
-            let text = match run.state {
-                RunState::Running | RunState::Queued => "no loss yet; the plot begins with the encoder phase",
+            let text = match run.phase {
+                RunPhase::Examples | RunPhase::Encoder if !run.state.is_final() => {
+                    "no loss yet; the plot begins with the encoder phase"
+                }
                 _ => "this run has no losses",
             };
             put(buf, head, 0, &Line::styled(text, theme::QUIET));

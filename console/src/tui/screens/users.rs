@@ -285,14 +285,14 @@ fn found(app: &App, area: Rect, buf: &mut Buffer, focused: bool) {
         }
         return;
     }
-    let columns = [wide("id", 10), text("declared", 1), text("consent", 2)];
+    let columns = [text("id", 0), wide("declared", 16), text("consent", 1)];
     let rows = all
         .iter()
         .map(|user| {
             let declared: Vec<String> = user.attributes.iter().map(|(k, v)| format!("{k} {v}")).collect();
             vec![
-                Line::from(texts::clean(user.id.as_str())),
-                Line::styled(texts::cut(&texts::clean(&declared.join(", ")), 60), theme::QUIET),
+                Line::from(texts::cut(&texts::clean(user.id.as_str()), 28)),
+                Line::styled(texts::clean(&declared.join(", ")), theme::QUIET),
                 Line::styled(profile::consent(&user.consent), theme::QUIET),
             ]
         })

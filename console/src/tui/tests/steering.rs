@@ -284,7 +284,31 @@ fn bursts_of_interactions_are_one_line() {
         let kind = EventKind::Interactions { accepted: 1, total: 400_000 + seq };
         app.update(Message::Event(Box::new(Event { seq, at: now().plus_millis(10 * seq as i64), kind })));
     }
-    assert_eq!(app.log.events.len(), before + 1);
+    // The twelve of a moment before are part of the burst, though a run was noted in between.
+    assert_eq!(app.log.events.len(), before);
+    assert!(app.log.events.iter().any(|entry| entry.text == "62 more, 400,049 in all"));
+}
+
+#[test]
+fn progress_of_a_run_is_one_line_for_each_phase() {
+    let mut app = filled(80, 24);
+    app.log.events.clear();
+    let mut moved = run();
+    for step in 121..180 {
+        moved.step = step;
+        let at = now().plus_millis(20_000 * i64::try_from(step).unwrap());
+        app.update(Message::Event(Box::new(Event { seq: step, at, kind: EventKind::Run(Box::new(moved.clone())) })));
+    }
+    moved.phase = RunPhase::Memory;
+    app.update(Message::Event(Box::new(Event { seq: 200, at: now(), kind: EventKind::Run(Box::new(moved.clone())) })));
+    moved.state = RunState::Failed;
+    moved.error = Some("the disk is full".into());
+    app.update(Message::Event(Box::new(Event { seq: 201, at: now(), kind: EventKind::Run(Box::new(moved)) })));
+    let texts: Vec<_> = app.log.events.iter().map(|entry| entry.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        ["r000012 running, encoder 179/400", "r000012 running, memory 179/400", "r000012 failed: the disk is full"]
+    );
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn state(app: &App) -> (String, Style) {
         }
         (Link::Opening { .. }, Some(age)) => (format!("stale {}, reconnecting", texts::duration(age)), theme::WARN),
         (Link::Up, Some(age)) => (format!("stale {}, no answer", texts::duration(age)), theme::WARN),
+        (Link::Opening { .. }, None) if app.refusal.is_some() => ("no daemon, trying now".to_owned(), theme::WARN),
         (Link::Opening { .. }, None) | (Link::Down { .. }, None) => ("connecting".to_owned(), theme::QUIET),
         (Link::Up, None) => match &app.status.value {
             None => ("connected".to_owned(), theme::QUIET),

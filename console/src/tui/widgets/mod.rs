@@ -7,14 +7,14 @@ pub(crate) mod overlay;
 pub(crate) mod plot;
 pub(crate) mod table;
 
-use mercer_shared::problem::Problem;
+use mercer_shared::problem::{Code, Problem};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::app::{App, Remote};
-use super::{texts, theme};
+use super::{texts, theme, view};
 
 /// Writes a line on the `row`th row of an area, as far as it fits; an ellipsis says where something is missing.
 pub(crate) fn put(buf: &mut Buffer, area: Rect, row: usize, line: &Line<'_>) {
@@ -106,11 +106,15 @@ pub(crate) fn say(buf: &mut Buffer, area: Rect, what: &str, next: &str) {
 }
 
 /// A problem in two lines: what happened, what to do.
-pub(crate) fn say_problem(buf: &mut Buffer, area: Rect, problem: &Problem) {
+pub(crate) fn say_problem(app: &App, buf: &mut Buffer, area: Rect, problem: &Problem) {
     let columns = usize::from(area.width).saturating_sub(2);
     let text = texts::clean(&format!("{}: {}", problem.title, problem.detail));
     let mut all: Vec<Line<'_>> = texts::wrap(&text, columns).into_iter().map(|l| Line::styled(l, theme::BAD)).collect();
-    let hint = format!("{}; r asks again", problem.hint);
+    // The table's hint names no paths; here they are known.
+    let hint = match problem.code {
+        Code::NotRunning => format!("start one: {}", view::start_command(app)),
+        _ => format!("{}; r asks again", problem.hint),
+    };
     all.extend(texts::wrap(&texts::clean(&hint), columns).into_iter().map(|line| Line::styled(line, theme::QUIET)));
     let area = split_left(split_top(area, 1).1, 1).1;
     lines(buf, area, &all);
@@ -127,7 +131,7 @@ pub(crate) fn content<'a, T>(
 ) -> Option<&'a T> {
     if remote.value.is_none() {
         match &remote.problem {
-            Some(problem) => say_problem(buf, area, problem),
+            Some(problem) => say_problem(app, buf, area, problem),
             None if remote.loading => say(buf, area, &format!("Asking for {what}"), "It comes in a moment"),
             None if app.stale().is_some() => say(buf, area, &format!("No {what} yet"), "The daemon does not answer"),
             None => say(buf, area, &format!("No {what} yet"), "r asks for it"),
