@@ -3,19 +3,17 @@
 #   bench_search.sh NAME
 # MERCER_DATA_DIR has benchmarks/NAME, SCORE_DIR has score_runs.py, BIN has mercerd and mercer.
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
 name=$1
-data=${MERCER_DATA_DIR:-../shared/data}/benchmarks
-score=${SCORE_DIR:-../shared/score}/score_runs.py
-bin=${BIN:-target/release}
-dir=$(mktemp -d)
-trap 'kill $daemon 2>/dev/null; wait $daemon 2>/dev/null || true; rm -rf "$dir"' EXIT
-"$bin/mercerd" --state "$dir/state" --socket "$dir/s" 2> "$dir/log" &
-daemon=$!
-export MERCER_SOCKET=$dir/s
-until "$bin/mercer" status > /dev/null 2>&1; do sleep 0.2; done
-"$bin/mercer" import --format ndjson items="$data/$name/items.ndjson.gz"
-until "$bin/mercer" status --json | python3 -c 'import json,sys; c=json.load(sys.stdin)["counts"]; sys.exit(c["items"] != c["embedded"])'; do sleep 1; done
-python3 -c 'import gzip,sys; sys.stdout.write(gzip.open(sys.argv[1],"rt").read())' "$data/$name/queries.ndjson.gz" > "$dir/queries.ndjson"
-"$bin/mercer" search --queries "$dir/queries.ndjson" -k 30 --output ndjson > "$dir/lists.jsonl"
-baselines=$(ls "$data/$name/runs" | grep '\.full\.jsonl' | cut -d. -f1 | tr '\n' ' ')
-BENCH_OUT=$data python3 "$score" "$name" --run "$dir/lists.jsonl" --search full --baseline $baselines
+data=${MERCER_DATA_DIR:-$here/../../../shared/data}/benchmarks
+score=${SCORE_DIR:-$here/../../../shared/score}/score_runs.py
+start_daemon
+timed "$bin/mercer" import --format ndjson items="$data/$name/items.ndjson.gz"
+timed wait_embedded
+gzip -dc "$data/$name/queries.ndjson.gz" > "$work/queries.ndjson"
+timed "$bin/mercer" search --queries "$work/queries.ndjson" -k 30 --output ndjson > "$work/lists.jsonl"
+baselines=$(find "$data/$name/runs" -name '*.full.jsonl*' -printf '%f\n' | cut -d. -f1 | sort -u | tr '\n' ' ')
+# shellcheck disable=SC2086
+BENCH_OUT=$data python3 "$score" "$name" --run "$work/lists.jsonl" --search full ${baselines:+--baseline $baselines}
+footprint

@@ -1,0 +1,63 @@
+# What the measuring scripts share: a release daemon on a private state directory, and the time and memory of what it does.
+# BIN has mercerd and mercer (default target/release); STATE_DIR keeps the state instead of a temporary directory.
+
+bin=${BIN:-$(dirname "${BASH_SOURCE[0]}")/../../target/release}
+bin=$(cd "$bin" && pwd)
+work=$(mktemp -d)
+daemon=
+
+stop_daemon() {
+    if [ -n "$daemon" ]; then
+        kill "$daemon" 2> /dev/null || true
+        wait "$daemon" 2> /dev/null || true
+        daemon=
+    fi
+}
+
+start_daemon() {
+    mkdir -p "${STATE_DIR:-$work/state}"
+    # Nothing is trained unless the script asks for it: measurements do not depend on when a schedule strikes.
+    printf '[train]\nevery_seconds = 0\nafter_interactions = 0\n' > "$work/config.toml"
+    "$bin/mercerd" --state "${STATE_DIR:-$work/state}" --socket "$work/s" --config "$work/config.toml" 2> "$work/log" &
+    daemon=$!
+    trap 'stop_daemon; rm -rf "$work"' EXIT
+    export MERCER_SOCKET=$work/s
+    local n
+    for n in $(seq 600); do
+        "$bin/mercer" status > /dev/null 2>&1 && return
+        kill -0 "$daemon" 2> /dev/null || break
+        sleep 0.1
+    done
+    cat "$work/log" >&2
+    exit 1
+}
+
+# Reads one value of the status, such as `counts.items`.
+status() {
+    "$bin/mercer" status --json | python3 -c '
+import json, sys
+value = json.load(sys.stdin)
+for part in sys.argv[1].split("."):
+    value = value[part]
+print(value)' "$1"
+}
+
+# Waits until every item has its vector.
+wait_embedded() {
+    until [ "$(status counts.items)" = "$(status counts.embedded)" ]; do sleep 1; done
+}
+
+# Prints what the daemon holds now, and the most it ever held.
+footprint() {
+    printf 'resident %s MiB (peak %s MiB), store %s MiB, %s items, %s shoppers, %s interactions\n' \
+        "$(($(status memory_bytes) >> 20))" "$(awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$daemon/status")" \
+        "$(($(status store_bytes) >> 20))" "$(status counts.items)" "$(status counts.users)" "$(status counts.interactions)"
+}
+
+# Runs a command and says how long it took.
+timed() {
+    local begun=$EPOCHREALTIME
+    "$@"
+    python3 -c 'import sys; print(f"# {sys.argv[3]}: {float(sys.argv[2]) - float(sys.argv[1]):.1f} s")' \
+        "$begun" "$EPOCHREALTIME" "$(basename "$1") ${2:-}" >&2
+}
