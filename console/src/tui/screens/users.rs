@@ -270,9 +270,16 @@ fn found(app: &App, area: Rect, buf: &mut Buffer, focused: bool) {
     let users = &app.users;
     let (head, rest) = split_top(area, 1);
     let Some(all) = content(app, &users.found, rest, buf, "shoppers") else { return };
-    let more = if users.cursor.is_some() { " or more" } else { "" };
-    let mut title =
-        vec![span(format!("{}{more}", texts::plural(all.len() as u64, "shopper", "shoppers")), theme::STRONG)];
+    let loaded = all.len() as u64;
+    let total = app.status.value.as_ref().map(|status| status.counts.users).filter(|total| *total > loaded);
+    let count = match (users.cursor.is_some(), users.filter.is_empty(), total) {
+        (true, true, Some(total)) => {
+            format!("{} of {}", texts::count(loaded), texts::plural(total, "shopper", "shoppers"))
+        }
+        (true, ..) => format!("{} or more", texts::plural(loaded, "shopper", "shoppers")),
+        (false, ..) => texts::plural(loaded, "shopper", "shoppers"),
+    };
+    let mut title = vec![span(count, theme::STRONG)];
     if !users.filter.is_empty() {
         title.push(span(format!("  ids that begin with {}", texts::clean(&users.filter)), theme::WARN));
     }
