@@ -58,7 +58,8 @@ impl Out {
         let terminal = io::stdout().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            out: Box::new(BufWriter::new(io::stdout().lock())),
+            // Not locked for good: the console of the demo draws from a thread of its own.
+            out: Box::new(BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
             json,
             terminal,
