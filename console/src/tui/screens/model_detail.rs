@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::super::app::App;
-use super::super::widgets::table::{Table, number, text, wide};
+use super::super::widgets::table::{Column, Table, number, text, wide};
 use super::super::widgets::{field, heading, lines, span};
 use super::super::{texts, theme};
 use super::models::{state_span, verdict_span};
@@ -79,7 +79,7 @@ fn gate_rows<'a>(gate: &GateReport, columns: usize) -> Vec<Line<'a>> {
         number("95 % interval", 1),
         number("p", 4),
         number("n", 5),
-        wide("asked", 8),
+        Column { drop: 2, ..wide("asked", 8) },
     ];
     let rows = gate.comparisons.iter().map(|c| {
         let (mark, style) = if c.passed { ("✓", theme::GOOD) } else { ("✗", theme::WARN) };

@@ -137,7 +137,7 @@ fn explain(report: &Report, selected: usize) -> Option<(String, Vec<String>)> {
                 paragraphs.push(format!("Permutation p {}{holm}.", texts::p_value(p)));
             }
             paragraphs.push(
-                "Groups are declared by the shoppers, never inferred; groups of fewer than 10 are not shown."
+                "Groups are declared by the shoppers, never inferred. Of 10 to 99 shoppers only the interval is shown, and they do not count for the largest difference; fewer than 10 are not shown."
                     .to_owned(),
             );
             (format!("{} by {}", table.metric, table.attribute), paragraphs)
@@ -235,7 +235,7 @@ fn numbers<'a>(row: &ReportRow) -> Vec<Line<'a>> {
             let (least, most) =
                 ends.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
             let margin = (most - least) * 0.1;
-            bars::whisker(low, value, high, row.baseline, (least - margin, most + margin), WHISKER)
+            bars::whisker((low, high), Some(value), row.baseline, (least - margin, most + margin), WHISKER)
         }
         _ => Line::default(),
     };
@@ -249,7 +249,7 @@ fn numbers<'a>(row: &ReportRow) -> Vec<Line<'a>> {
         Line::from(texts::interval(row.low, row.high)),
         drawn,
         Line::styled(texts::count(row.n), theme::QUIET),
-        Line::from(texts::maybe(row.baseline)),
+        Line::from(row.baseline.map(texts::value).unwrap_or_default()),
         row.verdict.map_or_else(Line::default, |word| Line::from(verdict(word))),
     ]
 }
@@ -259,8 +259,8 @@ fn group<'a>(table: &GroupTable, n: usize) -> Vec<Line<'a>> {
     // All groups of an attribute share one scale, so that their intervals can be compared by eye.
     let ends = table.groups.iter().flat_map(|g| [g.low, g.high]).flatten().filter(|v| v.is_finite());
     let scale = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
-    let drawn = match (row.low, row.mean, row.high) {
-        (Some(low), Some(mean), Some(high)) => bars::whisker(low, mean, high, None, scale, WHISKER),
+    let drawn = match (row.low, row.high) {
+        (Some(low), Some(high)) => bars::whisker((low, high), row.mean, None, scale, WHISKER),
         _ => Line::default(),
     };
     let worst = table.worst.as_ref() == Some(&row.group);

@@ -71,24 +71,23 @@ pub(crate) fn sparkline<'a>(values: &[f64], columns: usize, height: usize, style
         .collect()
 }
 
-/// A value with its interval on a scale from `from` to `to`: `─●──`, with a mark at `mark` (a baseline) if it lies on
-/// the scale.
+/// An interval on a scale from `from` to `to`, with its value where there is one: `─●──`, and a mark at `mark` (a
+/// baseline) if it lies on the scale.
 pub(crate) fn whisker<'a>(
-    low: f64,
-    value: f64,
-    high: f64,
+    (low, high): (f64, f64),
+    value: Option<f64>,
     mark: Option<f64>,
-    scale: (f64, f64),
+    (from, to): (f64, f64),
     columns: usize,
 ) -> Line<'a> {
-    let (from, to) = scale;
-    if columns == 0 || to <= from || ![from, to, low, value, high].iter().all(|v| v.is_finite()) {
+    if columns == 0 || to <= from || ![from, to, low, high].iter().all(|v| v.is_finite()) {
         return Line::default();
     }
     let place = |v: f64| (((v - from) / (to - from)).clamp(0.0, 1.0) * (columns - 1) as f64).round() as usize;
+    let value = value.filter(|v| v.is_finite()).map(place);
     let mark = mark.filter(|m| m.is_finite() && (from..=to).contains(m)).map(place);
     let spans = (0..columns).map(|n| {
-        if n == place(value) {
+        if value == Some(n) {
             Span::styled("●", theme::ACCENT)
         } else if mark == Some(n) {
             Span::styled("│", theme::WARN)
@@ -131,7 +130,8 @@ mod tests {
 
     #[test]
     fn whiskers() {
-        assert_eq!(text(&whisker(0.2, 0.3, 0.4, Some(0.9), (0.0, 1.0), 11)), "··─●─····│·");
-        assert_eq!(text(&whisker(0.2, 0.3, 0.4, None, (1.0, 1.0), 11)), "");
+        assert_eq!(text(&whisker((0.2, 0.4), Some(0.3), Some(0.9), (0.0, 1.0), 11)), "··─●─····│·");
+        assert_eq!(text(&whisker((0.2, 0.4), None, None, (0.0, 1.0), 11)), "··───······");
+        assert_eq!(text(&whisker((0.2, 0.4), Some(0.3), None, (1.0, 1.0), 11)), "");
     }
 }

@@ -65,7 +65,10 @@ impl Table<'_> {
             }
             content(n).max(texts::width(column.title)).max(column.min)
         };
-        let mut shown: Vec<(usize, usize)> = (0..self.columns.len()).map(|n| (n, needs(n))).collect();
+        // A column that may go and holds nothing is only a title.
+        let idle = |n: usize| self.columns[n].drop > 0 && content(n) == 0 && !self.rows.is_empty();
+        let mut shown: Vec<(usize, usize)> =
+            (0..self.columns.len()).filter(|n| !idle(*n)).map(|n| (n, needs(n))).collect();
         let total = |shown: &[(usize, usize)]| shown.iter().map(|(_, w)| w + GAP).sum::<usize>().saturating_sub(GAP);
         while total(&shown) > room {
             let Some(worst) = (0..shown.len()).max_by_key(|&n| self.columns[shown[n].0].drop) else { break };
