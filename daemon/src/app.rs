@@ -106,6 +106,18 @@ impl App {
         self.view.load_full()
     }
 
+    /// The same, where the view must know something: what was acknowledged but is not published yet is published for it, so that
+    /// nobody who just wrote is told that there is no such thing.
+    #[must_use]
+    pub fn view_that(&self, knows: impl Fn(&View) -> bool) -> Arc<View> {
+        let view = self.view();
+        if !knows(&view) && knows(self.world.lock().view()) {
+            self.publish();
+            return self.view();
+        }
+        view
+    }
+
     /// Makes everything applied so far visible to readers. Called by the publisher every few milliseconds while the shop changes.
     pub fn publish(&self) {
         let mut world = self.world.lock();

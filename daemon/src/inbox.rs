@@ -52,8 +52,11 @@ fn watch(app: &Arc<App>) -> io::Result<()> {
     }
     let (sender, woken) = crossbeam_channel::bounded(1);
     // Without the watcher (no inotify left, a network disk) the scan does it alone.
-    let watcher = notify::recommended_watcher(move |_event| {
-        let _ = sender.try_send(());
+    // A look at the directory is an event of its own; it must not cause the next look.
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if !event.as_ref().is_ok_and(|event| event.kind.is_access()) {
+            let _ = sender.try_send(());
+        }
     })
     .and_then(|mut watcher| watcher.watch(&dir, notify::RecursiveMode::NonRecursive).map(|()| watcher));
     if let Err(error) = &watcher {

@@ -116,7 +116,7 @@ fn the_top_level_is_what_the_design_says() {
     let mut found: Vec<String> = std::fs::read_dir(workspace())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.starts_with('.') && name != "target" && name != "rustfmt.toml")
+        .filter(|name| !name.starts_with('.') && name != "target")
         .collect();
     found.sort();
     assert_eq!(found, expected);

@@ -19,7 +19,6 @@ fn spent(pid: u32) -> Duration {
 }
 
 #[test]
-#[ignore = "the watch of the inbox is woken by its own look at the directory"]
 fn an_idle_daemon_takes_no_processor_time() {
     let daemon = Daemon::start();
     SMALL.open(&daemon);

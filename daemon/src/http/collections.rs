@@ -32,7 +32,7 @@ pub(super) async fn items(State(shared): State<Shared>, Params(page): Params<Pag
 #[utoipa::path(get, path = "/v1/items/{id}", tag = "catalogue", params(("id" = String, Path, description = "the item")),
     responses((status = 200, body = Item), (status = "default", body = Problem)))]
 pub(super) async fn item(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<Item>> {
-    let view = shared.app.view();
+    let view = shared.app.view_that(|view| view.item_number(&id).is_some());
     let found = view.item_number(&id).and_then(|number| view.item(number));
     found
         .map(|item| Json((**item).clone()))

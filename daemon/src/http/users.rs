@@ -28,7 +28,7 @@ pub(super) async fn users(State(shared): State<Shared>, Params(page): Params<Pag
 #[utoipa::path(get, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")),
     responses((status = 200, body = User), (status = "default", body = Problem)))]
 pub(super) async fn user(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<User>> {
-    let view = shared.app.view();
+    let view = shared.app.view_that(|view| view.user_number(&id).is_some());
     let found = view.user_number(&id).and_then(|number| view.user(number));
     found.map(Json).ok_or_else(|| Refused(Problem::new(Code::UnknownUser, format!("there is no user `{id}`"))))
 }

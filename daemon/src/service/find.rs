@@ -26,7 +26,7 @@ const TASTE_ITEMS: usize = 20;
 /// `bad-parameter` for an empty query, `too-long`, `unknown-user`, `overloaded` when the encoder's queue is full.
 pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
     let started = Instant::now();
-    let view = app.view();
+    let view = app.view_that(|view| request.user.as_ref().is_none_or(|id| view.user_index.contains_key(id)));
     let list = ListQuery {
         k: request.k,
         filter: request.filter.clone(),

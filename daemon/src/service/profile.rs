@@ -35,7 +35,7 @@ fn unknown(id: &str) -> Problem {
 /// # Errors
 /// `unknown-user`.
 pub fn profile(app: &App, id: &str, at: Option<Timestamp>) -> Answer<Profile> {
-    let view = app.view();
+    let view = app.view_that(|view| view.user_number(id).is_some());
     let number = view.user_number(id).ok_or_else(|| unknown(id))?;
     let user = view.user(number).ok_or_else(|| unknown(id))?;
     let named = at.is_some();
@@ -72,7 +72,7 @@ pub fn profile(app: &App, id: &str, at: Option<Timestamp>) -> Answer<Profile> {
 /// # Errors
 /// `unknown-user`.
 pub fn similar(app: &App, id: &str) -> Answer<SimilarUsers> {
-    let view = app.view();
+    let view = app.view_that(|view| view.user_number(id).is_some());
     let number = view.user_number(id).ok_or_else(|| unknown(id))?;
     let user = view.user_id(number).cloned().ok_or_else(|| unknown(id))?;
     Ok(SimilarUsers { user, nearest: nearest(app, &view, number, view.now(), false) })

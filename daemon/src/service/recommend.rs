@@ -59,7 +59,7 @@ pub(super) fn rank_problem(error: RankError) -> Problem {
 /// `unknown-user`, or what is wrong with the question.
 pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let started = Instant::now();
-    let view = app.view();
+    let view = app.view_that(|view| view.user_number(id).is_some());
     let asked = Asked::read(&view, query)?;
     let number =
         view.user_number(id).ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
@@ -115,7 +115,7 @@ fn answer(app: &App, view: &View, asked: &Asked, whom: For<'_>, started: Instant
 /// # Errors
 /// `unknown-item`, or what is wrong with the question.
 pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
-    let view = app.view();
+    let view = app.view_that(|view| view.item_number(id).is_some());
     let number =
         view.item_number(id).ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?;
     anonymous(app, &view, query, |s, at, r| mercer_rank::related(s, number, at, r))
