@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -26,6 +27,11 @@ use crate::service::import as service;
 /// Progress lines that wait for a slow reader; more are left out.
 const PROGRESS: usize = 16;
 
+/// Bytes of a refused upload that are taken in all the same: some gigabytes a second over a Unix socket.
+const DISCARD: usize = 1 << 30;
+/// Time for that.
+const DISCARD_TIME: Duration = Duration::from_secs(10);
+
 /// A spooled file; removed when nobody needs it any more.
 struct Spooled(PathBuf);
 
@@ -45,12 +51,23 @@ impl Drop for Spooled {
     responses((status = 200, body = ImportEvent, content_type = "application/x-ndjson"), (status = "default", body = Problem)))]
 pub(super) async fn import(
     State(shared): State<Shared>,
-    Operator(peer): Operator,
-    Params(query): Params<ImportQuery>,
+    operator: Result<Operator, Refused>,
+    query: Result<Params<ImportQuery>, Refused>,
     request: Request,
 ) -> Reply<Response> {
-    let job = service::plan(&shared.app, &query)?;
-    service::ready(&shared.app, &job)?;
+    let plan = || {
+        let (Operator(peer), Params(query)) = (operator?, query?);
+        let job = service::plan(&shared.app, &query)?;
+        service::ready(&shared.app, &job)?;
+        Ok::<_, Refused>((peer, job))
+    };
+    let (peer, job) = match plan() {
+        Ok(plan) => plan,
+        Err(refused) => {
+            discard(request.into_body()).await;
+            return Err(refused);
+        }
+    };
     let spooled = spool(&shared.app.config.state, request.into_body()).await?;
     let (sender, receiver) = mpsc::channel(PROGRESS);
     tokio::task::spawn_blocking(move || {
@@ -67,6 +84,23 @@ pub(super) async fn import(
         let _ = sender.blocking_send(Ok(line(&last)));
     });
     Ok(ndjson(Body::from_stream(ReceiverStream::new(receiver))))
+}
+
+/// Takes in a body that nobody wants, as far as that is cheap: a client that is still sending when the connection closes sees a broken
+/// pipe instead of the refusal.
+async fn discard(body: Body) {
+    let mut chunks = body.into_data_stream();
+    let all = async {
+        let mut bytes = 0;
+        while let Some(Ok(chunk)) = chunks.next().await {
+            bytes += chunk.len();
+            if bytes > DISCARD {
+                break;
+            }
+        }
+    };
+    // Too slow or too long: then the broken pipe it is.
+    let _ = tokio::time::timeout(DISCARD_TIME, all).await;
 }
 
 /// Writes a body to the spool as it comes.
