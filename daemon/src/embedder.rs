@@ -65,22 +65,28 @@ fn embed(app: &Arc<App>) {
     }
 }
 
-/// Refits when a tenth of the log is new, at the earliest when nothing came for two seconds, so that an import is fitted once.
+/// Quiet after which a log that grew by a tenth is fitted again: an import is fitted once, at its end.
+const QUIET: Duration = Duration::from_secs(2);
+/// Longest wait for quiet: a busy shop never is.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Refits when a tenth of the log is new. A log that was never fitted does not wait: until then nothing is known of its shape.
 fn refit(app: &Arc<App>) {
-    let mut seen = (0, Instant::now());
+    let (mut seen, mut since) = (0, Instant::now());
+    let mut fitted: Option<Instant> = None;
     while !app.is_stopping() {
         std::thread::sleep(Duration::from_millis(200));
         let (unfitted, events) = {
             let world = app.world.lock();
             (world.unfitted(), world.view().rank.log.len() as u64)
         };
-        if unfitted != seen.0 {
-            seen = (unfitted, Instant::now());
+        if unfitted != seen {
+            (seen, since) = (unfitted, Instant::now());
         }
         let enough = unfitted > 0 && unfitted >= (events / 10).clamp(1, 50_000);
-        if enough && seen.1.elapsed() > Duration::from_secs(2) {
+        if enough && (since.elapsed() > QUIET || fitted.is_none_or(|last| last.elapsed() > LONGEST)) {
             memory::refit(app);
-            seen.1 = Instant::now();
+            fitted = Some(Instant::now());
         }
     }
 }

@@ -67,11 +67,11 @@ fn good_and_bad_lines_are_counted_apart() {
 fn a_preset_reads_a_shop_log_and_a_dry_run_writes_nothing() {
     let daemon = Daemon::start();
     let csv = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n\
-        1,A,RED LAMP,6,2010-12-01 08:26:00,2.55,17850,United Kingdom\n\
-        C2,A,RED LAMP,-1,2010-12-02 09:00:00,2.55,17850,United Kingdom\n\
+        1,10002A,RED LAMP,6,2010-12-01 08:26:00,2.55,17850,United Kingdom\n\
+        C2,10002A,RED LAMP,-1,2010-12-02 09:00:00,2.55,17850,United Kingdom\n\
         3,POST,POSTAGE,1,2010-12-02 09:10:00,18.00,17850,United Kingdom\n\
-        4,22B,BLUE LAMP,1,2010-12-03 09:10:00,3.00,,United Kingdom\n\
-        5,A,RED LAMP,x,2010-12-03 09:10:00,3.00,17850,United Kingdom\n";
+        4,22222B,BLUE LAMP,1,2010-12-03 09:10:00,3.00,,United Kingdom\n\
+        5,10002A,RED LAMP,x,2010-12-03 09:10:00,3.00,17850,United Kingdom\n";
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(csv.as_bytes()).unwrap();
     let file = daemon.file("log.csv.gz", gzip.finish().unwrap());

@@ -125,7 +125,8 @@ impl World {
         let event =
             Event { item, kind: rank_kind(interaction.kind), value: interaction.value.map_or(1.0, |v| v as f32), at };
         self.view.rank.log.push(number, event);
-        if at >= self.memory.at() {
+        let agreed = self.view.subject(number).is_some_and(|subject| subject.consent.train);
+        if agreed && at >= self.memory.at() {
             self.memory.observe(&self.view.rank.log, number, &event);
         }
         self.view.last_event = self.view.last_event.max(at);

@@ -88,7 +88,8 @@ impl World {
     /// share in the popularity counts is brought in by the refresh.
     pub fn set_memory(&mut self, memory: Memory, fitted_events: u64) {
         let until = self.view.last_event.max(memory.at());
-        self.memory = memory.refresh(&self.view.rank.log, &self.view.rank.catalogue, until);
+        // Counts are taken from what was agreed to, like everything that is fitted.
+        self.memory = memory.refresh(&self.view.training_log(), &self.view.rank.catalogue, until);
         self.unfitted = self.unfitted.saturating_sub(fitted_events);
         self.dirty = true;
     }
