@@ -18,7 +18,7 @@ pub const UNKNOWN: &str = "unknown";
 /// Limits and seeds of a group report. The defaults are those of METRICS.md.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupOptions {
-    /// Below this, a group is suppressed.
+    /// Below this, a group is suppressed, and with a lone one the next larger group.
     pub suppress_below: usize,
     /// Below this, only the interval is shown and the group stays out of max − min.
     pub compare_from: usize,
@@ -142,6 +142,24 @@ pub struct GroupReport {
     pub may_gate: bool,
 }
 
+/// The least size of a group that is shown. Where the groups below `least` hold fewer than `least` users together, or there is only
+/// one of them, the total over all users less the groups that are shown would give them away: the next larger groups are hidden
+/// with them (complementary suppression; Hundepool et al. 2012, section 4.1).
+fn shown_from(sizes: impl Iterator<Item = usize>, least: usize) -> usize {
+    let mut sizes: Vec<usize> = sizes.filter(|&n| n > 0).collect();
+    sizes.sort_unstable();
+    let below = sizes.partition_point(|&n| n < least);
+    if below == 0 {
+        return least;
+    }
+    let (mut hidden, mut together) = (below, sizes[..below].iter().sum::<usize>());
+    while hidden < sizes.len() && (hidden < 2 || together < least) {
+        together += sizes[hidden];
+        hidden += 1;
+    }
+    sizes[hidden - 1] + 1
+}
+
 /// Means of consecutive blocks of `values` with the given sizes.
 fn block_means(values: &[f64], sizes: &[usize]) -> Vec<f64> {
     let mut start = 0;
@@ -192,9 +210,11 @@ pub fn group_report(
         group.extend(value);
     }
     let groups: Vec<(&str, Vec<f64>)> = members.into_iter().collect();
-    let visible = |users: &[f64]| users.len() >= options.suppress_below.max(1);
-    let compared =
-        |name: &str, users: &[f64]| users.len() >= options.compare_from && (options.compare_unknown || name != UNKNOWN);
+    let least = shown_from(groups.iter().map(|(_, users)| users.len()), options.suppress_below.max(1));
+    let visible = |users: &[f64]| users.len() >= least;
+    let compared = |name: &str, users: &[f64]| {
+        visible(users) && users.len() >= options.compare_from && (options.compare_unknown || name != UNKNOWN)
+    };
     let n_used: usize = groups.iter().filter(|(_, users)| visible(users)).map(|(_, users)| users.len()).sum();
     let share = |n: usize| {
         if n_used == 0 { Err(Undefined::NoObservations) } else { Ok(n as f64 / n_used as f64) }
@@ -205,7 +225,7 @@ pub fn group_report(
     let mut rows = Vec::with_capacity(groups.len());
     for ((name, users), sample) in groups.iter().zip(&replicate_means) {
         let display = match users.len() {
-            n if n < options.suppress_below.max(1) => Display::Suppressed,
+            n if n < least => Display::Suppressed,
             n if n < options.compare_from => Display::IntervalOnly,
             _ => Display::Shown,
         };

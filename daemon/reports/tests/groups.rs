@@ -64,7 +64,8 @@ fn the_noise_floor_is_that_of_the_specification() {
 
 #[test]
 fn small_groups_are_hidden_or_shown_by_interval_alone() {
-    let (values, labels) = shop(2, &[("north", 120, 0.0), ("south", 50, 0.5), ("west", 9, 0.0), ("unknown", 150, 0.3)]);
+    let (values, labels) =
+        shop(2, &[("east", 7, 0.0), ("north", 120, 0.0), ("south", 50, 0.5), ("unknown", 150, 0.3), ("west", 9, 0.0)]);
     let report = group_report("region", "NDCG@10", &values, &labels, &options(2)).unwrap();
     let row = |name: &str| report.groups.iter().find(|row| row.group == name).unwrap();
     assert_eq!((row("west").display, row("west").n, row("west").interval), (Display::Suppressed, None, None));
@@ -72,7 +73,7 @@ fn small_groups_are_hidden_or_shown_by_interval_alone() {
     assert_eq!((row("south").display, row("south").mean.reason), (Display::IntervalOnly, Some(Undefined::TooFew)));
     assert!(row("south").interval.is_some() && !row("south").compared);
     assert!(row("unknown").mean.value.is_some() && !row("unknown").compared);
-    assert_eq!((report.suppressed, report.n_used), (1, 320));
+    assert_eq!((report.suppressed, report.n_used), (2, 320));
     assert!((report.unknown_share.value.unwrap() - 150.0 / 320.0).abs() < 1e-12);
     // One comparable group has no gap, however different the others look.
     assert_eq!(report.verdict, GroupVerdict::InsufficientData);
@@ -86,6 +87,23 @@ fn small_groups_are_hidden_or_shown_by_interval_alone() {
     let report = group_report("region", "NDCG@10", &values, &labels, &with_unknown).unwrap();
     assert_eq!(report.worst.as_deref(), Some("unknown"));
     assert!(!report.may_gate);
+}
+
+#[test]
+fn a_lone_small_group_is_not_given_away_by_the_others() {
+    let hidden = |sizes: &[(&'static str, usize, f64)]| -> Vec<String> {
+        let (values, labels) = shop(5, sizes);
+        let report = group_report("region", "NDCG@10", &values, &labels, &options(5)).unwrap();
+        let rows = report.groups.into_iter().filter(|row| row.display == Display::Suppressed);
+        rows.inspect(|row| assert!(row.n.is_none() && !row.compared)).map(|row| row.group).collect()
+    };
+    // All users less those that are shown would be the size of `west`: `south` goes with it.
+    assert_eq!(hidden(&[("north", 120, 0.0), ("south", 50, 0.0), ("west", 9, 0.0)]), ["south", "west"]);
+    // Three and four users together are still fewer than ten.
+    assert_eq!(hidden(&[("a", 3, 0.0), ("b", 4, 0.0), ("c", 30, 0.0), ("d", 40, 0.0)]), ["a", "b", "c"]);
+    assert_eq!(hidden(&[("a", 6, 0.0), ("b", 4, 0.0), ("c", 30, 0.0), ("d", 40, 0.0)]), ["a", "b"]);
+    assert_eq!(hidden(&[("c", 30, 0.0), ("d", 40, 0.0)]), Vec::<String>::new());
+    assert_eq!(hidden(&[("c", 3, 0.0)]), ["c"]);
 }
 
 #[test]
