@@ -89,6 +89,9 @@ fn a_preset_reads_a_shop_log_and_a_dry_run_writes_nothing() {
     assert_eq!(report["rejected"][0]["first_lines"][0], 6, "{report}");
     let again = daemon.mercer_json(&["import", "--preset", "online-retail", &file]);
     assert_eq!((&again["accepted"], &again["duplicates"]), (&0.into(), &2.into()), "{again}");
+    // A dry run knows what the shop has already.
+    let dry = daemon.mercer_json(&["import", "--preset", "online-retail", "--dry-run", &file]);
+    assert_eq!((&dry["accepted"], &dry["duplicates"]), (&0.into(), &2.into()), "{dry}");
 }
 
 #[test]

@@ -263,6 +263,16 @@ impl Store {
         })
     }
 
+    /// The sequence number of each interaction that the log holds already; `None` also for one that would be refused.
+    #[must_use]
+    pub fn find_known(&self, lines: &[Interaction]) -> Vec<Option<u64>> {
+        let core = self.core();
+        let identities: Vec<_> =
+            lines.iter().map(|line| Some(identity(&core.keys, &from_wire(&core.keys, line.clone()).ok()?))).collect();
+        let writer = core.writer.lock();
+        identities.iter().map(|id| writer.identities.get(id.as_ref()?).copied()).collect()
+    }
+
     /// Batches that wait for the committer.
     #[must_use]
     pub fn queued(&self) -> usize {
