@@ -59,9 +59,14 @@ impl Default for MemoryOptions {
 }
 
 impl MemoryOptions {
-    /// Without factor models: what a quick look at another moment needs.
+    /// Without factor models: what an empty shop and small tests need.
     pub fn light() -> Self {
         Self { ials: None, ease: None, ..Self::default() }
+    }
+
+    /// Popularity and trends alone, of nobody in particular: what [`trending`](crate::trending) reads.
+    pub fn counts() -> Self {
+        Self { cap: 0, ..Self::light() }
     }
 }
 

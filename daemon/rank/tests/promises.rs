@@ -255,3 +255,16 @@ fn the_ranker_is_repeatable_and_finds_planted_repeats() {
     let empty = train_ranker(&Log::new(), &catalogue, until, &o);
     assert!(matches!(empty, Err(RankError::TooLittle(_))));
 }
+
+#[test]
+fn what_trends_needs_the_counts_alone() {
+    let log = log(40);
+    let at = 250 * DAY_MS + 5;
+    let counts = Memory::fit(&log, &catalogue(), at, &MemoryOptions::counts());
+    let full = snapshot(&log, at);
+    let few = Snapshot { memory: Arc::new(counts), ..full.clone() };
+    let w = BlendWeights::default();
+    let list = |s: &Snapshot| mercer_rank::trending(s, at, &Request::new(20, &w)).unwrap();
+    assert_eq!(list(&few), list(&full));
+    assert!(list(&few)[0].score > 0.0);
+}

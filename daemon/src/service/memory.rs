@@ -62,6 +62,17 @@ pub fn snapshot(app: &App, view: &View, at: i64, named: bool) -> Snapshot {
     Snapshot { log: view.rank.log.clone(), catalogue: view.rank.catalogue.clone(), memory: app.moments.at(view, at) }
 }
 
+/// The same, where popularity and trends are all that is read of the memory: those of a past moment are counted in milliseconds.
+#[must_use]
+pub fn counts(app: &App, view: &View, at: i64, named: bool) -> Snapshot {
+    if !named || (at >= view.last_event && view.unfitted == 0) {
+        return snapshot(app, view, at, named);
+    }
+    let (log, catalogue) = (view.rank.log.clone(), view.rank.catalogue.clone());
+    let memory = Arc::new(Memory::fit(&view.training_log(), &catalogue, at, &MemoryOptions::counts()));
+    Snapshot { log, catalogue, memory }
+}
+
 /// Fits the memory anew from everything there is and puts it in place.
 pub fn refit(app: &App) {
     let (view, unfitted) = {

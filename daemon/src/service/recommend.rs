@@ -118,7 +118,7 @@ pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let view = app.view_that(|view| view.item_number(id).is_some());
     let number =
         view.item_number(id).ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?;
-    anonymous(app, &view, query, |s, at, r| mercer_rank::related(s, number, at, r))
+    anonymous(app, &view, query, memory::snapshot, |s, at, r| mercer_rank::related(s, number, at, r))
 }
 
 /// Items whose sales grow.
@@ -126,18 +126,19 @@ pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
 /// # Errors
 /// What is wrong with the question.
 pub fn trending(app: &App, query: &ListQuery) -> Answer<ServedList> {
-    anonymous(app, &app.view(), query, mercer_rank::trending)
+    anonymous(app, &app.view(), query, memory::counts, mercer_rank::trending)
 }
 
 fn anonymous(
     app: &App,
     view: &View,
     query: &ListQuery,
+    state: impl FnOnce(&App, &View, i64, bool) -> Snapshot,
     list: impl FnOnce(&Snapshot, i64, &Request<'_>) -> Result<Vec<Scored>, RankError>,
 ) -> Answer<ServedList> {
     let started = Instant::now();
     let asked = Asked::read(view, query)?;
-    let snapshot = memory::snapshot(app, view, asked.at, asked.asked_at.is_some());
+    let snapshot = state(app, view, asked.at, asked.asked_at.is_some());
     let scorer = Scorer::new(view, &snapshot, asked.at);
     let allow = |number: u32| asked.allows(view, number);
     let request = asked.request(scorer.weights(), Some(&allow));
