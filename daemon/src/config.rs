@@ -22,6 +22,16 @@ pub struct Config {
     pub train: TrainConfig,
     /// Serving.
     pub serve: ServeConfig,
+    /// Reports.
+    pub reports: ReportsConfig,
+}
+
+/// What the reports look at.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportsConfig {
+    /// Attributes by which the fairness report compares shoppers; empty means all that are declared with at least two values.
+    pub protected: Vec<String>,
 }
 
 /// When and how long to train.
@@ -65,6 +75,7 @@ impl Default for Config {
             presets: None,
             train: TrainConfig::default(),
             serve: ServeConfig::default(),
+            reports: ReportsConfig::default(),
         }
     }
 }

@@ -132,7 +132,7 @@ fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
             }
         }
         ReportKind::Diversity => diversity::rows(app, view, &snapshot, (&any, &base), &mut report)?,
-        ReportKind::Fairness => fairness::tables(view, &snapshot, from, &any, &mut report),
+        ReportKind::Fairness => fairness::tables(app, view, &snapshot, from, &any, &mut report),
     }
     Ok(report)
 }

@@ -1,11 +1,14 @@
 //! Who is served how well, by declared and consented attributes and by length of history (METRICS.md section 4). Nothing is
 //! inferred: whoever declared nothing is `unknown`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mercer_rank::Snapshot;
 use mercer_reports::{GroupOptions, group_report};
 use mercer_shared::wire::{GroupRow, GroupTable, Report, ReportRow, Verdict};
 
 use super::{SEED, interval_row, plain_row};
+use crate::app::App;
 use crate::service::evaluation::Lists;
 use crate::world::View;
 
@@ -13,17 +16,9 @@ use crate::world::View;
 const NEW_EVENTS: usize = 5;
 
 /// Tables of the fairness report: one per declared and consented attribute, and one by length of history, which needs none.
-pub(super) fn tables(view: &View, snapshot: &Snapshot, from: i64, any: &Lists, report: &mut Report) {
+pub(super) fn tables(app: &App, view: &View, snapshot: &Snapshot, from: i64, any: &Lists, report: &mut Report) {
     let values: Vec<Option<f64>> = any.ndcg.iter().copied().map(Some).collect();
-    let mut attributes: Vec<String> = any
-        .users
-        .iter()
-        .filter_map(|&u| view.subject(u))
-        .filter(|s| s.consent.audit_attributes)
-        .flat_map(|s| s.attributes.keys().cloned())
-        .collect();
-    attributes.sort();
-    attributes.dedup();
+    let attributes = protected(app, view, any);
     let options = GroupOptions { seed: SEED, ..GroupOptions::default() };
     let mut reports = Vec::new();
     let mut keep =
@@ -60,6 +55,19 @@ pub(super) fn tables(view: &View, snapshot: &Snapshot, from: i64, any: &Lists, r
     report.notes.push(format!(
         "history: `new` has at most {NEW_EVENTS} earlier events; attributes are declared and consented, never inferred"
     ));
+}
+
+/// Attributes to compare by: those that the configuration names, else all that are declared with at least two values.
+fn protected(app: &App, view: &View, any: &Lists) -> Vec<String> {
+    if !app.config.reports.protected.is_empty() {
+        return app.config.reports.protected.clone();
+    }
+    let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let audited = any.users.iter().filter_map(|&u| view.subject(u)).filter(|s| s.consent.audit_attributes);
+    for (name, value) in audited.flat_map(|s| &s.attributes) {
+        values.entry(name).or_default().insert(value);
+    }
+    values.into_iter().filter(|(_, values)| values.len() > 1).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// The group that is served worst: averages hide harm.
