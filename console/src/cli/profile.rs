@@ -8,7 +8,7 @@ use super::args::ProfileArgs;
 use super::out::{Done, Out, Stop};
 use super::people::agreed;
 use super::table::{Table, facts};
-use super::text::{clean, count, figure, maybe, maybe_moment, moment, word};
+use super::text::{clean, count, figure, maybe_moment, moment, word};
 
 /// Events named beside an interest.
 const NAMED: usize = 2;
@@ -24,6 +24,10 @@ pub(crate) async fn run(args: &ProfileArgs, client: &Client, out: &mut Out) -> D
     Ok(exit::OK)
 }
 
+fn tenths(number: Option<f64>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| format!("{number:.1}"))
+}
+
 fn print(profile: &Profile, out: &mut Out) -> Result<(), Stop> {
     let life = &profile.lifecycle;
     let pairs = |pairs: &mut dyn Iterator<Item = String>| {
@@ -37,9 +41,9 @@ fn print(profile: &Profile, out: &mut Out) -> Result<(), Stop> {
             ("stage", word(&life.stage)),
             ("first event", maybe_moment(life.first)),
             ("last event", maybe_moment(life.last)),
-            ("days since a purchase", maybe(life.recency_days)),
+            ("days since a purchase", tenths(life.recency_days)),
             ("baskets", count(life.baskets)),
-            ("baskets in 30 days", maybe(life.frequency)),
+            ("baskets per 30 days", tenths(life.frequency)),
             ("spent", life.monetary.map_or_else(|| "-".to_owned(), |spent| format!("{spent:.2}"))),
             ("events", pairs(&mut life.counts.iter().map(|(kind, number)| format!("{} {kind}", count(*number))))),
             ("declared", pairs(&mut profile.attributes.iter().map(|(name, value)| format!("{name}={value}")))),
@@ -63,7 +67,7 @@ fn print(profile: &Profile, out: &mut Out) -> Result<(), Stop> {
                 word(&event.kind),
                 event.item.as_ref().map_or_else(String::new, ToString::to_string),
                 event.title.clone().or_else(|| event.query.clone()).unwrap_or_default(),
-                event.value.map_or_else(String::new, figure),
+                event.value.map_or_else(String::new, |value| value.to_string()),
             ]);
         }
         table.print(out)?;

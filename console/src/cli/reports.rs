@@ -2,7 +2,7 @@
 
 use mercer_shared::client::Client;
 use mercer_shared::problem::exit;
-use mercer_shared::wire::{GroupTable, Report, Verdict};
+use mercer_shared::wire::{GroupTable, Report, ReportKind, Verdict};
 
 use super::args::ReportArgs;
 use super::out::{Done, Out, Stop};
@@ -40,7 +40,7 @@ pub(crate) fn print(report: &Report, out: &mut Out) -> Result<(), Stop> {
             .number("value")
             .text("95 % interval")
             .number("n")
-            .number("popularity")
+            .number(if report.kind == ReportKind::Fairness { "noise floor" } else { "popularity" })
             .text("verdict");
         for row in &report.rows {
             let value = if row.undefined.is_some() { "undefined".to_owned() } else { maybe(row.value) };

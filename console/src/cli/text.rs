@@ -108,7 +108,15 @@ pub(crate) fn figure(number: f64) -> String {
     } else if number.abs() >= 1000.0 {
         format!("{number:.1}")
     } else {
-        format!("{number:.4}")
+        unsigned_zero(format!("{number:.4}"))
+    }
+}
+
+/// What rounds to nothing has no sign.
+pub(crate) fn unsigned_zero(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(rest) if rest.chars().all(|c| c == '0' || c == '.') => rest.to_owned(),
+        _ => text,
     }
 }
 

@@ -212,6 +212,7 @@ pub(crate) fn percent(share: f64) -> String {
 pub(crate) fn value(v: f64) -> String {
     match v.abs() {
         a if !a.is_finite() => "–".to_owned(),
+        a if a < 0.00005 => "0.0000".to_owned(),
         a if a < 9.99995 => format!("{v:.4}"),
         a if a < 1000.0 => format!("{v:.1}"),
         // Larger ones are counts (effective items); they stay far below 2^53.

@@ -1,6 +1,7 @@
 //! The demo's private daemon: a directory of its own, a process of its own, both gone afterwards.
 
 use std::fs::{DirBuilder, File};
+use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,6 +17,12 @@ const START: Duration = Duration::from_secs(120);
 const STOP: Duration = Duration::from_secs(20);
 /// Time between two looks at it.
 const LOOK: Duration = Duration::from_millis(100);
+/// The simulated shop: large enough that a fortnight of it decides the gate and shows which group is served worse, small enough
+/// that the whole story ends within two minutes on two cores.
+const SHOP: [&str; 8] = ["--users", "4000", "--items", "400", "--days", "130", "--interactions", "200000"];
+/// The story starts its one training cycle itself.
+const CONFIG: &str = "[train]\nevery_seconds = 0\nafter_interactions = 0\n\n\
+                      [reports]\nprotected = [\"age_band\", \"gender\", \"language\", \"region\"]\n";
 /// Bytes of its log that are shown when it does not start.
 const LOG_SHOWN: usize = 2000;
 
@@ -101,8 +108,11 @@ impl Daemon {
     /// Starts the daemon and waits until it answers.
     pub(super) async fn start(&mut self) -> Result<(), Problem> {
         let log = self.create("mercerd.log")?;
+        let mut config = self.create("mercer.toml")?;
+        config.write_all(CONFIG.as_bytes()).map_err(|error| self.broken(&error.to_string()))?;
         let mut command = self.command();
         command.arg("--state").arg(self.dir.join("state")).arg("--socket").arg(&self.socket);
+        command.arg("--config").arg(self.dir.join("mercer.toml"));
         // A group of its own: keys that interrupt the console do not reach it.
         let started = command.stdout(Stdio::null()).stderr(log).process_group(0).spawn();
         self.child = Some(started.map_err(|error| self.broken(&error.to_string()))?);
@@ -123,7 +133,7 @@ impl Daemon {
     pub(super) async fn simulate(&self, seed: u64) -> Result<PathBuf, Problem> {
         let file = self.create("simulated-shop.ndjson")?;
         let mut command = self.command();
-        command.args(["simulate", "--seed", &seed.to_string()]).stdout(file).stderr(Stdio::piped());
+        command.args(["simulate", "--seed", &seed.to_string()]).args(SHOP).stdout(file).stderr(Stdio::piped());
         let started = command.spawn().map_err(|error| self.broken(&error.to_string()))?;
         let ended = started.wait_with_output().await.map_err(|error| self.broken(&error.to_string()))?;
         if !ended.status.success() {

@@ -195,13 +195,15 @@ pub(crate) fn view(app: &App, area: Rect, buf: &mut Buffer) {
 }
 
 fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
+    // What a number is held against: the popular items, or the gap that chance makes.
+    let baseline = if report.kind == ReportKind::Fairness { "noise floor" } else { "popular" };
     let columns = [
         wide("number", 22),
         number("value", 0),
         number("95 % interval", 1),
         Column { title: "", right: false, min: WHISKER, grows: false, drop: 5 },
         number("n", 4),
-        number("popular", 3),
+        number(baseline, 3),
         text("verdict", 2),
     ];
     let rows = rows(report).into_iter().map(|row| match row {

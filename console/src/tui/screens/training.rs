@@ -17,7 +17,7 @@ use super::{models, overview};
 /// Columns from which on the runs stand beside the selected one.
 const TWO_PANES: u16 = 110;
 /// Columns of the labels.
-const LABEL: usize = 10;
+const LABEL: usize = 12;
 /// Rows of the runs above the selected one.
 const RUN_ROWS: u16 = 6;
 
