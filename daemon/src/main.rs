@@ -14,6 +14,9 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::socket::{SOCKET_VARIABLE, STATE_VARIABLE, default_socket};
 use tokio::signal::unix::{SignalKind, signal};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long threads that are still at work may take after everything was closed.
 const LAST_THREADS: Duration = Duration::from_secs(2);
 
