@@ -9,20 +9,37 @@ pub(crate) struct Cooccurrence {
     rows: Vec<Vec<(u32, f32)>>,
 }
 
+/// Euclidean norm of each row of a matrix, the columns of what it transposes.
+pub(crate) fn norms(by_item: &Csr) -> Vec<f64> {
+    (0..by_item.rows()).map(|i| by_item.row(i).map(|(_, v)| f64::from(v) * f64::from(v)).sum::<f64>().sqrt()).collect()
+}
+
 impl Cooccurrence {
     /// `sim(i, j) = x_i . x_j / (|x_i| |x_j| + shrink)` for the `keep` largest j of each i; `users` has one row per shopper and
     /// `by_item` is its transpose.
     pub(crate) fn fit(users: &Csr, by_item: &Csr, shrink: f64, keep: usize, tie: &(dyn Fn(u32) -> u64 + Sync)) -> Self {
-        let items = by_item.rows();
-        let norms: Vec<f64> =
-            (0..items).map(|i| by_item.row(i).map(|(_, v)| f64::from(v) * f64::from(v)).sum::<f64>().sqrt()).collect();
+        let norms = norms(by_item);
+        Self::between(users, by_item, (&norms, &norms), shrink, keep, tie)
+    }
+
+    /// The same from one set of rows to another: `x` and `y` stand for the columns of the rows that `by_left` transposes and of
+    /// `right`, in `sim(i, j) = x_i . y_j / (|x_i| |y_j| + shrink)`; both have one row per observation. `norms` has `|x_i|` and `|y_j|`.
+    pub(crate) fn between(
+        right: &Csr,
+        by_left: &Csr,
+        norms: (&[f64], &[f64]),
+        shrink: f64,
+        keep: usize,
+        tie: &(dyn Fn(u32) -> u64 + Sync),
+    ) -> Self {
+        let items = by_left.rows();
         let rows = (0..items)
             .into_par_iter()
             .map_init(
                 || (vec![0f64; items], Vec::<u32>::new()),
                 |(acc, touched), i| {
-                    for (u, wi) in by_item.row(i) {
-                        for (j, wj) in users.row(u as usize) {
+                    for (u, wi) in by_left.row(i) {
+                        for (j, wj) in right.row(u as usize) {
                             let slot = &mut acc[j as usize];
                             if *slot == 0.0 {
                                 touched.push(j);
@@ -34,7 +51,7 @@ impl Cooccurrence {
                     for &j in touched.iter() {
                         let dot = std::mem::take(&mut acc[j as usize]);
                         if j as usize != i {
-                            row.push((j, (dot / (norms[i] * norms[j as usize] + shrink)) as f32));
+                            row.push((j, (dot / (norms.0[i] * norms.1[j as usize] + shrink)) as f32));
                         }
                     }
                     touched.clear();
@@ -56,6 +73,16 @@ impl Cooccurrence {
     /// Neighbours of an item, best first.
     pub(crate) fn near(&self, item: u32) -> &[(u32, f32)] {
         self.rows.get(item as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// `out[j] = max over i of weight(i) * sim(i, j)`: one strong tie says more than many weak ones.
+    pub(crate) fn strongest(&self, weights: &[(u32, f32)], out: &mut [f32]) {
+        for &(i, w) in weights {
+            for &(j, s) in self.near(i) {
+                let slot = &mut out[j as usize];
+                *slot = slot.max(w * s);
+            }
+        }
     }
 
     /// `out[j] = sum over i of weight(i) * sim(i, j)`.

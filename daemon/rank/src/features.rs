@@ -12,7 +12,7 @@ use crate::shopper::{Own, Shopper};
 use crate::sources::{Columns, Source, growth};
 
 /// Name of each feature, in the order of the columns.
-pub const FEATURES: [&str; 58] = [
+pub const FEATURES: [&str; 68] = [
     "own: bought before",
     "own: bought twice or more",
     "own: purchase days, log",
@@ -71,6 +71,16 @@ pub const FEATURES: [&str; 58] = [
     "shopper: repeat share",
     "shopper: basket size, log",
     "shopper: days since over own rhythm, log",
+    "knn strongest: share of maximum, log",
+    "knn strongest: rank, log",
+    "next: share of maximum, log",
+    "next: rank, log",
+    "user knn fresh: share of maximum, log",
+    "user knn fresh: rank, log",
+    "popular: first purchases of 30 d, log share of maximum",
+    "item: first purchases among those of 30 d",
+    "content: strongest cosine with recent items",
+    "content strongest: rank, log",
 ];
 
 /// Number of features.
@@ -160,6 +170,9 @@ pub(crate) fn features(
         (Source::Adopters, Some(33), 34),
         (Source::Ials, Some(35), 36),
         (Source::Content, None, 52),
+        (Source::KnnStrongest, Some(58), 59),
+        (Source::Next, Some(60), 61),
+        (Source::UserKnnFresh, Some(62), 63),
     ];
     for (source, value, rank) in scored {
         let column = columns.get(source);
@@ -178,7 +191,12 @@ pub(crate) fn features(
     if catalogue.vectors().is_some() {
         let column = columns.get(Source::Content);
         put(51, &mut |_, i| column[i as usize]);
+        let column = columns.content_strongest(candidates);
+        put(66, &mut |_, i| column[i as usize]);
+        let ranks = ranks(&column, candidates);
+        put(67, &mut |r, _| ranks[r]);
     }
+    let most = candidates.iter().filter_map(|&i| m.stats(i)).fold(0f32, |a, s| a.max(s.adopted));
     let none = ItemStats { first: i64::MAX, ..ItemStats::default() };
     let brands = Groups::of(shopper, catalogue, |f| f.brand);
     let categories = Groups::of(shopper, catalogue, |f| f.category);
@@ -207,14 +225,20 @@ pub(crate) fn features(
         let facts = catalogue.get(i).copied().unwrap_or_default();
         row[0] = 0.0;
         row[1] = 0.0;
-        let usual = stats.usual_gap(gap, 3.0);
+        // An item says little of itself where most were bought once: it is shrunk towards its brand, and that towards its category.
+        let [in_category, in_brand] = &*m.pooled;
+        let of_category = facts.category.and_then(|c| in_category.get(c as usize)).unwrap_or(&none);
+        let of_brand = facts.brand.and_then(|b| in_brand.get(b as usize)).unwrap_or(&none);
+        let usual = stats.usual_gap(of_brand.usual_gap(of_category.usual_gap(gap, 5.0), 5.0), 3.0);
         if let Some(own) = shopper.own(i).filter(|o| !o.days.is_empty()) {
             own_features(row, own, shopper, max45, max150, usual);
         }
         row[25] = growth(&stats.windows).ln();
         row[26] = ((stats.windows[1] + 1.0) / (stats.before + 3.0)).ln();
-        row[37] = stats.repeat_rate(rate, 5.0) as f32;
-        row[38] = stats.hazard(hazard, 5.0) as f32;
+        row[64] = log_share(stats.adopted, most);
+        row[65] = (stats.adopted + 1.0) / (stats.windows[1] + 2.0);
+        row[37] = stats.repeat_rate(of_brand.repeat_rate(of_category.repeat_rate(rate, 20.0), 10.0), 5.0) as f32;
+        row[38] = stats.hazard(of_brand.hazard(of_category.hazard(hazard, 20.0), 10.0), 5.0) as f32;
         row[39] = usual.ln() as f32;
         row[40] = if stats.buyers > 0.0 { (stats.count / stats.buyers).ln() } else { f32::NAN };
         if let Some(b) = facts.brand {

@@ -27,6 +27,7 @@ mod replay;
 mod shopper;
 mod sources;
 mod sparse;
+mod successors;
 
 pub use blend::BlendWeights;
 pub use catalogue::{Catalogue, ItemFacts, Vectors, tie_key};

@@ -9,9 +9,10 @@ use crate::ials::{Ials, IalsOptions};
 use crate::kind::KindWeights;
 use crate::log::{DAY_MS, Event, Log, Shape};
 use crate::neighbours::Neighbours;
-use crate::popularity::{Counting, ItemStats, Stats, count};
+use crate::popularity::{Counting, ItemStats, Stats, count, pool};
 use crate::shopper::{Reading, Shopper};
 use crate::sparse::{Csr, Weighing, weigh_all};
+use crate::successors;
 
 /// Settings of [`Memory::fit`]; the defaults were chosen on windows before the test windows (see `examples/bench_lists.rs`).
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +29,8 @@ pub struct MemoryOptions {
     pub keep_items: usize,
     /// Shrinkage of the cosine.
     pub shrink: f64,
+    /// Shrinkage of the cosine from a basket to the next.
+    pub shrink_next: f64,
     /// Days of the recent-window co-occurrence.
     pub recent_days: i64,
     /// Neighbouring shoppers per request.
@@ -49,6 +52,7 @@ impl Default for MemoryOptions {
             cap: 1000,
             keep_items: 300,
             shrink: 2.0,
+            shrink_next: 0.05,
             recent_days: 60,
             keep_users: 200,
             neighbour_days: 30,
@@ -79,13 +83,47 @@ pub struct Memory {
     pub(crate) stats: Arc<Stats>,
     pub(crate) categories: Arc<Stats>,
     pub(crate) brands: Arc<Stats>,
+    /// Item statistics pooled by category and by brand.
+    pub(crate) pooled: Arc<[Vec<ItemStats>; 2]>,
     pub(crate) by_item: Arc<Csr>,
     pub(crate) knn: Arc<Cooccurrence>,
     pub(crate) knn_recent: Arc<Cooccurrence>,
+    pub(crate) next: Arc<Cooccurrence>,
     pub(crate) neighbours: Arc<Neighbours>,
     pub(crate) ials: Option<Arc<Ials>>,
     pub(crate) ease: Option<Arc<Ease>>,
     options: MemoryOptions,
+}
+
+/// What is counted, without anything fitted.
+struct Counts {
+    stats: Arc<Stats>,
+    categories: Arc<Stats>,
+    brands: Arc<Stats>,
+    pooled: Arc<[Vec<ItemStats>; 2]>,
+}
+
+impl Counts {
+    fn of(log: &Log, catalogue: &Catalogue, at: i64, shape: &Shape, kinds: KindWeights) -> Self {
+        let groups = |f: fn(&crate::catalogue::ItemFacts) -> Option<u32>| {
+            catalogue.iter().filter_map(f).max().map_or(0, |m| m as usize + 1)
+        };
+        let c = |groups| Counting { at, target: shape.target, kinds, window_days: shape.window_days(), groups };
+        let (n_categories, n_brands) = (groups(|f| f.category), groups(|f| f.brand));
+        let stats = count(log, &c(catalogue.len()), &Some);
+        let categories = count(log, &c(n_categories), &|i| catalogue.get(i)?.category);
+        let brands = count(log, &c(n_brands), &|i| catalogue.get(i)?.brand);
+        let pooled = [
+            pool(&stats, n_categories, |i| catalogue.get(i)?.category),
+            pool(&stats, n_brands, |i| catalogue.get(i)?.brand),
+        ];
+        Self {
+            stats: Arc::new(stats),
+            categories: Arc::new(categories),
+            brands: Arc::new(brands),
+            pooled: Arc::new(pooled),
+        }
+    }
 }
 
 impl Memory {
@@ -111,10 +149,11 @@ impl Memory {
         let w = Weighing { since: at - o.recent_days * DAY_MS, ..w };
         let recent = weigh_all(log, &w, items);
         let knn_recent = Cooccurrence::fit(&recent, &recent.transpose(items), o.shrink, o.keep_items, &tie);
+        let next = successors::fit(log, at, shape.target, o.half_life, (o.shrink_next, o.keep_items), items, &tie);
         let neighbours = Neighbours::fit(log, at, shape.target, o.neighbour_days, o.keep_users, &users, &by_item);
         let ials = o.ials.map(|x| Arc::new(Ials::fit(&users, &by_item, x)));
         let ease = o.ease.as_ref().and_then(|x| Ease::fit(&users, &by_item, x)).map(Arc::new);
-        let (stats, categories, brands) = Self::count(log, catalogue, at, &shape, kinds);
+        let Counts { stats, categories, brands, pooled } = Counts::of(log, catalogue, at, &shape, kinds);
         Self {
             at,
             shape,
@@ -122,9 +161,11 @@ impl Memory {
             stats,
             categories,
             brands,
+            pooled,
             by_item: Arc::new(by_item),
             knn: Arc::new(knn),
             knn_recent: Arc::new(knn_recent),
+            next: Arc::new(next),
             neighbours: Arc::new(neighbours),
             ials,
             ease,
@@ -134,27 +175,11 @@ impl Memory {
 
     /// Counts popularity, trends and repeat rates afresh as of `at`, and keeps the rest: a few milliseconds per 100,000 events.
     pub fn refresh(&self, log: &Log, catalogue: &Catalogue, at: i64) -> Self {
-        let (stats, categories, brands) = Self::count(log, catalogue, at, &self.shape, self.reading.kinds);
-        let mut out = Self { at, stats, categories, brands, ..self.clone() };
+        let Counts { stats, categories, brands, pooled } =
+            Counts::of(log, catalogue, at, &self.shape, self.reading.kinds);
+        let mut out = Self { at, stats, categories, brands, pooled, ..self.clone() };
         out.reading.items = out.reading.items.max(catalogue.len());
         out
-    }
-
-    fn count(
-        log: &Log,
-        catalogue: &Catalogue,
-        at: i64,
-        shape: &Shape,
-        kinds: KindWeights,
-    ) -> (Arc<Stats>, Arc<Stats>, Arc<Stats>) {
-        let groups = |f: fn(&crate::catalogue::ItemFacts) -> Option<u32>| {
-            catalogue.iter().filter_map(f).max().map_or(0, |m| m as usize + 1)
-        };
-        let c = |groups| Counting { at, target: shape.target, kinds, window_days: shape.window_days(), groups };
-        let stats = count(log, &c(catalogue.len()), &Some);
-        let categories = count(log, &c(groups(|f| f.category)), &|i| catalogue.get(i)?.category);
-        let brands = count(log, &c(groups(|f| f.brand)), &|i| catalogue.get(i)?.brand);
-        (Arc::new(stats), Arc::new(categories), Arc::new(brands))
     }
 
     /// Takes one new event into the popularity counts; call it after the event is in `log`. Windows slide at the next

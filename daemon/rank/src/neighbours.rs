@@ -6,11 +6,16 @@ use crate::log::{DAY_MS, Log};
 use crate::shopper::Shopper;
 use crate::sparse::Csr;
 
+/// Items with a weight each.
+type Weights = Vec<(u32, f32)>;
+
 /// What is needed to find neighbours of a shopper and to read off their recent purchases.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Neighbours {
     /// Items of the last days per shopper; value 1.
     latest: Csr,
+    /// The same, each counting half after a week.
+    fresh: Csr,
     /// The ones among them that the shopper bought for the first time.
     adopted: Csr,
     norms: Vec<f32>,
@@ -29,7 +34,7 @@ impl Neighbours {
             .collect();
         let since = at - days * DAY_MS;
         let items = by_item.rows();
-        let rows: Vec<(Vec<u32>, Vec<u32>)> = (0..log.users() as u32)
+        let rows: Vec<(Weights, Vec<u32>)> = (0..log.users() as u32)
             .into_par_iter()
             .map(|u| {
                 let events = log.until(u, at);
@@ -37,22 +42,24 @@ impl Neighbours {
                 let mut had: Vec<u32> =
                     events[..split].iter().filter(|e| e.kind == target).filter_map(|e| e.item).collect();
                 had.sort_unstable();
-                let mut latest: Vec<u32> = events[split..]
+                let week = |e: &crate::log::Event| (-((at - e.at) as f64 / DAY_MS as f64) / 7.0).exp2() as f32;
+                let mut latest: Vec<(u32, f32)> = events[split..]
                     .iter()
                     .filter(|e| e.kind == target)
-                    .filter_map(|e| e.item)
-                    .filter(|&i| (i as usize) < items)
+                    .filter_map(|e| Some((e.item?, week(e))))
+                    .filter(|x| (x.0 as usize) < items)
                     .collect();
-                latest.sort_unstable();
-                latest.dedup();
-                let adopted = latest.iter().copied().filter(|i| had.binary_search(i).is_err()).collect();
+                // Of several purchases of an item the newest counts.
+                latest.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+                latest.dedup_by_key(|x| x.0);
+                let adopted = latest.iter().map(|x| x.0).filter(|i| had.binary_search(i).is_err()).collect();
                 (latest, adopted)
             })
             .collect();
-        let ones = |v: &Vec<u32>| v.iter().map(|&i| (i, 1.0)).collect::<Vec<_>>();
         Self {
-            latest: Csr::from_rows(rows.iter().map(|r| ones(&r.0)).collect()),
-            adopted: Csr::from_rows(rows.iter().map(|r| ones(&r.1)).collect()),
+            latest: Csr::from_rows(rows.iter().map(|r| r.0.iter().map(|x| (x.0, 1.0)).collect()).collect()),
+            adopted: Csr::from_rows(rows.iter().map(|r| r.1.iter().map(|&i| (i, 1.0)).collect()).collect()),
+            fresh: Csr::from_rows(rows.into_iter().map(|r| r.0).collect()),
             norms,
             idf,
             keep,
@@ -91,11 +98,15 @@ impl Neighbours {
         near
     }
 
-    /// Adds each neighbour's similarity to the items it bought lately (`latest`) and bought lately for the first time (`adopted`).
-    pub(crate) fn score(&self, near: &[(u32, f32)], latest: &mut [f32], adopted: &mut [f32]) {
+    /// Adds each neighbour's similarity to the items it bought lately (`latest`), the same by how lately (`fresh`), and to those it
+    /// bought lately for the first time (`adopted`).
+    pub(crate) fn score(&self, near: &[(u32, f32)], latest: &mut [f32], fresh: &mut [f32], adopted: &mut [f32]) {
         for &(v, s) in near {
             for (i, _) in self.latest.row(v as usize) {
                 latest[i as usize] += s;
+            }
+            for (i, w) in self.fresh.row(v as usize) {
+                fresh[i as usize] += s * w;
             }
             for (i, _) in self.adopted.row(v as usize) {
                 adopted[i as usize] += s;

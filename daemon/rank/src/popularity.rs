@@ -28,6 +28,8 @@ pub struct ItemStats {
     pub at_risk: f32,
     /// Of these, the ones that bought again within the last window.
     pub returned: f32,
+    /// Shoppers whose first purchase lies in the last 30 days.
+    pub adopted: f32,
     /// Interest short of buying, half-life 7 days.
     pub interest: f32,
     /// Moment of the first purchase; `i64::MAX` when never bought.
@@ -51,6 +53,7 @@ impl ItemStats {
         self.log_gap += o.log_gap;
         self.at_risk += o.at_risk;
         self.returned += o.returned;
+        self.adopted += o.adopted;
         self.interest += o.interest;
         self.first = self.first.min(o.first);
     }
@@ -135,6 +138,18 @@ pub(crate) fn count(log: &Log, c: &Counting, group: &(dyn Fn(u32) -> Option<u32>
     Stats { rows, total }
 }
 
+/// Statistics of the items of each group together: how often the *same item* is bought again among items of this brand or category.
+/// [`count`] with a group says how often the group is, which is something else.
+pub(crate) fn pool(items: &Stats, groups: usize, group: impl Fn(u32) -> Option<u32>) -> Vec<ItemStats> {
+    let mut rows = vec![ItemStats::none(); groups];
+    for (i, row) in items.rows.iter().enumerate() {
+        if let Some(slot) = group(i as u32).and_then(|g| rows.get_mut(g as usize)) {
+            slot.add(row);
+        }
+    }
+    rows
+}
+
 /// Adds one shopper's days with one item; `run` ascends by day.
 fn one_shopper(row: &mut ItemStats, run: &[(u32, i32)], c: &Counting) {
     let now = c.at as f64 / DAY_MS as f64;
@@ -153,6 +168,7 @@ fn one_shopper(row: &mut ItemStats, run: &[(u32, i32)], c: &Counting) {
         risk |= age > w && age <= 2.0 * w;
     }
     row.buyers += 1.0;
+    row.adopted += f32::from(u8::from(now - f64::from(run[0].1) <= 30.0));
     row.at_risk += f32::from(u8::from(risk));
     row.returned += f32::from(u8::from(risk && back));
     if run.len() >= 2 {

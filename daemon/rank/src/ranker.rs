@@ -16,17 +16,23 @@ pub(crate) const OTHER: usize = 100;
 /// Candidates of the head for unseen items.
 pub(crate) const UNSEEN: usize = 150;
 
-/// Mean and deviation of each feature over the training rows.
+/// Mean and deviation of each feature over the training rows, and the features that some rows lack: each has a flag for that.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Scale {
     mean: Vec<f32>,
     inverse: Vec<f32>,
+    flagged: Vec<usize>,
 }
+
+/// A feature that fewer rows than this share lack, or that fewer have, gets no flag: there is nothing to learn from it.
+const RARE: f64 = 1e-4;
 
 impl Scale {
     pub(crate) fn fit<'a>(rows: impl Iterator<Item = &'a [f32]>) -> Self {
         let mut sums = vec![(0f64, 0f64, 0f64); WIDTH];
+        let mut all = 0f64;
         for row in rows {
+            all += 1.0;
             for (s, &x) in sums.iter_mut().zip(row) {
                 if x.is_finite() {
                     *s = (s.0 + 1.0, s.1 + f64::from(x), s.2 + f64::from(x) * f64::from(x));
@@ -42,16 +48,25 @@ impl Scale {
                 if sd > 1e-6 { (1.0 / sd) as f32 } else { 0.0 }
             })
             .collect();
-        Self { mean, inverse }
+        let share = |s: &(f64, f64, f64)| s.0 / all.max(1.0);
+        let flagged = (0..WIDTH).filter(|&f| (RARE..=1.0 - RARE).contains(&share(&sums[f]))).collect();
+        Self { mean, inverse, flagged }
     }
 
-    /// Standardises in place; clips at 4, and what is missing becomes 0, the mean.
-    pub(crate) fn apply(&self, x: &mut [f32]) {
-        for row in x.chunks_exact_mut(WIDTH) {
-            for ((v, m), s) in row.iter_mut().zip(&self.mean).zip(&self.inverse) {
-                *v = if v.is_finite() { ((*v - m) * s).clamp(-4.0, 4.0) } else { 0.0 };
-            }
+    /// Columns of what [`apply`](Self::apply) gives.
+    pub(crate) fn width(&self) -> usize {
+        WIDTH + self.flagged.len()
+    }
+
+    /// Standardised rows, clipped at 4; what is missing becomes 0, the mean, and 1 in its flag behind the features.
+    pub(crate) fn apply(&self, x: &[f32]) -> Vec<f32> {
+        let mut out = Vec::with_capacity(x.len() / WIDTH * self.width());
+        for row in x.chunks_exact(WIDTH) {
+            let scaled = row.iter().zip(&self.mean).zip(&self.inverse);
+            out.extend(scaled.map(|((v, m), s)| if v.is_finite() { ((v - m) * s).clamp(-4.0, 4.0) } else { 0.0 }));
+            out.extend(self.flagged.iter().map(|&f| f32::from(u8::from(!row[f].is_finite()))));
         }
+        out
     }
 }
 
@@ -63,9 +78,9 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    fn score(&self, mut x: Vec<f32>) -> Vec<f32> {
-        self.scale.apply(&mut x);
+    fn score(&self, x: &[f32]) -> Vec<f32> {
         let mut out = vec![0f32; x.len() / WIDTH];
+        let x = self.scale.apply(x);
         for net in &self.nets {
             for (a, b) in out.iter_mut().zip(net.score(&x)) {
                 *a += b / self.nets.len() as f32;
@@ -143,7 +158,7 @@ impl Ranker {
         }
         let items = candidates(s, &shopper, &mut columns, &eligible, r.mode, &self.blend);
         let head = if r.mode == Mode::New { &self.unseen } else { &self.any };
-        let scores = head.score(features(&s.memory, &s.catalogue, &shopper, &mut columns, &items));
+        let scores = head.score(&features(&s.memory, &s.catalogue, &shopper, &mut columns, &items));
         let ranked = best(s, scores.into_iter().zip(items.iter().copied()).collect(), r.k);
         let lowest = ranked.last().map_or(0.0, |x| x.0);
         // Every item keeps the blend's parts as its reasons; those below the candidates are placed under the last of them.
@@ -155,5 +170,26 @@ impl Ranker {
             out.push(Scored { score: lowest - 1.0 - n as f32, ..x.clone() });
         }
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_the_mean_and_flagged() {
+        let mut rows = vec![vec![1.0f32; WIDTH], vec![3.0; WIDTH], vec![2.0; WIDTH]];
+        rows[2][5] = f32::NAN;
+        rows.iter_mut().for_each(|row| row[6] = f32::NAN);
+        let scale = Scale::fit(rows.iter().map(Vec::as_slice));
+        // The seventh is missing everywhere: nothing can be learned from its flag.
+        assert_eq!(scale.width(), WIDTH + 1);
+        let flat: Vec<f32> = rows.concat();
+        let x = scale.apply(&flat);
+        let row = |r: usize| &x[r * scale.width()..(r + 1) * scale.width()];
+        assert_eq!((row(2)[5], row(2)[6], row(2)[WIDTH]), (0.0, 0.0, 1.0));
+        assert_eq!((row(0)[5], row(0)[WIDTH]), (-1.0, 0.0));
+        assert!(x.iter().all(|v| v.is_finite()));
     }
 }

@@ -115,10 +115,11 @@ pub fn train_ranker(
             return Err(RankError::TooLittle("fewer than 50 shoppers came back in the windows"));
         }
         let scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)));
-        lists.par_iter_mut().for_each(|l| scale.apply(&mut l.x));
+        lists.par_iter_mut().for_each(|l| l.x = scale.apply(&l.x));
         let mut nets = Vec::new();
         for member in 0..o.mlp.members.max(1) as u64 {
-            let (net, loss) = Mlp::train(&lists, WIDTH, &MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp });
+            let (net, loss) =
+                Mlp::train(&lists, scale.width(), &MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp });
             report.loss[h] = loss;
             nets.push(net);
         }

@@ -29,8 +29,14 @@ pub enum Source {
     Knn,
     /// Co-occurrence within the last 60 days, with the shopper's recent items.
     KnnRecent,
+    /// The strongest single tie by co-occurrence.
+    KnnStrongest,
+    /// What followed baskets like the shopper's last two.
+    Next,
     /// Recent purchases of similar shoppers.
     UserKnn,
+    /// The same, each counting half after a week.
+    UserKnnFresh,
     /// Recent first purchases of similar shoppers.
     Adopters,
     /// Matrix factorisation.
@@ -44,7 +50,7 @@ pub enum Source {
 }
 
 /// All sources, in the order of their columns.
-pub const SOURCES: [Source; 15] = [
+pub const SOURCES: [Source; 18] = [
     Source::Own,
     Source::Intent,
     Source::Popular7,
@@ -54,7 +60,10 @@ pub const SOURCES: [Source; 15] = [
     Source::Trending,
     Source::Knn,
     Source::KnnRecent,
+    Source::KnnStrongest,
+    Source::Next,
     Source::UserKnn,
+    Source::UserKnnFresh,
     Source::Adopters,
     Source::Ials,
     Source::Ease,
@@ -75,7 +84,10 @@ impl Source {
             Self::Trending => "trending",
             Self::Knn => "knn",
             Self::KnnRecent => "knn_recent",
+            Self::KnnStrongest => "knn_strongest",
+            Self::Next => "next",
             Self::UserKnn => "user_knn",
+            Self::UserKnnFresh => "user_knn_fresh",
             Self::Adopters => "adopters",
             Self::Ials => "ials",
             Self::Ease => "ease",
@@ -137,11 +149,14 @@ impl<'a> Columns<'a> {
             Source::Trending => stat(|r| if r.windows[0] > 0.0 { growth(&r.windows) } else { 0.0 }),
             Source::Knn => m.knn.score(&s.profile, &mut out),
             Source::KnnRecent => m.knn_recent.score(&s.recent, &mut out),
-            Source::UserKnn | Source::Adopters => {
-                let mut adopted = vec![0f32; n];
+            Source::KnnStrongest => m.knn.strongest(&s.profile, &mut out),
+            Source::Next => m.next.score(&s.last_baskets(), &mut out),
+            Source::UserKnn | Source::UserKnnFresh | Source::Adopters => {
+                let (mut fresh, mut adopted) = (vec![0f32; n], vec![0f32; n]);
                 let near = m.neighbours.near(s, self.me, &m.by_item);
-                m.neighbours.score(&near, &mut out, &mut adopted);
+                m.neighbours.score(&near, &mut out, &mut fresh, &mut adopted);
                 self.done[Source::UserKnn as usize] = Some(out);
+                self.done[Source::UserKnnFresh as usize] = Some(fresh);
                 self.done[Source::Adopters as usize] = Some(adopted);
                 return;
             }
@@ -164,13 +179,33 @@ impl<'a> Columns<'a> {
         self.done[source as usize] = Some(out);
     }
 
+    /// The last 20 signs of interest by weight: older tastes blur what the texts say.
+    fn lately(&self) -> Vec<(u32, f32)> {
+        let mut recent = self.shopper.recent.clone();
+        recent.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        recent.truncate(20);
+        recent
+    }
+
+    /// Largest cosine of each candidate with another recent item, by item number; 0 elsewhere. Not a source: twenty products an
+    /// item are too many for a whole catalogue.
+    pub(crate) fn content_strongest(&self, candidates: &[u32]) -> Vec<f32> {
+        let mut out = vec![0f32; self.catalogue.len()];
+        let Some(vectors) = self.catalogue.vectors() else { return out };
+        let recent: Vec<(u32, &[f32])> =
+            self.lately().into_iter().filter_map(|(i, _)| Some((i, vectors.get(i)?))).collect();
+        for &i in candidates {
+            let Some(v) = vectors.get(i) else { continue };
+            let others = recent.iter().filter(|(j, _)| *j != i);
+            out[i as usize] = others.map(|(_, w)| dot(w, v)).fold(0.0, f32::max);
+        }
+        out
+    }
+
     fn content(&self, out: &mut [f32]) {
         let Some(vectors) = self.catalogue.vectors() else { return };
         let mut mean = vec![0f32; vectors.dim()];
-        // The last 20 signs of interest by weight: older tastes blur the mean.
-        let mut recent = self.shopper.recent.clone();
-        recent.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        for &(i, w) in recent.iter().take(20) {
+        for (i, w) in self.lately() {
             if let Some(v) = vectors.get(i) {
                 mean.iter_mut().zip(v).for_each(|(m, x)| *m += w * x);
             }

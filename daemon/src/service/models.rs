@@ -110,7 +110,7 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     Ok(Model {
         encoder: Arc::new(encoder),
         blend: read_json::<BlendWeights>(&dir.join(BLEND))?,
-        ranker: read_json::<Ranker>(&dir.join(RANKER))?.map(Arc::new),
+        ranker: read_ranker(&dir.join(RANKER))?.map(Arc::new),
         meta,
     })
 }
@@ -120,7 +120,21 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
 /// # Errors
 /// `internal` for a damaged file.
 pub fn judged_ranker(state: &Path, version: &str) -> Answer<Option<Ranker>> {
-    read_json(&directory(state, version).join(JUDGED))
+    read_ranker(&directory(state, version).join(JUDGED))
+}
+
+/// A ranker, unless it was trained on other features than this program's: its version serves the blend then, until it is refitted.
+fn read_ranker(path: &Path) -> Answer<Option<Ranker>> {
+    #[derive(Deserialize)]
+    struct Trained {
+        features: Vec<String>,
+    }
+    let Some(trained) = read_json::<Trained>(path)? else { return Ok(None) };
+    if trained.features.iter().map(String::as_str).ne(mercer_rank::FEATURES) {
+        tracing::warn!(path = %path.display(), "a ranker of another program version is left out; `mercer train` makes a new one");
+        return Ok(None);
+    }
+    read_json(path)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Answer<Option<T>> {
@@ -317,4 +331,20 @@ pub fn pin(app: &App, version: &str, pinned: bool) -> Answer<ModelVersion> {
     app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
     app.tell(EventKind::Model(Box::new(meta.clone())));
     Ok(meta)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ranker_of_another_program_version_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(RANKER);
+        assert!(read_ranker(&path).unwrap().is_none());
+        std::fs::write(&path, r#"{"features": ["something else"], "any": 7}"#).unwrap();
+        assert!(read_ranker(&path).unwrap().is_none());
+        std::fs::write(&path, "{").unwrap();
+        assert_eq!(read_ranker(&path).unwrap_err().code, Code::Internal);
+    }
 }
