@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Loads a prepared benchmark into a fresh daemon, asks for everybody's list over the socket as of T, and scores the lists.
-#   bench_recommend.sh NAME [train]      with `train` a cycle runs before the lists are asked for, and its version serves
+#   bench_recommend.sh NAME [train [FLAG...]]   with `train` a cycle runs first, with these flags of `mercer train`, and its version serves
 # MERCER_DATA_DIR has benchmarks/NAME, SCORE_DIR has score_runs.py, BIN has mercerd and mercer.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 name=$1 train=${2:-}
+shift "$(($# > 2 ? 2 : $#))"
 data=${MERCER_DATA_DIR:-$here/../../../shared/data}/benchmarks
 score=${SCORE_DIR:-$here/../../../shared/score}/score_runs.py
 start_daemon
@@ -14,7 +15,7 @@ timed "$bin/mercer" import --format ndjson items="$data/$name/items.ndjson.gz" u
     interactions="$data/$name/train.ndjson.gz"
 timed wait_embedded
 if [ -n "$train" ]; then
-    timed "$bin/mercer" train --wait
+    timed "$bin/mercer" train --wait "$@"
 fi
 # Slices: tag of the peers' runs, mode, candidates.
 for slice in repeat.w:repeat:warm new.w:new:warm repeat.f:repeat:all new.f:new:all; do

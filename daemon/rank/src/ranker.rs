@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_the_mean_and_flagged() {
-        let mut rows = vec![vec![1.0f32; WIDTH], vec![3.0; WIDTH], vec![2.0; WIDTH]];
+        let mut rows = [vec![1.0f32; WIDTH], vec![3.0; WIDTH], vec![2.0; WIDTH]];
         rows[2][5] = f32::NAN;
         rows.iter_mut().for_each(|row| row[6] = f32::NAN);
         let scale = Scale::fit(rows.iter().map(Vec::as_slice));

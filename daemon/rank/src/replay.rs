@@ -117,7 +117,7 @@ pub fn train_ranker(
         let scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)));
         lists.par_iter_mut().for_each(|l| l.x = scale.apply(&l.x));
         let mut nets = Vec::new();
-        for member in 0..o.mlp.members.max(1) as u64 {
+        for member in 0..o.mlp.members_for(lists.len()) as u64 {
             let (net, loss) =
                 Mlp::train(&lists, scale.width(), &MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp });
             report.loss[h] = loss;
