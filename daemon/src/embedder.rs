@@ -51,7 +51,7 @@ fn embed(app: &Arc<App>) {
         };
         match app.vectors.embed(&app.model, &model.encoder, &texts, Priority::Background) {
             Ok(rows) => {
-                let rows = numbers.iter().copied().zip(rows.iter().map(|row| &**row));
+                let rows = numbers.iter().copied().zip(rows);
                 app.world.lock().set_vectors(model.encoder_version(), rows);
                 app.clear("embedding");
             }

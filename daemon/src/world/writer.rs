@@ -122,16 +122,16 @@ impl World {
         self.stale.len()
     }
 
-    /// Sets vectors that were made by this encoder version; those of another version are dropped, for a promotion came between
+    /// Sets vectors that were made by this encoder version, shared with whoever keeps them; those of another version are dropped, for a promotion came between
     /// and has put the items on the list again.
-    pub fn set_vectors<'a>(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, &'a [f32])>) {
+    pub fn set_vectors(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
         if version != &**self.view.dense.version() {
             return;
         }
         for (number, row) in rows {
-            let dense = self.view.dense.set(number, row).map_err(|error| error.to_string());
+            let dense = self.view.dense.set(number, &row).map_err(|error| error.to_string());
             let known = match self.view.rank.catalogue.vectors_mut() {
-                Some(vectors) => vectors.set(number, Arc::from(row)).map_err(|error| error.to_string()),
+                Some(vectors) => vectors.set(number, row).map_err(|error| error.to_string()),
                 None => Ok(()),
             };
             if let Err(error) = dense.and(known) {
