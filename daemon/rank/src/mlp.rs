@@ -26,7 +26,7 @@ pub struct MlpOptions {
     pub batch: usize,
     /// Whether a quarter of the hidden units is left out at each row (dropout, Srivastava et al. 2014).
     pub dropout: bool,
-    /// Networks whose scores are averaged, at least; see [`members_for`](Self::members_for).
+    /// Networks whose scores are averaged, at least; a short log gets more.
     pub members: usize,
     /// Seed of the start and of the order of lists.
     pub seed: u64,
