@@ -113,7 +113,7 @@ pub(crate) fn figure(number: f64) -> String {
 }
 
 /// What rounds to nothing has no sign.
-pub(crate) fn unsigned_zero(text: String) -> String {
+fn unsigned_zero(text: String) -> String {
     match text.strip_prefix('-') {
         Some(rest) if rest.chars().all(|c| c == '0' || c == '.') => rest.to_owned(),
         _ => text,

@@ -220,13 +220,13 @@ pub(crate) fn features(
     } else {
         f32::NAN
     };
+    let [in_category, in_brand] = &*m.pooled;
     for (row, &i) in out.chunks_exact_mut(WIDTH).zip(candidates) {
         let stats = m.stats(i).unwrap_or(&none);
         let facts = catalogue.get(i).copied().unwrap_or_default();
         row[0] = 0.0;
         row[1] = 0.0;
         // An item says little of itself where most were bought once: it is shrunk towards its brand, and that towards its category.
-        let [in_category, in_brand] = &*m.pooled;
         let of_category = facts.category.and_then(|c| in_category.get(c as usize)).unwrap_or(&none);
         let of_brand = facts.brand.and_then(|b| in_brand.get(b as usize)).unwrap_or(&none);
         let usual = stats.usual_gap(of_brand.usual_gap(of_category.usual_gap(gap, 5.0), 5.0), 3.0);

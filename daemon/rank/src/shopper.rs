@@ -135,20 +135,9 @@ impl Shopper {
 
     /// Items of the last two baskets: 1 in the last, one half in the one before.
     pub(crate) fn last_baskets(&self) -> Vec<(u32, f32)> {
-        let weigh = |days: &[i32], back: usize| {
-            let day = self.days.len().checked_sub(back).map(|at| self.days[at]);
-            day.is_some_and(|day| days.binary_search(&day).is_ok())
-        };
-        let weight = |own: &Own| {
-            if weigh(&own.days, 1) {
-                1.0
-            } else if weigh(&own.days, 2) {
-                0.5
-            } else {
-                0.0
-            }
-        };
-        self.owned.iter().map(|own| (own.item, weight(own))).filter(|x| x.1 > 0.0).collect()
+        let last: Vec<(i32, f32)> = self.days.iter().rev().copied().zip([1.0, 0.5]).collect();
+        let weight = |own: &Own| last.iter().find(|(day, _)| own.days.binary_search(day).is_ok()).map(|x| x.1);
+        self.owned.iter().filter_map(|own| Some((own.item, weight(own)?))).collect()
     }
 
     /// Whether nothing is known.

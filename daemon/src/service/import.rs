@@ -219,12 +219,12 @@ const fn fatal(code: Code) -> bool {
 }
 
 /// Changes what the file alone tells by what the shop knows: `known` answers for lines that the file finds good.
-fn with_shop<T>(lines: &[T], outcomes: Vec<Outcome>, known: impl Fn(usize, &T) -> Option<Outcome>) -> Vec<Outcome> {
-    let answer = |((place, line), outcome): ((usize, &T), Outcome)| match outcome {
-        Outcome::Accepted => known(place, line).unwrap_or(Outcome::Accepted),
+fn with_shop<T>(lines: &[T], outcomes: Vec<Outcome>, known: impl Fn(&T) -> Option<Outcome>) -> Vec<Outcome> {
+    let answer = |(line, outcome): (&T, Outcome)| match outcome {
+        Outcome::Accepted => known(line).unwrap_or(Outcome::Accepted),
         other => other,
     };
-    lines.iter().enumerate().zip(outcomes).map(answer).collect()
+    lines.iter().zip(outcomes).map(answer).collect()
 }
 
 fn erased(app: &App, user: &UserId) -> Option<Outcome> {
@@ -239,7 +239,7 @@ impl Sink for Door<'_> {
         let view = self.app.view();
         let outcomes = dry.file.items(items.clone());
         dry.items.extend(items.iter().map(|item| item.id.clone()));
-        with_shop(&items, outcomes, |_, item| {
+        with_shop(&items, outcomes, |item| {
             let known = view.item(view.item_number(item.id.as_str())?)?;
             (**known == *item).then_some(Outcome::Duplicate)
         })
@@ -251,7 +251,7 @@ impl Sink for Door<'_> {
         };
         let view = self.app.view();
         let outcomes = dry.file.users(users.clone());
-        with_shop(&users, outcomes, |_, user| {
+        with_shop(&users, outcomes, |user| {
             erased(self.app, &user.id).or_else(|| {
                 let known = view.user(view.user_number(user.id.as_str())?)?;
                 (known == *user).then_some(Outcome::Duplicate)
@@ -265,9 +265,8 @@ impl Sink for Door<'_> {
         };
         let view = self.app.view();
         let outcomes = dry.file.interactions(interactions.clone());
-        let stored = self.app.store.find_known(&interactions);
-        with_shop(&interactions, outcomes, |place, interaction| {
-            if stored[place].is_some() {
+        with_shop(&interactions, outcomes, |interaction| {
+            if self.app.store.holds(interaction) {
                 return Some(Outcome::Duplicate);
             }
             let gone = interaction.user.as_ref().and_then(|user| erased(self.app, user));

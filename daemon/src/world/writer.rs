@@ -122,8 +122,8 @@ impl World {
         self.stale.len()
     }
 
-    /// Sets vectors that were made by this encoder version, shared with whoever keeps them; those of another version are dropped, for a promotion came between
-    /// and has put the items on the list again.
+    /// Sets vectors that were made by this encoder version, shared with whoever keeps them; those of another version are dropped,
+    /// for a promotion came between and has put the items on the list again.
     pub fn set_vectors(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
         if version != &**self.view.dense.version() {
             return;

@@ -263,14 +263,12 @@ impl Store {
         })
     }
 
-    /// The sequence number of each interaction that the log holds already; `None` also for one that would be refused.
+    /// Whether the log holds this interaction already; not so for one that would be refused.
     #[must_use]
-    pub fn find_known(&self, lines: &[Interaction]) -> Vec<Option<u64>> {
+    pub fn holds(&self, interaction: &Interaction) -> bool {
         let core = self.core();
-        let identities: Vec<_> =
-            lines.iter().map(|line| Some(identity(&core.keys, &from_wire(&core.keys, line.clone()).ok()?))).collect();
-        let writer = core.writer.lock();
-        identities.iter().map(|id| writer.identities.get(id.as_ref()?).copied()).collect()
+        from_wire(&core.keys, interaction.clone())
+            .is_ok_and(|line| core.writer.lock().identities.contains_key(&identity(&core.keys, &line)))
     }
 
     /// Batches that wait for the committer.
