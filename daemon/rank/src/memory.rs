@@ -149,7 +149,8 @@ impl Memory {
         let w = Weighing { since: at - o.recent_days * DAY_MS, ..w };
         let recent = weigh_all(log, &w, items);
         let knn_recent = Cooccurrence::fit(&recent, &recent.transpose(items), o.shrink, o.keep_items, &tie);
-        let next = successors::fit(log, at, shape.target, o.half_life, (o.shrink_next, o.keep_items), items, &tie);
+        let next =
+            successors::fit(log, at, shape.target, o.half_life, (o.shrink_next, o.keep_items, o.cap), items, &tie);
         let neighbours = Neighbours::fit(log, at, shape.target, o.neighbour_days, o.keep_users, &users, &by_item);
         let ials = o.ials.map(|x| Arc::new(Ials::fit(&users, &by_item, x)));
         let ease = o.ease.as_ref().and_then(|x| Ease::fit(&users, &by_item, x)).map(Arc::new);

@@ -8,14 +8,14 @@ use crate::kind::Kind;
 use crate::log::{DAY_MS, Log};
 use crate::sparse::Csr;
 
-/// Items of a basket at most, those of the lowest numbers: bounds the pairs of wholesale baskets.
+/// Items of a basket at most, those of the lowest numbers: bounds the pairs of wholesale baskets. The memory's cap may ask for fewer.
 const BASKET: usize = 300;
 
 /// Items of a basket with their weights.
 type Weights = Vec<(u32, f32)>;
 
 /// Distinct items by day of one shopper, oldest first.
-fn baskets(events: &[crate::log::Event], target: Kind, items: usize) -> Vec<(i64, Vec<u32>)> {
+fn baskets(events: &[crate::log::Event], target: Kind, items: usize, most: usize) -> Vec<(i64, Vec<u32>)> {
     let mut out: Vec<(i64, Vec<u32>)> = Vec::new();
     for e in events.iter().filter(|e| e.kind == target) {
         let Some(item) = e.item.filter(|&i| (i as usize) < items) else { continue };
@@ -28,7 +28,7 @@ fn baskets(events: &[crate::log::Event], target: Kind, items: usize) -> Vec<(i64
     for (_, basket) in &mut out {
         basket.sort_unstable();
         basket.dedup();
-        basket.truncate(BASKET);
+        basket.truncate(most);
     }
     out
 }
@@ -40,7 +40,7 @@ pub(crate) fn fit(
     at: i64,
     target: Kind,
     half_life: f64,
-    (shrink, keep): (f64, usize),
+    (shrink, keep, cap): (f64, usize, usize),
     items: usize,
     tie: &(dyn Fn(u32) -> u64 + Sync),
 ) -> Cooccurrence {
@@ -48,7 +48,7 @@ pub(crate) fn fit(
     let pairs: Vec<Vec<[Weights; 2]>> = (0..log.users() as u32)
         .into_par_iter()
         .map(|user| {
-            let all = baskets(log.until(user, at), target, items);
+            let all = baskets(log.until(user, at), target, items, cap.min(BASKET));
             all.windows(2)
                 .map(|pair| {
                     let recent = (-((today - pair[1].0) as f64) / half_life).exp2().sqrt();
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn ties(log: &Log) -> Cooccurrence {
-        fit(log, 91 * DAY_MS, Kind::Purchase, 120.0, (0.05, 10), 6, &|i| u64::from(i))
+        fit(log, 91 * DAY_MS, Kind::Purchase, 120.0, (0.05, 10, BASKET), 6, &|i| u64::from(i))
     }
 
     #[test]

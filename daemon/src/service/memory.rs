@@ -55,22 +55,26 @@ impl MomentCache {
 /// a moment gets a memory that knows everything up to it, also right after an import; whoever asks about now does not wait for that.
 #[must_use]
 pub fn snapshot(app: &App, view: &View, at: i64, named: bool) -> Snapshot {
-    let behind = view.unfitted > view.rank.log.len() as u64 / 10;
-    if at >= view.last_event && view.rank.memory.at() <= at && !(named && behind) {
-        return view.rank.clone();
-    }
-    Snapshot { log: view.rank.log.clone(), catalogue: view.rank.catalogue.clone(), memory: app.moments.at(view, at) }
+    if live(view, at, named) { view.rank.clone() } else { with(view, app.moments.at(view, at)) }
 }
 
-/// The same, where popularity and trends are all that is read of the memory: those of a past moment are counted in milliseconds.
+/// Whether the live state answers for a moment.
+fn live(view: &View, at: i64, named: bool) -> bool {
+    let behind = view.unfitted > view.rank.log.len() as u64 / 10;
+    at >= view.last_event && view.rank.memory.at() <= at && !(named && behind)
+}
+
+fn with(view: &View, memory: Arc<Memory>) -> Snapshot {
+    Snapshot { log: view.rank.log.clone(), catalogue: view.rank.catalogue.clone(), memory }
+}
+
+/// The same, where popularity and trends are all that is read of the memory: those of a past moment are counted, nothing is fitted.
 #[must_use]
-pub fn counts(app: &App, view: &View, at: i64, named: bool) -> Snapshot {
-    if !named || (at >= view.last_event && view.unfitted == 0) {
-        return snapshot(app, view, at, named);
+pub fn counts(view: &View, at: i64, named: bool) -> Snapshot {
+    if live(view, at, named) {
+        return view.rank.clone();
     }
-    let (log, catalogue) = (view.rank.log.clone(), view.rank.catalogue.clone());
-    let memory = Arc::new(Memory::fit(&view.training_log(), &catalogue, at, &MemoryOptions::counts()));
-    Snapshot { log, catalogue, memory }
+    with(view, Arc::new(Memory::fit(&view.training_log(), &view.rank.catalogue, at, &MemoryOptions::counts())))
 }
 
 /// Fits the memory anew from everything there is and puts it in place.

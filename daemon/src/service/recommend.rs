@@ -126,7 +126,7 @@ pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
 /// # Errors
 /// What is wrong with the question.
 pub fn trending(app: &App, query: &ListQuery) -> Answer<ServedList> {
-    anonymous(app, &app.view(), query, memory::counts, mercer_rank::trending)
+    anonymous(app, &app.view(), query, |_, view, at, named| memory::counts(view, at, named), mercer_rank::trending)
 }
 
 fn anonymous(
