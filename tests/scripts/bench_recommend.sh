@@ -7,8 +7,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 name=$1 train=${2:-}
 shift "$(($# > 2 ? 2 : $#))"
-data=${MERCER_DATA_DIR:-$here/../../../shared/data}/benchmarks
-score=${SCORE_DIR:-$here/../../../shared/score}/score_runs.py
 start_daemon
 at=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["T"])' "$data/$name/meta.json")
 timed "$bin/mercer" import --format ndjson items="$data/$name/items.ndjson.gz" users="$data/$name/users.ndjson.gz" \
@@ -26,7 +24,7 @@ for slice in repeat.w:repeat:warm new.w:new:warm repeat.f:repeat:all new.f:new:a
     baselines=$(find "$data/$name/runs" -name "*.$tag.jsonl*" -printf '%f\n' | sed "s/\.$tag\.jsonl.*//" | sort \
         | grep -xE 'ensemble|ranker|own\+pop|ease|pop_30d' | tr '\n' ' ' || true)
     # shellcheck disable=SC2086
-    BENCH_OUT=$data python3 "$score" "$name" --run "$work/lists.jsonl" --mode "$mode" --cand "${tag#*.}" \
+    score_lists --run "$work/lists.jsonl" --mode "$mode" --cand "${tag#*.}" \
         ${baselines:+--baseline $baselines}
 done
 footprint

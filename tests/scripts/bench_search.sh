@@ -6,8 +6,6 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 name=$1
-data=${MERCER_DATA_DIR:-$here/../../../shared/data}/benchmarks
-score=${SCORE_DIR:-$here/../../../shared/score}/score_runs.py
 start_daemon
 timed "$bin/mercer" import --format ndjson items="$data/$name/items.ndjson.gz"
 timed wait_embedded
@@ -15,5 +13,5 @@ gzip -dc "$data/$name/queries.ndjson.gz" > "$work/queries.ndjson"
 timed "$bin/mercer" search --queries "$work/queries.ndjson" -k 30 --output ndjson > "$work/lists.jsonl"
 baselines=$(find "$data/$name/runs" -name '*.full.jsonl*' -printf '%f\n' | cut -d. -f1 | sort -u | tr '\n' ' ')
 # shellcheck disable=SC2086
-BENCH_OUT=$data python3 "$score" "$name" --run "$work/lists.jsonl" --search full ${baselines:+--baseline $baselines}
+score_lists --run "$work/lists.jsonl" --search full ${baselines:+--baseline $baselines}
 footprint

@@ -16,7 +16,7 @@ timed "$bin/mercer" train --wait --budget 20s
 "$bin/mercer" train --budget 60s
 
 tmux=(tmux -L "mercer-captures-$$")
-trap '"${tmux[@]}" kill-server 2> /dev/null || true; stop_daemon; rm -rf "$work"' EXIT
+trap '"${tmux[@]}" kill-server 2> /dev/null || true; clean_up' EXIT
 
 # Sends keys, waits until nothing moves any more for a moment, and keeps what is on the screen.
 shot() {

@@ -1,10 +1,14 @@
 # What the measuring scripts share: a release daemon on a private state directory, and the time and memory of what it does.
 # BIN has mercerd and mercer (default target/release); STATE_DIR keeps the state instead of a temporary directory.
 
-bin=${BIN:-$(dirname "${BASH_SOURCE[0]}")/../../target/release}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+bin=${BIN:-$root/target/release}
 bin=$(cd "$bin" && pwd)
 work=$(mktemp -d)
 daemon=
+# Prepared benchmarks, and what scores lists for them.
+data=${MERCER_DATA_DIR:-$root/../shared/data}/benchmarks
+score=${SCORE_DIR:-$root/../shared/score}/score_runs.py
 
 stop_daemon() {
     if [ -n "$daemon" ]; then
@@ -14,13 +18,18 @@ stop_daemon() {
     fi
 }
 
+clean_up() {
+    stop_daemon
+    rm -rf "$work"
+}
+
 start_daemon() {
     mkdir -p "${STATE_DIR:-$work/state}"
     # Nothing is trained unless the script asks for it: measurements do not depend on when a schedule strikes.
     printf '[train]\nevery_seconds = 0\nafter_interactions = 0\n' > "$work/config.toml"
     "$bin/mercerd" --state "${STATE_DIR:-$work/state}" --socket "$work/s" --config "$work/config.toml" 2> "$work/log" &
     daemon=$!
-    trap 'stop_daemon; rm -rf "$work"' EXIT
+    trap clean_up EXIT
     export MERCER_SOCKET=$work/s
     local n
     for n in $(seq 600); do
@@ -52,6 +61,11 @@ footprint() {
     printf 'resident %s MiB (peak %s MiB), store %s MiB, %s items, %s shoppers, %s interactions\n' \
         "$(($(status memory_bytes) >> 20))" "$(awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$daemon/status")" \
         "$(($(status store_bytes) >> 20))" "$(status counts.items)" "$(status counts.users)" "$(status counts.interactions)"
+}
+
+# Scores lists for the benchmark `name`.
+score_lists() {
+    BENCH_OUT=$data python3 "$score" "$name" "$@"
 }
 
 # Runs a command and says how long it took.
