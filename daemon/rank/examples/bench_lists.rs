@@ -142,7 +142,7 @@ fn main() -> Result<(), Fail> {
         _ => BlendWeights::for_memory(&s.memory),
     };
     let ranker = if get("--arm") == Some("ranker") {
-        let (ranker, report) = train_ranker(&b.log, &b.catalogue, at, &ReplayOptions::default())?;
+        let (ranker, report) = train_ranker(&b.log, &b.catalogue, at, &ReplayOptions::default(), None)?;
         println!("trained in {:.1?}; {report:?}", start.elapsed());
         Some(ranker)
     } else {

@@ -3,9 +3,11 @@
 //! Nothing in here knows a store, a clock or tensors. A [`Log`] holds who did what when; [`Memory::fit`] reads it up to a
 //! cut-off; [`recommend`] answers for one shopper as of a moment at or after that cut-off, from events up to it only. The
 //! daemon calls it with "now", a replay with any moment: there is one path.
+mod batch;
 mod blend;
 mod catalogue;
 mod chunked;
+mod content;
 mod cooccur;
 mod ease;
 mod error;
@@ -13,6 +15,7 @@ mod error;
 pub mod evaluate;
 mod features;
 mod ials;
+mod kernels;
 mod kind;
 mod linalg;
 mod log;
@@ -24,6 +27,7 @@ mod ranker;
 mod recommend;
 mod refit;
 mod replay;
+mod sequence;
 mod shopper;
 mod sources;
 mod sparse;
@@ -34,7 +38,7 @@ pub use catalogue::{Catalogue, ItemFacts, Vectors, tie_key};
 pub use chunked::Chunked;
 pub use ease::EaseOptions;
 pub use error::RankError;
-pub use features::FEATURES;
+pub use features::{FEATURES, Feature, Kept, SIGNALS, Signal, Unit, are_current};
 pub use ials::IalsOptions;
 pub use kind::{KINDS, Kind, KindWeights, TARGETS};
 pub use log::{DAY_MS, Event, Log, Shape};
@@ -45,5 +49,6 @@ pub use ranker::Ranker;
 pub use recommend::{Candidates, For, Mode, Request, Scored, Snapshot, recommend, related, trending};
 pub use refit::refit_weights;
 pub use replay::{ReplayOptions, ReplayReport, cutoffs, train_ranker};
+pub use sequence::{SequenceHistory, SequenceModel};
 pub use shopper::{Own, Shopper};
 pub use sources::{SOURCES, Source};

@@ -13,6 +13,26 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     acc.iter().sum::<f32>() + tail
 }
 
+/// [`dot`] of one vector with four others, the same numbers bit for bit; it is read once for all of them.
+pub(crate) fn dots(v: &[f32], others: [&[f32]; 4]) -> [f32; 4] {
+    let mut acc = [[0f32; 8]; 4];
+    let n = others.iter().fold(v.len(), |n, o| n.min(o.len())) / 8 * 8;
+    for (c, y) in v[..n].chunks_exact(8).enumerate() {
+        for (a, o) in acc.iter_mut().zip(others) {
+            let x = &o[c * 8..c * 8 + 8];
+            for k in 0..8 {
+                a[k] += x[k] * y[k];
+            }
+        }
+    }
+    let mut out = [0f32; 4];
+    for ((slot, a), o) in out.iter_mut().zip(acc).zip(others) {
+        let tail: f32 = o[n..].iter().zip(&v[n..]).map(|(x, y)| x * y).sum();
+        *slot = a.iter().sum::<f32>() + tail;
+    }
+    out
+}
+
 /// Solves `A x = b` for a symmetric positive definite `A` (row-major `n x n`, lower triangle read and overwritten); `x` replaces `b`.
 pub(crate) fn cholesky_solve(a: &mut [f64], b: &mut [f64], n: usize) {
     for j in 0..n {

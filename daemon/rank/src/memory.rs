@@ -10,6 +10,7 @@ use crate::kind::KindWeights;
 use crate::log::{DAY_MS, Event, Log, Shape};
 use crate::neighbours::Neighbours;
 use crate::popularity::{Counting, ItemStats, Stats, count, pool};
+use crate::sequence::SequenceModel;
 use crate::shopper::{Reading, Shopper};
 use crate::sparse::{Csr, Weighing, weigh_all};
 use crate::successors;
@@ -92,6 +93,7 @@ pub struct Memory {
     pub(crate) neighbours: Arc<Neighbours>,
     pub(crate) ials: Option<Arc<Ials>>,
     pub(crate) ease: Option<Arc<Ease>>,
+    pub(crate) sequence: Option<Arc<dyn SequenceModel>>,
     options: MemoryOptions,
 }
 
@@ -170,6 +172,7 @@ impl Memory {
             neighbours: Arc::new(neighbours),
             ials,
             ease,
+            sequence: None,
             options: o.clone(),
         }
     }
@@ -192,10 +195,10 @@ impl Memory {
             return;
         }
         let day = event.at.div_euclid(DAY_MS);
-        let fresh = event.kind == self.shape.target && {
-            let same_day = |e: &&Event| e.item == Some(item) && e.kind == event.kind;
-            log.between(user, day * DAY_MS - 1, event.at).iter().filter(same_day).count() <= 1
-        };
+        let same = |e: &&Event| e.item == Some(item) && e.kind == event.kind;
+        let fresh = event.kind == self.shape.target
+            && log.between(user, day * DAY_MS - 1, event.at).iter().filter(same).count() <= 1;
+        let adopted = fresh && log.until(user, event.at).iter().filter(same).count() <= 1;
         let stats = Arc::make_mut(&mut self.stats);
         if stats.rows.len() <= item as usize {
             stats.rows.resize(item as usize + 1, ItemStats { first: i64::MAX, ..ItemStats::default() });
@@ -207,9 +210,21 @@ impl Memory {
             for x in row.windows.iter_mut().chain([&mut row.count, &mut row.decayed]) {
                 *x += 1.0;
             }
+            row.adopted += f32::from(u8::from(adopted));
             row.first = row.first.min(event.at);
         }
         self.at = self.at.max(event.at);
+    }
+
+    /// The same with a sequence model among the sources, or without one.
+    pub fn with_sequence(mut self, model: Option<Arc<dyn SequenceModel>>) -> Self {
+        self.sequence = model;
+        self
+    }
+
+    /// The sequence model among the sources.
+    pub fn sequence(&self) -> Option<&Arc<dyn SequenceModel>> {
+        self.sequence.as_ref()
     }
 
     /// Latest moment whose events are in here.

@@ -4,6 +4,9 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::accumulate;
+use crate::linalg::dot;
+
 /// One shopper's candidates: standardised features, `rows x width`, and which of them were taken.
 #[derive(Debug, Clone)]
 pub(crate) struct List {
@@ -100,48 +103,39 @@ impl Mlp {
         (w1, b1, w2, skip)
     }
 
-    /// Fills `h` with the hidden units, zero where they are negative or left out, and gives the score.
-    fn hidden_of(&self, x: &[f32], h: &mut [f32], mask: Option<&mut SplitMix>) -> f32 {
+    /// Hidden units of each row, zero where they are negative or left out, and the rows' scores.
+    fn forward(&self, x: &[f32], mut mask: Option<SplitMix>) -> (Vec<f32>, Vec<f32>) {
         let (w1, b1, w2, skip) = self.parts();
-        h.copy_from_slice(b1);
-        let mut linear = 0f32;
-        for ((&v, w), s) in x.iter().zip(w1.chunks_exact(self.hidden)).zip(skip) {
-            if v != 0.0 {
-                h.iter_mut().zip(w).for_each(|(a, b)| *a += v * b);
-                linear += v * s;
-            }
-        }
-        h.iter_mut().for_each(|a| *a = a.max(0.0));
-        if let Some(rng) = mask {
-            for block in h.chunks_mut(64) {
-                // Both bits of a unit are set in a quarter of the draws.
-                let out = rng.next() & rng.next();
-                for (k, a) in block.iter_mut().enumerate() {
-                    *a = if out >> k & 1 == 1 { 0.0 } else { *a * KEPT };
+        let rows = x.len() / self.width;
+        let mut hs = b1.repeat(rows);
+        accumulate(&mut hs, x, (self.width, 1), w1, self.hidden);
+        let mut scores = Vec::with_capacity(rows);
+        for (row, h) in x.chunks_exact(self.width).zip(hs.chunks_exact_mut(self.hidden)) {
+            h.iter_mut().for_each(|a| *a = a.max(0.0));
+            if let Some(rng) = &mut mask {
+                for block in h.chunks_mut(64) {
+                    // Both bits of a unit are set in a quarter of the draws.
+                    let out = rng.next() & rng.next();
+                    for (k, a) in block.iter_mut().enumerate() {
+                        *a = if out >> k & 1 == 1 { 0.0 } else { *a * KEPT };
+                    }
                 }
             }
+            scores.push(dot(row, skip) + dot(h, w2));
         }
-        linear + crate::linalg::dot(h, w2)
+        (hs, scores)
     }
 
     /// Scores of the rows.
     pub(crate) fn score(&self, x: &[f32]) -> Vec<f32> {
-        let mut h = vec![0f32; self.hidden];
-        x.chunks_exact(self.width).map(|row| self.hidden_of(row, &mut h, None)).collect()
+        self.forward(x, None).1
     }
 
     /// Loss of a list; its gradient is added to `g`. With `mask`, hidden units are left out.
-    fn gradient(&self, list: &List, g: &mut [f32], mut mask: Option<SplitMix>) -> f64 {
-        let rows = list.positive.len();
+    fn gradient(&self, list: &List, g: &mut [f32], mask: Option<SplitMix>) -> f64 {
         let (width, hidden) = (self.width, self.hidden);
-        let mut hs = vec![0f32; rows * hidden];
-        let mut scores: Vec<f32> = list
-            .x
-            .chunks_exact(width)
-            .zip(hs.chunks_exact_mut(hidden))
-            .map(|(x, h)| self.hidden_of(x, h, mask.as_mut()))
-            .collect();
         let kept = if mask.is_some() { KEPT } else { 1.0 };
+        let (mut hs, mut scores) = self.forward(&list.x, mask);
         let max = scores.iter().copied().fold(f32::MIN, f32::max);
         let sum: f32 = scores.iter().map(|s| (s - max).exp()).sum();
         let share = 1.0 / list.positive.iter().filter(|&&p| p).count().max(1) as f32;
@@ -158,20 +152,16 @@ impl Mlp {
         let (gw1, rest) = g.split_at_mut(width * hidden);
         let (gb1, rest) = rest.split_at_mut(hidden);
         let (gw2, gskip) = rest.split_at_mut(hidden);
-        let mut dh = vec![0f32; hidden];
-        for ((x, h), &d) in list.x.chunks_exact(width).zip(hs.chunks_exact(hidden)).zip(&scores) {
-            for k in 0..hidden {
-                gw2[k] += d * h[k];
-                dh[k] = if h[k] > 0.0 { d * w2[k] * kept } else { 0.0 };
-                gb1[k] += dh[k];
-            }
-            for ((&v, gw), gs) in x.iter().zip(gw1.chunks_exact_mut(hidden)).zip(gskip.iter_mut()) {
-                if v != 0.0 {
-                    gw.iter_mut().zip(&dh).for_each(|(a, b)| *a += v * b);
-                    *gs += v * d;
-                }
+        accumulate(gw2, &scores, (0, 1), &hs, hidden);
+        accumulate(gskip, &scores, (0, 1), &list.x, width);
+        // The hidden units give way to their gradients.
+        for (h, &d) in hs.chunks_exact_mut(hidden).zip(&scores) {
+            for ((h, w), gb) in h.iter_mut().zip(w2).zip(gb1.iter_mut()) {
+                *h = if *h > 0.0 { d * w * kept } else { 0.0 };
+                *gb += *h;
             }
         }
+        accumulate(gw1, &list.x, (1, width), &hs, hidden);
         loss
     }
 

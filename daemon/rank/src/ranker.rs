@@ -10,7 +10,7 @@ use crate::shopper::Shopper;
 use crate::sources::{Columns, Source};
 
 /// Own items among the candidates at most.
-pub(crate) const OWN: usize = 60;
+pub(crate) const OWN: usize = 250;
 /// Other items among the candidates.
 pub(crate) const OTHER: usize = 100;
 /// Candidates of the head for unseen items.
@@ -132,7 +132,7 @@ impl Ranker {
     /// As [`recommend`](crate::recommend()); [`RankError::Shape`] when the ranker was trained on other features.
     pub fn recommend(&self, s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
         let r = Request { weights: &self.blend, ..*r };
-        if self.features.iter().map(String::as_str).ne(crate::features::FEATURES) {
+        if !crate::features::are_current(&self.features) {
             return Err(RankError::Shape {
                 what: "features of the ranker",
                 expected: WIDTH,
@@ -146,12 +146,8 @@ impl Ranker {
             return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
         }
         let shopper = s.shopper(whom, at);
-        let me = match whom {
-            For::User(u) => Some(u),
-            For::Session(_) => None,
-        };
         let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, &r, i)).collect();
-        let mut columns = Columns::new(&s.memory, &s.catalogue, &shopper, me);
+        let mut columns = Columns::new(s, &shopper, whom);
         let weights = if r.mode == Mode::New { &self.blend.unseen } else { &self.blend.any };
         if shopper.owned.is_empty() {
             return Ok(blend(s, &mut columns, &eligible, weights, r.k));

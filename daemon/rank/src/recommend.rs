@@ -104,11 +104,15 @@ pub struct Scored {
 impl Snapshot {
     /// Reads the shopper as of `at`.
     pub fn shopper(&self, whom: For<'_>, at: i64) -> Shopper {
-        let events = match whom {
-            For::User(u) => self.log.events(u),
-            For::Session(events) => events,
-        };
-        self.memory.shopper(events, at)
+        self.memory.shopper(self.history(whom, at), at)
+    }
+
+    /// Events up to a moment.
+    pub(crate) fn history<'a>(&'a self, whom: For<'a>, at: i64) -> &'a [Event] {
+        match whom {
+            For::User(u) => self.log.until(u, at),
+            For::Session(events) => &events[..events.partition_point(|e| e.at <= at)],
+        }
     }
 
     /// Whether an item may be listed at all at a moment.
@@ -140,12 +144,8 @@ pub fn recommend(s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Resul
         return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
     }
     let shopper = s.shopper(whom, at);
-    let me = match whom {
-        For::User(u) => Some(u),
-        For::Session(_) => None,
-    };
     let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, r, i)).collect();
-    let mut columns = Columns::new(&s.memory, &s.catalogue, &shopper, me);
+    let mut columns = Columns::new(s, &shopper, whom);
     let weights = if r.mode == Mode::New { &r.weights.unseen } else { &r.weights.any };
     Ok(blend(s, &mut columns, &eligible, weights, r.k))
 }
@@ -238,6 +238,6 @@ fn anonymous(
     let shopper = s.memory.shopper(events, at);
     let eligible: Vec<u32> =
         (0..s.catalogue.len() as u32).filter(|&i| i != but && s.eligible(&shopper, at, r, i)).collect();
-    let mut columns = Columns::new(&s.memory, &s.catalogue, &shopper, None);
+    let mut columns = Columns::new(s, &shopper, For::Session(events));
     Ok(blend(s, &mut columns, &eligible, w, r.k))
 }

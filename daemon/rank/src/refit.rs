@@ -49,7 +49,7 @@ fn pool(s: &Snapshot, t: &Truth, r: &Request<'_>) -> Pool {
     let at = s.memory.at();
     let shopper = s.shopper(For::User(t.user), at);
     let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, r, i)).collect();
-    let mut columns = Columns::new(&s.memory, &s.catalogue, &shopper, Some(t.user));
+    let mut columns = Columns::new(s, &shopper, For::User(t.user));
     let mut items: Vec<u32> = Vec::new();
     for source in SOURCES {
         let column = columns.get(source);

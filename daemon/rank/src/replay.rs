@@ -1,7 +1,11 @@
 //! Training the ranker by replay: at many cut-offs the memory is fitted as it would have been then, shoppers that came in the
 //! window after are given their candidates and features as of the cut-off, and what they took are the labels.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
+use crate::batch::each;
 use crate::blend::BlendWeights;
 use crate::catalogue::Catalogue;
 use crate::error::RankError;
@@ -11,8 +15,8 @@ use crate::log::{DAY_MS, Log};
 use crate::memory::{Memory, MemoryOptions};
 use crate::mlp::{List, Mlp, MlpOptions};
 use crate::ranker::{Head, Ranker, Scale, candidates};
-use crate::recommend::{Candidates, For, Mode, Request, Snapshot};
-use crate::sources::Columns;
+use crate::recommend::{Candidates, Mode, Request, Snapshot};
+use crate::sequence::SequenceHistory;
 
 /// Settings of the replay.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +70,47 @@ pub fn cutoffs(log: &Log, until: i64, most: usize) -> (Vec<i64>, i64) {
     (out, days)
 }
 
-/// Trains a ranker from events at or before `until`.
+/// Lists of the two heads at the moment of a snapshot: candidates and features of shoppers who came by `until`, and what they took.
+fn lists_at(s: &Snapshot, until: i64, most: usize, blend: &BlendWeights) -> [Vec<List>; 2] {
+    const MODES: [Mode; 2] = [Mode::All, Mode::New];
+    let at = s.memory.at();
+    let mut taken: BTreeMap<u32, [Option<Vec<u32>>; 2]> = BTreeMap::new();
+    for (head, mode) in MODES.into_iter().enumerate() {
+        let t = truth(&s.log, &s.memory, until, mode, Candidates::Warm);
+        let step = t.len().div_ceil(most).max(1);
+        for t in t.into_iter().step_by(step) {
+            taken.entry(t.user).or_default()[head] = Some(t.items);
+        }
+    }
+    let (users, taken): (Vec<u32>, Vec<_>) = taken.into_iter().unzip();
+    let made = each(s, &users, at, |place, shopper, columns| {
+        let mut heads = MODES.into_iter().zip(&taken[place]);
+        std::array::from_fn(|_| {
+            let (mode, taken) = heads.next()?;
+            let taken = taken.as_ref()?;
+            let r = Request { mode, candidates: Candidates::Warm, ..Request::new(10, blend) };
+            let eligible: Vec<u32> =
+                (0..s.catalogue.len() as u32).filter(|&i| s.eligible(shopper, at, &r, i)).collect();
+            let items = candidates(s, shopper, columns, &eligible, mode, blend);
+            let positive: Vec<bool> = items.iter().map(|i| taken.binary_search(i).is_ok()).collect();
+            if !positive.contains(&true) {
+                return None;
+            }
+            Some(List { x: features(&s.memory, &s.catalogue, shopper, columns, &items), positive })
+        })
+    });
+    let mut out: [Vec<List>; 2] = Default::default();
+    for pair in made {
+        let pair: [Option<List>; 2] = pair;
+        for (lists, list) in out.iter_mut().zip(pair) {
+            lists.extend(list);
+        }
+    }
+    out
+}
+
+/// Trains a ranker from events at or before `until`. `sequence` gives the sequence model as of each cut-off; serving must then
+/// have one in its memory too.
 ///
 /// # Errors
 /// [`RankError::TooLittle`] when there are not two windows with shoppers that came back: serve the blend then.
@@ -75,6 +119,7 @@ pub fn train_ranker(
     catalogue: &Catalogue,
     until: i64,
     o: &ReplayOptions,
+    sequence: Option<&dyn SequenceHistory>,
 ) -> Result<(Ranker, ReplayReport), RankError> {
     let (cuts, window_days) = cutoffs(log, until, o.cutoffs);
     if cuts.len() < 2 {
@@ -83,28 +128,9 @@ pub fn train_ranker(
     let mut raw: [Vec<List>; 2] = Default::default();
     let per_cut = o.lists.div_ceil(cuts.len());
     for &at in &cuts {
-        let memory = Memory::fit(log, catalogue, at, &o.memory).into();
-        let s = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory };
-        for (lists, mode) in raw.iter_mut().zip([Mode::All, Mode::New]) {
-            let t = truth(log, &s.memory, at + window_days * DAY_MS, mode, Candidates::Warm);
-            let step = t.len().div_ceil(per_cut).max(1);
-            let r = Request { mode, candidates: Candidates::Warm, ..Request::new(10, &o.blend) };
-            let fresh: Vec<List> = t
-                .par_iter()
-                .step_by(step)
-                .filter_map(|t| {
-                    let shopper = s.shopper(For::User(t.user), at);
-                    let eligible: Vec<u32> =
-                        (0..catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, &r, i)).collect();
-                    let mut columns = Columns::new(&s.memory, catalogue, &shopper, Some(t.user));
-                    let items = candidates(&s, &shopper, &mut columns, &eligible, mode, &o.blend);
-                    let positive: Vec<bool> = items.iter().map(|i| t.items.binary_search(i).is_ok()).collect();
-                    if !positive.contains(&true) {
-                        return None;
-                    }
-                    Some(List { x: features(&s.memory, catalogue, &shopper, &mut columns, &items), positive })
-                })
-                .collect();
+        let memory = Memory::fit(log, catalogue, at, &o.memory).with_sequence(sequence.and_then(|x| x.at(at)));
+        let s = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::new(memory) };
+        for (lists, fresh) in raw.iter_mut().zip(lists_at(&s, at + window_days * DAY_MS, per_cut, &o.blend)) {
             lists.extend(fresh);
         }
     }
@@ -129,6 +155,6 @@ pub fn train_ranker(
     let (Some(unseen), Some(any)) = (heads.pop(), heads.pop()) else {
         return Err(RankError::TooLittle("no head was trained"));
     };
-    let features = FEATURES.iter().map(|f| (*f).to_owned()).collect();
+    let features = FEATURES.iter().map(|f| f.name.to_owned()).collect();
     Ok((Ranker { blend: o.blend.clone(), features, any, unseen }, report))
 }

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Catalogue;
-use crate::linalg::dot;
+use crate::content;
+use crate::log::Event;
 use crate::memory::Memory;
+use crate::recommend::{For, Snapshot};
 use crate::shopper::Shopper;
 
 /// Names of the sources.
@@ -47,10 +49,12 @@ pub enum Source {
     Content,
     /// Share of the shopper's interest in the item's category.
     Category,
+    /// The behaviour network.
+    Sequence,
 }
 
 /// All sources, in the order of their columns.
-pub const SOURCES: [Source; 18] = [
+pub const SOURCES: [Source; 19] = [
     Source::Own,
     Source::Intent,
     Source::Popular7,
@@ -69,6 +73,7 @@ pub const SOURCES: [Source; 18] = [
     Source::Ease,
     Source::Content,
     Source::Category,
+    Source::Sequence,
 ];
 
 impl Source {
@@ -93,6 +98,7 @@ impl Source {
             Self::Ease => "ease",
             Self::Content => "content",
             Self::Category => "category",
+            Self::Sequence => "sequence",
         }
     }
 }
@@ -109,13 +115,25 @@ pub(crate) struct Columns<'a> {
     memory: &'a Memory,
     catalogue: &'a Catalogue,
     shopper: &'a Shopper,
+    history: &'a [Event],
     me: Option<u32>,
     done: [Option<Vec<f32>>; SOURCES.len()],
 }
 
 impl<'a> Columns<'a> {
-    pub(crate) fn new(memory: &'a Memory, catalogue: &'a Catalogue, shopper: &'a Shopper, me: Option<u32>) -> Self {
-        Self { memory, catalogue, shopper, me, done: Default::default() }
+    pub(crate) fn new(s: &'a Snapshot, shopper: &'a Shopper, whom: For<'a>) -> Self {
+        let me = match whom {
+            For::User(u) => Some(u),
+            For::Session(_) => None,
+        };
+        let history = s.history(whom, shopper.at);
+        Self { memory: &s.memory, catalogue: &s.catalogue, shopper, history, me, done: Default::default() }
+    }
+
+    /// Gives the scores of a source that were computed for many shoppers at once; a row of another length says nothing.
+    pub(crate) fn set(&mut self, source: Source, scores: Vec<f32>) {
+        let n = self.catalogue.len();
+        self.done[source as usize] = Some(if scores.len() == n { scores } else { vec![0.0; n] });
     }
 
     /// One score per item, not negative; 0 means "nothing to say".
@@ -170,56 +188,20 @@ impl<'a> Columns<'a> {
                     f.score(&s.profile, &mut out);
                 }
             }
-            Source::Content => self.content(&mut out),
+            Source::Content => content::score(self.catalogue, s, &mut out),
             Source::Category => self.category(&mut out),
+            Source::Sequence => {
+                if let Some(row) = m.sequence.as_ref().and_then(|x| x.score(&[self.history], s.at, n).pop())
+                    && row.len() == n
+                {
+                    out = row;
+                }
+            }
         }
         for x in &mut out {
             *x = x.max(0.0);
         }
         self.done[source as usize] = Some(out);
-    }
-
-    /// The last 20 signs of interest by weight: older tastes blur what the texts say.
-    fn lately(&self) -> Vec<(u32, f32)> {
-        let mut recent = self.shopper.recent.clone();
-        recent.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        recent.truncate(20);
-        recent
-    }
-
-    /// Largest cosine of each candidate with another recent item, by item number; 0 elsewhere. Not a source: twenty products an
-    /// item are too many for a whole catalogue.
-    pub(crate) fn content_strongest(&self, candidates: &[u32]) -> Vec<f32> {
-        let mut out = vec![0f32; self.catalogue.len()];
-        let Some(vectors) = self.catalogue.vectors() else { return out };
-        let recent: Vec<(u32, &[f32])> =
-            self.lately().into_iter().filter_map(|(i, _)| Some((i, vectors.get(i)?))).collect();
-        for &i in candidates {
-            let Some(v) = vectors.get(i) else { continue };
-            let others = recent.iter().filter(|(j, _)| *j != i);
-            out[i as usize] = others.map(|(_, w)| dot(w, v)).fold(0.0, f32::max);
-        }
-        out
-    }
-
-    fn content(&self, out: &mut [f32]) {
-        let Some(vectors) = self.catalogue.vectors() else { return };
-        let mut mean = vec![0f32; vectors.dim()];
-        for (i, w) in self.lately() {
-            if let Some(v) = vectors.get(i) {
-                mean.iter_mut().zip(v).for_each(|(m, x)| *m += w * x);
-            }
-        }
-        let norm = dot(&mean, &mean).sqrt();
-        if norm <= 0.0 {
-            return;
-        }
-        mean.iter_mut().for_each(|m| *m /= norm);
-        for (i, slot) in out.iter_mut().enumerate() {
-            if let Some(v) = vectors.get(i as u32) {
-                *slot = dot(&mean, v);
-            }
-        }
     }
 
     fn category(&self, out: &mut [f32]) {

@@ -130,7 +130,7 @@ fn read_ranker(path: &Path) -> Answer<Option<Ranker>> {
         features: Vec<String>,
     }
     let Some(trained) = read_json::<Trained>(path)? else { return Ok(None) };
-    if trained.features.iter().map(String::as_str).ne(mercer_rank::FEATURES) {
+    if !mercer_rank::are_current(&trained.features) {
         tracing::warn!(path = %path.display(), "a ranker of another program version is left out; `mercer train` makes a new one");
         return Ok(None);
     }

@@ -1,0 +1,142 @@
+//! A feature is one number, whoever asks for it: training at a cut-off, serving, a memory that was fitted or one that followed along.
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{FEATURES, Kept, WIDTH, features};
+use crate::batch::each;
+use crate::catalogue::{Catalogue, ItemFacts, Vectors};
+use crate::kind::Kind;
+use crate::log::{DAY_MS, Event, Log};
+use crate::memory::{Memory, MemoryOptions};
+use crate::recommend::{For, Snapshot};
+use crate::sequence::SequenceModel;
+use crate::sources::Columns;
+
+const ITEMS: u32 = 90;
+const USERS: u32 = 150;
+
+/// Scores an item by how far it is from the last one, so that it depends on the history alone.
+#[derive(Debug)]
+struct Nearby;
+
+impl SequenceModel for Nearby {
+    fn score(&self, histories: &[&[Event]], at: i64, items: usize) -> Vec<Vec<f32>> {
+        let row = |events: &&[Event]| {
+            assert!(events.iter().all(|e| e.at <= at), "the future was shown");
+            let last = events.last().and_then(|e| e.item).unwrap_or(0);
+            (0..items as u32).map(|i| 1.0 / (1.0 + i.abs_diff(last) as f32)).collect()
+        };
+        histories.iter().map(row).collect()
+    }
+}
+
+fn catalogue() -> Catalogue {
+    let mut out = Catalogue::new((0..ITEMS).map(|i| ItemFacts {
+        price: (i % 7 != 0).then_some(1.0 + i as f32),
+        category: (i % 5 != 0).then_some(i % 4),
+        brand: (i % 3 != 0).then_some(i % 11),
+        tie: u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        ..ItemFacts::default()
+    }));
+    let flat: Vec<f32> = (0..ITEMS * 8).map(|k| ((k * 7919 + 13) % 101) as f32 / 50.0 - 1.0).collect();
+    out.set_vectors(Some(Vectors::from_flat(&flat, 8).unwrap()));
+    out
+}
+
+/// Views and purchases of three hundred days; what is bought depends on the shopper, so that all sources have something to say.
+fn log() -> Log {
+    let mut log = Log::new();
+    for user in 0..USERS {
+        for visit in 0..(3 + user % 14) {
+            let at = i64::from((user * 37 + visit * 23) % 300) * DAY_MS + i64::from(user % 20) * 3_600_000;
+            for k in 0..(1 + (user + visit) % 5) {
+                let item = Some((user % 9 * 10 + visit % 3 * 4 + k * k) % ITEMS);
+                let kind = if (user + k) % 6 == 0 { Kind::View } else { Kind::Purchase };
+                log.push(user, Event { item, kind, value: 1.0 + (k % 3) as f32, at });
+            }
+        }
+    }
+    log
+}
+
+fn snapshot(log: Log, memory: Memory) -> Snapshot {
+    Snapshot { log, catalogue: catalogue(), memory: Arc::new(memory.with_sequence(Some(Arc::new(Nearby)))) }
+}
+
+/// Features of all items for each shopper, one shopper at a time, as serving asks.
+fn served(s: &Snapshot, at: i64) -> Vec<Vec<f32>> {
+    let items: Vec<u32> = (0..ITEMS).collect();
+    let one = |user| {
+        let shopper = s.shopper(For::User(user), at);
+        let mut columns = Columns::new(s, &shopper, For::User(user));
+        features(&s.memory, &s.catalogue, &shopper, &mut columns, &items)
+    };
+    (0..USERS).map(one).collect()
+}
+
+fn same(a: f32, b: f32) -> bool {
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
+
+#[test]
+fn names_are_unique() {
+    assert_eq!(FEATURES.iter().map(|f| f.name).collect::<BTreeSet<_>>().len(), WIDTH);
+}
+
+#[test]
+fn training_at_a_past_moment_and_serving_then_give_the_same_numbers() {
+    let at = 200 * DAY_MS + 7;
+    // Training has the whole log and a cut-off; serving at that time had nothing later.
+    let (whole, items): (Log, Vec<u32>) = (log(), (0..ITEMS).collect());
+    let mut then = Log::new();
+    (0..USERS).for_each(|u| then.set_user(u, whole.until(u, at).to_vec()));
+    let fit = |log: &Log| Memory::fit(log, &catalogue(), at, &MemoryOptions::default());
+    let (training, serving) = (snapshot(whole.clone(), fit(&whole)), snapshot(then.clone(), fit(&then)));
+    let users: Vec<u32> = (0..USERS).collect();
+    let trained = each(&training, &users, at, |_, shopper, columns| {
+        features(&training.memory, &training.catalogue, shopper, columns, &items)
+    });
+    let served = served(&serving, at);
+    let mut speaking = [false; WIDTH];
+    for (user, (a, b)) in trained.iter().zip(&served).enumerate() {
+        for (k, (&x, &y)) in a.iter().zip(b).enumerate() {
+            let name = FEATURES[k % WIDTH].name;
+            assert!(same(x, y), "{name} of item {} for shopper {user}: {x} and {y}", k / WIDTH);
+            speaking[k % WIDTH] |= !same(x, a[k % WIDTH]) || user > 0 && !same(x, trained[0][k]);
+        }
+    }
+    for (f, spoke) in FEATURES.iter().zip(speaking) {
+        assert!(spoke, "{} never says anything, so the test does not test it", f.name);
+    }
+}
+
+#[test]
+fn following_event_by_event_gives_what_a_fit_gives_except_where_the_table_says_so() {
+    let (from, to) = (200 * DAY_MS + 7, 260 * DAY_MS);
+    let whole = log();
+    let mut growing = Log::new();
+    (0..USERS).for_each(|u| growing.set_user(u, whole.until(u, from).to_vec()));
+    let mut memory = Memory::fit(&growing, &catalogue(), from, &MemoryOptions::default());
+    let mut later: Vec<(u32, Event)> =
+        (0..USERS).flat_map(|u| whole.between(u, from, to).iter().map(move |e| (u, *e))).collect();
+    later.sort_by_key(|(u, e)| (e.at, *u));
+    for (user, event) in &later {
+        growing.push(*user, *event);
+        memory.observe(&growing, *user, event);
+    }
+    let memory = memory.refresh(&growing, &catalogue(), to);
+    let fitted = Memory::fit(&growing, &catalogue(), to, &MemoryOptions::default());
+    let (followed, fitted) = (served(&snapshot(growing.clone(), memory), to), served(&snapshot(growing, fitted), to));
+    let mut differs = [false; WIDTH];
+    for (a, b) in followed.iter().zip(&fitted) {
+        for (k, (&x, &y)) in a.iter().zip(b).enumerate() {
+            differs[k % WIDTH] |= !same(x, y);
+        }
+    }
+    for (f, differs) in FEATURES.iter().zip(differs) {
+        match f.kept {
+            Kept::Read | Kept::Counted => assert!(!differs, "{} was not kept up to date", f.name),
+            Kept::Fitted => {}
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The inner loop of the ranking network, compiled for the vector instructions that the machine has. Each number comes from the
+//! same operations in the same order whatever they are (there is no fused multiply-add), so the weights do not depend on the machine.
+use pulp::Arch;
+
+/// Rows and columns of the tile whose sums stay in registers.
+const ROWS: usize = 4;
+const COLUMNS: usize = 16;
+
+/// `out[i][c] += sum over k of a[i * step.0 + k * step.1] * b[k][c]`, k ascending; `b` has `columns` columns and as many rows as
+/// the sum has terms, `out` has `columns` columns.
+pub(crate) fn accumulate(out: &mut [f32], a: &[f32], step: (usize, usize), b: &[f32], columns: usize) {
+    Arch::new().dispatch(|| tiles(out, a, step, b, columns));
+}
+
+#[inline(always)]
+fn tiles(out: &mut [f32], a: &[f32], step: (usize, usize), b: &[f32], columns: usize) {
+    for (tile, out) in out.chunks_mut(ROWS * columns).enumerate() {
+        let first = tile * ROWS * step.0;
+        let rows = out.len() / columns;
+        let whole = columns / COLUMNS * COLUMNS;
+        for c in (0..whole).step_by(COLUMNS) {
+            if rows == ROWS {
+                full_tile(out, &a[first..], step, b, (columns, c));
+            } else {
+                edge(out, &a[first..], step, b, (columns, c, c + COLUMNS));
+            }
+        }
+        edge(out, &a[first..], step, b, (columns, whole, columns));
+    }
+}
+
+#[inline(always)]
+fn full_tile(out: &mut [f32], a: &[f32], step: (usize, usize), b: &[f32], (columns, c): (usize, usize)) {
+    let mut sums = [[0f32; COLUMNS]; ROWS];
+    for (r, sum) in sums.iter_mut().enumerate() {
+        sum.copy_from_slice(&out[r * columns + c..][..COLUMNS]);
+    }
+    for (k, row) in b.chunks_exact(columns).enumerate() {
+        let mut values = [0f32; COLUMNS];
+        values.copy_from_slice(&row[c..c + COLUMNS]);
+        for (r, sum) in sums.iter_mut().enumerate() {
+            let x = a[r * step.0 + k * step.1];
+            for (s, v) in sum.iter_mut().zip(values) {
+                *s += x * v;
+            }
+        }
+    }
+    for (r, sum) in sums.iter().enumerate() {
+        out[r * columns + c..][..COLUMNS].copy_from_slice(sum);
+    }
+}
+
+/// What is left over at the borders.
+#[inline(always)]
+fn edge(out: &mut [f32], a: &[f32], step: (usize, usize), b: &[f32], (columns, from, to): (usize, usize, usize)) {
+    for (r, out) in out.chunks_exact_mut(columns).enumerate() {
+        for (k, row) in b.chunks_exact(columns).enumerate() {
+            let x = a[r * step.0 + k * step.1];
+            for (s, v) in out[from..to].iter_mut().zip(&row[from..to]) {
+                *s += x * v;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agrees_with_the_plain_sums_bit_for_bit() {
+        for (rows, depth, columns) in [(1, 1, 1), (4, 3, 16), (9, 70, 64), (5, 7, 37), (8, 2, 50)] {
+            let number = |k: usize| ((k * 7919 + 13) % 101) as f32 / 50.0 - 1.0;
+            let a: Vec<f32> = (0..rows * depth).map(number).collect();
+            let b: Vec<f32> = (0..depth * columns).map(|k| number(k + 5)).collect();
+            let start: Vec<f32> = (0..rows * columns).map(|k| number(k + 9)).collect();
+            for step in [(depth, 1), (1, rows)] {
+                let mut got = start.clone();
+                accumulate(&mut got, &a, step, &b, columns);
+                let mut want = start.clone();
+                for i in 0..rows {
+                    for k in 0..depth {
+                        for c in 0..columns {
+                            want[i * columns + c] += a[i * step.0 + k * step.1] * b[k * columns + c];
+                        }
+                    }
+                }
+                assert_eq!(got, want, "{rows} x {depth} x {columns}");
+            }
+        }
+    }
+}

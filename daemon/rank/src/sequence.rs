@@ -1,0 +1,18 @@
+//! The place of a sequence model among the sources: it is trained elsewhere, with tensors, and only asked here.
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::log::Event;
+
+/// A model of what follows a shopper's interactions.
+pub trait SequenceModel: Send + Sync + Debug {
+    /// Scores of all items for shoppers given by their time-sorted events, none of them later than `at`. One row of `items`
+    /// numbers a shopper, not negative, 0 for "nothing to say"; a row may be empty when the model cannot say anything at all.
+    fn score(&self, histories: &[&[Event]], at: i64, items: usize) -> Vec<Vec<f32>>;
+}
+
+/// Gives the sequence model as it was at a moment: trained on events at or before it and on no other.
+pub trait SequenceHistory: Sync {
+    /// The model as of a moment; none where there was too little to train one.
+    fn at(&self, moment: i64) -> Option<Arc<dyn SequenceModel>>;
+}
