@@ -58,7 +58,8 @@ pub(crate) fn cholesky_solve(a: &mut [f64], b: &mut [f64], n: usize) {
     }
 }
 
-fn dot64(a: &[f64], b: &[f64]) -> f64 {
+/// Inner product in f64 with four running sums.
+pub(crate) fn dot64(a: &[f64], b: &[f64]) -> f64 {
     let mut acc = [0f64; 4];
     let n = a.len().min(b.len()) / 4 * 4;
     for (x, y) in a[..n].chunks_exact(4).zip(b[..n].chunks_exact(4)) {

@@ -1,4 +1,5 @@
-//! The learned ranker: candidates from the sources, ordered by a small network over the features. Two heads: any item, unseen items.
+//! The learned ranker: candidates from the sources, ordered by a small network over the features. Three heads: any item, unseen items,
+//! and items that nobody has bought yet.
 use serde::{Deserialize, Serialize};
 
 use crate::blend::BlendWeights;
@@ -15,6 +16,10 @@ pub(crate) const OWN: usize = 250;
 pub(crate) const OTHER: usize = 100;
 /// Candidates of the head for unseen items.
 pub(crate) const UNSEEN: usize = 150;
+/// Candidates of the head for cold items: their texts alone choose them, so there are more.
+pub(crate) const COLD: usize = 300;
+/// What chooses them.
+const COLD_BLEND: [(Source, f32); 2] = [(Source::Content, 1.0), (Source::Category, 0.3)];
 
 /// Mean and deviation of each feature over the training rows, and the features that some rows lack: each has a flag for that.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,6 +104,43 @@ pub struct Ranker {
     pub features: Vec<String>,
     pub(crate) any: Head,
     pub(crate) unseen: Head,
+    /// None where too few shoppers took new items in the windows, or the items have neither texts nor categories.
+    #[serde(default)]
+    pub(crate) cold: Option<Head>,
+}
+
+/// What a list is asked for; each has its candidates and its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// Any item.
+    Any,
+    /// Items that the shopper never had.
+    Unseen,
+    /// Items that nobody has bought yet.
+    Cold,
+}
+
+/// All questions, in the order of the heads.
+pub(crate) const QUESTIONS: [Question; 3] = [Question::Any, Question::Unseen, Question::Cold];
+
+impl Question {
+    pub(crate) fn of(r: &Request<'_>) -> Self {
+        match (r.candidates, r.mode) {
+            (Candidates::Cold, _) => Self::Cold,
+            (_, Mode::New) => Self::Unseen,
+            _ => Self::Any,
+        }
+    }
+
+    /// The request that training answers.
+    pub(crate) fn asked(self, blend: &BlendWeights) -> Request<'_> {
+        let (mode, candidates) = match self {
+            Self::Any => (Mode::All, Candidates::Warm),
+            Self::Unseen => (Mode::New, Candidates::Warm),
+            Self::Cold => (Mode::All, Candidates::Cold),
+        };
+        Request { mode, candidates, ..Request::new(10, blend) }
+    }
 }
 
 /// Candidates of a shopper, best of the sources first; the same in training and serving.
@@ -107,12 +149,17 @@ pub(crate) fn candidates(
     shopper: &Shopper,
     columns: &mut Columns<'_>,
     eligible: &[u32],
-    mode: Mode,
+    question: Question,
     weights: &BlendWeights,
 ) -> Vec<u32> {
     let unseen = |i: &u32| shopper.own(*i).is_none();
-    if mode == Mode::New {
-        return blend(s, columns, eligible, &weights.unseen, UNSEEN).into_iter().map(|x| x.item).collect();
+    let only = match question {
+        Question::Any => None,
+        Question::Unseen => Some((weights.unseen.as_slice(), UNSEEN)),
+        Question::Cold => Some((COLD_BLEND.as_slice(), COLD)),
+    };
+    if let Some((weights, most)) = only {
+        return blend(s, columns, eligible, weights, most).into_iter().map(|x| x.item).collect();
     }
     let own: Vec<(f32, u32)> = {
         let column = columns.get(Source::Own);
@@ -125,8 +172,7 @@ pub(crate) fn candidates(
 }
 
 impl Ranker {
-    /// Recommends from what was known at `at`: the candidates in the network's order, then the blend's. Cold candidates are ordered
-    /// by the blend, for the network has only signals of warm ones. `r.weights` is not read.
+    /// Recommends from what was known at `at`: the candidates in the network's order, then the blend's. `r.weights` is not read.
     ///
     /// # Errors
     /// As [`recommend`](crate::recommend()); [`RankError::Shape`] when the ranker was trained on other features.
@@ -139,21 +185,28 @@ impl Ranker {
                 found: self.features.len(),
             });
         }
-        if r.candidates == Candidates::Cold {
-            return crate::recommend::recommend(s, whom, at, &r);
-        }
+        let question = Question::of(&r);
+        let head = match question {
+            Question::Any => Some(&self.any),
+            Question::Unseen => Some(&self.unseen),
+            Question::Cold => self.cold.as_ref(),
+        };
+        let Some(head) = head else { return crate::recommend::recommend(s, whom, at, &r) };
         if s.memory.at() > at {
             return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
         }
         let shopper = s.shopper(whom, at);
         let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, &r, i)).collect();
         let mut columns = Columns::new(s, &shopper, whom);
-        let weights = if r.mode == Mode::New { &self.blend.unseen } else { &self.blend.any };
+        let weights = match question {
+            Question::Any => self.blend.any.as_slice(),
+            Question::Unseen => self.blend.unseen.as_slice(),
+            Question::Cold => COLD_BLEND.as_slice(),
+        };
         if shopper.owned.is_empty() {
             return Ok(blend(s, &mut columns, &eligible, weights, r.k));
         }
-        let items = candidates(s, &shopper, &mut columns, &eligible, r.mode, &self.blend);
-        let head = if r.mode == Mode::New { &self.unseen } else { &self.any };
+        let items = candidates(s, &shopper, &mut columns, &eligible, question, &self.blend);
         let scores = head.score(&features(&s.memory, &s.catalogue, &shopper, &mut columns, &items));
         let ranked = best(s, scores.into_iter().zip(items.iter().copied()).collect(), r.k);
         let lowest = ranked.last().map_or(0.0, |x| x.0);

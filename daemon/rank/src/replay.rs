@@ -14,9 +14,12 @@ use crate::features::{FEATURES, WIDTH, features};
 use crate::log::{DAY_MS, Log};
 use crate::memory::{Memory, MemoryOptions};
 use crate::mlp::{List, Mlp, MlpOptions};
-use crate::ranker::{Head, Ranker, Scale, candidates};
-use crate::recommend::{Candidates, Mode, Request, Snapshot};
+use crate::ranker::{Head, QUESTIONS, Ranker, Scale, candidates};
+use crate::recommend::Snapshot;
 use crate::sequence::SequenceHistory;
+
+/// Lists without which a head is not trained.
+const FEWEST_LISTS: usize = 50;
 
 /// Settings of the replay.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,10 +55,10 @@ pub struct ReplayReport {
     pub cutoffs: Vec<i64>,
     /// Days of each window.
     pub window_days: i64,
-    /// Lists of each head (any, unseen).
-    pub lists: [usize; 2],
+    /// Lists of each head (any, unseen, cold).
+    pub lists: [usize; 3],
     /// Mean loss per epoch of each head's last network.
-    pub loss: [Vec<f64>; 2],
+    pub loss: [Vec<f64>; 3],
 }
 
 /// Cut-offs whose windows end at or before `until`: half a window apart, newest window ending at `until`, and with at least two
@@ -70,13 +73,13 @@ pub fn cutoffs(log: &Log, until: i64, most: usize) -> (Vec<i64>, i64) {
     (out, days)
 }
 
-/// Lists of the two heads at the moment of a snapshot: candidates and features of shoppers who came by `until`, and what they took.
-fn lists_at(s: &Snapshot, until: i64, most: usize, blend: &BlendWeights) -> [Vec<List>; 2] {
-    const MODES: [Mode; 2] = [Mode::All, Mode::New];
+/// Lists of the heads at the moment of a snapshot: candidates and features of shoppers who came by `until`, and what they took.
+fn lists_at(s: &Snapshot, until: i64, most: usize, blend: &BlendWeights) -> [Vec<List>; 3] {
     let at = s.memory.at();
-    let mut taken: BTreeMap<u32, [Option<Vec<u32>>; 2]> = BTreeMap::new();
-    for (head, mode) in MODES.into_iter().enumerate() {
-        let t = truth(&s.log, &s.memory, until, mode, Candidates::Warm);
+    let mut taken: BTreeMap<u32, [Option<Vec<u32>>; 3]> = BTreeMap::new();
+    for (head, question) in QUESTIONS.into_iter().enumerate() {
+        let r = question.asked(blend);
+        let t = truth(&s.log, &s.memory, until, r.mode, r.candidates);
         let step = t.len().div_ceil(most).max(1);
         for t in t.into_iter().step_by(step) {
             taken.entry(t.user).or_default()[head] = Some(t.items);
@@ -84,14 +87,12 @@ fn lists_at(s: &Snapshot, until: i64, most: usize, blend: &BlendWeights) -> [Vec
     }
     let (users, taken): (Vec<u32>, Vec<_>) = taken.into_iter().unzip();
     let made = each(s, &users, at, |place, shopper, columns| {
-        let mut heads = MODES.into_iter().zip(&taken[place]);
-        std::array::from_fn(|_| {
-            let (mode, taken) = heads.next()?;
-            let taken = taken.as_ref()?;
-            let r = Request { mode, candidates: Candidates::Warm, ..Request::new(10, blend) };
+        std::array::from_fn(|head| {
+            let (question, taken) = (QUESTIONS[head], taken[place][head].as_ref()?);
+            let r = question.asked(blend);
             let eligible: Vec<u32> =
                 (0..s.catalogue.len() as u32).filter(|&i| s.eligible(shopper, at, &r, i)).collect();
-            let items = candidates(s, shopper, columns, &eligible, mode, blend);
+            let items = candidates(s, shopper, columns, &eligible, question, blend);
             let positive: Vec<bool> = items.iter().map(|i| taken.binary_search(i).is_ok()).collect();
             if !positive.contains(&true) {
                 return None;
@@ -99,10 +100,10 @@ fn lists_at(s: &Snapshot, until: i64, most: usize, blend: &BlendWeights) -> [Vec
             Some(List { x: features(&s.memory, &s.catalogue, shopper, columns, &items), positive })
         })
     });
-    let mut out: [Vec<List>; 2] = Default::default();
-    for pair in made {
-        let pair: [Option<List>; 2] = pair;
-        for (lists, list) in out.iter_mut().zip(pair) {
+    let mut out: [Vec<List>; 3] = Default::default();
+    for of_one in made {
+        let of_one: [Option<List>; 3] = of_one;
+        for (lists, list) in out.iter_mut().zip(of_one) {
             lists.extend(list);
         }
     }
@@ -125,7 +126,7 @@ pub fn train_ranker(
     if cuts.len() < 2 {
         return Err(RankError::TooLittle("fewer than two windows before the cut-off"));
     }
-    let mut raw: [Vec<List>; 2] = Default::default();
+    let mut raw: [Vec<List>; 3] = Default::default();
     let per_cut = o.lists.div_ceil(cuts.len());
     for &at in &cuts {
         let memory = Memory::fit(log, catalogue, at, &o.memory).with_sequence(sequence.and_then(|x| x.at(at)));
@@ -137,8 +138,10 @@ pub fn train_ranker(
     let mut report = ReplayReport { cutoffs: cuts, window_days, ..ReplayReport::default() };
     let mut heads = Vec::new();
     for (h, mut lists) in raw.into_iter().enumerate() {
-        if lists.len() < 50 {
-            return Err(RankError::TooLittle("fewer than 50 shoppers came back in the windows"));
+        report.lists[h] = lists.len();
+        if lists.len() < FEWEST_LISTS {
+            heads.push(None);
+            continue;
         }
         let scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)));
         lists.par_iter_mut().for_each(|l| l.x = scale.apply(&l.x));
@@ -149,12 +152,12 @@ pub fn train_ranker(
             report.loss[h] = loss;
             nets.push(net);
         }
-        report.lists[h] = lists.len();
-        heads.push(Head { scale, nets });
+        heads.push(Some(Head { scale, nets }));
     }
-    let (Some(unseen), Some(any)) = (heads.pop(), heads.pop()) else {
-        return Err(RankError::TooLittle("no head was trained"));
+    let (cold, unseen, any) = (heads.pop().flatten(), heads.pop().flatten(), heads.pop().flatten());
+    let (Some(unseen), Some(any)) = (unseen, any) else {
+        return Err(RankError::TooLittle("fewer than 50 shoppers came back in the windows"));
     };
     let features = FEATURES.iter().map(|f| f.name.to_owned()).collect();
-    Ok((Ranker { blend: o.blend.clone(), features, any, unseen }, report))
+    Ok((Ranker { blend: o.blend.clone(), features, any, unseen, cold }, report))
 }

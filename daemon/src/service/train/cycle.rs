@@ -277,11 +277,12 @@ fn learn_order(control: &mut Control<'_>, log: &Log, catalogue: &Catalogue, unti
     match train_ranker(log, catalogue, until, &ReplayOptions::default(), None) {
         Ok((ranker, report)) => {
             control.note(format!(
-                "ranker: {} cut-offs, windows of {} days, {} and {} lists",
+                "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
                 report.cutoffs.len(),
                 report.window_days,
                 report.lists[0],
-                report.lists[1]
+                report.lists[1],
+                report.lists[2]
             ));
             Ok(Order { ranker: Some(ranker), blend: None })
         }
