@@ -1,9 +1,11 @@
 //! Writes recommendation lists for a prepared benchmark, and scores them where its own training part allows that.
 //!
-//! `bench_lists NAME [--at test|val] [--mode repeat|new] [--cand w|f|c] [--arm blend|refit|ranker|popularity|own|knn] [--vectors FILE --dim D] [--out FILE]`
+//! `bench_lists NAME [--at test|val] [--mode repeat|new] [--cand w|f|c] [--arm blend|refit|ranker|popularity|own|knn] [--vectors FILE --dim D] [--without SIGNALS] [--out FILE]`
+//!
+//! `--without own,text` trains the ranker without these signals (see `Signal`).
 //!
 //! Reads `$MERCER_DATA_DIR/benchmarks/NAME/{items,users,train}.ndjson.gz` and `meta.json`. With `--at val` the history ends at `T_val` and
-//! the truth is what `train` holds after it: the only window on which anything may be chosen. With `--at test` the lists are
+//! the truth is what `train` holds after it: the only window on which anything may be chosen; all slices are scored. With `--at test` the lists are
 //! written for `score_runs.py`; the truth is not read. `FILE` of vectors: little-endian f32 rows in the order of `items.ndjson.gz`.
 #![allow(clippy::print_stdout)]
 use std::collections::HashMap;
@@ -16,10 +18,9 @@ use std::time::Instant;
 
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, Mode, Ranker,
-    ReplayOptions, Request, Scored, Snapshot, Vectors, cutoffs, refit_weights, tie_key, train_ranker,
+    BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, Mode, ReplayOptions,
+    Request, Signal, Snapshot, Vectors, cutoffs, refit_weights, tie_key, train_ranker,
 };
-use rayon::prelude::*;
 use serde_json::Value;
 
 type Fail = Box<dyn Error>;
@@ -95,15 +96,8 @@ fn vectors(path: &str, dim: usize) -> Result<Vectors, Fail> {
     Ok(Vectors::from_flat(&flat, dim)?)
 }
 
-fn all_lists(
-    s: &Snapshot,
-    users: &[u32],
-    at: i64,
-    r: &Request<'_>,
-    ranker: Option<&Ranker>,
-) -> Result<Vec<Vec<Scored>>, Fail> {
-    let Some(ranker) = ranker else { return Ok(lists(s, users, at, r)?) };
-    Ok(users.par_iter().map(|&u| ranker.recommend(s, For::User(u), at, r)).collect::<Result<_, _>>()?)
+fn signal(name: &str) -> Result<Signal, Fail> {
+    Ok(serde_json::from_value(Value::from(name))?)
 }
 
 fn main() -> Result<(), Fail> {
@@ -142,7 +136,9 @@ fn main() -> Result<(), Fail> {
         _ => BlendWeights::for_memory(&s.memory),
     };
     let ranker = if get("--arm") == Some("ranker") {
-        let (ranker, report) = train_ranker(&b.log, &b.catalogue, at, &ReplayOptions::default(), None)?;
+        let without = get("--without").map(|list| list.split(',').map(signal).collect::<Result<Vec<_>, Fail>>());
+        let o = ReplayOptions { without: without.transpose()?.unwrap_or_default(), ..ReplayOptions::default() };
+        let (ranker, report) = train_ranker(&b.log, &b.catalogue, at, &o, None)?;
         println!("trained in {:.1?}; {report:?}", start.elapsed());
         Some(ranker)
     } else {
@@ -151,21 +147,31 @@ fn main() -> Result<(), Fail> {
     println!("weights ready in {:.1?}: {weights:?}", start.elapsed());
     let r = Request { mode, candidates, ..Request::new(20, &weights) };
     if val {
-        let truth = truth(&b.log, &s.memory, b.t, mode, candidates);
-        let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
-        let start = Instant::now();
-        let lists = all_lists(&s, &users, at, &r, ranker.as_ref())?;
-        let sum: f64 = lists
-            .iter()
-            .zip(&truth)
-            .map(|(l, t)| ndcg(&l.iter().map(|x| x.item).collect::<Vec<_>>(), &t.items, 10))
-            .sum();
-        println!("{} lists in {:.1?}; NDCG@10 {:.4}", lists.len(), start.elapsed(), sum / truth.len().max(1) as f64);
+        for (slice, mode, candidates) in [
+            ("repeat-w", Mode::Repeat, Candidates::Warm),
+            ("repeat-f", Mode::Repeat, Candidates::All),
+            ("new-w", Mode::New, Candidates::Warm),
+            ("new-f", Mode::New, Candidates::All),
+            ("cold", Mode::Repeat, Candidates::Cold),
+        ] {
+            let r = Request { mode, candidates, ..Request::new(20, &weights) };
+            let truth = truth(&b.log, &s.memory, b.t, mode, candidates);
+            let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
+            let start = Instant::now();
+            let lists = lists(&s, ranker.as_ref(), &users, at, &r)?;
+            let sum: f64 = lists
+                .iter()
+                .zip(&truth)
+                .map(|(l, t)| ndcg(&l.iter().map(|x| x.item).collect::<Vec<_>>(), &t.items, 10))
+                .sum();
+            let mean = sum / truth.len().max(1) as f64;
+            println!("{slice}: {} lists in {:.1?}; NDCG@10 {mean:.4}", lists.len(), start.elapsed());
+        }
         return Ok(());
     }
     let users: Vec<u32> = b.eval.iter().map(|u| b.users.get(u).copied().unwrap_or(u32::MAX)).collect();
     let start = Instant::now();
-    let lists = all_lists(&s, &users, at, &r, ranker.as_ref())?;
+    let lists = lists(&s, ranker.as_ref(), &users, at, &r)?;
     println!("{} lists in {:.1?}", lists.len(), start.elapsed());
     let mut out = BufWriter::new(File::create(get("--out").unwrap_or("lists.jsonl"))?);
     for (user, list) in b.eval.iter().zip(&lists) {

@@ -6,7 +6,7 @@ use crate::blend::BlendWeights;
 use crate::error::RankError;
 use crate::features::{WIDTH, features};
 use crate::mlp::Mlp;
-use crate::recommend::{Candidates, For, Mode, Request, Scored, Snapshot, best, blend};
+use crate::recommend::{Candidates, For, Mode, Request, Scored, Snapshot, best, blend, blended};
 use crate::shopper::Shopper;
 use crate::sources::{Columns, Source};
 
@@ -177,7 +177,13 @@ impl Ranker {
     /// # Errors
     /// As [`recommend`](crate::recommend()); [`RankError::Shape`] when the ranker was trained on other features.
     pub fn recommend(&self, s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
-        let r = Request { weights: &self.blend, ..*r };
+        self.check(s, at)?;
+        let shopper = s.shopper(whom, at);
+        Ok(self.ranked(s, &shopper, &mut Columns::new(s, &shopper, whom), r))
+    }
+
+    /// Whether this ranker can answer about a moment from a snapshot.
+    pub(crate) fn check(&self, s: &Snapshot, at: i64) -> Result<(), RankError> {
         if !crate::features::are_current(&self.features) {
             return Err(RankError::Shape {
                 what: "features of the ranker",
@@ -185,40 +191,53 @@ impl Ranker {
                 found: self.features.len(),
             });
         }
-        let question = Question::of(&r);
-        let head = match question {
-            Question::Any => Some(&self.any),
-            Question::Unseen => Some(&self.unseen),
-            Question::Cold => self.cold.as_ref(),
-        };
-        let Some(head) = head else { return crate::recommend::recommend(s, whom, at, &r) };
         if s.memory.at() > at {
             return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
         }
-        let shopper = s.shopper(whom, at);
-        let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, &r, i)).collect();
-        let mut columns = Columns::new(s, &shopper, whom);
+        Ok(())
+    }
+
+    fn head(&self, question: Question) -> Option<&Head> {
+        match question {
+            Question::Any => Some(&self.any),
+            Question::Unseen => Some(&self.unseen),
+            Question::Cold => self.cold.as_ref(),
+        }
+    }
+
+    /// The list of a shopper whose columns stand ready.
+    pub(crate) fn ranked(
+        &self,
+        s: &Snapshot,
+        shopper: &Shopper,
+        columns: &mut Columns<'_>,
+        r: &Request<'_>,
+    ) -> Vec<Scored> {
+        let r = Request { weights: &self.blend, ..*r };
+        let question = Question::of(&r);
+        let Some(head) = self.head(question).filter(|_| !shopper.owned.is_empty()) else {
+            return blended(s, shopper, columns, &r);
+        };
+        let at = shopper.at;
+        let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(shopper, at, &r, i)).collect();
         let weights = match question {
             Question::Any => self.blend.any.as_slice(),
             Question::Unseen => self.blend.unseen.as_slice(),
             Question::Cold => COLD_BLEND.as_slice(),
         };
-        if shopper.owned.is_empty() {
-            return Ok(blend(s, &mut columns, &eligible, weights, r.k));
-        }
-        let items = candidates(s, &shopper, &mut columns, &eligible, question, &self.blend);
-        let scores = head.score(&features(&s.memory, &s.catalogue, &shopper, &mut columns, &items));
+        let items = candidates(s, shopper, columns, &eligible, question, &self.blend);
+        let scores = head.score(&features(&s.memory, &s.catalogue, shopper, columns, &items));
         let ranked = best(s, scores.into_iter().zip(items.iter().copied()).collect(), r.k);
         let lowest = ranked.last().map_or(0.0, |x| x.0);
         // Every item keeps the blend's parts as its reasons; those below the candidates are placed under the last of them.
-        let filled = blend(s, &mut columns, &eligible, weights, r.k + items.len());
+        let filled = blend(s, columns, &eligible, weights, r.k + items.len());
         let parts = |item: u32| filled.iter().find(|x| x.item == item).map_or_else(Vec::new, |x| x.parts.clone());
         let mut out: Vec<Scored> =
             ranked.iter().map(|&(score, item)| Scored { item, score, parts: parts(item) }).collect();
         for (n, x) in filled.iter().filter(|x| !items.contains(&x.item)).take(r.k - out.len()).enumerate() {
             out.push(Scored { score: lowest - 1.0 - n as f32, ..x.clone() });
         }
-        Ok(out)
+        out
     }
 }
 

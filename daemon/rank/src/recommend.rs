@@ -144,10 +144,14 @@ pub fn recommend(s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Resul
         return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
     }
     let shopper = s.shopper(whom, at);
-    let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, r, i)).collect();
-    let mut columns = Columns::new(s, &shopper, whom);
+    Ok(blended(s, &shopper, &mut Columns::new(s, &shopper, whom), r))
+}
+
+/// The list of a shopper whose columns stand ready.
+pub(crate) fn blended(s: &Snapshot, shopper: &Shopper, columns: &mut Columns<'_>, r: &Request<'_>) -> Vec<Scored> {
+    let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(shopper, shopper.at, r, i)).collect();
     let weights = if r.mode == Mode::New { &r.weights.unseen } else { &r.weights.any };
-    Ok(blend(s, &mut columns, &eligible, weights, r.k))
+    blend(s, columns, &eligible, weights, r.k)
 }
 
 /// The best `k` of the eligible items by the weighted sum of sources, each divided by its largest eligible value.

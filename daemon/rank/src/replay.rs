@@ -10,7 +10,7 @@ use crate::blend::BlendWeights;
 use crate::catalogue::Catalogue;
 use crate::error::RankError;
 use crate::evaluate::truth;
-use crate::features::{FEATURES, WIDTH, features};
+use crate::features::{FEATURES, Signal, WIDTH, features};
 use crate::log::{DAY_MS, Log};
 use crate::memory::{Memory, MemoryOptions};
 use crate::mlp::{List, Mlp, MlpOptions};
@@ -34,6 +34,8 @@ pub struct ReplayOptions {
     pub mlp: MlpOptions,
     /// Blend that picks the candidates.
     pub blend: BlendWeights,
+    /// Signals that the networks are not shown, for an ablation.
+    pub without: Vec<Signal>,
 }
 
 impl Default for ReplayOptions {
@@ -44,6 +46,7 @@ impl Default for ReplayOptions {
             lists: 12_000,
             mlp: MlpOptions::default(),
             blend: BlendWeights::default(),
+            without: Vec::new(),
         }
     }
 }
@@ -71,6 +74,15 @@ pub fn cutoffs(log: &Log, until: i64, most: usize) -> (Vec<i64>, i64) {
         (0..most as i64).map(|k| until - w - k * w / 2).take_while(|&c| c - shape.first >= 2 * w).collect();
     out.reverse();
     (out, days)
+}
+
+/// Takes the numbers of some signals out of rows of features. The scale of a column without any number is 0, so that the trained
+/// networks do not see it either.
+fn blind(x: &mut [f32], without: &[Signal]) {
+    let hidden: Vec<usize> = (0..WIDTH).filter(|&f| without.contains(&FEATURES[f].signal)).collect();
+    for row in x.chunks_exact_mut(WIDTH) {
+        hidden.iter().for_each(|&f| row[f] = f32::NAN);
+    }
 }
 
 /// Lists of the heads at the moment of a snapshot: candidates and features of shoppers who came by `until`, and what they took.
@@ -143,6 +155,7 @@ pub fn train_ranker(
             heads.push(None);
             continue;
         }
+        lists.iter_mut().for_each(|l| blind(&mut l.x, &o.without));
         let scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)));
         lists.par_iter_mut().for_each(|l| l.x = scale.apply(&l.x));
         let mut nets = Vec::new();
