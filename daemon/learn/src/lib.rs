@@ -12,16 +12,16 @@
 //! | [`graph`], [`lora`] | the trainable encoder; adapters, their files and merging |
 //! | [`cache`] | output of the frozen layers, computed once per text |
 //! | [`losses`] | in-batch softmax, pull towards the base |
+//! | [`behaviour`] | the behaviour network: what a shopper takes next |
 //! | [`optim`], [`sampler`], [`checkpoint`] | AdamW, order of batches, resumable state |
 //! | [`mod@tune`] | the run |
 //!
 //! # What is where when this grows
 //! * AdaLoRA: the pair in [`lora`] becomes a triple, pruned after [`optim::AdamW::update`]; [`graph`] calls it in one place.
 //! * Pair classifier (cross-encoder): [`graph::Encoder::states`] plus a linear head on the first token, a logistic loss in [`losses`].
-//! * Behaviour network: [`graph::Layer`] over item vectors with a causal form of [`ops::attention`]; [`sampler`], [`optim`] and [`checkpoint`]
-//!   know nothing about text.
 //! * DP fine-tuning: [`tune`](mod@tune) would clip per shopper where it now adds up pieces.
 
+pub mod behaviour;
 pub mod cache;
 pub mod checkpoint;
 pub mod error;

@@ -10,6 +10,7 @@
 //!
 //! Sums run in a fixed order inside fixed blocks of rows, so results do not depend on the number of threads.
 
+pub mod affine;
 pub mod attention;
 pub mod composed;
 pub mod dropout;
@@ -17,6 +18,7 @@ pub mod gelu;
 pub mod linear;
 pub mod norm;
 pub mod pool;
+pub mod prefix;
 pub mod softmax;
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
