@@ -50,7 +50,10 @@ impl Hooks for Progress {
         if r.step % 100 == 0 || r.step == r.total {
             let last = &self.losses[self.losses.len().saturating_sub(100)..];
             let mean = last.iter().sum::<f32>() / last.len() as f32;
-            println!("  step {:5} of {}: loss {mean:.4}, norm {:.2}, {:.0} s to go", r.step, r.total, r.grad_norm, r.eta_s);
+            println!(
+                "  step {:5} of {}: loss {mean:.4}, norm {:.2}, {:.0} s to go",
+                r.step, r.total, r.grad_norm, r.eta_s
+            );
         }
     }
 }
@@ -110,9 +113,13 @@ fn ndcg(scores: &[f32], truth: &HashSet<u32>, allowed: impl Fn(u32) -> bool) -> 
 }
 
 /// NDCG@10 of repeat-w, new-w and cold-only lists with the number of shoppers of each.
-fn evaluate(network: &mercer_learn::behaviour::Network, b: &Bench, at: i64, end: i64) -> Result<[(f64, usize); 3], Fail> {
-    let warm: HashSet<u32> =
-        b.shoppers.iter().flatten().filter(|e| e.at <= at).filter_map(|e| e.item).collect();
+fn evaluate(
+    network: &mercer_learn::behaviour::Network,
+    b: &Bench,
+    at: i64,
+    end: i64,
+) -> Result<[(f64, usize); 3], Fail> {
+    let warm: HashSet<u32> = b.shoppers.iter().flatten().filter(|e| e.at <= at).filter_map(|e| e.item).collect();
     let mut sums = [(0.0, 0); 3];
     let mut scores = vec![0f32; network.items()];
     let start = Instant::now();
@@ -135,7 +142,10 @@ fn evaluate(network: &mercer_learn::behaviour::Network, b: &Bench, at: i64, end:
             }
         }
     }
-    println!("{:.2} ms a shopper, lists and measuring included", start.elapsed().as_secs_f64() * 1e3 / f64::from(lists));
+    println!(
+        "{:.2} ms a shopper, lists and measuring included",
+        start.elapsed().as_secs_f64() * 1e3 / f64::from(lists)
+    );
     Ok(sums.map(|(sum, n)| (sum / n.max(1) as f64, n)))
 }
 
@@ -160,11 +170,14 @@ fn main() -> Result<(), Fail> {
     let b = load(&PathBuf::from(root).join("benchmarks").join(name))?;
     let dim: usize = get("--dim").map_or(Ok(0), str::parse)?;
     let vectors: Vec<f32> = match get("--vectors") {
-        Some(path) => std::fs::read(path)?.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        Some(path) => {
+            std::fs::read(path)?.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        }
         None => Vec::new(),
     };
     let items = Items::new(dim, vectors.into(), b.prices.clone().into())?;
-    let (at, end) = if get("--at") == Some("test") { (b.times["T"], b.times["T_end"]) } else { (b.times["T_val"], b.times["T"]) };
+    let (at, end) =
+        if get("--at") == Some("test") { (b.times["T"], b.times["T_end"]) } else { (b.times["T_val"], b.times["T"]) };
     let o = options(&args)?;
     let mut trainer = Trainer::new(o, &items)?;
     let log = Behaviour { shoppers: &b.shoppers, queries: &[] };
@@ -183,6 +196,9 @@ fn main() -> Result<(), Fail> {
         network.save(Path::new(path))?;
     }
     let [repeat, new, cold] = evaluate(&network, &b, at, end)?;
-    println!("NDCG@10 repeat-w {:.4} ({}), new-w {:.4} ({}), cold {:.4} ({})", repeat.0, repeat.1, new.0, new.1, cold.0, cold.1);
+    println!(
+        "NDCG@10 repeat-w {:.4} ({}), new-w {:.4} ({}), cold {:.4} ({})",
+        repeat.0, repeat.1, new.0, new.1, cold.0, cold.1
+    );
     Ok(())
 }

@@ -63,9 +63,8 @@ fn part(ask: &Ask<'_>, most: usize) -> Part {
         tokens.extend(chosen);
         counts.push(tokens.len());
     }
-    let seen = |&(known, at): &(usize, i64)| {
-        moments[..counts[known - ask.from]].iter().map(|m| time_bucket(at - m)).collect()
-    };
+    let seen =
+        |&(known, at): &(usize, i64)| moments[..counts[known - ask.from]].iter().map(|m| time_bucket(at - m)).collect();
     let questions_see = ask.questions.iter().map(seen).collect();
     Part { tokens, gaps, tokens_see, questions_see }
 }

@@ -174,7 +174,10 @@ mod tests {
         let events: Vec<Interaction> = (0..12).map(|i| bought(i, 1.0, i64::from(i / 3))).collect();
         let story = Story::new(&events, 100, Grouping::Moment);
         assert_eq!(story.baskets.len(), 4);
-        assert_eq!((story.context(4, 12), story.context(4, 11), story.context(4, 6), story.context(4, 3)), (0, 1, 2, 2));
+        assert_eq!(
+            (story.context(4, 12), story.context(4, 11), story.context(4, 6), story.context(4, 3)),
+            (0, 1, 2, 2)
+        );
         assert_eq!(story.context(1, 1), 0);
         assert_eq!(story.context(0, 5), 0);
         assert_eq!(story.chosen(&story.baskets[0], 2).len(), 2);

@@ -73,8 +73,7 @@ impl Network {
             return Err(fail(format!("format {}, this version reads {FORMAT}", header.format)));
         }
         header.options.check()?;
-        let mut all =
-            candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| fail(e.to_string()))?;
+        let mut all = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| fail(e.to_string()))?;
         let mut weights = BTreeMap::new();
         let mut take = |name: &str, shape: Option<&[usize]>| {
             let t = all.remove(name).ok_or_else(|| LearnError::TensorMissing { name: name.to_owned() })?;

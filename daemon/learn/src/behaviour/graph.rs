@@ -76,9 +76,13 @@ impl Dims {
                 add(&format!("{norm}.gamma"), &[d], -1.0);
                 add(&format!("{norm}.beta"), &[d], 0.0);
             }
-            for (name, out, inner) in
-                [("query", d, d), ("keyvalue", 2 * d, d), ("output", d, d), ("in", self.inner, d), ("out", d, self.inner)]
-            {
+            for (name, out, inner) in [
+                ("query", d, d),
+                ("keyvalue", 2 * d, d),
+                ("output", d, d),
+                ("in", self.inner, d),
+                ("out", d, self.inner),
+            ] {
                 add(&format!("{name}.weight"), &[out, inner], even(inner));
                 add(&format!("{name}.bias"), &[out], 0.0);
             }
@@ -171,7 +175,14 @@ impl Graph {
     }
 
     /// Token states before the first layer. `table` are item vectors followed by query vectors, `row_of` the row of each token in it.
-    fn tokens(&self, rows: &Rows, table: &Tensor, row_of: Vec<u32>, drop: Option<DropKey>, share: f64) -> Result<Tensor> {
+    fn tokens(
+        &self,
+        rows: &Rows,
+        table: &Tensor,
+        row_of: Vec<u32>,
+        drop: Option<DropKey>,
+        share: f64,
+    ) -> Result<Tensor> {
         let d = self.dims.width;
         // Chosen first and cut then: the table may hold a whole catalogue.
         let x = table.index_select(&index(row_of)?, 0)?.narrow(1, 0, d)?.contiguous()?;

@@ -139,8 +139,7 @@ impl Network {
             })
             .collect();
         let rows = arrange(&asks, o.tokens, &self.bands);
-        let had: Vec<Vec<Had>> =
-            stories.par_iter().map(|s| had(s, s.baskets.len(), at, o.target, o.had)).collect();
+        let had: Vec<Vec<Had>> = stories.par_iter().map(|s| had(s, s.baskets.len(), at, o.target, o.had)).collect();
         let (row_of, texts) = place(&rows, |i| Some(i as usize), self.items());
         let (repeats, _) = repeat_rows(&had, |i| Some(i as usize))?;
         let table = if texts.is_empty() {

@@ -30,6 +30,8 @@ pub struct BehaviourOptions {
     pub target: u8,
     /// What a shopper takes within so many days of the moment asked about is to be predicted, the next basket always. 0: that basket alone.
     pub horizon_days: f64,
+    /// A question counts half for every so many days before the cut-off: what a shop sells changes. 0: all count alike.
+    pub recency_days: f64,
     /// Half-lives of popularity, days, shortest first.
     pub half_lives: [f64; 3],
     /// Most moments of one stretch of history that are asked about in one step; which ones is drawn anew each epoch.
@@ -77,6 +79,7 @@ impl Default for BehaviourOptions {
             grouping: Grouping::Moment,
             target: 0,
             horizon_days: 30.0,
+            recency_days: 120.0,
             half_lives: [7.0, 30.0, 120.0],
             questions: 8,
             had: 512,
@@ -121,6 +124,7 @@ impl BehaviourOptions {
         }
         let shares = [
             ("horizon_days", self.horizon_days, 0.0, 3660.0),
+            ("recency_days", self.recency_days, 0.0, 1e5),
             ("epochs", self.epochs, 0.0, 1e6),
             ("epochs_later", self.epochs_later, 0.0, 1e6),
             ("replay", self.replay, 0.0, 1e3),

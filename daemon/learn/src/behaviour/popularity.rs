@@ -25,7 +25,13 @@ impl Popularity {
     /// Nothing taken yet. Half-lives in days.
     #[must_use]
     pub fn new(items: usize, half_lives: [f64; HORIZONS]) -> Self {
-        Self { half_lives, base: [0; HORIZONS], counts: vec![[0.0; HORIZONS]; items], totals: [0.0; HORIZONS], taken: 0 }
+        Self {
+            half_lives,
+            base: [0; HORIZONS],
+            counts: vec![[0.0; HORIZONS]; items],
+            totals: [0.0; HORIZONS],
+            taken: 0,
+        }
     }
 
     /// Makes room for more items.

@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn rhythm_is_the_time_since_over_the_own_gap() {
-        let bought = |item, day: i64, value| Interaction { item: Some(item), text: None, kind: 0, value, at: day * DAY_MS };
+        let bought =
+            |item, day: i64, value| Interaction { item: Some(item), text: None, kind: 0, value, at: day * DAY_MS };
         let events = [bought(7, 0, 2.0), bought(7, 10, 4.0), bought(7, 20, 6.0), bought(2, 20, 1.0)];
         let story = Story::new(&events, i64::MAX, Grouping::Moment);
         let all = had(&story, 3, 30 * DAY_MS, 0, 9);

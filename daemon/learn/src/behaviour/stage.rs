@@ -35,6 +35,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) timeline: Arc<Timeline>,
     pub(crate) catalogue: Catalogue,
     pub(crate) bands: Vec<u8>,
+    pub(crate) until: i64,
     stretches: Vec<Stretch>,
     /// Numbers of stretches, batch by batch.
     order: Vec<u32>,
@@ -60,8 +61,7 @@ fn order(new: usize, old: usize, epochs: f64, replay: f64, seed: u64) -> Vec<u32
     let mut epoch = 0;
     while out.len() < total && per_epoch > 0 {
         let again = permutation(old, seed, &format!("replay {epoch}"));
-        let mut this: Vec<u32> =
-            (0..new as u32).chain(again.iter().take(replayed).map(|i| new as u32 + i)).collect();
+        let mut this: Vec<u32> = (0..new as u32).chain(again.iter().take(replayed).map(|i| new as u32 + i)).collect();
         let shuffled = permutation(per_epoch, seed, &format!("epoch {epoch}"));
         this = shuffled.iter().map(|i| this[*i as usize]).collect();
         out.extend(this.into_iter().take(total - out.len()));
@@ -120,6 +120,7 @@ impl<'a> Stage<'a> {
             timeline: Arc::new(timeline),
             catalogue,
             bands: frame.bands(items),
+            until,
             stretches: new.into_iter().chain(old).collect(),
             order,
             batch: o.batch,

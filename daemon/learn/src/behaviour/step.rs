@@ -121,14 +121,19 @@ pub(crate) fn repeat_rows(had: &[Vec<Had>], row_of: impl Fn(u32) -> Option<usize
     Ok((rows, item))
 }
 
-/// The case of the loss for a batch; every question counts the same.
-fn case(stage: &Stage<'_>, batch: &Batch, columns: Arc<Columns>, had: Vec<u32>) -> Case {
-    let weight = 1.0 / batch.questions.len().max(1) as f32;
+/// The case of the loss for a batch: a weighted mean over questions, the later ones counting more.
+fn case(stage: &Stage<'_>, batch: &Batch, columns: Arc<Columns>, had: Vec<u32>, recency_days: f64) -> Case {
+    let weigh = |q: &Question| {
+        let days = (stage.until - q.at).max(0) as f64 / DAY_MS as f64;
+        if recency_days > 0.0 { (-days / recency_days).exp2().max(1e-3) } else { 1.0 }
+    };
+    let total: f64 = batch.questions.iter().map(weigh).sum();
     let mut end = 0;
     let rows = batch.questions.iter().zip(&batch.had).map(|(q, had)| {
         let from = end;
         end += had.len();
         let taken = q.items.iter().filter_map(|i| columns.of(*i)).map(|c| c as u32).collect();
+        let weight = (weigh(q) / total) as f32;
         Row { at: q.at, table: stage.timeline.table(q.at), taken, had: from..end, weight }
     });
     let rows = rows.collect();
@@ -141,8 +146,7 @@ fn keep(items: &[u32], share: f64, key: u64) -> Result<Option<Tensor>> {
         return Ok(None);
     }
     let below = (share * f64::from(u32::MAX)) as u64;
-    let keep: Vec<f32> =
-        items.iter().map(|i| f32::from(mix(&[key, u64::from(*i)]) & 0xffff_ffff >= below)).collect();
+    let keep: Vec<f32> = items.iter().map(|i| f32::from(mix(&[key, u64::from(*i)]) & 0xffff_ffff >= below)).collect();
     Ok(Some(Tensor::from_vec(keep, (items.len(), 1), &Device::Cpu)?))
 }
 
@@ -173,7 +177,7 @@ pub(crate) fn loss(
         Tensor::cat(&[&items, &graph.texts(&frame.queries(stage.queries, &texts)?)?], 0)?
     };
     let (repeats, had) = repeat_rows(&batch.had, |i| columns.of(i))?;
-    let case = Arc::new(case(stage, &batch, columns, had));
+    let case = Arc::new(case(stage, &batch, columns, had, o.recency_days));
     let answers = graph.answers(batch.rows, &table, row_of, drop, o.dropout)?;
     let repeat = graph.repeats(&repeats, &answers, &table)?;
     let embeddings = items.narrow(1, 0, graph.dims.width)?.contiguous()?;

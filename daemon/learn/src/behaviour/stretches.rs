@@ -97,7 +97,8 @@ mod tests {
     use super::*;
 
     fn story(n: u32, per: u32) -> Story {
-        let line = |i: u32| Interaction { item: Some(i), text: None, kind: 0, value: 1.0, at: i64::from(i / per) * 1000 };
+        let line =
+            |i: u32| Interaction { item: Some(i), text: None, kind: 0, value: 1.0, at: i64::from(i / per) * 1000 };
         Story::new(&(0..n).map(line).collect::<Vec<_>>(), i64::MAX, Grouping::Moment)
     }
 

@@ -96,8 +96,7 @@ impl Trainer {
         let mut vars = BTreeMap::new();
         for (name, shape, size) in dims.tensors() {
             let n = shape.iter().product();
-            let values =
-                if size < 0.0 { vec![-size; n] } else { random(&name, options.seed, n, size) };
+            let values = if size < 0.0 { vec![-size; n] } else { random(&name, options.seed, n, size) };
             vars.insert(name, Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)?);
         }
         // A scale of one is what the norms start with.

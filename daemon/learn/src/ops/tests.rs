@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::affine::{affine, projection};
 use super::attention::{Spans, attention, padded};
+use super::prefix::{Sight, prefix_attention};
 use super::{composed, gelu::gelu, linear::frozen_linear, norm, pool, softmax::masked_softmax};
 
 fn random(rng: &mut ChaCha8Rng, shape: &[usize]) -> Tensor {
@@ -164,6 +166,40 @@ proptest! {
     }
 
     #[test]
+    fn affine_gradient(seed: u64, n in 1usize..40, i in 1usize..30, o in 1usize..30) {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        agree(&[var(rng, &[n, i]), var(rng, &[o, i]), var(rng, &[o])],
+            |x| affine(&x[0], &x[1], &x[2]), |x| composed::linear(&x[0], &x[1], &x[2]), rng);
+        let x = random(rng, &[n, i]);
+        agree(&[var(rng, &[o, i])],
+            |w| projection(&x, &w[0]), |w| x.to_dtype(w[0].dtype())?.matmul(&w[0].t()?), rng);
+    }
+
+    #[test]
+    fn prefix_attention_gradient(seed: u64, keys in prop::collection::vec(0usize..9, 1..5), heads in 1usize..4, d in 1usize..7) {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let (buckets, h) = (5, heads * d);
+        let mut sight = Sight::new();
+        let (mut seen, mut before) = (Vec::new(), 0);
+        for n in keys {
+            let rows: Vec<Vec<u8>> = (0..rng.random_range(1..4))
+                .map(|_| (0..rng.random_range(0..=n)).map(|_| rng.random_range(0..buckets as u8)).collect())
+                .collect();
+            sight.push(n, &rows);
+            seen.extend(rows.into_iter().map(|r| (before, r)));
+            before += n;
+        }
+        let n = before.max(1);
+        if before == 0 {
+            sight.push(1, &[]);
+        }
+        let sight = std::sync::Arc::new(sight);
+        agree(&[var(rng, &[seen.len(), h]), var(rng, &[n, 2 * h]), var(rng, &[heads, buckets])],
+            |x| prefix_attention(&x[0], &x[1], &x[2], &sight),
+            |x| prefix_by_hand(x, &seen, heads), rng);
+    }
+
+    #[test]
     fn mean_gradient(seed: u64, lengths in prop::collection::vec(1usize..19, 1..6), h in 1usize..20) {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
         let spans = Spans::from_lengths(lengths);
@@ -171,6 +207,31 @@ proptest! {
             |x| pool::span_mean(&x[0], &spans),
             |x| Tensor::cat(&spans.iter().map(|s| x[0].narrow(0, s.start, s.len())?.mean_keepdim(0)).collect::<Result<Vec<_>>>()?, 0), rng);
     }
+}
+
+/// The definition, row by row and head by head: a row sees the keys from `first` on for which it has a bucket.
+fn prefix_by_hand(x: &[Tensor], seen: &[(usize, Vec<u8>)], heads: usize) -> Result<Tensor> {
+    let h = x[0].dim(1)?;
+    let d = h / heads;
+    let mut rows = Vec::new();
+    for (i, (first, buckets)) in seen.iter().enumerate() {
+        let mut parts = Vec::new();
+        for head in 0..heads {
+            if buckets.is_empty() {
+                parts.push(Tensor::zeros((1, d), x[0].dtype(), &Device::Cpu)?);
+                continue;
+            }
+            let q = x[0].narrow(0, i, 1)?.narrow(1, head * d, d)?;
+            let keys = x[1].narrow(0, *first, buckets.len())?;
+            let (k, v) = (keys.narrow(1, head * d, d)?, keys.narrow(1, h + head * d, d)?);
+            let which = Tensor::new(buckets.iter().map(|b| u32::from(*b)).collect::<Vec<_>>(), &Device::Cpu)?;
+            let bias = x[2].narrow(0, head, 1)?.contiguous()?.index_select(&which, 1)?;
+            let scores = ((q.matmul(&k.t()?)? / (d as f64).sqrt())? + bias)?;
+            parts.push(composed::log_softmax(&scores)?.exp()?.matmul(&v)?);
+        }
+        rows.push(Tensor::cat(&parts, 1)?);
+    }
+    Tensor::cat(&rows, 0)
 }
 
 #[test]
