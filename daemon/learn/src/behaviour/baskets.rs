@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(story.baskets.len(), 4);
         assert_eq!(
             (story.context(4, 12), story.context(4, 11), story.context(4, 6), story.context(4, 3)),
-            (0, 1, 2, 2)
+            (0, 1, 2, 1)
         );
         assert_eq!(story.context(1, 1), 0);
         assert_eq!(story.context(0, 5), 0);

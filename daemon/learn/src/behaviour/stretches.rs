@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(all.len(), 19);
         for q in &all {
             assert!(story.baskets[..q.known].iter().all(|b| b.at < q.at) && q.at <= story.baskets[q.known].at);
-            assert!(q.items.len() >= 4, "the target and what else lies within the horizon");
+            assert!(q.items.len() >= 4 || q.known == 19, "the target and what else lies within the horizon");
             assert!(q.items.iter().all(|i| *i >= q.known as u32 * 2));
         }
         assert_eq!(questions(&stretch, &story, 0, 5, 0, &[7]).len(), 5);

@@ -172,8 +172,9 @@ fn sampled_and_full_softmax_agree_in_the_mean() {
         let flat = g.iter().flatten().zip(full_gradient.iter().flatten());
         ((loss - full_loss).abs(), flat.map(|(a, b)| (a - f64::from(*b)).abs()).fold(0.0, f64::max))
     };
-    let (few, many) = (distance(8, 4000), distance(400, 400));
-    assert!(few.0 < 0.05 && few.1 < 0.02, "{few:?}");
+    let (few, many) = (distance(8, 1000), distance(4000, 200));
+    // The sum is unbiased, its logarithm is only for many draws (Jensen).
+    assert!(few.0 < 0.4 && few.1 < 0.1, "{few:?}");
     assert!(many.0 < 0.003 && many.1 < 0.003, "{many:?}");
 }
 
