@@ -1,10 +1,10 @@
 //! Trains the behaviour network on a prepared benchmark and scores it alone.
 //!
-//! `behaviour NAME [--at val|test] [--vectors FILE --dim D] [--stages N] [--set field=value ..] [--save FILE]`
+//! `behaviour NAME [--at val|test] [--vectors FILE --dim D] [--stages N] [--window DAYS] [--set field=value ..] [--save FILE]`
 //!
 //! Reads `$MERCER_DATA_DIR/benchmarks/NAME/{items,train,test}.ndjson.gz` and `meta.json`. `--at val` (the default) trains up to `T_val` and scores
 //! on what `train` holds after it: the only window on which anything may be chosen. `--at test` trains up to `T` and scores on `test`, for
-//! reporting. `--stages N` goes there in N monthly advances instead of one. `--set` takes any field of the options. `FILE` of vectors:
+//! reporting. `--window` is what lists are judged over, 30 days if absent. `--stages N` goes there in N monthly advances instead of one. `--set` takes any field of the options. `FILE` of vectors:
 //! little-endian f32 rows in the order of `items.ndjson.gz`.
 #![allow(clippy::print_stdout)]
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -47,7 +47,7 @@ struct Progress {
 impl Hooks for Progress {
     fn on_step(&mut self, r: &StepReport) {
         self.losses.push(r.loss);
-        if r.step % 100 == 0 || r.step == r.total {
+        if r.step.is_multiple_of(100) || r.step == r.total {
             let last = &self.losses[self.losses.len().saturating_sub(100)..];
             let mean = last.iter().sum::<f32>() / last.len() as f32;
             println!(
@@ -150,7 +150,9 @@ fn evaluate(
 }
 
 fn options(args: &[String]) -> Result<BehaviourOptions, Fail> {
-    let mut json = serde_json::to_value(BehaviourOptions::default())?;
+    let window = args.iter().position(|a| a == "--window").and_then(|i| args.get(i + 1));
+    let window = window.map_or(Ok(30.0), |w| w.parse())?;
+    let mut json = serde_json::to_value(BehaviourOptions::for_window(window))?;
     for pair in args.windows(2).filter(|w| w[0] == "--set").map(|w| &w[1]) {
         let (field, value) = pair.split_once('=').ok_or("--set field=value")?;
         let value: Value = serde_json::from_str(value)?;

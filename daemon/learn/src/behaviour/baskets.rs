@@ -50,6 +50,9 @@ pub(crate) struct Token {
     pub(crate) since: i64,
 }
 
+/// Item, query and kind: what makes two lines the same.
+type What = (Option<u32>, Option<u32>, u8);
+
 /// A set of tokens at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Basket {
@@ -82,7 +85,7 @@ impl Story {
             side(a).cmp(&side(b)).then(a.value.total_cmp(&b.value))
         });
         let mut story = Self::default();
-        let mut last: FxHashMap<(Option<u32>, Option<u32>, u8), (i64, u32)> = FxHashMap::default();
+        let mut last: FxHashMap<What, (i64, u32)> = FxHashMap::default();
         for lines in sorted.chunk_by(|a, b| key(a) == key(b)) {
             let at = lines.iter().map(|e| e.at).min().unwrap_or(until);
             let from = story.tokens.len();

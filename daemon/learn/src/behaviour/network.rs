@@ -1,5 +1,6 @@
 //! The network as it serves: plain numbers in, plain numbers out, as of one cut-off.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -28,7 +29,7 @@ pub struct User {
 }
 
 /// A trained network with the vectors of a catalogue. Cloning shares the weights.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Network {
     pub(super) options: BehaviourOptions,
     pub(super) graph: Arc<Graph>,
@@ -40,6 +41,20 @@ pub struct Network {
     /// `[items, width]`.
     embeddings: Arc<[f32]>,
     bands: Arc<[u8]>,
+    /// Popularity features of every item.
+    features: Arc<[[f32; HORIZONS]]>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Network");
+        f.field("items", &self.items()).field("width", &self.width()).field("until", &self.until);
+        f.finish_non_exhaustive()
+    }
+}
+
+fn features(popularity: &Popularity) -> Arc<[[f32; HORIZONS]]> {
+    (0..popularity.items() as u32).map(|i| popularity.feature(i)).collect()
 }
 
 /// Shoppers that go through the graph together.
@@ -67,8 +82,9 @@ impl Network {
         }
         let table = table.detach();
         let embeddings: Vec<f32> = table.narrow(1, 0, graph.dims.width)?.contiguous()?.flatten_all()?.to_vec1()?;
-        let bands = frame.bands(items).into();
-        Ok(Self { options, graph, frame, popularity, until, table, embeddings: embeddings.into(), bands })
+        let (bands, features) = (frame.bands(items).into(), features(&popularity));
+        let embeddings = embeddings.into();
+        Ok(Self { options, graph, frame, popularity, until, table, embeddings, bands, features })
     }
 
     /// The same network over a catalogue that has grown: new items score through their text alone.
@@ -111,9 +127,11 @@ impl Network {
         self.embeddings.get(at..at + self.width()).unwrap_or_default()
     }
 
-    /// Keeps the popularity prior fresh between trainings: a shopper took an item. One call per shopper, basket and item.
-    pub fn observe(&mut self, item: u32, at: i64) {
-        self.popularity.observe(item, at);
+    /// Keeps the popularity prior fresh between trainings: items that shoppers took, and when, once per shopper, basket and item. Costs a pass over the
+    /// catalogue, so let some come together.
+    pub fn observe(&mut self, takings: impl IntoIterator<Item = (u32, i64)>) {
+        takings.into_iter().for_each(|(item, at)| self.popularity.observe(item, at));
+        self.features = features(&self.popularity);
     }
 
     /// Makes users of shoppers as of `at`; later interactions are not read. `queries` are vectors of the encoder, rows that
@@ -162,7 +180,7 @@ impl Network {
     /// Score of an item for a user.
     #[must_use]
     pub fn score_item(&self, user: &User, item: u32) -> f32 {
-        let feature = self.popularity.feature(item);
+        let feature = self.features.get(item as usize).copied().unwrap_or_default();
         let prior: f32 = feature.iter().zip(user.prior).map(|(f, w)| f * w).sum();
         let again = user.repeat.binary_search_by_key(&item, |r| r.0).map_or(0.0, |at| user.repeat[at].1);
         let embedding = self.embedding(item);
@@ -172,8 +190,7 @@ impl Network {
     /// Scores of all items for a user, `out [items]`.
     pub fn score_user(&self, user: &User, out: &mut [f32]) {
         let width = self.width();
-        for (i, (out, e)) in out.iter_mut().zip(self.embeddings.chunks_exact(width)).enumerate() {
-            let feature = self.popularity.feature(i as u32);
+        for ((out, e), feature) in out.iter_mut().zip(self.embeddings.chunks_exact(width)).zip(self.features.iter()) {
             *out = dot(&user.vector, e) + feature.iter().zip(user.prior).map(|(f, w)| f * w).sum::<f32>();
         }
         for (item, score) in &user.repeat {

@@ -129,6 +129,17 @@ fn one_many_and_single_scores_agree() {
 }
 
 #[test]
+fn fresh_takings_raise_an_item_for_everyone() {
+    let shop = shop(30, 20, 45);
+    let (_, mut network) = shop.train(&small(), 45 * DAY_MS);
+    let before = shop.score(&network, 2, 45 * DAY_MS);
+    network.observe((0..50).map(|i| (11, 45 * DAY_MS + i)));
+    let after = shop.score(&network, 2, 45 * DAY_MS);
+    let lead = |s: &[f32]| s[11] - s[12];
+    assert!(lead(&after) > lead(&before), "{} and {}", lead(&after), lead(&before));
+}
+
+#[test]
 fn everything_a_token_says_matters() {
     let shop = shop(30, 12, 45);
     let (_, network) = shop.train(&BehaviourOptions { epochs: 3.0, ..small() }, 45 * DAY_MS);
