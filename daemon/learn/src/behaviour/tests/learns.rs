@@ -214,13 +214,13 @@ fn a_rhythm_is_learned() {
     let shop = Shop { items: items(40, TEXT), shoppers, queries: Vec::new() };
     let o = BehaviourOptions { epochs: 30.0, horizon_days: 0.0, tokens: 16, dropout: 0.0, questions: 64, ..small() };
     let (_, network) = shop.train(&o, 100 * DAY_MS);
+    let known: Vec<Interaction> = shop.shoppers[3].iter().filter(|e| e.at < 100 * DAY_MS).copied().collect();
+    let last = known.iter().filter(|e| e.item == Some(0)).map(|e| e.at).max().unwrap();
+    // How far item 0 is above the others.
     let again = |days: i64| {
-        let last = shop.shoppers[3].iter().filter(|e| e.item == Some(0) && e.at < 100 * DAY_MS).map(|e| e.at).max();
-        let at = last.unwrap() + days * DAY_MS;
-        let users = network.users(&[&shop.shoppers[3]], &[], at).unwrap();
-        let scores = (network.score_item(&users[0], 0), users[0].repeat[0]);
-        assert_eq!(scores.1.0, 0);
-        scores.0
+        let mut scores = vec![0.0; 40];
+        network.score(&known, &[], last + days * DAY_MS, &mut scores).unwrap();
+        scores[0] - scores[1..38].iter().sum::<f32>() / 37.0
     };
     assert!(again(10) > again(2) + 0.5, "due {} and just bought {}", again(10), again(2));
 }

@@ -89,6 +89,7 @@ pub(super) fn small() -> BehaviourOptions {
         epochs_later: 1.0,
         negatives: 12,
         horizon_days: 5.0,
+        id_dropout: 0.1,
         adam: AdamOptions { learning_rate: 5e-3, ..AdamOptions::default() },
         ..BehaviourOptions::default()
     }
