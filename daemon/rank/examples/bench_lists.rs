@@ -138,7 +138,7 @@ fn main() -> Result<(), Fail> {
     let ranker = if get("--arm") == Some("ranker") {
         let without = get("--without").map(|list| list.split(',').map(signal).collect::<Result<Vec<_>, Fail>>());
         let o = ReplayOptions { without: without.transpose()?.unwrap_or_default(), ..ReplayOptions::default() };
-        let (ranker, report) = train_ranker(&b.log, &b.catalogue, at, &o, None)?;
+        let (ranker, report) = train_ranker(&b.log, &b.catalogue, at, &o)?;
         println!("trained in {:.1?}; {report:?}", start.elapsed());
         Some(ranker)
     } else {

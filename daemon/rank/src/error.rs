@@ -25,4 +25,7 @@ pub enum RankError {
     /// The log holds too little before the cut-off for what was asked.
     #[error("too little to learn from: {0}")]
     TooLittle(&'static str),
+    /// Whoever watches the training ended it.
+    #[error("stopped")]
+    Stopped,
 }

@@ -48,7 +48,7 @@ pub use popularity::{ItemStats, WINDOWS};
 pub use ranker::Ranker;
 pub use recommend::{Candidates, For, Mode, Request, Scored, Snapshot, recommend, related, trending};
 pub use refit::refit_weights;
-pub use replay::{ReplayOptions, ReplayReport, cutoffs, train_ranker};
+pub use replay::{Hook, Progress, ReplayOptions, ReplayReport, cutoffs, train_ranker, train_ranker_watched};
 pub use sequence::{SequenceHistory, SequenceModel};
 pub use shopper::{Own, Shopper};
 pub use sources::{SOURCES, Source};

@@ -165,8 +165,14 @@ impl Mlp {
         loss
     }
 
-    /// Trains on lists that each hold at least one positive; gives the network and the mean loss of each epoch.
-    pub(crate) fn train(lists: &[List], width: usize, o: &MlpOptions) -> (Self, Vec<f64>) {
+    /// Trains on lists that each hold at least one positive; gives the network and the mean loss of each epoch. `None` once
+    /// `stopped` says so, which is asked before every step.
+    pub(crate) fn train(
+        lists: &[List],
+        width: usize,
+        o: &MlpOptions,
+        stopped: &dyn Fn() -> bool,
+    ) -> Option<(Self, Vec<f64>)> {
         let mut rng = SplitMix(o.seed);
         let mut net = Self::new(width, o.hidden, &mut rng);
         let n = net.p.len();
@@ -180,6 +186,9 @@ impl Mlp {
             }
             let mut total = 0f64;
             for batch in order.chunks(o.batch) {
+                if stopped() {
+                    return None;
+                }
                 // Four fixed parts, summed in order: the result does not depend on how many threads there are.
                 let parts: Vec<(f64, Vec<f32>)> = batch
                     .par_chunks(batch.len().div_ceil(4))
@@ -209,7 +218,7 @@ impl Mlp {
             }
             curve.push(total / lists.len().max(1) as f64);
         }
-        (net, curve)
+        Some((net, curve))
     }
 }
 
@@ -252,7 +261,8 @@ mod tests {
     fn learns_an_interaction_and_repeats_itself() {
         let lists = random_lists(600, 5);
         let o = MlpOptions { hidden: 16, epochs: 20, decay: 0.0, rate: 1e-2, dropout: false, ..MlpOptions::default() };
-        let (net, curve) = Mlp::train(&lists, 5, &o);
+        let train = |o: &MlpOptions| Mlp::train(&lists, 5, o, &|| false).unwrap();
+        let (net, curve) = train(&o);
         let hits = lists
             .iter()
             .filter(|l| {
@@ -263,11 +273,12 @@ mod tests {
             .count();
         assert!(hits > 400, "{hits} of 600");
         assert!(curve[curve.len() - 1] < 0.6 * curve[0]);
-        assert_eq!(Mlp::train(&lists, 5, &o).0, net);
+        assert_eq!(train(&o).0, net);
+        assert!(Mlp::train(&lists, 5, &o, &|| true).is_none());
         let dropped = MlpOptions { dropout: true, epochs: 2, ..o };
-        let one = Mlp::train(&lists, 5, &dropped).0;
-        assert_ne!(Mlp::train(&lists, 5, &MlpOptions { epochs: 2, ..o }).0, one);
+        let one = train(&dropped).0;
+        assert_ne!(train(&MlpOptions { epochs: 2, ..o }).0, one);
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(alone.install(|| Mlp::train(&lists, 5, &dropped).0), one);
+        assert_eq!(alone.install(|| train(&dropped).0), one);
     }
 }

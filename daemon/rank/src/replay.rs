@@ -1,6 +1,7 @@
 //! Training the ranker by replay: at many cut-offs the memory is fitted as it would have been then, shoppers that came in the
 //! window after are given their candidates and features as of the cut-off, and what they took are the labels.
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -64,6 +65,19 @@ pub struct ReplayReport {
     pub loss: [Vec<f64>; 3],
 }
 
+/// How far a replay has come, in steps of equal standing: one for each cut-off, one for each network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps that are done.
+    pub done: usize,
+    /// Steps in all; networks are counted once the lists are there.
+    pub total: usize,
+}
+
+/// Hears of progress, from any thread and also within a step; `Break` ends the training with [`RankError::Stopped`]. Once it has said
+/// `Break` it must go on saying so.
+pub type Hook<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
+
 /// Cut-offs whose windows end at or before `until`: half a window apart, newest window ending at `until`, and with at least two
 /// windows of history before the oldest. Oldest first.
 pub fn cutoffs(log: &Log, until: i64, most: usize) -> (Vec<i64>, i64) {
@@ -86,7 +100,13 @@ fn blind(x: &mut [f32], without: &[Signal]) {
 }
 
 /// Lists of the heads at the moment of a snapshot: candidates and features of shoppers who came by `until`, and what they took.
-fn lists_at(s: &Snapshot, until: i64, most: usize, blend: &BlendWeights) -> [Vec<List>; 3] {
+fn lists_at(
+    s: &Snapshot,
+    until: i64,
+    most: usize,
+    blend: &BlendWeights,
+    stopped: &(dyn Fn() -> bool + Sync),
+) -> [Vec<List>; 3] {
     let at = s.memory.at();
     let mut taken: BTreeMap<u32, [Option<Vec<u32>>; 3]> = BTreeMap::new();
     for (head, question) in QUESTIONS.into_iter().enumerate() {
@@ -100,6 +120,9 @@ fn lists_at(s: &Snapshot, until: i64, most: usize, blend: &BlendWeights) -> [Vec
     let (users, taken): (Vec<u32>, Vec<_>) = taken.into_iter().unzip();
     let made = each(s, &users, at, |place, shopper, columns| {
         std::array::from_fn(|head| {
+            if stopped() {
+                return None;
+            }
             let (question, taken) = (QUESTIONS[head], taken[place][head].as_ref()?);
             let r = question.asked(blend);
             let eligible: Vec<u32> =
@@ -122,8 +145,7 @@ fn lists_at(s: &Snapshot, until: i64, most: usize, blend: &BlendWeights) -> [Vec
     out
 }
 
-/// Trains a ranker from events at or before `until`. `sequence` gives the sequence model as of each cut-off; serving must then
-/// have one in its memory too.
+/// Trains a ranker from events at or before `until`.
 ///
 /// # Errors
 /// [`RankError::TooLittle`] when there are not two windows with shoppers that came back: serve the blend then.
@@ -132,7 +154,22 @@ pub fn train_ranker(
     catalogue: &Catalogue,
     until: i64,
     o: &ReplayOptions,
+) -> Result<(Ranker, ReplayReport), RankError> {
+    train_ranker_watched(log, catalogue, until, o, None, &|_| ControlFlow::Continue(()))
+}
+
+/// The same with the sequence model as of each cut-off, where serving has one in its memory too; and with somebody who hears of
+/// progress and may end it, asked for every list and every step of a network.
+///
+/// # Errors
+/// Those of [`train_ranker`], and [`RankError::Stopped`].
+pub fn train_ranker_watched(
+    log: &Log,
+    catalogue: &Catalogue,
+    until: i64,
+    o: &ReplayOptions,
     sequence: Option<&dyn SequenceHistory>,
+    hook: Hook<'_>,
 ) -> Result<(Ranker, ReplayReport), RankError> {
     let (cuts, window_days) = cutoffs(log, until, o.cutoffs);
     if cuts.len() < 2 {
@@ -140,13 +177,23 @@ pub fn train_ranker(
     }
     let mut raw: [Vec<List>; 3] = Default::default();
     let per_cut = o.lists.div_ceil(cuts.len());
-    for &at in &cuts {
+    for (done, &at) in cuts.iter().enumerate() {
+        let stopped = || hook(Progress { done, total: cuts.len() }).is_break();
+        if stopped() {
+            return Err(RankError::Stopped);
+        }
         let memory = Memory::fit(log, catalogue, at, &o.memory).with_sequence(sequence.and_then(|x| x.at(at)));
         let s = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::new(memory) };
-        for (lists, fresh) in raw.iter_mut().zip(lists_at(&s, at + window_days * DAY_MS, per_cut, &o.blend)) {
+        let until = at + window_days * DAY_MS;
+        for (lists, fresh) in raw.iter_mut().zip(lists_at(&s, until, per_cut, &o.blend, &stopped)) {
             lists.extend(fresh);
         }
+        if stopped() {
+            return Err(RankError::Stopped);
+        }
     }
+    let networks: usize = raw.iter().filter(|l| l.len() >= FEWEST_LISTS).map(|l| o.mlp.members_for(l.len())).sum();
+    let (mut done, total) = (cuts.len(), cuts.len() + networks);
     let mut report = ReplayReport { cutoffs: cuts, window_days, ..ReplayReport::default() };
     let mut heads = Vec::new();
     for (h, mut lists) in raw.into_iter().enumerate() {
@@ -160,8 +207,10 @@ pub fn train_ranker(
         lists.par_iter_mut().for_each(|l| l.x = scale.apply(&l.x));
         let mut nets = Vec::new();
         for member in 0..o.mlp.members_for(lists.len()) as u64 {
-            let (net, loss) =
-                Mlp::train(&lists, scale.width(), &MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp });
+            let options = MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp };
+            let stopped = || hook(Progress { done, total }).is_break();
+            let (net, loss) = Mlp::train(&lists, scale.width(), &options, &stopped).ok_or(RankError::Stopped)?;
+            done += 1;
             report.loss[h] = loss;
             nets.push(net);
         }

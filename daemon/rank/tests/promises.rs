@@ -223,17 +223,13 @@ fn the_ranker_is_repeatable_and_finds_planted_repeats() {
     let until = NOW - 30 * DAY_MS;
     let catalogue = catalogue();
     let o = ReplayOptions { cutoffs: 6, ..ReplayOptions::default() };
-    let (ranker, report) = train_ranker(&log, &catalogue, until, &o, None).unwrap();
+    let (ranker, report) = train_ranker(&log, &catalogue, until, &o).unwrap();
     assert!(report.cutoffs.iter().all(|c| c + report.window_days * DAY_MS <= until));
     let mut short = Log::new();
     for u in 0..300 {
         short.set_user(u, log.until(u, until).to_vec());
     }
-    assert_eq!(
-        train_ranker(&short, &catalogue, until, &o, None).unwrap().0,
-        ranker,
-        "what comes later must not matter"
-    );
+    assert_eq!(train_ranker(&short, &catalogue, until, &o).unwrap().0, ranker, "what comes later must not matter");
     let text = serde_json::to_string(&ranker).unwrap();
     assert_eq!(serde_json::from_str::<mercer_rank::Ranker>(&text).unwrap(), ranker);
     let s = Snapshot {
@@ -256,7 +252,7 @@ fn the_ranker_is_repeatable_and_finds_planted_repeats() {
     let list =
         ranker.recommend(&s, For::User(1), until, &Request { mode: Mode::New, ..Request::new(200, &w) }).unwrap();
     assert!(list.windows(2).all(|p| p[0].score >= p[1].score));
-    let empty = train_ranker(&Log::new(), &catalogue, until, &o, None);
+    let empty = train_ranker(&Log::new(), &catalogue, until, &o);
     assert!(matches!(empty, Err(RankError::TooLittle(_))));
 }
 

@@ -274,7 +274,7 @@ fn embed(app: &App, checkpoint: Checkpoint, adapter: Option<Adapter>, control: &
 /// A ranker from events up to a moment; where the log is too short for one, weights of the blend fitted on the windows there
 /// are; where there is none, the rule that reads the log.
 fn learn_order(control: &mut Control<'_>, log: &Log, catalogue: &Catalogue, until: i64) -> Result<Order, Ended> {
-    match train_ranker(log, catalogue, until, &ReplayOptions::default(), None) {
+    match train_ranker(log, catalogue, until, &ReplayOptions::default()) {
         Ok((ranker, report)) => {
             control.note(format!(
                 "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
