@@ -76,6 +76,49 @@ pub fn psi_samples(
     Ok((observed, quantile_sorted(&null, 0.95)))
 }
 
+/// PSI of categories against a reference, and the value that chance alone exceeds in a share `level` of permutations. Categories are
+/// numbers; what occurs in neither is not counted.
+///
+/// # Errors
+/// [`Undefined::NoObservations`] when a sample is empty, [`Undefined::BadParameter`] for a level outside (0, 1) or no permutations.
+pub fn psi_categories(
+    reference: &[u32],
+    current: &[u32],
+    level: f64,
+    permutations: usize,
+    seed: u64,
+) -> Result<(f64, f64), Undefined> {
+    if reference.is_empty() || current.is_empty() {
+        return Err(Undefined::NoObservations);
+    }
+    if !(level > 0.0 && level < 1.0) || permutations == 0 {
+        return Err(Undefined::BadParameter);
+    }
+    let mut names: Vec<u32> = reference.iter().chain(current).copied().collect();
+    names.sort_unstable();
+    names.dedup();
+    let counts = |sample: &[u32]| {
+        let mut counts = vec![0.0; names.len()];
+        for name in sample {
+            if let Ok(place) = names.binary_search(name) {
+                counts[place] += 1.0;
+            }
+        }
+        counts
+    };
+    let observed = psi(&counts(reference), &counts(current))?;
+    let mut pooled: Vec<u32> = reference.iter().chain(current).copied().collect();
+    let mut rng = generator(seed, "psi of categories");
+    let mut null = Vec::with_capacity(permutations);
+    for _ in 0..permutations {
+        shuffle(&mut rng, &mut pooled);
+        let (left, right) = pooled.split_at(reference.len());
+        null.push(psi(&counts(left), &counts(right))?);
+    }
+    null.sort_by(f64::total_cmp);
+    Ok((observed, quantile_sorted(&null, 1.0 - level)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +140,19 @@ mod tests {
         let moved: Vec<f64> = wave(1000, 0).iter().map(|value| value * 1.3).collect();
         let (shifted, floor) = psi_samples(&wave(1000, 0), &moved, 10, 300, 1).unwrap();
         assert!(shifted > floor && floor < 0.05, "{shifted} {floor}");
+    }
+
+    #[test]
+    fn categories_that_move_exceed_chance_and_others_do_not() {
+        let draw = |n: u32, shift: u32| -> Vec<u32> {
+            (0..n)
+                .map(|i| (i.wrapping_mul(2_654_435_761) >> 8) % 12 * (1 + shift * u32::from(i % 3 == 0)) % 12)
+                .collect()
+        };
+        let (same, threshold) = psi_categories(&draw(600, 0), &draw(500, 0), 0.001, 500, 3).unwrap();
+        assert!(same < threshold, "{same} {threshold}");
+        let (moved, threshold) = psi_categories(&draw(600, 0), &draw(500, 5), 0.001, 500, 3).unwrap();
+        assert!(moved > threshold, "{moved} {threshold}");
+        assert!(psi_categories(&[], &[1], 0.01, 10, 0).is_err());
     }
 }

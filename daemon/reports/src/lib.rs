@@ -9,6 +9,7 @@
 //! * ties are broken by a keyed hash of the item id ([`ties`]), or averaged over.
 
 pub mod accuracy;
+pub mod adwin;
 pub mod classification;
 pub mod compare;
 pub mod counterfactual;
@@ -21,6 +22,7 @@ pub mod gate;
 pub mod groups;
 pub mod interleave;
 pub mod novelty;
+pub mod page_hinkley;
 pub mod parity;
 pub mod proportions;
 pub mod rerank;
@@ -30,9 +32,11 @@ pub mod ties;
 pub mod value;
 
 pub use accuracy::{Gain, Metric};
+pub use adwin::{Adwin, AdwinOptions};
 pub use compare::{PairedComparison, compare_paired};
 pub use gate::{GateDecision, GateOptions, Opponent, Purpose, Rule, Trial, gate};
 pub use groups::{GroupOptions, GroupReport, group_report};
+pub use page_hinkley::{PageHinkley, PageHinkleyOptions};
 pub use resample::{Interval, bootstrap_mean, bootstrap_statistic};
 pub use spending::{AlphaLedger, Spending};
 pub use value::{Mean, Measure, Undefined, Value, mean, mean_of};
