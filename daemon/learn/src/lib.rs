@@ -1,5 +1,5 @@
 //! Fine-tuning of the text encoder on a shop's own log: LoRA on the upper layers of a BERT-family checkpoint, trained to bring what shoppers
-//! look for, or have, close to what they then take.
+//! look for, or have, close to what they then take; and the pair classifier on top of the same graph.
 //!
 //! The way through: [`examples`] turns interactions into [`Pair`]s of texts, [`tune()`] trains, [`Learned::changed`] gives the weights to
 //! serve. Whether the result is better is not decided here.
@@ -15,10 +15,10 @@
 //! | [`behaviour`] | the behaviour network: what a shopper takes next |
 //! | [`optim`], [`sampler`], [`checkpoint`] | AdamW, order of batches, resumable state |
 //! | [`mod@tune`] | the run |
+//! | [`pair_classifier`] | cross-encoder: behaviour and item to a probability; its own examples, run and scoring |
 //!
 //! # What is where when this grows
 //! * AdaLoRA: the pair in [`lora`] becomes a triple, pruned after [`optim::AdamW::update`]; [`graph`] calls it in one place.
-//! * Pair classifier (cross-encoder): [`graph::Encoder::states`] plus a linear head on the first token, a logistic loss in [`losses`].
 //! * DP fine-tuning: [`tune`](mod@tune) would clip per shopper where it now adds up pieces.
 
 pub mod behaviour;
@@ -32,6 +32,7 @@ pub mod lora;
 pub mod losses;
 pub mod ops;
 pub mod optim;
+pub mod pair_classifier;
 pub mod pairs;
 pub mod sampler;
 pub mod texts;

@@ -1,4 +1,4 @@
-//! Losses of the text encoder.
+//! Losses of the text encoder and of the pair classifier.
 //!
 //! In-batch softmax (InfoNCE, van den Oord et al., arXiv 1807.03748): each anchor has to find its positive among the positives of the whole
 //! batch. What is no negative is masked: the same item, and items known to be positives of the anchor's group. Options: the reverse direction
@@ -136,6 +136,18 @@ pub fn weight_distance(w: &Tensor, base: &Tensor) -> Result<Tensor> {
     Ok((w - base)?.sqr()?.sum_all()?)
 }
 
+/// Logistic loss of log-odds `[n]` against labels, the mean in nats; finite for any finite log-odds. Scalar.
+///
+/// # Errors
+/// When there are not as many labels as log-odds.
+pub fn logistic(logits: &Tensor, labels: &[bool]) -> Result<Tensor> {
+    let y: Vec<f32> = labels.iter().map(|l| f32::from(u8::from(*l))).collect();
+    let y = Tensor::from_vec(y, labels.len(), logits.device())?;
+    // ln(1 + e^z) - y z, with the exponent of what cannot overflow.
+    let tail = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
+    Ok(((logits.relu()? + tail)? - (logits * y)?)?.mean_all()?)
+}
+
 /// Matrix `[anchors, texts]` that takes the vectors of a batch's texts to the mean of each anchor; `row_of` finds a text's row.
 ///
 /// # Errors
@@ -222,6 +234,24 @@ mod tests {
             cells.chunks(5).map(|r| r.iter().map(|c| if *c { '1' } else { '.' }).collect()).collect();
         // Same item (0, 1), same group (2, 3), same anchor text (0, 4), and item 2 known for group 2 in one direction only.
         assert_eq!(rows, ["1.11.", ".11.1", "111.1", "11.11", ".1111"]);
+    }
+
+    #[test]
+    fn the_logistic_loss_is_its_definition_and_so_is_its_gradient() {
+        let values = [0.0f32, 1.5, -2.0, 60.0, -60.0];
+        let labels = [true, false, true, true, true];
+        let z = candle_core::Var::from_tensor(&Tensor::new(&values, &Device::Cpu).unwrap()).unwrap();
+        let loss = logistic(&z, &labels).unwrap();
+        let p = |z: f32| 1.0 / (1.0 + (-f64::from(z)).exp());
+        let by_hand: f64 =
+            values.iter().zip(labels).map(|(z, y)| if y { -p(*z).ln() } else { -(1.0 - p(*z)).ln() }).sum::<f64>()
+                / 5.0;
+        assert!((f64::from(loss.to_scalar::<f32>().unwrap()) - by_hand).abs() < 1e-5 * by_hand, "{by_hand}");
+        let gradient = loss.backward().unwrap().remove(&z).unwrap().to_vec1::<f32>().unwrap();
+        for ((g, z), y) in gradient.iter().zip(values).zip(labels).skip(1) {
+            let exact = (p(z) - f64::from(u8::from(y))) / 5.0;
+            assert!((f64::from(*g) - exact).abs() < 1e-6, "{g} {exact}");
+        }
     }
 
     #[test]

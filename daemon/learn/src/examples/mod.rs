@@ -70,7 +70,7 @@ pub struct Interaction {
 }
 
 /// Interactions of each user in time order, users in the order of their numbers; ties keep the order given.
-fn by_user(log: &[Interaction]) -> Vec<Vec<Interaction>> {
+pub(crate) fn by_user(log: &[Interaction]) -> Vec<Vec<Interaction>> {
     let mut sorted: Vec<Interaction> = log.to_vec();
     sorted.sort_by_key(|i| (i.user, i.at_ms));
     sorted.chunk_by(|a, b| a.user == b.user).map(<[_]>::to_vec).collect()

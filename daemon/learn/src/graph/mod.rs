@@ -4,9 +4,9 @@
 //! carry adapters ([`Method::Lora`]) or are variables themselves ([`Method::Full`]). Embeddings are always frozen: dense moments for a whole
 //! vocabulary cost more than everything else and bring nothing. The encoder's own dropout stays off, otherwise frozen output could not be kept.
 //!
-//! To extend: the pair classifier is this graph, span-first pooling and one more linear layer on top of [`Encoder::states`] (a `Full` or
-//! `Lora` encoder with its own loss); the behaviour network is [`Layer`] with a causal form of `ops::attention` over item vectors instead of
-//! token states. Both reuse `ops`, `optim`, `checkpoint` and the sampler as they are.
+//! The pair classifier is this graph with one more linear layer on top of [`Encoder::states`]. To extend: the behaviour network is [`Layer`]
+//! with a causal form of `ops::attention` over item vectors instead of token states; it reuses `ops`, `optim`, `checkpoint` and the sampler
+//! as they are.
 
 mod build;
 mod layer;
@@ -117,13 +117,6 @@ impl Encoder {
         start: Option<&Adapter>,
         device: &Device,
     ) -> Result<Self> {
-        let config = base.config;
-        if upper > config.num_hidden_layers {
-            return Err(LearnError::Option {
-                name: "upper_layers",
-                why: format!("{upper} of {} layers", config.num_hidden_layers),
-            });
-        }
         if let Method::Lora(l) = method {
             let why = if !(1..=256).contains(&l.rank) {
                 Some(("rank", format!("{} is not between 1 and 256", l.rank)))
@@ -138,6 +131,33 @@ impl Encoder {
                 return Err(LearnError::Option { name, why });
             }
         }
+        Self::build(base, method, upper, true, seed, start, device)
+    }
+
+    /// The same graph with nothing to train: [`Encoder::lower`] and [`Encoder::states`] part at the `upper` last layers.
+    ///
+    /// # Errors
+    /// [`LearnError::TensorMissing`] and [`LearnError::TensorShape`] for a checkpoint that does not fit.
+    pub fn frozen(base: Base<'_>, upper: usize, device: &Device) -> Result<Self> {
+        Self::build(base, &Method::Full, upper, false, 0, None, device)
+    }
+
+    fn build(
+        base: Base<'_>,
+        method: &Method,
+        upper: usize,
+        trains: bool,
+        seed: u64,
+        start: Option<&Adapter>,
+        device: &Device,
+    ) -> Result<Self> {
+        let config = base.config;
+        if upper > config.num_hidden_layers {
+            return Err(LearnError::Option {
+                name: "upper_layers",
+                why: format!("{upper} of {} layers", config.num_hidden_layers),
+            });
+        }
         let (h, at) = (config.hidden_size, config.position_offset());
         let split = config.num_hidden_layers - upper;
         let mut builder = Builder { base, method, device, seed, start, vars: BTreeMap::new(), adapters: 0 };
@@ -148,7 +168,9 @@ impl Encoder {
             config.max_tokens(),
         )?;
         let kind = get("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, h])?.narrow(0, 0, 1)?;
-        let layers = (0..config.num_hidden_layers).map(|i| builder.layer(i, i >= split)).collect::<Result<Vec<_>>>()?;
+        let layers = (0..config.num_hidden_layers)
+            .map(|i| builder.layer(i, trains && i >= split))
+            .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             words: get("embeddings.word_embeddings.weight", &[config.vocab_size, h])?,
             positions: positions.broadcast_add(&kind)?,

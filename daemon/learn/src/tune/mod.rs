@@ -10,6 +10,8 @@ mod step;
 
 use candle_core::Device;
 
+pub(crate) use step::add;
+
 pub use options::{CheckpointOptions, Hooks, Nothing, StepReport, Stopped, TuneOptions, TuneOutcome};
 
 use crate::cache::{LowerCache, Plan};
@@ -80,7 +82,7 @@ fn texts_of(p: &Pair) -> impl Iterator<Item = TextId> + '_ {
     p.anchor.texts().iter().copied().chain([p.positive])
 }
 
-fn device_name(device: &Device) -> String {
+pub(crate) fn device_name(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
         candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),

@@ -169,6 +169,8 @@ pub enum Nothing {
     NoPairs,
     /// All positives are one item, or there is one pair: no negative exists.
     OneItem,
+    /// All labels are alike.
+    OneClass,
     /// No layer trains (`upper_layers` is 0) or no step is allowed (`max_steps` is 0).
     NothingTrains,
 }

@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
 }
 
 /// Adds a gradient to the sum under this name.
-fn add(grads: &mut BTreeMap<String, Tensor>, name: &str, g: &Tensor) -> Result<()> {
+pub(crate) fn add(grads: &mut BTreeMap<String, Tensor>, name: &str, g: &Tensor) -> Result<()> {
     let g = g.detach();
     let sum = match grads.get(name) {
         Some(sum) => (sum + g)?,
