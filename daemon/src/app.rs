@@ -52,6 +52,8 @@ pub struct App {
     pub vectors: VectorCache,
     /// Training runs.
     pub training: Training,
+    /// What re-scores the head of lists.
+    pub pair: crate::service::pair::Serving,
     /// Traffic counters.
     pub stats: Stats,
     /// When the daemon started.
@@ -91,6 +93,7 @@ impl App {
             moments: MomentCache::default(),
             vectors,
             training: Training::default(),
+            pair: crate::service::pair::Serving::default(),
             stats: Stats::default(),
             started: Timestamp::now(),
             events: broadcast::channel(EVENT_QUEUE).0,

@@ -64,6 +64,8 @@ pub struct ServeConfig {
     pub concurrency: usize,
     /// Queries that may wait for the encoder.
     pub queue: usize,
+    /// Milliseconds that the pair classifier may take to re-score the head of a list; 0 turns it off.
+    pub pair_budget_ms: u64,
 }
 
 impl Default for Config {
@@ -97,7 +99,7 @@ impl Default for TrainConfig {
 
 impl Default for ServeConfig {
     fn default() -> Self {
-        Self { concurrency: 64, queue: 256 }
+        Self { concurrency: 64, queue: 256, pair_budget_ms: 0 }
     }
 }
 

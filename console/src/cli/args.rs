@@ -9,7 +9,7 @@ use mercer_shared::socket::SOCKET_VARIABLE;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Candidates, ListQuery, Mode, ReportKind};
 
-pub(crate) use super::args_change::{DemoArgs, ImportArgs, InteractArgs, TrainArgs, UserArgs};
+pub(crate) use super::args_change::{DemoArgs, ImportArgs, InteractArgs, TrainArgs, TrainedModel, UserArgs};
 
 /// Watches and steers a running mercerd. Without a command: the console on a terminal, `status` otherwise.
 #[derive(Debug, Parser)]

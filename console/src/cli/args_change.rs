@@ -44,12 +44,24 @@ fn seconds(text: &str) -> Result<u64, String> {
     u64::try_from(duration.as_secs()).ok().filter(|seconds| *seconds > 0).ok_or_else(bad)
 }
 
+/// What a run trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrainedModel {
+    /// The whole cycle up to the gate.
+    Ranker,
+    /// The pair classifier: behaviour and item to the probability of a click or purchase.
+    Pair,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
+    /// What to train [default: ranker].
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<TrainedModel>,
     /// Follow the run to its end.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// Longest time the encoder may be trained, such as 10m [default: the daemon's configuration].
+    /// Longest time the encoder or the pair classifier may be trained, such as 10m [default: the daemon's configuration].
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub(crate) budget: Option<u64>,
     /// Decides everything random in the run.

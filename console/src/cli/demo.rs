@@ -89,7 +89,12 @@ async fn attach(args: DemoArgs, daemon: &Daemon, client: &Client, out: &mut Out)
 }
 
 fn training(seed: u64) -> TrainRequest {
-    TrainRequest { budget_seconds: Some(BUDGET_SECONDS), seed: Some(seed), encoder: None, promote: Some(false) }
+    TrainRequest {
+        budget_seconds: Some(BUDGET_SECONDS),
+        seed: Some(seed),
+        promote: Some(false),
+        ..TrainRequest::default()
+    }
 }
 
 /// Simulates a shop and sends it in.

@@ -12,6 +12,7 @@ mod logs;
 mod manual;
 mod models;
 mod out;
+mod pair;
 mod people;
 mod profile;
 mod reports;

@@ -6,13 +6,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mercer_shared::client::Client;
 use mercer_shared::problem::exit;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Run, RunPhase, RunState, TrainRequest};
+use mercer_shared::wire::{Run, RunPhase, RunState, TrainModel, TrainRequest};
 
-use super::args::{Paging, RunsCommand, TrainArgs};
+use super::args::{Paging, RunsCommand, TrainArgs, TrainedModel};
 use super::out::{Done, Out, Stop};
 use super::table::{Table, facts};
 use super::text::{ago, bytes, clean, count, duration, figure, maybe, maybe_moment, moment, word};
-use super::{gate, more, pages};
+use super::{gate, more, pages, pair};
 
 /// Time between two looks at a run.
 const LOOK: Duration = Duration::from_millis(500);
@@ -22,6 +22,10 @@ const PLAIN_EVERY: u32 = 10;
 /// What to ask of a run.
 fn request(args: &TrainArgs) -> TrainRequest {
     TrainRequest {
+        model: args.model.map(|model| match model {
+            TrainedModel::Ranker => TrainModel::Ranker,
+            TrainedModel::Pair => TrainModel::Pair,
+        }),
         budget_seconds: args.budget,
         seed: args.seed,
         encoder: args.no_encoder.then_some(false),
@@ -202,6 +206,10 @@ fn show(run: &Run, out: &mut Out) -> Result<(), Stop> {
     if let Some(report) = &run.gate {
         out.line("")?;
         gate::print(report, out)?;
+    }
+    if let Some(report) = &run.pair {
+        out.line("")?;
+        pair::print(report, out)?;
     }
     if !run.log.is_empty() {
         out.line("")?;

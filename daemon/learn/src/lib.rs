@@ -46,4 +46,7 @@ pub use graph::{Base, Encoder, Learned, Method, fingerprint};
 pub use lora::{Adapter, LoraOptions, Targets};
 pub use pairs::{Anchor, Known, Pair};
 pub use texts::{Frame, TextId, TextTable};
-pub use tune::{CheckpointOptions, Hooks, Nothing, StepReport, Stopped, TrainingSet, TuneOptions, TuneOutcome, tune};
+pub use tune::{
+    CheckpointOptions, Hooks, Nothing, StepReport, Stopped, Teacher, TrainingSet, TuneOptions, TuneOutcome, tune,
+    tune_taught,
+};

@@ -3,7 +3,8 @@
 //! In-batch softmax (InfoNCE, van den Oord et al., arXiv 1807.03748): each anchor has to find its positive among the positives of the whole
 //! batch. What is no negative is masked: the same item, and items known to be positives of the anchor's group. Options: the reverse direction
 //! as well, correction for the frequency of items in batches (logQ, Yi et al., RecSys 2019), and an additive margin (Yang et al., arXiv
-//! 1902.08564). The pull towards the base (L2-SP, Li et al., arXiv 1802.01483) is on the change of the weights: `B A` for adapters.
+//! 1902.08564). A teacher's margins between a positive and a negative (margin-MSE, Hofstätter et al., arXiv 2010.02666): the student has to
+//! tell them apart as far as the teacher does, not as far as it can. The pull towards the base (L2-SP, Li et al., arXiv 1802.01483) is on the change of the weights: `B A` for adapters.
 
 use candle_core::{D, DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -136,6 +137,23 @@ pub fn weight_distance(w: &Tensor, base: &Tensor) -> Result<Tensor> {
     Ok((w - base)?.sqr()?.sum_all()?)
 }
 
+/// Margin-MSE of unit vectors `anchors`, `positives` and `negatives`, all `[n, h]`: mean over the rows of the squared difference between the
+/// student's margin, `scale` times the difference of the two cosines, and the teacher's, `margins [n]`. Scalar.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn margin_mse(
+    anchors: &Tensor,
+    positives: &Tensor,
+    negatives: &Tensor,
+    margins: &[f32],
+    scale: f64,
+) -> Result<Tensor> {
+    let own = ((anchors * (positives - negatives)?)?.sum(D::Minus1)? * scale)?;
+    let teacher = Tensor::from_slice(margins, margins.len(), anchors.device())?;
+    Ok((own - teacher)?.sqr()?.mean_all()?)
+}
+
 /// Logistic loss of log-odds `[n]` against labels, the mean in nats; finite for any finite log-odds. Scalar.
 ///
 /// # Errors
@@ -252,6 +270,47 @@ mod tests {
             let exact = (p(z) - f64::from(u8::from(y))) / 5.0;
             assert!((f64::from(*g) - exact).abs() < 1e-6, "{g} {exact}");
         }
+    }
+
+    #[test]
+    fn margin_mse_is_its_definition_and_so_is_its_gradient() {
+        let (a, p, n) = ([0.0f64, 1.0, 2.0], [0.3f64, 1.4, 2.9], [1.3f64, 0.2, 2.2]);
+        let margins = [1.5f64, -0.5, 3.0];
+        let scale = 10.0;
+        let rows = |angles: &[f64]| {
+            let angles: Vec<f32> = angles.iter().map(|x| *x as f32).collect();
+            candle_core::Var::from_tensor(&unit_rows(&angles)).unwrap()
+        };
+        let vars = [rows(&a), rows(&p), rows(&n)];
+        let teacher = margins.map(|m| m as f32);
+        let loss = margin_mse(&vars[0], &vars[1], &vars[2], &teacher, scale).unwrap();
+        let gap = |i: usize| scale * ((a[i] - p[i]).cos() - (a[i] - n[i]).cos()) - margins[i];
+        let by_hand = (0..3).map(|i| gap(i) * gap(i)).sum::<f64>() / 3.0;
+        assert!((f64::from(loss.to_scalar::<f32>().unwrap()) - by_hand).abs() < 1e-4 * by_hand);
+        // Gradients against finite differences of each component.
+        let grads = loss.backward().unwrap();
+        for (which, var) in vars.iter().enumerate() {
+            let exact = grads.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let at = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            for (place, exact) in exact.iter().enumerate() {
+                let value = |step: f32| {
+                    let mut moved = at.clone();
+                    moved[place] += step;
+                    let moved = Tensor::from_vec(moved, (3, 2), &Device::Cpu).unwrap();
+                    let mut all = [vars[0].as_tensor(), vars[1].as_tensor(), vars[2].as_tensor()];
+                    all[which] = &moved;
+                    let loss = margin_mse(all[0], all[1], all[2], &teacher, scale).unwrap();
+                    f64::from(loss.to_scalar::<f32>().unwrap())
+                };
+                let found = (value(1e-2) - value(-1e-2)) / 2e-2;
+                assert!(
+                    (found - f64::from(*exact)).abs() < 1e-2 * (1.0 + found.abs()),
+                    "{which} {place}: {found} {exact}"
+                );
+            }
+        }
+        let equal = margin_mse(&vars[0], &vars[1], &vars[1], &[0.0; 3], scale).unwrap();
+        assert_eq!(equal.to_scalar::<f32>().unwrap(), 0.0);
     }
 
     #[test]

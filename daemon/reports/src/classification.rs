@@ -109,6 +109,92 @@ pub fn brier(labels: &[bool], probabilities: &[f64]) -> Measure {
     Ok(labels.iter().zip(probabilities).map(square).sum::<f64>() / labels.len() as f64)
 }
 
+/// Outcomes of the rule "positive from this probability on".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Confusion {
+    /// Positives that the rule found.
+    pub true_positives: usize,
+    /// Negatives that it took for positives.
+    pub false_positives: usize,
+    /// Positives that it missed.
+    pub false_negatives: usize,
+    /// Negatives that it left alone.
+    pub true_negatives: usize,
+}
+
+impl Confusion {
+    /// Share of what was called positive that is; undefined when nothing was.
+    ///
+    /// # Errors
+    /// [`Undefined::ZeroDenominator`].
+    pub fn precision(self) -> Measure {
+        share(self.true_positives, self.true_positives + self.false_positives)
+    }
+
+    /// Share of the positives that were found.
+    ///
+    /// # Errors
+    /// [`Undefined::ZeroDenominator`] without a positive.
+    pub fn recall(self) -> Measure {
+        share(self.true_positives, self.true_positives + self.false_negatives)
+    }
+
+    /// Harmonic mean of both, 0 when nothing was found.
+    ///
+    /// # Errors
+    /// [`Undefined::ZeroDenominator`] where there is neither a positive nor anything called so.
+    pub fn f1(self) -> Measure {
+        share(2 * self.true_positives, 2 * self.true_positives + self.false_positives + self.false_negatives)
+    }
+}
+
+fn share(part: usize, whole: usize) -> Measure {
+    if whole == 0 { Err(Undefined::ZeroDenominator) } else { Ok(part as f64 / whole as f64) }
+}
+
+/// What the rule "positive from `threshold` on" makes of probabilities.
+///
+/// # Errors
+/// Length, emptiness, finiteness.
+pub fn confusion(labels: &[bool], probabilities: &[f64], threshold: f64) -> Result<Confusion, Undefined> {
+    checked(labels, probabilities)?;
+    let mut counts = Confusion::default();
+    for (label, p) in labels.iter().zip(probabilities) {
+        *match (*label, *p >= threshold) {
+            (true, true) => &mut counts.true_positives,
+            (false, true) => &mut counts.false_positives,
+            (true, false) => &mut counts.false_negatives,
+            (false, false) => &mut counts.true_negatives,
+        } += 1;
+    }
+    Ok(counts)
+}
+
+/// The probability from which on calling a row positive gives the best F1; of equal ones the highest. To be chosen on rows that are not
+/// the ones reported.
+///
+/// # Errors
+/// [`Undefined::OneClass`] without a positive; length, emptiness, finiteness.
+pub fn best_f1_threshold(labels: &[bool], probabilities: &[f64]) -> Measure {
+    checked(labels, probabilities)?;
+    let positives = labels.iter().filter(|label| **label).count();
+    if positives == 0 {
+        return Err(Undefined::OneClass);
+    }
+    let mut order: Vec<usize> = (0..labels.len()).collect();
+    order.sort_by(|&left, &right| probabilities[right].total_cmp(&probabilities[left]));
+    let (mut found, mut called, mut best) = (0, 0, (0.0, f64::INFINITY));
+    for ties in order.chunk_by(|&left, &right| probabilities[left] == probabilities[right]) {
+        called += ties.len();
+        found += ties.iter().filter(|&&i| labels[i]).count();
+        let f1 = 2.0 * found as f64 / (called + positives) as f64;
+        if f1 > best.0 {
+            best = (f1, probabilities[ties[0]]);
+        }
+    }
+    Ok(best.1)
+}
+
 /// How probabilities are put into bins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binning {
@@ -209,6 +295,23 @@ mod tests {
         close(five.mce, 0.45);
         close(five.ratio.unwrap(), 1.0925);
         close(calibration(&y, &p, Binning::EqualWidth(10)).unwrap().ece, 0.227);
+    }
+
+    #[test]
+    fn thresholds_and_what_they_make() {
+        // The rows of R4; the two of .65 stay together.
+        let y = bits("1101001000");
+        let p = [0.95, 0.85, 0.65, 0.65, 0.45, 0.35, 0.25, 0.15, 0.05, 0.02];
+        assert_eq!(best_f1_threshold(&y, &p), Ok(0.65));
+        let at = confusion(&y, &p, 0.65).unwrap();
+        assert_eq!((at.true_positives, at.false_positives, at.false_negatives, at.true_negatives), (3, 1, 1, 5));
+        assert_eq!((at.precision(), at.recall(), at.f1()), (Ok(0.75), Ok(0.75), Ok(0.75)));
+        let none = confusion(&y, &p, 2.0).unwrap();
+        assert_eq!((none.precision(), none.recall(), none.f1()), (Err(Undefined::ZeroDenominator), Ok(0.0), Ok(0.0)));
+        assert_eq!(best_f1_threshold(&bits("00"), &[0.1, 0.2]), Err(Undefined::OneClass));
+        // Every other threshold is no better.
+        let best = at.f1().unwrap();
+        assert!(p.iter().all(|t| confusion(&y, &p, *t).unwrap().f1().unwrap() <= best));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 pub mod accuracy;
 pub mod adwin;
+pub mod calibrate;
 pub mod classification;
 pub mod compare;
 pub mod counterfactual;

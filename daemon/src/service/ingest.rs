@@ -177,6 +177,8 @@ pub fn erase(app: &App, id: &str) -> Answer<EraseReceipt> {
     app.publish();
     let pseudonym = erasure.pseudonym.hex();
     app.tell(EventKind::Erased { pseudonym: pseudonym.clone() });
-    let models = super::models::saw(app, erasure.range.map(|(first, _)| first));
+    let first = erasure.range.map(|(first, _)| first);
+    let mut models = super::models::saw(app, first);
+    models.extend(super::pair::saw(app, first));
     Ok(EraseReceipt { pseudonym, at: Timestamp::now(), interactions: erasure.interactions, models })
 }

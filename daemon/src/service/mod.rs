@@ -9,6 +9,7 @@ pub mod ingest;
 pub mod lists;
 pub mod memory;
 pub mod models;
+pub mod pair;
 pub mod profile;
 pub mod reasons;
 pub mod recommend;

@@ -8,7 +8,7 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{ListQuery, ServedList, SessionRequest};
 
 use super::lists::{Asked, row, served};
-use super::{Answer, memory, reasons};
+use super::{Answer, memory, pair, reasons};
 use crate::app::App;
 use crate::world::{View, rank_kind};
 
@@ -107,7 +107,17 @@ fn answer(app: &App, view: &View, asked: &Asked, whom: For<'_>, started: Instant
     if asked.reasons {
         reasons::explain(view, &snapshot, &scorer, asked, whom, &mut rows)?;
     }
-    Ok(served(app, view, asked, rows, started))
+    let (events, queries) = match whom {
+        For::User(number) => {
+            let queries = view.subject(number).map_or(&[][..], |subject| &subject.queries);
+            (snapshot.log.until(number, asked.at), queries)
+        }
+        For::Session(events) => (events, &[][..]),
+    };
+    let note = pair::rescore(app, view, (events, asked.at), queries, asked.reasons, &mut rows);
+    let mut list = served(app, view, asked, rows, started);
+    list.notes.extend(note);
+    Ok(list)
 }
 
 /// Items that go with an item.

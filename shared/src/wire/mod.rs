@@ -8,6 +8,7 @@ mod interactions;
 mod items;
 mod lists;
 mod models;
+mod pairs;
 mod profiles;
 mod reports;
 mod runs;
@@ -29,11 +30,12 @@ pub use lists::{
 pub use models::{
     Comparison, DataSnapshot, EncoderRef, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion,
 };
+pub use pairs::{PairCheck, PairPart, PairReport, PairSource};
 pub use profiles::{
     EventRef, Interest, Lifecycle, LifecycleStage, Neighbour, Profile, ProfileEvent, ProfileQuery, SimilarUsers,
 };
 pub use reports::{GroupRow, GroupTable, Report, ReportKind, ReportRow, Verdict};
-pub use runs::{LossPoint, Run, RunCause, RunPhase, RunState, TrainRequest};
+pub use runs::{LossPoint, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest};
 pub use status::{Alarm, Counts, Health, Latency, QueueStatus, ServingModel, Status, Traffic};
 pub use users::{Consent, User};
 

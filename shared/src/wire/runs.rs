@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::GateReport;
+use super::{GateReport, PairReport};
 use crate::time::Timestamp;
 
 /// Where a run stands.
@@ -52,7 +52,7 @@ pub enum RunCause {
 pub enum RunPhase {
     /// Collects new interactions and replay.
     Examples,
-    /// Fine-tunes the encoder.
+    /// Fine-tunes the encoder, or trains the pair classifier.
     Encoder,
     /// Embeds the catalogue with the candidate.
     Embedding,
@@ -115,6 +115,9 @@ pub struct Run {
     /// The gate's decision with its numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateReport>,
+    /// The pair classifier it trained, with its numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<PairReport>,
     /// The model version it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -135,10 +138,24 @@ pub struct LossPoint {
     pub loss: f64,
 }
 
+/// What a run trains.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainModel {
+    /// The whole cycle: encoder, memory and ranker, up to the gate.
+    #[default]
+    Ranker,
+    /// The pair classifier: behaviour and item to the probability of a click or purchase.
+    Pair,
+}
+
 /// What can be asked of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainRequest {
+    /// What to train; the whole cycle if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<TrainModel>,
     /// Most seconds the encoder may be trained; the configured budget if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget_seconds: Option<u64>,

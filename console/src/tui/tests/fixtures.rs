@@ -84,6 +84,7 @@ pub(super) fn run() -> Run {
         memory_bytes: 812_000_000,
         cursor: Some(397_884),
         seed: 7,
+        pair: None,
         gate: None,
         model: None,
         log: vec!["1,204 new interactions, 9,600 of replay".into(), "encoder: 12,800 pairs, batch 32".into()],

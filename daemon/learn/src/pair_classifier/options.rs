@@ -51,7 +51,8 @@ pub struct PairOptions {
 
 impl Default for PairOptions {
     /// The customary settings of cross-encoders (AdamW 2e-5, batches of 16, 5 epochs, dropout 0.1, 128 tokens) on all weights of the last
-    /// four layers: that rate is one for whole weights, and four of twelve layers are what two cores train in minutes.
+    /// four layers: that rate is one for whole weights, and four of twelve layers are what two cores train in minutes. A short warm-up and a
+    /// floor under the rate, so that a run whose time is used up before its steps has still learned at full rate.
     fn default() -> Self {
         Self {
             method: Method::Full,
@@ -63,7 +64,13 @@ impl Default for PairOptions {
             epochs: 5.0,
             max_steps: None,
             wall_seconds: None,
-            adam: AdamOptions { learning_rate: 2e-5, weight_decay: 0.01, ..AdamOptions::default() },
+            adam: AdamOptions {
+                learning_rate: 2e-5,
+                weight_decay: 0.01,
+                warmup: 0.05,
+                floor: 0.1,
+                ..AdamOptions::default()
+            },
             dropout: 0.1,
             seed: 0,
             micro_tokens: 1024,

@@ -51,7 +51,7 @@ impl TrainingSet<'_> {
         self.texts.check(ids, config.vocab_size, config.max_tokens())
     }
 
-    fn hash(&self, start: Option<&Adapter>) -> Result<String> {
+    fn hash(&self, teacher: Option<&Teacher<'_>>, start: Option<&Adapter>) -> Result<String> {
         let mut hash = blake3::Hasher::new();
         for id in 0..self.texts.len() as TextId {
             let tokens = self.texts.get(id);
@@ -62,6 +62,10 @@ impl TrainingSet<'_> {
         }
         let json = serde_json::to_vec(&(self.pairs, self.known)).map_err(candle_core::Error::wrap)?;
         hash.update(&json);
+        if let Some(t) = teacher {
+            let json = serde_json::to_vec(&(t.margins, t.scale, t.weight)).map_err(candle_core::Error::wrap)?;
+            hash.update(&json);
+        }
         if let Some(a) = start {
             hash.update(&a.to_bytes()?);
         }
@@ -90,6 +94,32 @@ pub(crate) fn device_name(device: &Device) -> String {
     }
 }
 
+/// What a slower model thinks of some pairs: taught besides the in-batch softmax, by margin-MSE ([`crate::losses::margin_mse`]).
+#[derive(Debug, Clone, Copy)]
+pub struct Teacher<'a> {
+    /// Of each pair of the set: a text that is not its positive, and how much higher the teacher scores the positive than it.
+    pub margins: &'a [Option<(TextId, f32)>],
+    /// The teacher's units in one unit of cosine.
+    pub scale: f64,
+    /// Weight of the margins in the loss.
+    pub weight: f64,
+}
+
+impl Teacher<'_> {
+    fn check(&self, set: TrainingSet<'_>, config: &mercer_model::BertConfig) -> Result<()> {
+        let name = "teacher";
+        if self.margins.len() != set.pairs.len() {
+            let why = format!("{} margins for {} pairs", self.margins.len(), set.pairs.len());
+            return Err(LearnError::Option { name, why });
+        }
+        let known = self.margins.iter().flatten();
+        if !known.clone().all(|(_, margin)| margin.is_finite()) || !(self.scale * self.weight).is_finite() {
+            return Err(LearnError::Option { name, why: "a margin, scale or weight is not finite".to_owned() });
+        }
+        set.texts.check(known.map(|(text, _)| *text), config.vocab_size, config.max_tokens())
+    }
+}
+
 /// Tunes the encoder `base` on `set`. `start` is an adapter to go on from (same rank and targets); the base stays what it was. When the
 /// options name a checkpoint directory that holds a checkpoint of this very run, the run goes on from there.
 ///
@@ -105,14 +135,33 @@ pub fn tune(
     device: &Device,
     hooks: &mut dyn Hooks,
 ) -> Result<TuneOutcome> {
+    tune_taught(base, set, None, start, options, device, hooks)
+}
+
+/// [`tune`] with a teacher.
+///
+/// # Errors
+/// As [`tune`]; [`LearnError::Option`] for margins that do not fit the pairs.
+pub fn tune_taught(
+    base: Base<'_>,
+    set: TrainingSet<'_>,
+    teacher: Option<Teacher<'_>>,
+    start: Option<&Adapter>,
+    options: &TuneOptions,
+    device: &Device,
+    hooks: &mut dyn Hooks,
+) -> Result<TuneOutcome> {
     options.check()?;
     set.check(base.config)?;
+    if let Some(teacher) = &teacher {
+        teacher.check(set, base.config)?;
+    }
     let began = hooks.seconds();
     let upper = options.upper_layers.min(base.config.num_hidden_layers);
     let encoder = Encoder::new(base, &options.method, upper, options.seed, start, device)?;
     let identity = Identity {
         base: graph::fingerprint(base)?,
-        data: set.hash(start)?,
+        data: set.hash(teacher.as_ref(), start)?,
         options: blake3::hash(&serde_json::to_vec(options).map_err(candle_core::Error::wrap)?).to_hex().to_string(),
     };
     if let (Some(a), Method::Lora(l)) = (start, &options.method) {
@@ -163,7 +212,7 @@ pub fn tune(
         outcome.losses = saved.losses;
     }
 
-    let batches = (0..total).map(|s| step::texts_of_batch(set, sampler.batch(s)));
+    let batches = (0..total).map(|s| step::texts_of_batch(set, teacher, sampler.batch(s)));
     let plan = Plan::new(batches, set.texts, base.config.hidden_size, options.cache_format, options.cache_bytes);
     tracing::info!(
         pairs = set.pairs.len(),
@@ -172,7 +221,7 @@ pub fn tune(
         left_out = plan.left_out,
         "tuning the encoder"
     );
-    let mut run = step::Run::new(base, &encoder, set, options, LowerCache::new(plan, options.cache_format))?;
+    let mut run = step::Run::new(base, &encoder, (set, teacher), options, LowerCache::new(plan, options.cache_format))?;
     let save = |adam: &AdamW, losses: &[f32]| -> Result<()> {
         let Some(c) = &options.checkpoint else { return Ok(()) };
         let weights = encoder.vars().iter().map(|(n, v)| (n.clone(), v.as_detached_tensor())).collect();

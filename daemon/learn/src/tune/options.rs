@@ -121,7 +121,7 @@ pub struct StepReport {
     pub step: usize,
     /// Steps planned.
     pub total: usize,
-    /// In-batch softmax of this step's pairs, nats.
+    /// In-batch softmax of this step's pairs, nats; with a teacher the weighted margins as well.
     pub loss: f32,
     /// Penalty for the distance to the base, already weighted; not part of `loss`.
     pub pull: f32,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Tensor, Var};
 use rustc_hash::FxHashMap;
 
-use super::{Hooks, TrainingSet, TuneOptions, texts_of};
+use super::{Hooks, Teacher, TrainingSet, TuneOptions, texts_of};
 use crate::cache::LowerCache;
 use crate::error::{LearnError, Result};
 use crate::graph::{Base, Encoder, Method, unit};
@@ -17,8 +17,11 @@ use crate::pairs::Pair;
 use crate::texts::TextId;
 
 /// Distinct texts of a batch, shortest first: pieces then hold texts of like length, which is what padding on a GPU wants.
-pub(super) fn texts_of_batch(set: TrainingSet<'_>, batch: &[u32]) -> Vec<TextId> {
+pub(super) fn texts_of_batch(set: TrainingSet<'_>, teacher: Option<Teacher<'_>>, batch: &[u32]) -> Vec<TextId> {
     let mut ids: Vec<TextId> = batch.iter().flat_map(|i| texts_of(&set.pairs[*i as usize])).collect();
+    if let Some(teacher) = teacher {
+        ids.extend(batch.iter().filter_map(|i| teacher.margins[*i as usize]).map(|(text, _)| text));
+    }
     ids.sort_unstable_by_key(|id| (set.texts.get(*id).len(), *id));
     ids.dedup();
     ids
@@ -35,6 +38,7 @@ pub(super) struct StepResult {
 pub(super) struct Run<'a> {
     encoder: &'a Encoder,
     set: TrainingSet<'a>,
+    teacher: Option<Teacher<'a>>,
     options: &'a TuneOptions,
     pub(super) cache: LowerCache,
     /// Logarithm of each pair's item share of all pairs.
@@ -47,7 +51,7 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         base: Base<'_>,
         encoder: &'a Encoder,
-        set: TrainingSet<'a>,
+        (set, teacher): (TrainingSet<'a>, Option<Teacher<'a>>),
         options: &'a TuneOptions,
         cache: LowerCache,
     ) -> Result<Self> {
@@ -67,6 +71,7 @@ impl<'a> Run<'a> {
             log_q: set.pairs.iter().map(|p| share(p).ln() as f32).collect(),
             encoder,
             set,
+            teacher,
             options,
             cache,
             origin,
@@ -101,7 +106,7 @@ impl<'a> Run<'a> {
     ) -> Result<Option<StepResult>> {
         let step = adam.step + 1;
         let not_finite = |what: &str| LearnError::NotFinite { step, what: what.to_owned() };
-        let ids = texts_of_batch(self.set, batch);
+        let ids = texts_of_batch(self.set, self.teacher, batch);
         let mut graphs = Vec::new();
         for (chunk, piece) in self.pieces(&ids).iter().enumerate() {
             if hooks.should_stop() {
@@ -156,7 +161,22 @@ impl<'a> Run<'a> {
         let weights: Vec<f32> = pairs.iter().map(|p| p.weight).collect();
         let log_q: Vec<f32> = batch.iter().map(|i| self.log_q[*i as usize]).collect();
         let allowed = losses::allowed(&pairs, self.set.known);
-        losses::info_nce(&anchors, &positives, &allowed, &weights, &log_q, &self.options.loss)
+        let loss = losses::info_nce(&anchors, &positives, &allowed, &weights, &log_q, &self.options.loss)?;
+        let Some(teacher) = self.teacher else { return Ok(loss) };
+        let taught: Vec<(u32, TextId, f32)> = (0u32..)
+            .zip(batch)
+            .filter_map(|(row, i)| teacher.margins[*i as usize].map(|(text, margin)| (row, text, margin)))
+            .collect();
+        if taught.is_empty() {
+            return Ok(loss);
+        }
+        let pick = |from: &Tensor, rows: Vec<u32>| from.index_select(&Tensor::from_vec(rows, taught.len(), device)?, 0);
+        let which: Vec<u32> = taught.iter().map(|(row, ..)| *row).collect();
+        let negatives = pick(vectors, taught.iter().map(|(_, text, _)| rows[text] as u32).collect())?;
+        let margins: Vec<f32> = taught.iter().map(|(.., margin)| *margin).collect();
+        let (anchors, positives) = (pick(&anchors, which.clone())?, pick(&positives, which)?);
+        let margins = losses::margin_mse(&anchors, &positives, &negatives, &margins, teacher.scale)?;
+        Ok((loss + (margins * teacher.weight)?)?)
     }
 
     /// Adds the gradient of the pull towards the base; returns its weighted value.

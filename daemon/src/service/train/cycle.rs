@@ -206,7 +206,7 @@ fn finish_interrupted(app: &App, plan: &Plan, control: &mut Control<'_>) -> Resu
 
 /// The plan with its borders, written down before anything is computed; one that has them stays. `None` for a log shorter than
 /// two windows.
-fn settle(app: &App, view: &View, log: &Log, mut plan: Plan) -> Result<Option<Plan>, Ended> {
+pub(super) fn settle(app: &App, view: &View, log: &Log, mut plan: Plan) -> Result<Option<Plan>, Ended> {
     if plan.cursor > 0 {
         return Ok(Some(plan));
     }

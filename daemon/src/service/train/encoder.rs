@@ -25,11 +25,18 @@ pub(super) fn run_directory(app: &App, id: &str) -> PathBuf {
     app.config.state.join("runs").join(id)
 }
 
-struct Progress<'a, 'b> {
+/// What training tells the run's document, and when it gives way.
+pub(super) struct Progress<'a, 'b> {
     control: &'a mut Control<'b>,
     model: ModelHandle,
     started: Instant,
     curve: Option<Curve>,
+}
+
+impl<'a, 'b> Progress<'a, 'b> {
+    pub(super) fn new(control: &'a mut Control<'b>, model: ModelHandle) -> Self {
+        Self { control, model, started: Instant::now(), curve: None }
+    }
 }
 
 impl Hooks for Progress<'_, '_> {
@@ -98,8 +105,7 @@ pub(super) fn train(
     let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known };
     let device = mercer_model::device::pick();
     let attempt = |control: &mut Control<'_>| {
-        let (model, started) = (app.model.clone(), Instant::now());
-        let mut hooks = Progress { control, model, started, curve: None };
+        let mut hooks = Progress::new(control, app.model.clone());
         tune(base_ref, set, start, &options, &device, &mut hooks)
     };
     let outcome = match attempt(control) {
@@ -132,7 +138,7 @@ pub(super) fn train(
     Ok(Some((tuned, adapter)))
 }
 
-const fn ending(stopped: &Stopped) -> &'static str {
+pub(super) const fn ending(stopped: &Stopped) -> &'static str {
     match stopped {
         Stopped::Finished => "finished",
         Stopped::WallBudget => "time used up (another machine may come further, to other weights)",

@@ -1,11 +1,13 @@
 //! Training runs: one at a time on a thread of its own, live progress, cancelling, resuming after a stop or a crash.
 //!
-//! `cycle` is what a run does; this file is about the run itself: its document in the store, who may start it, how it ends.
+//! `cycle` is what a run does, or `pair` where the pair classifier was asked for; this file is about the run itself: its document in the store, who may start it, how it ends.
 
 mod curve;
 mod cycle;
 mod encoder;
 mod judge;
+mod pair;
+mod pair_judge;
 mod pairs;
 mod queries;
 
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{EventKind, Page, Run, RunCause, RunPhase, RunState, TrainRequest};
+use mercer_shared::wire::{EventKind, Page, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest};
 use mercer_store::{DocKind, Order};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -150,9 +152,13 @@ fn save(app: &App, run: &Run) {
 /// Starts a run.
 ///
 /// # Errors
-/// `training-runs` while one is in progress, `not-enough-data` for an empty log, `read-only`.
+/// `training-runs` while one is in progress, `not-enough-data` for an empty log, `bad-parameter` for what does not go together, `read-only`.
 pub fn start(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<Run> {
     app.writable()?;
+    if request.model == Some(TrainModel::Pair) && (request.encoder.is_some() || request.promote.is_some()) {
+        let why = "`encoder` and `promote` belong to the whole cycle, not to the pair classifier";
+        return Err(Problem::new(Code::BadParameter, why));
+    }
     let view = app.view();
     if view.rank.log.is_empty() {
         return Err(Problem::new(Code::NotEnoughData, "there is no interaction to learn from"));
@@ -176,6 +182,7 @@ pub fn start(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<
         memory_bytes: 0,
         cursor: Some(view.last_seq),
         seed: request.seed.unwrap_or(app.config.train.seed),
+        pair: None,
         gate: None,
         model: None,
         log: Vec::new(),
@@ -225,7 +232,10 @@ fn work(app: &App, plan: Plan, cancel: Arc<AtomicBool>) {
     let mut control = Control { app, cancel, told: now, saved: now };
     yield_to_serving();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match pool() {
-        Ok(pool) => pool.install(|| cycle::run(app, plan, &mut control)),
+        Ok(pool) => pool.install(|| match plan.request.model.unwrap_or_default() {
+            TrainModel::Ranker => cycle::run(app, plan, &mut control),
+            TrainModel::Pair => pair::run(app, plan, &mut control),
+        }),
         Err(error) => Err(failed(&error)),
     }));
     let result = result.unwrap_or_else(|_| {

@@ -114,13 +114,14 @@ pub(super) fn read(app: &App, view: &View, scope: Scope) -> Result<Read, Ended> 
 
 /// Numbers by first sight, so that they do not depend on the order in which the shop was loaded.
 #[derive(Default)]
-struct Renumbered {
+pub(super) struct Renumbered {
     numbers: FxHashMap<u32, u32>,
-    order: Vec<u32>,
+    /// Old numbers by new ones.
+    pub(super) order: Vec<u32>,
 }
 
 impl Renumbered {
-    fn of(&mut self, old: u32) -> u32 {
+    pub(super) fn of(&mut self, old: u32) -> u32 {
         *self.numbers.entry(old).or_insert_with(|| {
             self.order.push(old);
             self.order.len() as u32 - 1
@@ -181,7 +182,7 @@ pub(super) fn gather(
 
 /// Rules that read the log and nothing else: a log of days has days as baskets; a log without carts and purchases is learned
 /// from what it has.
-fn next_options(log: &[Interaction]) -> NextOptions {
+pub(super) fn next_options(log: &[Interaction]) -> NextOptions {
     let days = log.iter().all(|event| event.at_ms.rem_euclid(mercer_rank::DAY_MS) == 0);
     let strongest = log.iter().filter_map(|event| event.kind.weight()).fold(0.0, f32::max);
     NextOptions {

@@ -40,7 +40,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            recent: 12,
+            recent: 6,
             horizon_ms: 180 * 86_400_000,
             min_weight: 0.0,
             per_moment: 8,
