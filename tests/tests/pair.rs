@@ -61,7 +61,7 @@ fn a_run_gives_the_numbers_of_later_events() {
     } else {
         assert!(!check.serves, "{check:?}");
     }
-    let user = daemon.ask(async |client| client.users(None, 1).await).unwrap().items[0].id.clone();
+    let user = daemon.ask(async |client| client.users(None, None, Some(1)).await).unwrap().items[0].id.clone();
     let list = daemon.ask(async |client| client.recommend(user.as_str(), &ListQuery::default()).await).unwrap();
     let said = list.notes.iter().any(|note| note.contains("re-scored"));
     assert!(said, "{:?}", list.notes);
@@ -104,5 +104,5 @@ fn what_belongs_to_the_cycle_is_refused() {
     let daemon = Daemon::start();
     let wrong = TrainRequest { promote: Some(true), ..request() };
     let refused = daemon.ask(async |client| client.train(&wrong).await).unwrap_err();
-    assert_eq!(refused.code(), Code::BadParameter, "{refused:?}");
+    assert_eq!(refused.code, Code::BadParameter, "{refused:?}");
 }

@@ -4,6 +4,7 @@
 //! rows that were not reached keep their places, and so does the whole list where the thread is busy with another or has nothing to say. Nothing
 //! waits longer than the budget, and nothing but the list that asked waits at all.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,14 +12,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use mercer_learn::pair_classifier::Scorer;
 use mercer_learn::pair_classifier::examples::{Entry, Options, behaviour};
-use mercer_model::{Checkpoint, TextKind};
+use mercer_model::TextKind;
 use mercer_search::passage_text;
 use mercer_shared::wire::{ListItem, Reason, ScorePart};
 use parking_lot::Mutex;
 
 use super::{HEAD, Kept, Reader, kept, load, mixed, past};
 use crate::app::App;
-use crate::service::models;
+use crate::service::{Answer, models};
 use crate::world::View;
 
 /// Lists that may wait for the thread: more would wait longer than any budget.
@@ -86,13 +87,12 @@ impl Serving {
         if !kept.report.check.serves {
             return Err(kept.report.check.reason);
         }
-        let base = models::base(&app.config.state, &kept.encoder.0, &kept.encoder.1).map_err(|e| e.to_string())?;
         let (send, receive) = bounded(WAITING);
         let (kept, state, pace) = (Arc::new(kept), app.config.state.clone(), Arc::clone(&self.pace));
         let of_thread = Arc::clone(&kept);
         std::thread::Builder::new()
             .name("pair".to_owned())
-            .spawn(move || match read(&state, &of_thread, &base) {
+            .spawn(move || match read(&state, &of_thread) {
                 Ok(loaded) => work(&loaded, &receive, &pace),
                 // The channel closes, and lists stay as they are.
                 Err(problem) => tracing::error!(%problem, "the pair classifier cannot be read"),
@@ -111,9 +111,10 @@ impl Serving {
     }
 }
 
-fn read(state: &std::path::Path, kept: &Kept, base: &Checkpoint) -> crate::service::Answer<Loaded> {
-    let scorer = load(state, kept, base)?;
-    let reader = Reader::new(base, scorer.meta().join, scorer.meta().max_tokens)?;
+fn read(state: &Path, kept: &Kept) -> Answer<Loaded> {
+    let base = models::base(state, &kept.encoder.0, &kept.encoder.1)?;
+    let scorer = load(state, kept, &base)?;
+    let reader = Reader::new(&base, scorer.meta().join, scorer.meta().max_tokens)?;
     Ok(Loaded { scorer, reader })
 }
 
@@ -139,7 +140,7 @@ fn work(loaded: &Loaded, jobs: &Receiver<Job>, pace: &AtomicU64) {
 }
 
 /// Log-odds of as many rows as the time allows.
-fn score(loaded: &Loaded, job: &Job) -> crate::service::Answer<Vec<f32>> {
+fn score(loaded: &Loaded, job: &Job) -> Answer<Vec<f32>> {
     let mut bodies = Vec::with_capacity(job.history.len());
     for (text, kind) in &job.history {
         bodies.extend(loaded.reader.bodies(std::slice::from_ref(text), *kind)?);
@@ -199,7 +200,7 @@ pub fn rescore(
     let items: Vec<String> = rows
         .iter()
         .take(most)
-        .filter_map(|row| Some(passage_text(view.item(*view.item_index.get(&row.id)?)?)))
+        .map_while(|row| Some(passage_text(view.item(*view.item_index.get(&row.id)?)?)))
         .collect();
     if items.len() < 2 {
         return Some(format!("the head was not re-scored: {budget:?} are too short for two rows"));
