@@ -32,6 +32,13 @@ use world::World;
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// Version of the program: the crate's, and the commit where the build names one in `MERCER_COMMIT`.
+#[must_use]
+pub fn code_version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    option_env!("MERCER_COMMIT").map_or_else(|| version.to_owned(), |commit| format!("{version}+{commit}"))
+}
+
 /// Runs the daemon until `shutdown` resolves, then drains. `ready` is called once requests are answered.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Candidates, ListQuery, Mode, ReportKind};
 
 pub(crate) use super::args_change::{DemoArgs, ImportArgs, InteractArgs, TrainArgs, TrainedModel, UserArgs};
+pub(crate) use super::args_learn::{EvalArgs, EvalCommand, RunsCommand, SweepArgs};
 
 /// Watches and steers a running mercerd. Without a command: the console on a terminal, `status` otherwise.
 #[derive(Debug, Parser)]
@@ -38,12 +39,16 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Starts a training run.
     Train(TrainArgs),
+    /// Judges Mercer and what a shop could pick instead on what shoppers took after a moment.
+    Eval(EvalArgs),
+    /// Trains rankers with other settings, within a budget, and judges them on the window before the gate's.
+    Sweep(SweepArgs),
     /// Model versions: list, show, promote, roll back, pin.
     Models {
         #[command(subcommand)]
         command: Option<ModelsCommand>,
     },
-    /// Training runs: list, show, cancel.
+    /// Runs: list, show, cancel, compare, export.
     Runs {
         #[command(subcommand)]
         command: Option<RunsCommand>,
@@ -104,17 +109,6 @@ pub(crate) enum ModelsCommand {
     Pin { version: String },
     /// No longer keeps it.
     Unpin { version: String },
-}
-
-/// Training runs.
-#[derive(Debug, Subcommand)]
-pub(crate) enum RunsCommand {
-    /// Runs, newest first.
-    List(Paging),
-    /// One run with its log and the gate's numbers.
-    Show { id: String },
-    /// Stops a run.
-    Cancel { id: String },
 }
 
 /// Encoders.

@@ -35,7 +35,7 @@ pub(crate) struct ImportArgs {
 }
 
 /// Reads `90`, `90s`, `10m`, `1h30m` as seconds.
-fn seconds(text: &str) -> Result<u64, String> {
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let bad = || format!("`{text}` is no duration such as 90s, 10m or 1h30m");
     if let Ok(plain) = text.parse::<u64>() {
         return if plain > 0 { Ok(plain) } else { Err(bad()) };

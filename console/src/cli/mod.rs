@@ -2,8 +2,12 @@
 
 mod args;
 mod args_change;
+mod args_learn;
 mod bulk;
+mod compare;
 mod demo;
+mod evals;
+mod export;
 mod gate;
 mod import;
 mod items;
@@ -15,9 +19,12 @@ mod out;
 mod pair;
 mod people;
 mod profile;
+mod replays;
 mod reports;
 mod status;
+mod sweep;
 mod table;
+mod tensorboard;
 mod text;
 mod train;
 
@@ -91,6 +98,8 @@ pub(crate) async fn run(cli: Cli, socket: &Path, out: &mut Out) -> Done {
         Command::Status => status::status(&client, out).await,
         Command::Import(args) => import::run(&args, &client, out).await,
         Command::Train(args) => train::run(&args, &client, out).await,
+        Command::Eval(args) => evals::run(args, &client, out).await,
+        Command::Sweep(args) => sweep::run(&args, &client, out).await,
         Command::Models { command } => models::models(command, &client, out).await,
         Command::Runs { command } => train::runs(command, &client, out).await,
         Command::Users(args) => people::users(&args, &client, out).await,

@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &TrainArgs, client: &Client, out: &mut Out) -> Don
 }
 
 /// What `--wait` exits with.
-fn code(state: RunState) -> u8 {
+pub(crate) fn code(state: RunState) -> u8 {
     match state {
         RunState::Succeeded => exit::OK,
         RunState::Cancelled => exit::REFUSED,
@@ -117,6 +117,10 @@ pub(crate) async fn runs(command: Option<RunsCommand>, client: &Client, out: &mu
         RunsCommand::List(paging) => return list(paging, client, out).await,
         RunsCommand::Show { id } => client.run(&id).await?,
         RunsCommand::Cancel { id } => client.cancel(&id).await?,
+        RunsCommand::Compare { first, second } => return super::compare::run(&first, &second, client, out).await,
+        RunsCommand::Export { id, tensorboard, ndjson } => {
+            return super::export::run(&id, tensorboard.as_deref(), ndjson.as_deref(), client, out).await;
+        }
     };
     if out.json {
         out.document(&run)?;
@@ -134,6 +138,7 @@ async fn list(paging: Paging, client: &Client, out: &mut Out) -> Done {
     }
     let mut table = Table::new()
         .text("run")
+        .text("kind")
         .text("state")
         .text("phase")
         .text("cause")
@@ -145,6 +150,7 @@ async fn list(paging: Paging, client: &Client, out: &mut Out) -> Done {
     for run in &page.items {
         table.row([
             run.id.clone(),
+            word(&run.record.kind),
             word(&run.state),
             word(&run.phase),
             word(&run.cause),
@@ -174,6 +180,7 @@ pub(crate) fn head(run: &Run, out: &mut Out) -> Result<(), Stop> {
     facts(
         out,
         &[
+            ("kind", word(&run.record.kind)),
             ("cause", word(&run.cause)),
             ("asked", moment(run.created)),
             ("started", maybe_moment(run.started)),
@@ -201,7 +208,7 @@ pub(crate) fn head(run: &Run, out: &mut Out) -> Result<(), Stop> {
 }
 
 /// Prints all of a run.
-fn show(run: &Run, out: &mut Out) -> Result<(), Stop> {
+pub(crate) fn show(run: &Run, out: &mut Out) -> Result<(), Stop> {
     head(run, out)?;
     if let Some(report) = &run.gate {
         out.line("")?;

@@ -10,6 +10,7 @@ mod records;
 mod run;
 mod sink;
 mod source;
+mod table;
 pub mod validate;
 
 pub use account::Outcome;
@@ -17,4 +18,5 @@ pub use document::parse_line;
 pub use preset::Preset;
 pub use run::{Kind, Plan, run};
 pub use sink::{DryRun, Sink};
+pub use table::{Column, write_table};
 pub use validate::{Document, Refusal, validate_interaction, validate_item, validate_user};

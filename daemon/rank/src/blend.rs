@@ -68,15 +68,19 @@ impl BlendWeights {
         Self::only(Source::Popular30)
     }
 
+    /// One source, filled up with the popularity of the last 30 days where it has nothing to say.
+    pub fn filled(source: Source) -> Self {
+        let w = vec![(source, 1.0), (Source::Popular30, 1e-3)];
+        Self { any: w.clone(), unseen: w }
+    }
+
     /// Baseline: own repeats, filled up with popularity.
     pub fn own_repeats() -> Self {
-        let w = vec![(Source::Own, 1.0), (Source::Popular30, 1e-3)];
-        Self { any: w.clone(), unseen: w }
+        Self::filled(Source::Own)
     }
 
     /// Baseline: item-item co-occurrence alone, filled up with popularity.
     pub fn item_knn() -> Self {
-        let w = vec![(Source::Knn, 1.0), (Source::Popular30, 1e-3)];
-        Self { any: w.clone(), unseen: w }
+        Self::filled(Source::Knn)
     }
 }

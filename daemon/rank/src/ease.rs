@@ -10,7 +10,8 @@ use crate::sparse::Csr;
 pub struct EaseOptions {
     /// Ridge, relative to the mean diagonal of the Gram matrix.
     pub ridge: f64,
-    /// Above this number of bought items the model is left out: the cost grows with the cube, the matrix with the square.
+    /// The model is restricted to so many items, those with the most shoppers: the cost grows with the cube, the matrix with
+    /// the square. Other items score nothing.
     pub max_items: usize,
     /// Weights kept per item.
     pub keep: usize,
@@ -22,18 +23,33 @@ impl Default for EaseOptions {
     }
 }
 
+/// The `most` items with the most shoppers (of equally many the lower numbers), ascending, and how many have any.
+fn most_bought(by_item: &Csr, most: usize) -> (Vec<u32>, usize) {
+    let shoppers = |i: u32| by_item.row_len(i as usize);
+    let mut picked: Vec<u32> = (0..by_item.rows() as u32).filter(|&i| shoppers(i) > 0).collect();
+    let bought = picked.len();
+    if bought > most {
+        picked.sort_by_key(|&i| (std::cmp::Reverse(shoppers(i)), i));
+        picked.truncate(most);
+        picked.sort_unstable();
+    }
+    (picked, bought)
+}
+
 /// The weights, the largest of each row.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ease {
     rows: Vec<Vec<(u32, f32)>>,
+    /// Items in the model, and items that were bought.
+    covers: (usize, usize),
 }
 
 impl Ease {
-    /// None when nothing was bought, or too many different items.
+    /// None when nothing was bought.
     pub(crate) fn fit(users: &Csr, by_item: &Csr, o: &EaseOptions) -> Option<Self> {
-        let picked: Vec<u32> = (0..by_item.rows() as u32).filter(|&i| by_item.row_len(i as usize) > 0).collect();
+        let (picked, bought) = most_bought(by_item, o.max_items);
         let n = picked.len();
-        if n == 0 || n > o.max_items {
+        if n == 0 {
             return None;
         }
         let mut place = vec![u32::MAX; by_item.rows()];
@@ -76,7 +92,12 @@ impl Ease {
         for (i, row) in picked.into_iter().zip(kept) {
             rows[i as usize] = row;
         }
-        Some(Self { rows })
+        Some(Self { rows, covers: (n, bought) })
+    }
+
+    /// Items in the model, and items that were bought at all.
+    pub(crate) fn covers(&self) -> (usize, usize) {
+        self.covers
     }
 
     /// `out[j] = sum over i of weight(i) * B[i][j]`.
@@ -86,5 +107,40 @@ impl Ease {
                 out[j as usize] += w * b;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Items 0 and 1 go together, 2 and 3 do; item 4 has one shopper.
+    fn users() -> Csr {
+        let basket = |items: &[u32]| items.iter().map(|&i| (i, 1.0)).collect::<Vec<_>>();
+        let mut rows = vec![basket(&[0, 1, 4])];
+        (0..5).for_each(|_| rows.extend([basket(&[0, 1]), basket(&[2, 3]), basket(&[0]), basket(&[2])]));
+        Csr::from_rows(rows)
+    }
+
+    #[test]
+    fn what_goes_together_scores_and_nothing_recommends_itself() {
+        let users = users();
+        let ease =
+            Ease::fit(&users, &users.transpose(5), &EaseOptions { ridge: 0.5, ..EaseOptions::default() }).unwrap();
+        let mut out = vec![0f32; 5];
+        ease.score(&[(0, 1.0)], &mut out);
+        assert!(out[1] > 0.2 && out[1] > out[3] && out[0] == 0.0, "{out:?}");
+        assert_eq!(ease.covers(), (5, 5));
+    }
+
+    #[test]
+    fn a_large_catalogue_is_cut_to_the_most_bought() {
+        let users = users();
+        let options = EaseOptions { max_items: 4, ridge: 0.5, ..EaseOptions::default() };
+        let ease = Ease::fit(&users, &users.transpose(5), &options).unwrap();
+        assert_eq!(ease.covers(), (4, 5));
+        let mut out = vec![0f32; 5];
+        ease.score(&[(0, 1.0), (4, 1.0)], &mut out);
+        assert!(out[1] > 0.2 && out[4] == 0.0, "{out:?}");
     }
 }

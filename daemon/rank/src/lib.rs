@@ -3,6 +3,7 @@
 //! Nothing in here knows a store, a clock or tensors. A [`Log`] holds who did what when; [`Memory::fit`] reads it up to a
 //! cut-off; [`recommend`] answers for one shopper as of a moment at or after that cut-off, from events up to it only. The
 //! daemon calls it with "now", a replay with any moment: there is one path.
+mod arms;
 mod batch;
 mod blend;
 mod catalogue;
@@ -33,6 +34,7 @@ mod sources;
 mod sparse;
 mod successors;
 
+pub use arms::{ARMS, Arm, ArmOptions, Blended, FittedArm};
 pub use blend::BlendWeights;
 pub use catalogue::{Catalogue, ItemFacts, Vectors, tie_key};
 pub use chunked::Chunked;

@@ -12,6 +12,7 @@ use crate::neighbours::Neighbours;
 use crate::popularity::{Counting, ItemStats, Stats, count, pool};
 use crate::sequence::SequenceModel;
 use crate::shopper::{Reading, Shopper};
+use crate::sources::{SOURCES, Source};
 use crate::sparse::{Csr, Weighing, weigh_all};
 use crate::successors;
 
@@ -131,6 +132,18 @@ impl Counts {
 impl Memory {
     /// Fits everything from events at or before `at`. Deterministic, whatever the number of threads.
     pub fn fit(log: &Log, catalogue: &Catalogue, at: i64, options: &MemoryOptions) -> Self {
+        Self::fit_for(log, catalogue, at, options, &SOURCES)
+    }
+
+    /// The same, without the models that none of `sources` reads: theirs give zero for every item.
+    pub(crate) fn fit_for(
+        log: &Log,
+        catalogue: &Catalogue,
+        at: i64,
+        options: &MemoryOptions,
+        sources: &[Source],
+    ) -> Self {
+        let reads = |some: &[Source]| sources.iter().any(|source| some.contains(source));
         let o = options;
         let shape = log.shape(at);
         let items = catalogue.len();
@@ -147,15 +160,31 @@ impl Memory {
         let users = weigh_all(log, &w, items);
         let by_item = users.transpose(items);
         let tie = |i: u32| catalogue.tie(i);
-        let knn = Cooccurrence::fit(&users, &by_item, o.shrink, o.keep_items, &tie);
-        let w = Weighing { since: at - o.recent_days * DAY_MS, ..w };
-        let recent = weigh_all(log, &w, items);
-        let knn_recent = Cooccurrence::fit(&recent, &recent.transpose(items), o.shrink, o.keep_items, &tie);
-        let next =
-            successors::fit(log, at, shape.target, o.half_life, (o.shrink_next, o.keep_items, o.cap), items, &tie);
-        let neighbours = Neighbours::fit(log, at, shape.target, o.neighbour_days, o.keep_users, &users, &by_item);
-        let ials = o.ials.map(|x| Arc::new(Ials::fit(&users, &by_item, x)));
-        let ease = o.ease.as_ref().and_then(|x| Ease::fit(&users, &by_item, x)).map(Arc::new);
+        let knn = if reads(&[Source::Knn, Source::KnnStrongest]) {
+            Cooccurrence::fit(&users, &by_item, o.shrink, o.keep_items, &tie)
+        } else {
+            Cooccurrence::default()
+        };
+        let knn_recent = if reads(&[Source::KnnRecent]) {
+            let w = Weighing { since: at - o.recent_days * DAY_MS, ..w };
+            let recent = weigh_all(log, &w, items);
+            Cooccurrence::fit(&recent, &recent.transpose(items), o.shrink, o.keep_items, &tie)
+        } else {
+            Cooccurrence::default()
+        };
+        let next = if reads(&[Source::Next]) {
+            successors::fit(log, at, shape.target, o.half_life, (o.shrink_next, o.keep_items, o.cap), items, &tie)
+        } else {
+            Cooccurrence::default()
+        };
+        let neighbours = if reads(&[Source::UserKnn, Source::UserKnnFresh, Source::Adopters]) {
+            Neighbours::fit(log, at, shape.target, o.neighbour_days, o.keep_users, &users, &by_item)
+        } else {
+            Neighbours::default()
+        };
+        let ials = o.ials.filter(|_| reads(&[Source::Ials])).map(|x| Arc::new(Ials::fit(&users, &by_item, x)));
+        let ease = o.ease.as_ref().filter(|_| reads(&[Source::Ease]));
+        let ease = ease.and_then(|x| Ease::fit(&users, &by_item, x)).map(Arc::new);
         let Counts { stats, categories, brands, pooled } = Counts::of(log, catalogue, at, &shape, kinds);
         Self {
             at,

@@ -10,6 +10,7 @@
 
 pub mod accuracy;
 pub mod adwin;
+pub mod blocks;
 pub mod calibrate;
 pub mod classification;
 pub mod compare;
@@ -34,10 +35,11 @@ pub mod value;
 
 pub use accuracy::{Gain, Metric};
 pub use adwin::{Adwin, AdwinOptions};
+pub use blocks::{Observation, bootstrap_windows};
 pub use compare::{PairedComparison, compare_paired};
 pub use gate::{GateDecision, GateOptions, Opponent, Purpose, Rule, Trial, gate};
 pub use groups::{GroupOptions, GroupReport, group_report};
 pub use page_hinkley::{PageHinkley, PageHinkleyOptions};
-pub use resample::{Interval, bootstrap_mean, bootstrap_statistic};
+pub use resample::{Estimate, Interval, bootstrap_mean, bootstrap_means, bootstrap_statistic};
 pub use spending::{AlphaLedger, Spending};
 pub use value::{Mean, Measure, Undefined, Value, mean, mean_of};

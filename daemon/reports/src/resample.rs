@@ -139,6 +139,35 @@ pub fn bootstrap_mean(values: &[f64], level: f64, replicates: usize, seed: u64) 
     Ok((centre, percentile_interval(&sample, level)?))
 }
 
+/// A mean with its interval, or why there is none.
+pub type Estimate = Result<(f64, Interval), Undefined>;
+
+/// The same for many columns over the same users: each replicate draws its weights once, so that the intervals are those of
+/// [`bootstrap_mean`] at a fraction of the work.
+///
+/// # Errors
+/// [`Undefined::LengthMismatch`] if the columns differ in length; per column those of [`bootstrap_mean`].
+pub fn bootstrap_means(
+    columns: &[&[f64]],
+    level: f64,
+    replicates: usize,
+    seed: u64,
+) -> Result<Vec<Estimate>, Undefined> {
+    let users = columns.first().map_or(0, |column| column.len());
+    if columns.iter().any(|column| column.len() != users) {
+        return Err(Undefined::LengthMismatch);
+    }
+    let mut samples: Vec<Vec<Measure>> = vec![Vec::with_capacity(replicates); columns.len()];
+    bootstrap_statistic(users, replicates, seed, |weights| {
+        for (sample, column) in samples.iter_mut().zip(columns) {
+            sample.push(weighted_mean(column, weights));
+        }
+        Ok(0.0)
+    });
+    let one = |(column, sample): (&&[f64], &Vec<Measure>)| Ok((mean(column)?, percentile_interval(sample, level)?));
+    Ok(columns.iter().zip(&samples).map(one).collect())
+}
+
 /// Differences up to this many that are not zero are enumerated instead of drawn.
 const EXACT: usize = 14;
 
@@ -212,6 +241,16 @@ mod tests {
         let run = |seed| bootstrap_mean(&values, 0.95, 500, seed).unwrap();
         assert_eq!(run(4), run(4));
         assert_ne!(run(4), run(5));
+    }
+
+    #[test]
+    fn columns_together_have_the_intervals_they_have_alone() {
+        let first: Vec<f64> = (0..40).map(|i| f64::from(i % 7) / 7.0).collect();
+        let second: Vec<f64> = (0..40).map(|i| f64::from(i % 3)).collect();
+        let both = bootstrap_means(&[&first, &second], 0.95, 500, 9).unwrap();
+        assert_eq!(both[0], bootstrap_mean(&first, 0.95, 500, 9));
+        assert_eq!(both[1], bootstrap_mean(&second, 0.95, 500, 9));
+        assert_eq!(bootstrap_means(&[&first, &second[1..]], 0.95, 10, 9), Err(Undefined::LengthMismatch));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Decision, EventKind, Run, RunState, TrainRequest};
+use mercer_shared::wire::{Decision, EventKind, Page, Run, RunKind, RunState, TrainRequest};
 use mercer_store::{DocKind, Order};
 
 use crate::app::App;
@@ -22,6 +22,11 @@ const LOOK: Duration = Duration::from_secs(5);
 const LOW_DISK: u64 = 512 << 20;
 /// A log that grows faster than this is being imported.
 const IMPORT_RATE: f64 = 500.0;
+
+/// Training cycles that are looked at.
+const CYCLES: usize = 20;
+/// Pages of runs that are searched for them: a sweep leaves many other runs.
+const PAGES: usize = 20;
 
 /// Starts the loop; it ends when the daemon stops.
 pub fn spawn(app: &Arc<App>) {
@@ -71,8 +76,7 @@ fn look(app: &Arc<App>, open: Option<Open>, disk_was_low: bool) -> (Option<Open>
 
 /// What the policy reads: the log against the last runs.
 fn observe(app: &App) -> Observed {
-    let runs: Vec<Run> =
-        app.store.list_docs(DocKind::Run, Order::Newest, None, 20).map(|page| page.items).unwrap_or_default();
+    let runs = cycles(app);
     // A cancelled cycle counts as well: what an operator stopped does not come back by itself with the same data.
     let read = runs.iter().filter(|run| matches!(run.state, RunState::Succeeded | RunState::Cancelled));
     let read = read.filter_map(|run| run.cursor).max();
@@ -83,6 +87,24 @@ fn observe(app: &App) -> Observed {
         idle_seconds: (Timestamp::now().millis() - ended.unwrap_or(app.started).millis()).max(0) as u64 / 1_000,
         failures: runs.iter().take_while(|run| run.state == RunState::Failed).count() as u32,
     }
+}
+
+/// The last training cycles, newest first: evaluations and sweeps beside them teach the serving model nothing.
+fn cycles(app: &App) -> Vec<Run> {
+    let (mut found, mut cursor) = (Vec::new(), None::<String>);
+    for _ in 0..PAGES {
+        let page: Page<Run> = match app.store.list_docs(DocKind::Run, Order::Newest, cursor.as_deref(), CYCLES) {
+            Ok(page) => page,
+            Err(_) => break,
+        };
+        found.extend(page.items.into_iter().filter(|run| run.record.kind == RunKind::Train));
+        cursor = page.next_cursor;
+        if found.len() >= CYCLES || cursor.is_none() {
+            break;
+        }
+    }
+    found.truncate(CYCLES);
+    found
 }
 
 /// Writes down what came of a decision once its run has ended.

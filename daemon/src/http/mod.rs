@@ -4,6 +4,7 @@
 mod admin;
 mod batch;
 mod collections;
+mod evaluations;
 mod extract;
 mod imports;
 mod lists;
@@ -72,6 +73,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/runs", get(operators::runs).post(operators::train))
         .route("/v1/runs/{id}", get(operators::run))
         .route("/v1/runs/{id}/cancel", post(operators::cancel))
+        .route("/v1/evaluations", get(evaluations::list).post(evaluations::start))
+        .route("/v1/evaluations/{id}", get(evaluations::show))
+        .route("/v1/evaluations/{id}/shoppers", get(evaluations::shoppers))
+        .route("/v1/sweeps", post(evaluations::sweep))
+        .route("/v1/replays", post(evaluations::start_replay))
+        .route("/v1/replays/{id}", get(evaluations::replay))
         .route("/v1/presets", get(imports::presets))
         .route("/v1/imports", post(imports::import).layer(DefaultBodyLimit::disable()))
         .route("/v1/export", get(stream::export))

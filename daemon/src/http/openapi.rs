@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{admin, batch, collections, imports, lists, metrics, operators, stream, users};
+use super::{admin, batch, collections, evaluations, imports, lists, metrics, operators, stream, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,6 +39,13 @@ use super::{admin, batch, collections, imports, lists, metrics, operators, strea
         operators::runs,
         operators::run,
         operators::cancel,
+        evaluations::start,
+        evaluations::list,
+        evaluations::show,
+        evaluations::shoppers,
+        evaluations::sweep,
+        evaluations::start_replay,
+        evaluations::replay,
         operators::models,
         operators::model,
         operators::promote,

@@ -6,7 +6,7 @@ use mercer_rank::{BlendWeights, Candidates, DAY_MS, For, Log, Mode, RankError, R
 use rayon::prelude::*;
 
 /// Users judged at most: beyond it they are thinned evenly.
-const MAX_USERS: usize = 5_000;
+pub const MAX_USERS: usize = 5_000;
 
 /// Lists and what they are worth, one entry a user in the same order.
 #[derive(Debug, Clone, Default)]

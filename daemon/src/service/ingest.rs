@@ -175,6 +175,7 @@ pub fn erase(app: &App, id: &str) -> Answer<EraseReceipt> {
     app.world.lock().erase(&id);
     app.moments.forget_from(0);
     app.publish();
+    super::train::evaluate::forget(app);
     let pseudonym = erasure.pseudonym.hex();
     app.tell(EventKind::Erased { pseudonym: pseudonym.clone() });
     let first = erasure.range.map(|(first, _)| first);

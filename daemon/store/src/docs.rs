@@ -27,6 +27,8 @@ pub enum DocKind {
     Audit,
     /// Reports, by a key of the caller's.
     Report,
+    /// Evaluations, by their run's id.
+    Evaluation,
     /// Anything else that must outlive a restart, by name.
     Setting,
 }
@@ -40,6 +42,7 @@ impl DocKind {
             Self::Decision => (b'd', "decision"),
             Self::Audit => (b'a', "audit"),
             Self::Report => (b'p', "report"),
+            Self::Evaluation => (b'e', "evaluation"),
             Self::Setting => (b's', "setting"),
         }
     }

@@ -9,9 +9,10 @@ use super::{Body, Client, LineStream};
 use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
 use crate::wire::{
-    AddEncoder, AuditEntry, BatchLine, Decision, EncoderInfo, EraseReceipt, Event, ExportLine, ImportEvent,
-    ImportQuery, Interaction, Item, ItemPatch, ListQuery, ModelVersion, Page, PresetInfo, Profile, Report, ReportKind,
-    Run, SearchRequest, ServedList, SessionRequest, SimilarUsers, Status, TrainRequest, User,
+    AddEncoder, AuditEntry, BatchLine, Decision, EncoderInfo, EraseReceipt, Evaluation, EvaluationRequest,
+    EvaluationSummary, Event, ExportLine, ImportEvent, ImportQuery, Interaction, Item, ItemPatch, ListQuery,
+    ModelVersion, Page, PresetInfo, Profile, Replay, ReplayRequest, Report, ReportKind, Run, SearchRequest, ServedList,
+    SessionRequest, SimilarUsers, Status, SweepRequest, TrainRequest, User,
 };
 
 /// What may stand in a path segment as it is (RFC 3986 unreserved).
@@ -167,6 +168,41 @@ impl Client {
     /// `POST /v1/runs/{id}/cancel`.
     pub async fn cancel(&self, id: &str) -> Answer<Run> {
         self.call(Method::POST, &format!("/v1/runs/{}/cancel", segment(id)), Body::Empty).await
+    }
+
+    /// `POST /v1/evaluations`: asks for an evaluation.
+    pub async fn evaluate(&self, request: &EvaluationRequest) -> Answer<Run> {
+        self.post("/v1/evaluations", request).await
+    }
+
+    /// `GET /v1/evaluations`, newest first.
+    pub async fn evaluations(&self, cursor: Option<&str>, limit: Option<u32>) -> Answer<Page<EvaluationSummary>> {
+        self.get(&with_query("/v1/evaluations", &PageQuery { cursor, limit, q: None })?).await
+    }
+
+    /// `GET /v1/evaluations/{id}`.
+    pub async fn evaluation(&self, id: &str) -> Answer<Evaluation> {
+        self.get(&format!("/v1/evaluations/{}", segment(id))).await
+    }
+
+    /// `GET /v1/evaluations/{id}/shoppers`: the values of each shopper, as Parquet.
+    pub async fn evaluation_shoppers(&self, id: &str) -> Answer<bytes::Bytes> {
+        self.call_text(Method::GET, &format!("/v1/evaluations/{}/shoppers", segment(id)), Body::Empty).await
+    }
+
+    /// `POST /v1/replays`: asks for a replay.
+    pub async fn start_replay(&self, request: &ReplayRequest) -> Answer<Run> {
+        self.post("/v1/replays", request).await
+    }
+
+    /// `GET /v1/replays/{id}`.
+    pub async fn replay(&self, id: &str) -> Answer<Replay> {
+        self.get(&format!("/v1/replays/{}", segment(id))).await
+    }
+
+    /// `POST /v1/sweeps`: asks for a search over settings.
+    pub async fn sweep(&self, request: &SweepRequest) -> Answer<Run> {
+        self.post("/v1/sweeps", request).await
     }
 
     /// `GET /v1/models`, newest first.

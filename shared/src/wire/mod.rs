@@ -2,6 +2,7 @@
 
 mod decisions;
 mod encoders;
+mod evaluations;
 mod events;
 mod imports;
 mod interactions;
@@ -10,6 +11,8 @@ mod lists;
 mod models;
 mod pairs;
 mod profiles;
+mod records;
+mod replays;
 mod reports;
 mod runs;
 mod status;
@@ -17,6 +20,10 @@ mod users;
 
 pub use decisions::{AuditEntry, Decision};
 pub use encoders::{AddEncoder, EncoderInfo};
+pub use evaluations::{
+    ArmDifference, ArmValues, DifferenceVerdict, EvaluatedArm, EvaluatedSlice, Evaluation, EvaluationRequest,
+    EvaluationSummary, Measured,
+};
 pub use events::{Event, EventKind};
 pub use imports::{
     ImportEvent, ImportPhase, ImportProgress, ImportQuery, ImportReport, PresetInfo, ReasonCount, RuleCount,
@@ -34,6 +41,8 @@ pub use pairs::{PairCheck, PairPart, PairReport, PairSource};
 pub use profiles::{
     EventRef, Interest, Lifecycle, LifecycleStage, Neighbour, Profile, ProfileEvent, ProfileQuery, SimilarUsers,
 };
+pub use records::{RunKind, RunRecord, Setting, SweepRequest};
+pub use replays::{Replay, ReplayArm, ReplayDifference, ReplayRequest, ReplayWindow};
 pub use reports::{GroupRow, GroupTable, Report, ReportKind, ReportRow, Verdict};
 pub use runs::{LossPoint, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest};
 pub use status::{Alarm, Counts, Health, Latency, QueueStatus, ServingModel, Status, Traffic};

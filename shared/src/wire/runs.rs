@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{GateReport, PairReport};
+use super::{GateReport, PairReport, RunRecord};
 use crate::time::Timestamp;
 
 /// Where a run stands.
@@ -127,6 +127,9 @@ pub struct Run {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What it was made with and what came of it, for comparing runs.
+    #[serde(default)]
+    pub record: RunRecord,
 }
 
 /// One point of a loss curve.

@@ -89,6 +89,7 @@ pub(super) fn run() -> Run {
         model: None,
         log: vec!["1,204 new interactions, 9,600 of replay".into(), "encoder: 12,800 pairs, batch 32".into()],
         error: None,
+        record: mercer_shared::wire::RunRecord::default(),
     }
 }
 

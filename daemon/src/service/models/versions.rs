@@ -48,7 +48,7 @@ pub fn draft(created: Timestamp) -> ModelVersion {
         gate: None,
         data: DataSnapshot::default(),
         seed: 0,
-        code_version: env!("CARGO_PKG_VERSION").to_owned(),
+        code_version: crate::code_version(),
         bytes: 0,
     }
 }

@@ -18,7 +18,7 @@ use mercer_shared::wire::{
 use mercer_store::DocKind;
 
 use super::judge::{Judged, Opponents};
-use super::{Control, Ended, PLAN, Plan, encoder, failed, judge, queries};
+use super::{Control, Ended, PLAN, Plan, baselines, encoder, failed, judge, queries, record};
 use crate::app::{App, model_problem, store_problem};
 use crate::service::evaluation::window;
 use crate::service::models::{self, Embedded, Parts};
@@ -28,11 +28,11 @@ use crate::world::{Model, View};
 const MIN_SEARCHERS: usize = 30;
 
 /// An encoder with the catalogue under it.
-struct Arm {
-    encoder: Arc<BertEncoder>,
-    embedded: Embedded,
+pub(super) struct Arm {
+    pub(super) encoder: Arc<BertEncoder>,
+    pub(super) embedded: Embedded,
     /// None for the base as it is.
-    adapter: Option<Adapter>,
+    pub(super) adapter: Option<Adapter>,
 }
 
 impl Arm {
@@ -41,7 +41,7 @@ impl Arm {
     }
 
     /// A catalogue with this encoder's vectors.
-    fn catalogue(&self, view: &View) -> Result<Catalogue, Ended> {
+    pub(super) fn catalogue(&self, view: &View) -> Result<Catalogue, Ended> {
         let mut rows = Vectors::new(self.encoder.dim());
         for (number, row) in &self.embedded.rows {
             rows.set(*number, Arc::clone(row)).map_err(|e| failed(&e))?;
@@ -53,9 +53,9 @@ impl Arm {
 }
 
 /// What orders lists: the ranker, or a blend where the log is too short for one.
-struct Order {
-    ranker: Option<Ranker>,
-    blend: Option<BlendWeights>,
+pub(super) struct Order {
+    pub(super) ranker: Option<Ranker>,
+    pub(super) blend: Option<BlendWeights>,
 }
 
 /// The whole cycle.
@@ -74,6 +74,7 @@ pub(super) fn run(app: &App, plan: Plan, control: &mut Control<'_>) -> Result<()
     control.update(|run| run.cursor = Some(plan.cursor));
     let (name, sha256) = models::active_encoder(&app.store)?;
     let base = models::base(&app.config.state, &name, &sha256)?;
+    record::cycle(control, &log, &plan, &base);
 
     let tuned = if plan.request.encoder.unwrap_or(true) {
         let start = start_adapter(app, &plan, &base, control)?;
@@ -136,14 +137,7 @@ pub(super) fn run(app: &App, plan: Plan, control: &mut Control<'_>) -> Result<()
         candidate.search.clear();
     }
     control.check()?;
-    let baselines = [
-        ("popularity", BlendWeights::popularity()),
-        ("own repeats", BlendWeights::own_repeats()),
-        ("item kNN", BlendWeights::item_knn()),
-    ]
-    .into_iter()
-    .map(|(name, weights)| Ok((name, judged(view.rank.catalogue.clone(), None, Some(&weights))?)))
-    .collect::<Result<Vec<_>, Ended>>()?;
+    let baselines = baselines::all(&view, &log, &memory, span, control)?;
     control.check()?;
 
     control.phase(RunPhase::Gate, 0);
@@ -152,7 +146,7 @@ pub(super) fn run(app: &App, plan: Plan, control: &mut Control<'_>) -> Result<()
     let opponents = Opponents { serving: (&version, &opponent), refresh, baselines: &baselines };
     let (gate, metrics) = judge::decide(app, run.seed, span, &candidate, &opponents)?;
     control.note(format!("gate: {:?}: {}", gate.verdict, gate.reason));
-    control.update(|run| run.gate = Some(gate.clone()));
+    control.update(|run| (run.gate, run.record.metrics) = (Some(gate.clone()), metrics.clone()));
 
     control.check()?;
     control.phase(RunPhase::Memory, 0);
@@ -254,7 +248,12 @@ fn start_adapter(
     Ok(adapter)
 }
 
-fn embed(app: &App, checkpoint: Checkpoint, adapter: Option<Adapter>, control: &mut Control<'_>) -> Result<Arm, Ended> {
+pub(super) fn embed(
+    app: &App,
+    checkpoint: Checkpoint,
+    adapter: Option<Adapter>,
+    control: &mut Control<'_>,
+) -> Result<Arm, Ended> {
     control.check()?;
     control.phase(RunPhase::Embedding, app.view().items.len() as u64);
     let encoder = Arc::new(BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?);
@@ -273,9 +272,15 @@ fn embed(app: &App, checkpoint: Checkpoint, adapter: Option<Adapter>, control: &
 
 /// A ranker from events up to a moment; where the log is too short for one, weights of the blend fitted on the windows there
 /// are; where there is none, the rule that reads the log.
-fn learn_order(control: &mut Control<'_>, log: &Log, catalogue: &Catalogue, until: i64) -> Result<Order, Ended> {
+pub(super) fn learn_order(
+    control: &mut Control<'_>,
+    log: &Log,
+    catalogue: &Catalogue,
+    until: i64,
+) -> Result<Order, Ended> {
     match train_ranker(log, catalogue, until, &ReplayOptions::default()) {
         Ok((ranker, report)) => {
+            control.update(|run| record::curves(&mut run.record, &report));
             control.note(format!(
                 "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
                 report.cutoffs.len(),

@@ -101,6 +101,7 @@ pub(super) fn train(
         }),
         ..TuneOptions::default()
     };
+    super::record::tuning(control, &options);
     let base_ref = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known };
     let device = mercer_model::device::pick();

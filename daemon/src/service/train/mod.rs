@@ -2,14 +2,19 @@
 //!
 //! `cycle` is what a run does, or `pair` where the pair classifier was asked for; this file is about the run itself: its document in the store, who may start it, how it ends.
 
+mod baselines;
 mod curve;
 mod cycle;
 mod encoder;
+pub mod evaluate;
 mod judge;
 mod pair;
 mod pair_judge;
 mod pairs;
 mod queries;
+mod record;
+pub mod replay;
+pub mod sweep;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +23,10 @@ use std::time::{Duration, Instant};
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{EventKind, Page, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest};
+use mercer_shared::wire::{
+    EvaluationRequest, EventKind, Page, ReplayRequest, Run, RunCause, RunKind, RunPhase, RunRecord, RunState,
+    SweepRequest, TrainModel, TrainRequest,
+};
 use mercer_store::{DocKind, Order};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -52,6 +60,34 @@ struct Plan {
     since: i64,
     /// The version that served.
     parent: String,
+    /// What the run does.
+    #[serde(default)]
+    job: Job,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+enum Job {
+    /// A training cycle.
+    #[default]
+    Train,
+    /// An evaluation.
+    Evaluate(EvaluationRequest),
+    /// A search over settings.
+    Sweep(SweepRequest),
+    /// A replay.
+    Replay(ReplayRequest),
+}
+
+impl Job {
+    const fn kind(&self) -> RunKind {
+        match self {
+            Self::Train => RunKind::Train,
+            Self::Evaluate(_) => RunKind::Evaluation,
+            Self::Sweep(_) => RunKind::Sweep,
+            Self::Replay(_) => RunKind::Replay,
+        }
+    }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Ended {
@@ -163,8 +199,21 @@ pub fn start(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<
     if view.rank.log.is_empty() {
         return Err(Problem::new(Code::NotEnoughData, "there is no interaction to learn from"));
     }
+    let plan = Plan { request: request.clone(), ..Plan::default() };
+    let seed = request.seed.unwrap_or(app.config.train.seed);
+    enqueue(app, plan, (seed, Some(view.last_seq)), cause)
+}
+
+/// Gives a plan its run and begins it. `cursor` is how far a run that learns will have read.
+fn enqueue(app: &Arc<App>, plan: Plan, (seed, cursor): (u64, Option<u64>), cause: RunCause) -> Answer<Run> {
+    let run = draft(app, plan.job.kind(), (seed, cursor), cause)?;
+    begin(app, Plan { run: run.id.clone(), ..plan }, run)
+}
+
+/// The document of a run that has not begun.
+fn draft(app: &App, kind: RunKind, (seed, cursor): (u64, Option<u64>), cause: RunCause) -> Answer<Run> {
     let number = app.store.next_number(DocKind::Run).map_err(|e| store_problem(&e))?;
-    let run = Run {
+    Ok(Run {
         id: format!("r{number:06}"),
         state: RunState::Queued,
         cause,
@@ -180,16 +229,15 @@ pub fn start(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<
         eta_seconds: None,
         device: super::admin::device(app),
         memory_bytes: 0,
-        cursor: Some(view.last_seq),
-        seed: request.seed.unwrap_or(app.config.train.seed),
+        cursor,
+        seed,
         pair: None,
         gate: None,
         model: None,
         log: Vec::new(),
         error: None,
-    };
-    let plan = Plan { run: run.id.clone(), request: request.clone(), ..Plan::default() };
-    begin(app, plan, run)
+        record: RunRecord { kind, code_version: crate::code_version(), ..RunRecord::default() },
+    })
 }
 
 fn begin(app: &Arc<App>, plan: Plan, mut run: Run) -> Answer<Run> {
@@ -232,9 +280,14 @@ fn work(app: &App, plan: Plan, cancel: Arc<AtomicBool>) {
     let mut control = Control { app, cancel, told: now, saved: now };
     yield_to_serving();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match pool() {
-        Ok(pool) => pool.install(|| match plan.request.model.unwrap_or_default() {
-            TrainModel::Ranker => cycle::run(app, plan, &mut control),
-            TrainModel::Pair => pair::run(app, plan, &mut control),
+        Ok(pool) => pool.install(|| match plan.job.clone() {
+            Job::Train => match plan.request.model.unwrap_or_default() {
+                TrainModel::Ranker => cycle::run(app, plan, &mut control),
+                TrainModel::Pair => pair::run(app, plan, &mut control),
+            },
+            Job::Evaluate(request) => evaluate::run(app, &plan, &request, &mut control),
+            Job::Sweep(request) => sweep::run(app, &plan, &request, &mut control),
+            Job::Replay(request) => replay::run(app, &plan, &request, &mut control),
         }),
         Err(error) => Err(failed(&error)),
     }));

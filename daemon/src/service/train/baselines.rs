@@ -1,0 +1,38 @@
+//! What a candidate must not be worse than: methods that a shop could pick instead, each fitted up to the cut-off. The gate takes the
+//! middle setting of each grid, for tuning them costs minutes; `mercer eval` tunes.
+
+use std::sync::Arc;
+
+use mercer_rank::{Arm, BlendWeights, FittedArm, Memory, Snapshot};
+
+use super::judge::{Judged, judge};
+use super::{Control, Ended};
+use crate::world::View;
+
+/// The baselines' lists on a window, judged. `memory` is of its beginning and has what the cheap ones read.
+pub(super) fn all(
+    view: &View,
+    log: &mercer_rank::Log,
+    memory: &Arc<Memory>,
+    span: (i64, i64),
+    control: &Control<'_>,
+) -> Result<Vec<(&'static str, Judged)>, Ended> {
+    let shared = Snapshot { log: log.clone(), catalogue: view.rank.catalogue.clone(), memory: Arc::clone(memory) };
+    let mut out = Vec::new();
+    for (name, weights) in [
+        ("popularity", BlendWeights::popularity()),
+        ("own repeats", BlendWeights::own_repeats()),
+        ("item kNN", BlendWeights::item_knn()),
+    ] {
+        control.check()?;
+        out.push((name, judge(&shared, span, None, Some(&weights))?));
+    }
+    for arm in [Arm::Ease, Arm::Ials] {
+        control.check()?;
+        let grid = arm.grid(memory.shape().window_days());
+        let Some(options) = grid.get(grid.len() / 2) else { continue };
+        let fitted = FittedArm::fit(arm, options, log, &view.rank.catalogue, span.0);
+        out.push((arm.name(), judge(fitted.snapshot(), span, None, Some(&BlendWeights::filled(arm.source())))?));
+    }
+    Ok(out)
+}

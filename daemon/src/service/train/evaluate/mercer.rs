@@ -1,0 +1,96 @@
+//! Mercer as an arm: the serving configuration, made from nothing later than the cut-off.
+
+use std::sync::Arc;
+
+use mercer_rank::{BlendWeights, Memory, MemoryOptions, Snapshot};
+
+use super::arms::{Contestant, MODES};
+use super::{Bench, Control, Ended, stamp};
+use crate::app::App;
+use crate::service::models;
+use crate::service::train::cycle::{Arm, Order, embed, learn_order};
+
+/// The serving configuration with its lists as of the cut-off. What has seen the window is made again without it: the ranker is
+/// the one that the gate judged where that was made up to this very moment, else it is trained again as a cycle does; an adapter
+/// that learned from later interactions gives way to its base.
+pub(super) fn contestant(
+    bench: &Bench<'_>,
+    control: &mut Control<'_>,
+    notes: &mut Vec<String>,
+) -> Result<Contestant, Ended> {
+    let (app, model) = (bench.app, &bench.view.model);
+    let meta = &model.meta;
+    let judged_from = meta.gate.as_ref().map(|gate| gate.from.millis());
+    let clean = meta.encoder.adapter.is_none() || judged_from.is_some_and(|from| from <= bench.cut);
+    let (arm, encoder) = if clean {
+        let embedded = models::embed_catalogue(app, &model.encoder, |_| control.check())?;
+        let arm = Arm { encoder: Arc::clone(&model.encoder), embedded, adapter: None };
+        (arm, if meta.encoder.adapter.is_some() { "fine-tuned encoder" } else { "encoder as it came" })
+    } else {
+        notes.push(format!(
+            "{} has an adapter that learned from interactions after the cut-off: the base encoder speaks instead",
+            meta.version
+        ));
+        (base_arm(app, meta, control)?, "encoder as it came")
+    };
+    let catalogue = arm.catalogue(bench.view)?;
+    let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cut);
+    let (order, how) = if model.ranker.is_none() && model.blend.is_none() {
+        (Order { ranker: None, blend: None }, "the blend's rule; no ranker was trained yet".to_owned())
+    } else if !seen {
+        let order = Order { ranker: model.ranker.as_deref().cloned(), blend: model.blend.clone() };
+        (order, format!("{} as it serves; it has seen nothing of the window", meta.version))
+    } else if judged_from == Some(bench.cut)
+        && let Some(judged) = models::judged_ranker(&app.config.state, &meta.version)?
+    {
+        notes.push(format!(
+            "{} has learned from this window since, so its ranker as the gate judged it, made up to the cut-off, speaks",
+            meta.version
+        ));
+        (Order { ranker: Some(judged), blend: None }, "the ranker that the gate judged".to_owned())
+    } else {
+        notes.push(format!(
+            "{} has learned from this window, so its ranker is made again with the same configuration up to {}",
+            meta.version,
+            stamp(bench.cut)
+        ));
+        // As in a cycle: trained beside the base's vectors, which were not fitted to any label.
+        let beside = if clean && meta.encoder.adapter.is_some() {
+            base_arm(app, meta, control)?.catalogue(bench.view)?
+        } else {
+            catalogue.clone()
+        };
+        let order = learn_order(control, &bench.log, &beside, bench.cut)?;
+        let what = if order.ranker.is_some() {
+            "ranker made again up to the cut-off"
+        } else {
+            "blend fitted up to the cut-off"
+        };
+        (order, what.to_owned())
+    };
+    control.check()?;
+    let memory = Arc::new(Memory::fit(&bench.log, &catalogue, bench.cut, &MemoryOptions::default()));
+    let weights = order.blend.clone().unwrap_or_else(|| BlendWeights::for_memory(&memory));
+    let snapshot = Snapshot { log: bench.log.clone(), catalogue, memory };
+    let cut = bench.cut;
+    Ok(Contestant {
+        name: "Mercer".to_owned(),
+        settings: MODES.iter().map(|(_, word)| ((*word).to_owned(), format!("{how}, {encoder}"))).collect(),
+        tuned: [].into(),
+        tried: 0,
+        seconds: 0.0,
+        list: Box::new(move |whom, request| match &order.ranker {
+            Some(ranker) => ranker.recommend(&snapshot, whom, cut, request),
+            None => {
+                let request = mercer_rank::Request { weights: &weights, ..*request };
+                mercer_rank::recommend(&snapshot, whom, cut, &request)
+            }
+        }),
+    })
+}
+
+/// The serving version's base with the catalogue under it.
+fn base_arm(app: &App, meta: &mercer_shared::wire::ModelVersion, control: &mut Control<'_>) -> Result<Arm, Ended> {
+    let base = models::base(&app.config.state, &meta.encoder.name, &meta.encoder.sha256)?;
+    embed(app, base, None, control)
+}

@@ -1,0 +1,204 @@
+//! Evaluations (`mercer eval`): lists as of a cut-off by Mercer and by what a shop could pick instead, judged by what shoppers took
+//! in the window after it. Global split in time, full ranking, never sampled (METRICS.md sections 0 to 2). Each arm is tuned on
+//! the window that ends at the cut-off.
+
+mod arms;
+mod mercer;
+mod shoppers;
+mod slices;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mercer_rank::{DAY_MS, Log};
+use mercer_reports::Metric;
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{
+    EvaluatedArm, Evaluation, EvaluationRequest, EvaluationSummary, Page, Run, RunCause, RunPhase, RunState,
+};
+use mercer_store::{DocKind, Order};
+
+use super::{Control, Ended, Job, Plan, enqueue, failed};
+use crate::app::{App, store_problem};
+use crate::service::Answer;
+use crate::service::evaluation::window;
+use crate::world::View;
+
+pub use shoppers::{forget, shoppers};
+
+/// Length of the lists unless something else is asked for.
+const K: u32 = 10;
+/// Longest lists.
+const MOST_K: u32 = 100;
+/// Metrics in the order of the report; NDCG decides.
+const METRICS: [Metric; 6] = [Metric::Ndcg, Metric::Recall, Metric::Precision, Metric::Hit, Metric::Mrr, Metric::Map];
+
+/// Name of a metric on the wire.
+fn metric_name(metric: Metric, k: usize) -> String {
+    let word = match metric {
+        Metric::Ndcg => "ndcg",
+        Metric::Recall => "recall",
+        Metric::Precision => "precision",
+        Metric::Hit => "hit",
+        Metric::Mrr => "mrr",
+        Metric::Map => "map",
+        other => return other.label(k),
+    };
+    format!("{word}@{k}")
+}
+
+fn stamp(at: i64) -> Timestamp {
+    Timestamp::default().plus_millis(at)
+}
+
+/// Cut-off and end of the window of truth: the last window unless a moment is named, whose window ends with the log at the latest.
+fn borders(log: &Log, last: i64, at: Option<Timestamp>) -> Answer<(i64, i64)> {
+    let few = |detail: &str| Problem::new(Code::NotEnoughData, detail);
+    let Some(at) = at.map(Timestamp::millis) else {
+        return window(log, last).ok_or_else(|| few("the log is shorter than two windows"));
+    };
+    let shape = log.shape(at);
+    let width = shape.window_days() * DAY_MS;
+    if log.is_empty() || at - shape.first < width {
+        return Err(few("there is less than one window of history before that moment"));
+    }
+    if at >= last {
+        return Err(few("nothing is known after that moment, so nothing could be judged"));
+    }
+    Ok((at, last.min(at + width)))
+}
+
+/// Starts an evaluation; it runs where training runs, one at a time.
+///
+/// # Errors
+/// `training-runs` while something is in progress, `not-enough-data`, `bad-parameter`, `read-only`.
+pub fn start(app: &Arc<App>, request: &EvaluationRequest) -> Answer<Run> {
+    app.writable()?;
+    if !(1..=MOST_K).contains(&request.k.unwrap_or(K)) {
+        return Err(Problem::new(Code::BadParameter, format!("k takes 1 to {MOST_K}")));
+    }
+    let view = app.view();
+    let (cut, to) = borders(&view.training_log(), view.last_event, request.at)?;
+    let plan = Plan { cut, to, job: Job::Evaluate(request.clone()), ..Plan::default() };
+    enqueue(app, plan, (request.seed.unwrap_or(app.config.train.seed), None), RunCause::Operator)
+}
+
+/// Evaluations, newest first.
+///
+/// # Errors
+/// `bad-cursor`.
+pub fn list(app: &App, cursor: Option<&str>, limit: usize) -> Answer<Page<EvaluationSummary>> {
+    app.store.list_docs(DocKind::Evaluation, Order::Newest, cursor, limit).map_err(|e| store_problem(&e))
+}
+
+/// One evaluation with every number.
+///
+/// # Errors
+/// `not-found`.
+pub fn show(app: &App, id: &str) -> Answer<Evaluation> {
+    let found = app.store.get_doc(DocKind::Evaluation, id).map_err(|e| store_problem(&e))?;
+    found.ok_or_else(|| match super::run(app, id) {
+        Ok(run) if run.state == RunState::Running => Problem::new(Code::NotFound, format!("`{id}` is still at work")),
+        _ => Problem::new(Code::NotFound, format!("there is no evaluation `{id}`")),
+    })
+}
+
+/// What every arm is made from and judged on.
+struct Bench<'a> {
+    app: &'a App,
+    view: &'a View,
+    log: Log,
+    /// Nothing later is known to an arm.
+    cut: i64,
+    /// End of the window of truth.
+    to: i64,
+    /// Beginning of the window before the cut-off, where it has a window of history before it.
+    tuned_from: Option<i64>,
+    window_days: i64,
+    k: usize,
+}
+
+/// The whole evaluation.
+pub(super) fn run(app: &App, plan: &Plan, request: &EvaluationRequest, control: &mut Control<'_>) -> Result<(), Ended> {
+    let Some(run) = super::current(app) else { return Ok(()) };
+    let view = app.view();
+    let log = view.training_log();
+    let shape = log.shape(plan.cut);
+    let window_days = shape.window_days();
+    let width = window_days * DAY_MS;
+    let tuned_from = Some(plan.cut - width).filter(|from| from - shape.first >= width);
+    let k = request.k.unwrap_or(K) as usize;
+    let bench = Bench { app, view: &view, log, cut: plan.cut, to: plan.to, tuned_from, window_days, k };
+    super::record::evaluation(control, &bench.log, plan, k);
+    let mut notes = conventions(&bench);
+
+    let contestants = arms::all(&bench, control, &mut notes)?;
+    control.phase(RunPhase::Evaluation, (slices::LISTS.len() * contestants.len()) as u64);
+    let judged = slices::judge(&bench, &contestants, control)?;
+    control.phase(RunPhase::Gate, 0);
+    let (slices, verdict) = summary::slices(&bench, &contestants, &judged, run.seed, control)?;
+    control.check()?;
+    let evaluation = Evaluation {
+        id: plan.run.clone(),
+        created: Timestamp::now(),
+        model: view.model.meta.version.clone(),
+        code_version: crate::code_version(),
+        at: stamp(bench.cut),
+        to: stamp(bench.to),
+        tuned_from: bench.tuned_from.map(stamp),
+        k: bench.k as u32,
+        seed: run.seed,
+        shoppers: judged.shoppers.len() as u64,
+        light_baskets: judged.border,
+        arms: contestants.iter().map(arms::Contestant::wire).collect::<Vec<EvaluatedArm>>(),
+        verdict,
+        slices,
+        notes,
+        conventions: METRICS
+            .iter()
+            .map(|m| (metric_name(*m, k), m.convention().to_owned()))
+            .collect::<BTreeMap<_, _>>(),
+    };
+    shoppers::write(&bench, &plan.run, &contestants, &judged)?;
+    app.store.put_doc(DocKind::Evaluation, &plan.run, &evaluation).map_err(|e| store_problem(&e))?;
+    let metrics = summary::headline(&evaluation);
+    control.update(|run| run.record.metrics = metrics);
+    evaluation.verdict.iter().for_each(|line| control.note(line.clone()));
+    Ok(())
+}
+
+/// What holds for every number of this evaluation, in words.
+fn conventions(bench: &Bench<'_>) -> Vec<String> {
+    let mut notes = vec![
+        "every eligible item of the catalogue is ranked, none sampled; stock at the cut-off is not in the log, so it hides nothing"
+            .to_owned(),
+        "shoppers who bought before the cut-off and in the window after it, and who agreed to training; one without a list counts 0"
+            .to_owned(),
+        "a list of fewer than k items is divided by k; equal scores are ordered by all-time purchases, then by a keyed hash of the item"
+            .to_owned(),
+        "intervals: 95 %, Poisson bootstrap over shoppers, 2,000 replicates; no correction for the number of comparisons"
+            .to_owned(),
+    ];
+    if bench.to - bench.cut < bench.window_days * DAY_MS {
+        notes.push(format!("the log ends before the window of {} days does", bench.window_days));
+    }
+    if bench.tuned_from.is_none() {
+        notes.push(
+            "the log is too short for a window before the cut-off: arms have the middle setting of their grid"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// Where values per shopper are kept.
+fn directory(app: &App) -> PathBuf {
+    app.config.state.join("evaluations")
+}
+
+fn rank_problem(error: &mercer_rank::RankError) -> Ended {
+    failed(error)
+}
