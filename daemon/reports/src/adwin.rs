@@ -207,7 +207,9 @@ mod tests {
     #[test]
     fn memory_is_logarithmic_and_a_detector_survives_storage() {
         let mut adwin = Adwin::default();
-        (0..100_000).for_each(|n| drop(adwin.update(f64::from(n % 2))));
+        for n in 0..100_000 {
+            adwin.update(f64::from(n % 2));
+        }
         assert_eq!(adwin.width(), 100_000.0);
         assert!(adwin.rows.iter().map(VecDeque::len).sum::<usize>() < 110);
         let text = serde_json::to_string(&adwin).unwrap();
