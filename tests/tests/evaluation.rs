@@ -93,9 +93,7 @@ fn an_evaluation_is_checked_kept_and_sees_nothing_later() {
     let ndjson = daemon.file("later.ndjson", later.join("\n"));
     daemon.mercer_ok(&["import", "--format", "ndjson", &format!("interactions={ndjson}")]);
     let after = daemon.mercer_json(&["eval", "--at", at]);
-    if before["to"] == after["to"] {
-        assert_eq!(before["slices"], after["slices"]);
-    }
+    assert_eq!((&before["to"], &before["slices"]), (&after["to"], &after["slices"]));
     assert_eq!(slice(&before, "repeat-all")["arms"], slice(&first, "repeat-all")["arms"]);
 
     daemon.mercer_ok(&["erase", "sim-u000001", "--yes"]);
@@ -103,6 +101,34 @@ fn an_evaluation_is_checked_kept_and_sees_nothing_later() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains(Code::NotFound.as_str()));
     let early = mercer(&daemon.socket(), &["eval", "--at", "2001-01-01", "--json"]);
     assert!(String::from_utf8_lossy(&early.stderr).contains(Code::NotEnoughData.as_str()));
+}
+
+#[test]
+fn a_replay_has_every_arm_and_claims_nothing_from_little() {
+    let daemon = Daemon::start();
+    Shop { seed: 3, users: 40, items: 40, interactions: 1_500 }.open(&daemon);
+    let replay = daemon.mercer_json(&["eval", "--replay", "--windows", "2", "--steps", "2"]);
+    let names: Vec<&str> = replay["arms"].as_array().unwrap().iter().map(|arm| arm["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["F0", "F1", "F2", "F4", "P1", "S1", "B1", "B2"]);
+    let windows = replay["windows"].as_array().unwrap();
+    assert_eq!(windows.len(), 2);
+    assert_eq!(windows[0]["to"], windows[1]["from"], "windows follow one another");
+    // Before the first window has passed nobody has learned from it, and nothing is stale yet.
+    for mode in ["repeat", "new"] {
+        let first = &windows[0]["ndcg"][mode];
+        for arm in ["F2", "F4", "P1", "S1"] {
+            assert_eq!(first[arm], first["F1"], "{arm}, {mode}: {first}");
+        }
+    }
+    // The placebo works as much as what it stands beside.
+    let steps = |name: &str| number(&replay["arms"][names.iter().position(|n| *n == name).unwrap()]["steps"]);
+    assert!(steps("F2") == steps("P1") && steps("F2") > steps("F1") && steps("F0") == 0.0);
+    let verdict = replay["verdict"].as_array().unwrap();
+    assert!(verdict[verdict.len() - 1].as_str().unwrap().contains("a claim needs 8 windows and 5 seeds"), "{replay}");
+    let id = replay["id"].as_str().unwrap();
+    assert_eq!(daemon.mercer_json(&["eval", "replay", id]), replay);
+    let text = daemon.mercer_ok(&["eval", "replay", id]);
+    assert!(text.lines().all(|line| line.chars().count() <= 90), "{text}");
 }
 
 #[test]

@@ -26,8 +26,9 @@ pub(crate) async fn run(args: &SweepArgs, client: &Client, out: &mut Out) -> Don
         return Ok(train::code(run.state));
     }
     out.heading(&format!("Sweep {}", run.id))?;
-    // The first line states the budget and the windows; what was not reached is the log's last word.
-    run.log.iter().filter(|line| !line.starts_with('r')).try_for_each(|line| out.line(clean(line)))?;
+    // What is said of single points stands in the table.
+    let of_point = |line: &str| points.iter().any(|point| line.starts_with(&point.id));
+    run.log.iter().filter(|line| !of_point(line)).try_for_each(|line| out.line(clean(line)))?;
     table(&points, out)?;
     out.line("differences are to the settings as they are, paired by shopper, 95 %; the best of many is flattered")?;
     Ok(if run.state == RunState::Succeeded { exit::OK } else { train::code(run.state) })

@@ -122,7 +122,7 @@ pub struct EvaluatedSlice {
 pub struct ArmValues {
     /// The arm.
     pub arm: String,
-    /// Share of lists with equal scores on both sides of the cut, where a keyed hash of the item decided.
+    /// Share of lists that cut through a tie: their NDCG is the expectation over the orders of what is tied.
     pub tied: f64,
     /// Metrics, NDCG first.
     pub values: Vec<Measured>,

@@ -35,7 +35,8 @@ const TABLE: [Row; 7] = [
     Row::Blend,
 ];
 
-type Lists = dyn Fn(For<'_>, &Request<'_>) -> Result<Vec<Scored>, RankError> + Sync;
+/// Makes the list of a shopper.
+pub(super) type Lists = dyn Fn(For<'_>, &Request<'_>) -> Result<Vec<Scored>, RankError> + Sync;
 
 /// An arm that is ready to make lists as of the cut-off.
 pub(super) struct Contestant {

@@ -177,7 +177,7 @@ fn conventions(bench: &Bench<'_>) -> Vec<String> {
             .to_owned(),
         "shoppers who bought before the cut-off and in the window after it, and who agreed to training; one without a list counts 0"
             .to_owned(),
-        "a list of fewer than k items is divided by k; equal scores are ordered by all-time purchases, then by a keyed hash of the item"
+        "a list of fewer than k items is divided by k; equal scores are ordered by all-time purchases; where a list cuts through items alike in both, NDCG is the expectation over their orders, and the other metrics are those of one order by a keyed hash"
             .to_owned(),
         "intervals: 95 %, Poisson bootstrap over shoppers, 2,000 replicates; no correction for the number of comparisons"
             .to_owned(),

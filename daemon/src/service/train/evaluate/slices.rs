@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use mercer_rank::evaluate::{Truth, truth};
 use mercer_rank::{BlendWeights, Candidates, For, Memory, MemoryOptions, Mode, Request, Scored};
-use mercer_reports::ties::tied_at_cut;
+use mercer_reports::Gain;
+use mercer_reports::ties::ndcg_tie_averaged;
 use rayon::prelude::*;
 
-use super::arms::Contestant;
+use super::arms::{Contestant, Lists};
 use super::{Bench, Control, Ended, METRICS, failed, rank_problem};
 use crate::service::evaluation::MAX_USERS;
 
@@ -26,7 +27,7 @@ pub(super) const WIDTH: usize = METRICS.len();
 /// One arm on one kind of list, a row of metrics a shopper.
 pub(super) struct Values {
     pub(super) rows: Vec<[f64; WIDTH]>,
-    /// Share of lists that a tie cuts.
+    /// Share of lists that cut through a tie.
     pub(super) tied: f64,
 }
 
@@ -56,14 +57,15 @@ pub(super) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &mut Contro
         let mut values = Vec::new();
         for arm in arms {
             control.check()?;
-            // One item more than is judged shows whether a tie is cut.
-            let request = Request { mode, candidates, ..Request::new(bench.k + 1, &weights) };
-            let made: Vec<Vec<Scored>> = truth
+            let rows = truth
                 .par_iter()
-                .map(|entry| (arm.list)(For::User(entry.user), &request))
-                .collect::<Result<_, _>>()
-                .map_err(|e| rank_problem(&e))?;
-            values.push(worth(&made, &truth, bench.k)?);
+                .map(|entry| {
+                    let request = Request { mode, candidates, ..Request::new(bench.k + 1, &weights) };
+                    worth(&memory, &*arm.list, &request, entry, bench.k)
+                })
+                .collect::<Result<Vec<_>, Ended>>()?;
+            let tied = rows.iter().filter(|(_, tied)| *tied).count() as f64 / rows.len().max(1) as f64;
+            values.push(Values { rows: rows.into_iter().map(|(row, _)| row).collect(), tied });
             control.update(|run| run.step += 1);
         }
         lists.push(Judged { truth, arms: values });
@@ -89,21 +91,75 @@ fn thinned(all: Vec<Truth>) -> Vec<Truth> {
     if step <= 1.0 { all } else { (0..MAX_USERS).map(|n| all[(n as f64 * step) as usize].clone()).collect() }
 }
 
-/// Metrics of each list; the truth of an entry is ascending.
-fn worth(lists: &[Vec<Scored>], truth: &[Truth], k: usize) -> Result<Values, Ended> {
-    let mut rows = Vec::with_capacity(truth.len());
-    let mut tied = 0usize;
-    for (list, entry) in lists.iter().zip(truth) {
-        let scores: Vec<f64> = list.iter().map(|scored| f64::from(scored.score)).collect();
-        tied += usize::from(tied_at_cut(&scores, k));
-        let gain = |scored: &Scored| f64::from(u8::from(entry.items.binary_search(&scored.item).is_ok()));
-        let ranked: Vec<f64> = list.iter().take(k).map(gain).collect();
-        let relevant = vec![1.0; entry.items.len()];
-        let mut row = [0.0; WIDTH];
-        for (slot, metric) in row.iter_mut().zip(METRICS) {
-            *slot = metric.evaluate(&ranked, &relevant, k).map_err(|e| failed(&e))?;
-        }
-        rows.push(row);
+/// Metrics of one shopper's list, and whether a tie is cut by it: then NDCG is the expectation over all orders of the tied items
+/// (METRICS.md section 0.2), for which the list is made longer until the tie ends. `request` asks for one item more than is judged.
+fn worth(
+    memory: &Memory,
+    list: &Lists,
+    request: &Request<'_>,
+    entry: &Truth,
+    k: usize,
+) -> Result<([f64; WIDTH], bool), Ended> {
+    let made =
+        |length: usize| list(For::User(entry.user), &Request { k: length, ..*request }).map_err(|e| rank_problem(&e));
+    // Items of equal score are ordered by their purchases; only beyond that chance decides.
+    let key = |scored: &Scored| (scored.score, memory.stats(scored.item).map_or(0.0, |stats| stats.count));
+    let gain = |scored: &Scored| f64::from(u8::from(entry.items.binary_search(&scored.item).is_ok()));
+    let relevant = vec![1.0; entry.items.len()];
+    let mut found = made(request.k)?;
+    let ranked: Vec<f64> = found.iter().take(k).map(gain).collect();
+    let mut row = [0.0; WIDTH];
+    for (slot, metric) in row.iter_mut().zip(METRICS) {
+        *slot = metric.evaluate(&ranked, &relevant, k).map_err(|e| failed(&e))?;
     }
-    Ok(Values { rows, tied: tied as f64 / truth.len().max(1) as f64 })
+    let tied = found.len() > k && key(&found[k - 1]) == key(&found[k]);
+    if tied {
+        let cut = key(&found[k]);
+        let mut length = request.k;
+        while found.len() == length && found.last().is_some_and(|last| key(last) == cut) {
+            length = length.saturating_mul(4);
+            found = made(length)?;
+        }
+        let mut places: Vec<f64> = Vec::with_capacity(found.len());
+        for (n, scored) in found.iter().enumerate() {
+            let same = n > 0 && key(&found[n - 1]) == key(scored);
+            let above = places.last().copied().unwrap_or(0.0);
+            places.push(if same { above } else { above - 1.0 });
+        }
+        let gains: Vec<f64> = found.iter().map(gain).collect();
+        // NDCG is the first of the metrics.
+        row[0] = ndcg_tie_averaged(&places, &gains, &relevant, k, Gain::Linear).map_err(|e| failed(&e))?;
+    }
+    Ok((row, tied))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mercer_rank::{Catalogue, ItemFacts, Log, RankError};
+
+    #[test]
+    fn a_tie_at_the_cut_counts_as_its_expectation() {
+        let catalogue = Catalogue::new((0..40).map(|_| ItemFacts::default()));
+        let memory = Memory::fit(&Log::new(), &catalogue, 0, &MemoryOptions::counts());
+        let weights = BlendWeights::popularity();
+        let scored = |item: u32, score: f32| Scored { item, score, parts: Vec::new() };
+        // The first item stands out, the others are alike; the shopper took the last one.
+        let all: Vec<Scored> = (0..40).map(|item| scored(item, if item == 0 { 1.0 } else { 0.0 })).collect();
+        let list = move |_: For<'_>, r: &Request<'_>| -> Result<Vec<Scored>, RankError> {
+            Ok(all.iter().take(r.k).cloned().collect())
+        };
+        let judge = |items: Vec<u32>, k: usize| {
+            let entry = Truth { user: 0, items };
+            let (row, tied) = worth(&memory, &list, &Request::new(k + 1, &weights), &entry, k).unwrap();
+            (row[0], tied)
+        };
+        // Places 2 and 3 are each the last item's with chance 1 in 39.
+        let expected = (1.0 / 3f64.log2() + 1.0 / 4f64.log2()) / 39.0;
+        let (ndcg, tied) = judge(vec![39], 3);
+        assert!(tied && (ndcg - expected).abs() < 1e-12, "{ndcg} {expected}");
+        assert_eq!(judge(vec![0], 1), (1.0, false));
+        // A list that ends at the cut hides nothing.
+        assert!(!judge(vec![0], 40).1);
+    }
 }

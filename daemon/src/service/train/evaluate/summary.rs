@@ -79,7 +79,8 @@ fn slice(bench: &Bench<'_>, arms: &[Contestant], part: &Part<'_>, seed: u64) -> 
         against: Vec::new(),
     };
     if n < ENOUGH {
-        slice.insufficient = Some(format!("{n} shoppers, at least {ENOUGH} are needed to decide anything"));
+        let shoppers = if n == 1 { "shopper" } else { "shoppers" };
+        slice.insufficient = Some(format!("{n} {shoppers}, at least {ENOUGH} are needed to decide anything"));
     }
     if n < SHOWN {
         return Ok(slice);
