@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::config::Config;
+use crate::guard::Guard;
 use crate::service::memory::MomentCache;
 use crate::service::train::Training;
 use crate::stats::Stats;
@@ -56,6 +57,8 @@ pub struct App {
     pub pair: crate::service::pair::Serving,
     /// Traffic counters.
     pub stats: Stats,
+    /// Guardrails of versions on trial.
+    pub guard: Guard,
     /// When the daemon started.
     pub started: Timestamp,
     events: broadcast::Sender<Event>,
@@ -84,6 +87,8 @@ impl App {
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { config, store, model, mut world, vectors } = parts;
         let view = world.publish().unwrap_or_else(|| Arc::new(world.view().clone()));
+        let guard = Guard::default();
+        guard.begin(&[&view.model.meta.version], None);
         Arc::new(Self {
             config,
             store,
@@ -95,6 +100,7 @@ impl App {
             training: Training::default(),
             pair: crate::service::pair::Serving::default(),
             stats: Stats::default(),
+            guard,
             started: Timestamp::now(),
             events: broadcast::channel(EVENT_QUEUE).0,
             event_seq: AtomicU64::new(0),

@@ -24,6 +24,30 @@ pub struct Config {
     pub serve: ServeConfig,
     /// Reports.
     pub reports: ReportsConfig,
+    /// The gate that candidates pass.
+    pub gate: GateConfig,
+}
+
+/// How gates are held over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateConfig {
+    /// Most that all gates of a period together may spend: the chance of even one false promotion in it.
+    pub alpha: f64,
+    /// Days of a period.
+    pub period_days: u32,
+    /// Share of the shoppers that neither train nor gate, 0 to 0.5; 0 holds nobody out.
+    pub holdout: f64,
+    /// Shoppers from which on anybody is held out: below it the share would be too few to show anything.
+    pub holdout_shoppers: usize,
+    /// Promotions between two looks at those who are held out; 0 looks on request only.
+    pub holdout_every: u64,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self { alpha: 0.05, period_days: 90, holdout: 0.05, holdout_shoppers: 10_000, holdout_every: 5 }
+    }
 }
 
 /// What the reports look at.
@@ -42,7 +66,7 @@ pub struct TrainConfig {
     pub every_seconds: u64,
     /// New interactions after which a cycle starts by itself; 0 turns it off.
     pub after_interactions: u64,
-    /// Most seconds that the encoder is trained in one cycle.
+    /// Seconds that a cycle is planned to fit into, whole.
     pub budget_seconds: u64,
     /// Whether a candidate that passes the gate is promoted without asking.
     pub promote: bool,
@@ -66,6 +90,12 @@ pub struct ServeConfig {
     pub queue: usize,
     /// Milliseconds that the pair classifier may take to re-score the head of a list; 0 turns it off.
     pub pair_budget_ms: u64,
+    /// Share of the shoppers that a version that passed the gate answers first, 0 to 0.5; 0 lets it serve everybody at once.
+    pub canary_share: f64,
+    /// Hours that it answers them before it serves everybody.
+    pub canary_hours: f64,
+    /// Hours after that in which it is still taken back by itself when a guardrail breaks.
+    pub grace_hours: f64,
 }
 
 impl Default for Config {
@@ -78,6 +108,7 @@ impl Default for Config {
             train: TrainConfig::default(),
             serve: ServeConfig::default(),
             reports: ReportsConfig::default(),
+            gate: GateConfig::default(),
         }
     }
 }
@@ -87,7 +118,7 @@ impl Default for TrainConfig {
         Self {
             every_seconds: 24 * 3600,
             after_interactions: 50_000,
-            budget_seconds: 600,
+            budget_seconds: 1800,
             promote: true,
             checkpoint_steps: 50,
             replay: 0.3,
@@ -99,7 +130,14 @@ impl Default for TrainConfig {
 
 impl Default for ServeConfig {
     fn default() -> Self {
-        Self { concurrency: 64, queue: 256, pair_budget_ms: 0 }
+        Self {
+            concurrency: 64,
+            queue: 256,
+            pair_budget_ms: 0,
+            canary_share: 0.0,
+            canary_hours: 24.0,
+            grace_hours: 24.0,
+        }
     }
 }
 
@@ -123,6 +161,20 @@ impl Config {
         if self.serve.concurrency == 0 || self.serve.queue == 0 {
             return Err("serve.concurrency and serve.queue are at least 1".to_owned());
         }
+        let serve = &self.serve;
+        if !(0.0..=0.5).contains(&serve.canary_share) {
+            return Err(format!("serve.canary_share is {}, it takes 0 to 0.5", serve.canary_share));
+        }
+        if !(serve.canary_hours >= 0.0 && serve.grace_hours >= 0.0) {
+            return Err("serve.canary_hours and serve.grace_hours are at least 0".to_owned());
+        }
+        let gate = &self.gate;
+        if !(gate.alpha > 0.0 && gate.alpha <= 0.5) || gate.period_days == 0 {
+            return Err("gate.alpha is above 0 and at most 0.5, gate.period_days at least 1".to_owned());
+        }
+        if !(0.0..=0.5).contains(&gate.holdout) {
+            return Err(format!("gate.holdout is {}, it takes 0 to 0.5", gate.holdout));
+        }
         Ok(())
     }
 }
@@ -130,6 +182,19 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_example_has_every_key_with_its_default() {
+        let text = include_str!("../../data/mercer.example.toml");
+        let example: toml::Table = toml::from_str(text).unwrap();
+        let usual = toml::Table::try_from(Config::default()).unwrap();
+        for section in ["train", "serve", "reports", "gate"] {
+            assert_eq!(example[section], usual[section], "{section}");
+        }
+        toml::from_str::<Config>(text).unwrap().check().unwrap();
+        assert!(toml::from_str::<Config>("[serve]\ncanary_share = 0.9\n").unwrap().check().is_err());
+        assert!(toml::from_str::<Config>("[gate]\nalpha = 0.0\n").unwrap().check().is_err());
+    }
 
     #[test]
     fn unknown_keys_are_refused() {

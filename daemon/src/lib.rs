@@ -7,6 +7,7 @@ pub mod agent;
 pub mod app;
 pub mod config;
 pub mod embedder;
+pub mod guard;
 pub mod http;
 pub mod inbox;
 pub mod service;

@@ -1,13 +1,17 @@
-//! The same log and the same seed give the same bytes: losses, the version's files, and every list.
+//! The same log and the same seed give the same bytes: losses, the version's files, and every list; also where the daemon was killed
+//! half way, in the encoder's part or in the ranker's.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use mercer_shared::wire::{Run, RunCause, RunPhase, RunState, TrainRequest};
 use mercer_tests::shop::{END, Shop};
 use mercer_tests::{Daemon, Options};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SHOP: Shop = Shop { seed: 9, users: 40, items: 60, interactions: 1_200 };
+/// Large enough for a ranker.
+const RANKED: Shop = Shop { seed: 9, users: 220, items: 60, interactions: 9_000 };
 
 /// All files below a directory with their bytes.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -36,11 +40,38 @@ struct Outcome {
     found: String,
 }
 
-fn live(key: &[u8]) -> Outcome {
-    let daemon = Daemon::start_with(&Options { key: Some(key.to_vec()), ..Options::default() });
+/// A key that several daemons share.
+fn key() -> Vec<u8> {
+    let daemon = Daemon::start();
+    std::fs::read(daemon.state().join("key")).unwrap()
+}
+
+/// A cycle to its end; the daemon is killed once the run has come so far.
+fn cycle(daemon: &mut Daemon, encoder: bool, kill: Option<fn(&Run) -> bool>) -> Run {
+    let request = TrainRequest {
+        budget_seconds: Some(3_600),
+        seed: Some(17),
+        encoder: Some(encoder),
+        promote: Some(false),
+        ..TrainRequest::default()
+    };
+    let run = daemon.ask(async |client| client.train(&request).await).unwrap();
+    if let Some(far) = kill {
+        let killed = daemon.run_until(&run.id, "it comes so far", |run| run.state.is_final() || far(run));
+        assert!(!killed.state.is_final(), "it was over before it could be killed: {:?}", killed.log);
+        daemon.kill();
+        daemon.launch();
+    }
+    let run = daemon.run_until(&run.id, "the run ends", |run| run.state.is_final());
+    assert_eq!(run.state, RunState::Succeeded, "{:?}: {}", run.error, daemon.log());
+    assert_eq!(run.cause == RunCause::Resumed, kill.is_some());
+    run
+}
+
+fn live(key: &[u8], kill: Option<fn(&Run) -> bool>) -> Outcome {
+    let mut daemon = Daemon::start_with(&Options { key: Some(key.to_vec()), ..Options::default() });
     SHOP.open(&daemon);
-    let run = daemon.mercer_json(&["train", "--wait", "--no-promote", "--seed", "17", "--budget", "10m"]);
-    assert_eq!(run["state"], "succeeded", "{run}");
+    let run = json!(cycle(&mut daemon, true, kill));
     let version = run["model"].as_str().unwrap().to_owned();
     daemon.mercer_ok(&["models", "promote", &version]);
     daemon.embedded();
@@ -61,24 +92,56 @@ fn live(key: &[u8]) -> Outcome {
 
 #[test]
 fn two_shops_with_the_same_log_and_seed_are_the_same_byte_for_byte() {
-    let key = {
-        let daemon = Daemon::start();
-        std::fs::read(daemon.state().join("key")).unwrap()
-    };
-    let (first, second) = std::thread::scope(|scope| {
-        let first = scope.spawn(|| live(&key));
-        let second = live(&key);
-        (first.join().unwrap(), second)
+    let key = key();
+    let (first, second, killed) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| live(&key, None));
+        let killed = scope.spawn(|| live(&key, Some(|run| run.phase == RunPhase::Encoder && run.step > 3)));
+        let second = live(&key, None);
+        (first.join().unwrap(), second, killed.join().unwrap())
     });
     assert!(first.losses.as_array().is_some_and(|losses| losses.len() > 1), "nothing was trained: {}", first.losses);
     assert_eq!(first.losses, second.losses);
-    assert_eq!(first.gate, second.gate);
-    assert_eq!(first.version.keys().collect::<Vec<_>>(), second.version.keys().collect::<Vec<_>>());
-    for (name, bytes) in &first.version {
-        assert!(second.version[name] == *bytes, "{name} differs");
+    for other in [&second, &killed] {
+        assert_eq!(gate_of(&first.gate), gate_of(&other.gate));
+        same(&first.version, &other.version);
     }
-    eprintln!("files of the version: {:?}", first.version.keys().collect::<Vec<_>>());
+    assert!(first.version.contains_key("adapter.safetensors") || first.version.contains_key("blend.json"));
     assert!(first.lists.lines().count() == SHOP.users as usize, "{}", first.lists);
     assert_eq!(first.lists, second.lists);
     assert_eq!(first.found, second.found);
+    assert_eq!(first.lists, killed.lists);
+    assert_eq!(first.found, killed.found);
+}
+
+/// A gate without what depends on the clock: the period whose alpha it spent.
+fn gate_of(gate: &Value) -> Value {
+    let mut gate = gate.clone();
+    if let Some(gate) = gate.as_object_mut() {
+        gate.remove("spending");
+    }
+    gate
+}
+
+fn same(first: &BTreeMap<String, Vec<u8>>, second: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
+    for (name, bytes) in first {
+        assert!(second[name] == *bytes, "{name} differs");
+    }
+}
+
+#[test]
+fn a_ranker_whose_training_was_killed_is_the_same_byte_for_byte() {
+    let key = key();
+    let made = |kill: Option<fn(&Run) -> bool>| {
+        let mut daemon = Daemon::start_with(&Options { key: Some(key.clone()), ..Options::default() });
+        RANKED.open(&daemon);
+        daemon.embedded();
+        let run = cycle(&mut daemon, false, kill);
+        (json!(run.gate), files(&daemon.state().join("models").join(run.model.unwrap())))
+    };
+    let whole = made(None);
+    let killed = made(Some(|run| run.phase == RunPhase::Ranker && run.step > 0));
+    assert!(whole.1.contains_key("judged.json"), "{:?}", whole.1.keys());
+    assert_eq!(gate_of(&whole.0), gate_of(&killed.0));
+    same(&whole.1, &killed.1);
 }

@@ -61,7 +61,8 @@ pub(crate) struct TrainArgs {
     /// Follow the run to its end.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// Longest time the encoder or the pair classifier may be trained, such as 10m [default: the daemon's configuration].
+    /// Time that the whole cycle is planned to fit into, or longest time the pair classifier may be trained, such as 10m [default: the
+    /// daemon's configuration].
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub(crate) budget: Option<u64>,
     /// Decides everything random in the run.
@@ -76,6 +77,9 @@ pub(crate) struct TrainArgs {
     /// Leave a passing candidate to be promoted by hand.
     #[arg(long)]
     pub(crate) no_promote: bool,
+    /// Also measure the candidate on the shoppers that are held out of training and gates, where there are any.
+    #[arg(long)]
+    pub(crate) holdout: bool,
 }
 
 /// A switch.

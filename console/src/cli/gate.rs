@@ -19,6 +19,16 @@ pub(crate) fn print(gate: &GateReport, out: &mut Out) -> Result<(), Stop> {
         figure(gate.alpha),
         least.unwrap_or_default()
     ))?;
+    if let Some(spent) = &gate.spending {
+        out.line(format!(
+            "{} gates since {} have spent {} of {} alpha; a new period begins {}",
+            spent.gates,
+            moment(spent.from),
+            figure(spent.spent),
+            figure(spent.total),
+            moment(spent.until)
+        ))?;
+    }
     if gate.comparisons.is_empty() {
         return Ok(());
     }

@@ -30,6 +30,7 @@ fn request(args: &TrainArgs) -> TrainRequest {
         seed: args.seed,
         encoder: args.no_encoder.then_some(false),
         promote: if args.promote { Some(true) } else { args.no_promote.then_some(false) },
+        holdout: args.holdout.then_some(true),
     }
 }
 
@@ -207,6 +208,20 @@ pub(crate) fn head(run: &Run, out: &mut Out) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Prints what each phase took.
+fn phases(run: &Run, out: &mut Out) -> Result<(), Stop> {
+    if run.phases.is_empty() {
+        return Ok(());
+    }
+    out.line("")?;
+    out.heading("Phases")?;
+    let mut table = Table::new().text("phase").number("seconds").number("CPU seconds");
+    for cost in &run.phases {
+        table.row([word(&cost.phase), format!("{:.1}", cost.seconds), format!("{:.1}", cost.cpu_seconds)]);
+    }
+    table.print(out)
+}
+
 /// Prints all of a run.
 pub(crate) fn show(run: &Run, out: &mut Out) -> Result<(), Stop> {
     head(run, out)?;
@@ -218,6 +233,7 @@ pub(crate) fn show(run: &Run, out: &mut Out) -> Result<(), Stop> {
         out.line("")?;
         pair::print(report, out)?;
     }
+    phases(run, out)?;
     if !run.log.is_empty() {
         out.line("")?;
         out.heading("Log")?;

@@ -43,7 +43,7 @@ const MOST_MEMBERS: usize = 6;
 
 impl MlpOptions {
     /// Number of networks for a head with so many lists.
-    pub(crate) fn members_for(&self, lists: usize) -> usize {
+    pub fn members_for(&self, lists: usize) -> usize {
         (WORK / lists.max(1)).min(MOST_MEMBERS).max(self.members).max(1)
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! `policy` is pure: observations in, a rule out. This file observes, acts, and notes what came of it.
 
+mod alarm;
+mod drift;
 mod policy;
+mod rollout;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,17 +35,19 @@ const PAGES: usize = 20;
 pub fn spawn(app: &Arc<App>) {
     let app = Arc::clone(app);
     tokio::spawn(async move {
-        let mut open = None;
-        let mut disk_was_low = false;
+        let mut seen = Seen::default();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = app.stopped() => return,
             }
-            let (worker, held) = (Arc::clone(&app), open.take());
-            let looked = tokio::task::spawn_blocking(move || look(&worker, held, disk_was_low)).await;
-            match looked {
-                Ok(next) => (open, disk_was_low) = next,
+            let (worker, mut held) = (Arc::clone(&app), std::mem::take(&mut seen));
+            let looked = tokio::task::spawn_blocking(move || {
+                held.look(&worker);
+                held
+            });
+            match looked.await {
+                Ok(next) => seen = next,
                 Err(error) => tracing::error!(%error, "the policy loop failed"),
             }
         }
@@ -52,26 +57,41 @@ pub fn spawn(app: &Arc<App>) {
 /// A decision whose outcome is not known yet, and the run it started.
 type Open = (Decision, String);
 
-/// One look at everything.
-fn look(app: &Arc<App>, open: Option<Open>, disk_was_low: bool) -> (Option<Open>, bool) {
-    let open = open.and_then(|open| settle(app, open));
-    let low = disk_is_low(app, disk_was_low);
-    if app.store.is_read_only().is_none() {
-        app.clear("read-only");
+/// What the loop keeps from one look to the next.
+#[derive(Default)]
+struct Seen {
+    open: Option<Open>,
+    disk_was_low: bool,
+    drift: alarm::Drift,
+}
+
+impl Seen {
+    /// One look at everything.
+    fn look(&mut self, app: &Arc<App>) {
+        self.open = self.open.take().and_then(|open| settle(app, open));
+        self.disk_was_low = disk_is_low(app, self.disk_was_low);
+        if app.store.is_read_only().is_none() {
+            app.clear("read-only");
+            rollout::look(app);
+        }
+        // A log that is still being imported is left to settle: a cycle on half of it would be a cycle for nothing.
+        let importing = app.stats.traffic().interactions_per_second > IMPORT_RATE;
+        let training = train::current(app).is_some();
+        if !importing {
+            self.drift.look(app, training || app.store.is_read_only().is_some());
+        }
+        if self.open.is_some() || self.disk_was_low || importing || training || app.store.is_read_only().is_some() {
+            return;
+        }
+        let Some((cause, rule, saw)) = trigger(&app.config.train, &observe(app)) else { return };
+        let outcome = train::start(app, &TrainRequest::default(), cause);
+        let action = match &outcome {
+            Ok(run) => format!("started {}", run.id),
+            Err(problem) => format!("could not start a cycle: {problem}"),
+        };
+        let decision = record(app, saw, rule, action, None);
+        self.open = decision.zip(outcome.ok().map(|run| run.id));
     }
-    // A log that is still being imported is left to settle: a cycle on half of it would be a cycle for nothing.
-    let busy = app.stats.traffic().interactions_per_second > IMPORT_RATE;
-    if open.is_some() || low || busy || train::current(app).is_some() || app.store.is_read_only().is_some() {
-        return (open, low);
-    }
-    let Some((cause, rule, saw)) = trigger(&app.config.train, &observe(app)) else { return (open, low) };
-    let outcome = train::start(app, &TrainRequest::default(), cause);
-    let action = match &outcome {
-        Ok(run) => format!("started {}", run.id),
-        Err(problem) => format!("could not start a cycle: {problem}"),
-    };
-    let decision = record(app, saw, rule, action);
-    (decision.zip(outcome.ok().map(|run| run.id)), low)
 }
 
 /// What the policy reads: the log against the last runs.
@@ -117,7 +137,7 @@ fn settle(app: &App, (mut decision, id): Open) -> Option<Open> {
         (_, _, Some(error)) => format!("failed: {error}"),
         (RunState::Cancelled, ..) => "cancelled".to_owned(),
         (_, Some(gate), _) => format!("{}: {}", run.model.as_deref().unwrap_or("no version"), gate.reason),
-        _ => "nothing came of it".to_owned(),
+        _ => run.log.last().cloned().unwrap_or_else(|| "nothing came of it".to_owned()),
     });
     write(app, &decision);
     None
@@ -138,14 +158,16 @@ fn disk_is_low(app: &App, before: bool) -> bool {
             saw,
             format!("less than {} MiB free", LOW_DISK >> 20),
             "raised an alarm; no cycle starts".to_owned(),
+            None,
         );
     }
     true
 }
 
-fn record(app: &App, saw: String, rule: String, action: String) -> Option<Decision> {
+/// Writes a decision down, with what came of it where that is known at once.
+fn record(app: &App, saw: String, rule: String, action: String, outcome: Option<String>) -> Option<Decision> {
     let seq = app.store.next_number(DocKind::Decision).ok()?;
-    let decision = Decision { seq, at: Timestamp::now(), saw, rule, action, outcome: None };
+    let decision = Decision { seq, at: Timestamp::now(), saw, rule, action, outcome };
     write(app, &decision);
     Some(decision)
 }

@@ -57,11 +57,26 @@ pub fn evaluate(
     list: impl Fn(For<'_>, &Request<'_>) -> Result<Vec<Scored>, RankError> + Sync,
     weights: &BlendWeights,
 ) -> Result<Lists, RankError> {
+    evaluate_most(snapshot, (from, to), mode, (k, MAX_USERS), list, weights)
+}
+
+/// The same for so many users at most, `(length, users)`.
+///
+/// # Errors
+/// As [`mercer_rank::recommend`].
+pub fn evaluate_most(
+    snapshot: &Snapshot,
+    (from, to): (i64, i64),
+    mode: Mode,
+    (k, most): (usize, usize),
+    list: impl Fn(For<'_>, &Request<'_>) -> Result<Vec<Scored>, RankError> + Sync,
+    weights: &BlendWeights,
+) -> Result<Lists, RankError> {
     debug_assert!(snapshot.memory.at() <= from);
     let mut wanted = truth(&snapshot.log, &snapshot.memory, to, mode, Candidates::All);
-    if wanted.len() > MAX_USERS {
-        let step = wanted.len() as f64 / MAX_USERS as f64;
-        wanted = (0..MAX_USERS).map(|n| wanted[(n as f64 * step) as usize].clone()).collect();
+    if wanted.len() > most {
+        let step = wanted.len() as f64 / most as f64;
+        wanted = (0..most).map(|n| wanted[(n as f64 * step) as usize].clone()).collect();
     }
     let lists: Vec<Vec<u32>> = wanted
         .par_iter()

@@ -9,7 +9,7 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{Candidates, ListQuery, Mode, QueryUnderstanding, ScorePart, SearchRequest, ServedList};
 
 use super::lists::{Asked, item_row, served};
-use super::{Answer, memory};
+use super::{Answer, canary, memory};
 use crate::app::{App, model_problem};
 use crate::world::View;
 
@@ -27,6 +27,10 @@ const TASTE_ITEMS: usize = 20;
 pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view_that(|view| request.user.as_ref().is_none_or(|id| view.user_index.contains_key(id)));
+    let view = match &request.user {
+        Some(user) => canary::view_for(app, view, user, request.at),
+        None => view,
+    };
     let list = ListQuery {
         k: request.k,
         filter: request.filter.clone(),

@@ -4,7 +4,7 @@ use mercer_import::{validate_interaction, validate_item, validate_user};
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{EraseReceipt, EventKind, Interaction, Item, ItemPatch, User};
+use mercer_shared::wire::{EraseReceipt, EventKind, Interaction, InteractionType, Item, ItemPatch, User};
 use mercer_store::{Appended, Change};
 
 use super::Answer;
@@ -38,6 +38,11 @@ fn finish<D>(answers: Vec<Option<Answer<D>>>) -> Vec<Answer<D>> {
         .collect()
 }
 
+/// Whether an interaction says that a shopper took up something that was shown.
+const fn is_taken(kind: InteractionType) -> bool {
+    matches!(kind, InteractionType::Click | InteractionType::Cart | InteractionType::Purchase)
+}
+
 /// Takes in interactions: one answer a line, in order. An accepted line is durable and will be seen by readers within a second.
 pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>> {
     if let Err(problem) = app.writable() {
@@ -63,8 +68,12 @@ pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>>
         let mut world = app.world.lock();
         for ((place, line), outcome) in places.into_iter().zip(good).zip(outcomes) {
             if let Ok(Appended::Accepted(seq)) = outcome {
+                let taker = line.user.clone().filter(|_| is_taken(line.kind));
                 world.interact(seq, line);
                 accepted += 1;
+                if let Some(user) = taker.and_then(|user| world.view().user_index.get(&user).copied()) {
+                    app.guard.took(user);
+                }
             }
             answers[place] = Some(outcome.map_err(|error| store_problem(&error)));
         }

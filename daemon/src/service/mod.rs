@@ -2,6 +2,7 @@
 //! learning and reports meet. Nothing here knows HTTP. All of it is synchronous; callers bring the thread.
 
 pub mod admin;
+pub mod canary;
 pub mod evaluation;
 pub mod find;
 pub mod import;
@@ -14,6 +15,7 @@ pub mod profile;
 pub mod reasons;
 pub mod recommend;
 pub mod report;
+pub mod standing;
 pub mod train;
 
 use mercer_shared::problem::Problem;

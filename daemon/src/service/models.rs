@@ -269,6 +269,8 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     static ONE_AT_A_TIME: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
     let _one = ONE_AT_A_TIME.lock();
     app.writable()?;
+    // First, so that no canary is ever seen with the vectors of another encoder.
+    super::canary::superseded(app, &model.meta.version)?;
     let mut chain = chain(&app.store)?;
     let before = chain.promoted.last().cloned();
     let mut model = model;
@@ -279,6 +281,8 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     let meta = model.meta.clone();
     app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
     put_chain(&app.store, &chain)?;
+    // What is known of the version before is what the new one is held against in its first hours.
+    app.guard.begin(&[&meta.version], before.as_deref());
     if let Some(before) = before.filter(|before| *before != meta.version)
         && let Some(mut old) = app.store.get_model(&before).map_err(|e| store_problem(&e))?
     {

@@ -8,7 +8,7 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{ListQuery, ServedList, SessionRequest};
 
 use super::lists::{Asked, row, served};
-use super::{Answer, memory, pair, reasons};
+use super::{Answer, canary, memory, pair, reasons};
 use crate::app::App;
 use crate::world::{View, rank_kind};
 
@@ -65,7 +65,30 @@ pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
         view.user_number(id).ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
     let personal = view.subject(number).is_some_and(|subject| subject.consent.personalise);
     let whom = if personal { For::User(number) } else { For::Session(&[]) };
-    answer(app, &view, &asked, whom, started)
+    let Some(user) = view.user_id(number).filter(|_| query.at.is_none()) else {
+        return answer(app, &view, &asked, whom, started);
+    };
+    let chosen = canary::view_for(app, Arc::clone(&view), user, query.at);
+    let list = guarded(app, &chosen, number, answer(app, &chosen, &asked, whom, started), started);
+    // Whoever is answered by a version on trial does not suffer for it.
+    if list.is_err() && !Arc::ptr_eq(&chosen, &view) { answer(app, &view, &asked, whom, started) } else { list }
+}
+
+/// Tells the guardrails of a version's list for a shopper. A list whose scores are no numbers is an error.
+fn guarded(app: &App, view: &View, user: u32, list: Answer<ServedList>, started: Instant) -> Answer<ServedList> {
+    let version = &view.model.meta.version;
+    match &list {
+        Ok(served) if served.items.iter().all(|item| item.score.is_finite()) => {
+            let items = served.items.iter().filter_map(|item| view.item_index.get(&item.id).copied());
+            app.guard.list(version, user, started.elapsed(), items);
+        }
+        Ok(_) => {
+            app.guard.failed(version, false);
+            return Err(Problem::new(Code::Internal, format!("{version} gave scores that are no numbers")));
+        }
+        Err(_) => app.guard.failed(version, true),
+    }
+    list
 }
 
 /// Recommendations for a visit.

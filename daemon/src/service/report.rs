@@ -94,7 +94,8 @@ fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
     (report.from, report.to) = (Some(stamp(from)), Some(stamp(to)));
     let memory = app.moments.at(view, from);
     let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), memory };
-    let (ranker, weights) = speaker(app, view, &snapshot, from, &mut report)?;
+    let (ranker, weights, note) = speaker(app, view, &snapshot, from)?;
+    report.notes.extend(note);
     let popularity = BlendWeights::popularity();
     let lists = |mode: Mode, baseline: bool| -> Answer<Lists> {
         let list = |whom: mercer_rank::For<'_>, r: &Request<'_>| match ranker.as_deref().filter(|_| !baseline) {
@@ -138,24 +139,23 @@ fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
 }
 
 /// What of a version may speak about a window that begins at `from`: its ranker where that has seen nothing of the window, else
-/// the one that the gate judged, else the blend.
-fn speaker(
+/// the one that the gate judged, else the blend; and which it is, where it is not the version itself.
+pub(super) fn speaker(
     app: &App,
     view: &View,
     snapshot: &Snapshot,
     from: i64,
-    report: &mut Report,
-) -> Answer<(Option<Arc<Ranker>>, BlendWeights)> {
+) -> Answer<(Option<Arc<Ranker>>, BlendWeights, Option<String>)> {
     let (model, meta) = (&view.model, &view.model.meta);
     let rule = || BlendWeights::for_memory(&snapshot.memory);
     if meta.data.to.is_none_or(|to| to.millis() <= from) {
-        return Ok((model.ranker.clone(), model.blend.clone().unwrap_or_else(rule)));
+        return Ok((model.ranker.clone(), model.blend.clone().unwrap_or_else(rule), None));
     }
     let judged = match &meta.gate {
         Some(gate) if gate.from.millis() <= from => models::judged_ranker(&app.config.state, &meta.version)?,
         _ => None,
     };
-    report.notes.push(match &judged {
+    let note = match &judged {
         Some(_) => {
             "the version has learned from this window too, so its ranker as the gate judged it speaks, which has not"
                 .to_owned()
@@ -163,8 +163,8 @@ fn speaker(
         None => {
             "the version has learned from this window too, so the blend that needs no training is judged".to_owned()
         }
-    });
-    Ok((judged.map(Arc::new), rule()))
+    };
+    Ok((judged.map(Arc::new), rule(), Some(note)))
 }
 
 type PerUser = fn(&Lists, usize) -> f64;

@@ -71,6 +71,17 @@ pub struct View {
     pub last_seq: u64,
     /// Events since the memory was last fitted.
     pub unfitted: u64,
+    /// A version on trial, which answers a share of the shoppers.
+    pub canary: Option<Arc<Canary>>,
+}
+
+/// The same state of the shop with the model of a version on trial.
+#[derive(Debug)]
+pub struct Canary {
+    /// What its shoppers are answered from.
+    pub view: Arc<View>,
+    /// Share of the shoppers.
+    pub share: f64,
 }
 
 impl View {

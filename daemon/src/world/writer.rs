@@ -6,7 +6,45 @@ use mercer_rank::{Catalogue, Log, Memory, MemoryOptions, Snapshot, Vectors};
 use mercer_search::{DenseIndex, LexicalIndex};
 use rustc_hash::FxHashMap;
 
-use super::{Model, View};
+use super::{Canary, Model, View};
+
+/// Vectors of one encoder, as search and as the ranker read them.
+type Tables = (DenseIndex, Vectors);
+
+/// A version on trial.
+struct Trial {
+    model: Arc<Model>,
+    share: f64,
+    /// Vectors of its encoder; none where it is the serving one's.
+    own: Option<Tables>,
+}
+
+impl Trial {
+    /// The shop as its shoppers see it.
+    fn over(&self, view: &View) -> Canary {
+        let mut view = view.clone();
+        view.model = Arc::clone(&self.model);
+        if let Some((dense, rows)) = &self.own {
+            view.dense = dense.clone();
+            view.rank.catalogue.set_vectors(Some(rows.clone()));
+        }
+        Canary { view: Arc::new(view), share: self.share }
+    }
+}
+
+/// The tables of a model's encoder, from the vectors there are.
+fn table(model: &Model, vectors: Option<&FxHashMap<u32, Arc<[f32]>>>) -> Tables {
+    let dim = mercer_model::Encoder::dim(&*model.encoder);
+    let (mut dense, mut rows) = (DenseIndex::new(model.encoder_version(), dim), Vectors::new(dim));
+    for (number, row) in vectors.into_iter().flatten() {
+        let set = dense.set(*number, row).map_err(|error| error.to_string());
+        let set = set.and_then(|_| rows.set(*number, Arc::clone(row)).map_err(|error| error.to_string()));
+        if let Err(error) = set {
+            tracing::error!(number, error, "a vector was refused");
+        }
+    }
+    (dense, rows)
+}
 
 /// The writer's copy. One lock guards it; nothing slow happens under that lock.
 pub struct World {
@@ -21,6 +59,8 @@ pub struct World {
     pub(super) dirty: bool,
     /// Events since the memory was last fitted.
     pub(super) unfitted: u64,
+    /// A version on trial with the vectors of its encoder, and its share of the shoppers.
+    canary: Option<Trial>,
     /// Earliest event that came in since somebody asked last: answers about later moments that were kept are void.
     pub(super) past: Option<i64>,
 }
@@ -49,6 +89,7 @@ impl World {
             last_event: 0,
             last_seq: 0,
             unfitted: 0,
+            canary: None,
         };
         Self {
             view,
@@ -60,6 +101,7 @@ impl World {
             stale: Vec::new(),
             dirty: false,
             unfitted: 0,
+            canary: None,
             past: None,
         }
     }
@@ -81,6 +123,8 @@ impl World {
         self.view.unfitted = self.unfitted;
         self.view.lexical = self.lexical.reader();
         self.view.rank.memory = Arc::new(self.memory.clone());
+        self.view.canary = None;
+        self.view.canary = self.canary.as_ref().map(|trial| Arc::new(trial.over(&self.view)));
         Some(Arc::new(self.view.clone()))
     }
 
@@ -161,6 +205,16 @@ impl World {
             self.view.rank.catalogue.set_vectors(Some(rows));
         }
         self.view.model = model;
+        self.dirty = true;
+    }
+
+    /// Puts a version on trial beside the serving one, for a share of the shoppers, or ends the trial. `vectors` are those of its
+    /// encoder by dense number; where the serving version has the same encoder, its vectors do for both.
+    pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, vectors: Option<&FxHashMap<u32, Arc<[f32]>>>) {
+        self.canary = canary.map(|(model, share)| {
+            let own = (model.encoder_version() != self.view.model.encoder_version()).then(|| table(&model, vectors));
+            Trial { model, share, own }
+        });
         self.dirty = true;
     }
 

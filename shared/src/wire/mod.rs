@@ -35,7 +35,7 @@ pub use lists::{
     ServedList, SessionRequest,
 };
 pub use models::{
-    Comparison, DataSnapshot, EncoderRef, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion,
+    AlphaSpending, Comparison, DataSnapshot, EncoderRef, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion,
 };
 pub use pairs::{PairCheck, PairPart, PairReport, PairSource};
 pub use profiles::{
@@ -44,7 +44,7 @@ pub use profiles::{
 pub use records::{RunKind, RunRecord, Setting, SweepRequest};
 pub use replays::{Replay, ReplayArm, ReplayDifference, ReplayRequest, ReplayWindow};
 pub use reports::{GroupRow, GroupTable, Report, ReportKind, ReportRow, Verdict};
-pub use runs::{LossPoint, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest};
+pub use runs::{LossPoint, PhaseCost, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest};
 pub use status::{Alarm, Counts, Health, Latency, QueueStatus, ServingModel, Status, Traffic};
 pub use users::{Consent, User};
 

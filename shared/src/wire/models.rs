@@ -15,6 +15,8 @@ pub enum ModelState {
     Serving,
     /// Passed the gate and waits for promotion.
     Candidate,
+    /// Passed the gate and answers a share of the shoppers, watched, before it serves everybody.
+    Canary,
     /// Served before; can be rolled back to.
     Retired,
     /// Did not pass the gate; can be promoted by hand.
@@ -143,6 +145,24 @@ pub struct GateReport {
     pub minimum_detectable: Option<f64>,
     /// Paired comparisons, the deciding one first.
     pub comparisons: Vec<Comparison>,
+    /// What all gates of the period have spent, this one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spending: Option<AlphaSpending>,
+}
+
+/// How much of a period's alpha its gates have spent: over all of them, the chance of even one false promotion is at most `total`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlphaSpending {
+    /// Begin of the period.
+    pub from: Timestamp,
+    /// When a new period begins, with nothing spent.
+    pub until: Timestamp,
+    /// Gates held.
+    pub gates: u32,
+    /// Spent so far.
+    pub spent: f64,
+    /// Most that may be spent.
+    pub total: f64,
 }
 
 /// One paired comparison.

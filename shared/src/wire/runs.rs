@@ -58,6 +58,8 @@ pub enum RunPhase {
     Embedding,
     /// Refits memory and blend.
     Memory,
+    /// Replays the log at many cut-offs and trains the ranker.
+    Ranker,
     /// Ranks later interactions.
     Evaluation,
     /// Compares with the serving model and the baselines.
@@ -107,6 +109,9 @@ pub struct Run {
     pub device: String,
     /// Resident memory of the daemon in bytes, the highest seen during the run.
     pub memory_bytes: u64,
+    /// What each phase that has ended took, in order; a phase may come more than once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseCost>,
     /// Interactions up to which this run learned (sequence number in the log).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<u64>,
@@ -130,6 +135,17 @@ pub struct Run {
     /// What it was made with and what came of it, for comparing runs.
     #[serde(default)]
     pub record: RunRecord,
+}
+
+/// What a phase took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PhaseCost {
+    /// The phase.
+    pub phase: RunPhase,
+    /// Seconds on the clock.
+    pub seconds: f64,
+    /// Processor seconds of the whole daemon meanwhile, what it served included.
+    pub cpu_seconds: f64,
 }
 
 /// One point of a loss curve.
@@ -159,7 +175,7 @@ pub struct TrainRequest {
     /// What to train; the whole cycle if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<TrainModel>,
-    /// Most seconds the encoder may be trained; the configured budget if absent.
+    /// Seconds that the whole cycle is planned to fit into, or that the pair classifier may be trained; the configured budget if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget_seconds: Option<u64>,
     /// Seed; a fixed one if absent.
@@ -171,4 +187,8 @@ pub struct TrainRequest {
     /// Whether a passing candidate is promoted at once; the configured policy if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promote: Option<bool>,
+    /// Whether to measure the candidate on the shoppers that are held out of training and gates; only every few promotions if
+    /// absent, for each look wears them out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<bool>,
 }

@@ -219,7 +219,7 @@ pub(crate) fn verdict_span<'a>(verdict: GateVerdict) -> Span<'a> {
 pub(crate) fn state_span<'a>(state: ModelState) -> Span<'a> {
     let style = match state {
         ModelState::Serving => theme::GOOD,
-        ModelState::Candidate => theme::ACCENT,
+        ModelState::Candidate | ModelState::Canary => theme::ACCENT,
         ModelState::Retired => theme::QUIET,
         ModelState::Rejected => theme::WARN,
     };

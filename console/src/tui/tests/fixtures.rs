@@ -82,6 +82,7 @@ pub(super) fn run() -> Run {
         eta_seconds: Some(140.0),
         device: "cpu".into(),
         memory_bytes: 812_000_000,
+        phases: Vec::new(),
         cursor: Some(397_884),
         seed: 7,
         pair: None,
@@ -121,6 +122,7 @@ pub(super) fn gate(verdict: GateVerdict) -> GateReport {
             comparison("own+pop", "repeat", 0.3767, 0.0156, "not worse than 0.005", true),
             comparison("ensemble", "new", 0.1175, -0.0001, "not worse than 0.005", true),
         ],
+        spending: None,
     }
 }
 

@@ -140,7 +140,8 @@ fn doomed(newest_first: &[ModelVersion], promoted: &[String], keep: usize) -> Ve
     let rollback = &promoted[promoted.len().saturating_sub(2)..];
     let free = newest_first
         .iter()
-        .filter(|model| model.state != ModelState::Serving && !model.pinned && !rollback.contains(&model.version));
+        .filter(|model| !matches!(model.state, ModelState::Serving | ModelState::Canary))
+        .filter(|model| !model.pinned && !rollback.contains(&model.version));
     free.skip(keep).map(|model| model.version.clone()).collect()
 }
 

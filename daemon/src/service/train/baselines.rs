@@ -3,21 +3,24 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{Arm, BlendWeights, FittedArm, Memory, Snapshot};
+use mercer_rank::{Arm, BlendWeights, Catalogue, FittedArm, Log, Memory, Snapshot};
 
-use super::judge::{Judged, judge};
+use super::judge::{Judged, Limits, judge};
 use super::{Control, Ended};
-use crate::world::View;
 
 /// The baselines' lists on a window, judged. `memory` is of its beginning and has what the cheap ones read.
 pub(super) fn all(
-    view: &View,
-    log: &mercer_rank::Log,
-    memory: &Arc<Memory>,
+    (log, catalogue, memory): (&Log, &Catalogue, &Arc<Memory>),
     span: (i64, i64),
+    limits: &Limits<'_>,
     control: &Control<'_>,
 ) -> Result<Vec<(&'static str, Judged)>, Ended> {
-    let shared = Snapshot { log: log.clone(), catalogue: view.rank.catalogue.clone(), memory: Arc::clone(memory) };
+    let shared = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::clone(memory) };
+    let judged = |snapshot: &Snapshot, weights: &BlendWeights| {
+        let judged = judge(snapshot, span, (None, Some(weights)), limits);
+        control.check()?;
+        judged.map_err(Ended::from)
+    };
     let mut out = Vec::new();
     for (name, weights) in [
         ("popularity", BlendWeights::popularity()),
@@ -25,14 +28,14 @@ pub(super) fn all(
         ("item kNN", BlendWeights::item_knn()),
     ] {
         control.check()?;
-        out.push((name, judge(&shared, span, None, Some(&weights))?));
+        out.push((name, judged(&shared, &weights)?));
     }
     for arm in [Arm::Ease, Arm::Ials] {
         control.check()?;
         let grid = arm.grid(memory.shape().window_days());
         let Some(options) = grid.get(grid.len() / 2) else { continue };
-        let fitted = FittedArm::fit(arm, options, log, &view.rank.catalogue, span.0);
-        out.push((arm.name(), judge(fitted.snapshot(), span, None, Some(&BlendWeights::filled(arm.source())))?));
+        let fitted = FittedArm::fit(arm, options, log, catalogue, span.0);
+        out.push((arm.name(), judged(fitted.snapshot(), &BlendWeights::filled(arm.source()))?));
     }
     Ok(out)
 }

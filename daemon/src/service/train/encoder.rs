@@ -27,14 +27,14 @@ pub(super) fn run_directory(app: &App, id: &str) -> PathBuf {
 
 /// What training tells the run's document, and when it gives way.
 pub(super) struct Progress<'a, 'b> {
-    control: &'a mut Control<'b>,
+    control: &'a Control<'b>,
     model: ModelHandle,
     started: Instant,
     curve: Option<Curve>,
 }
 
 impl<'a, 'b> Progress<'a, 'b> {
-    pub(super) fn new(control: &'a mut Control<'b>, model: ModelHandle) -> Self {
+    pub(super) fn new(control: &'a Control<'b>, model: ModelHandle) -> Self {
         Self { control, model, started: Instant::now(), curve: None }
     }
 }
@@ -70,14 +70,15 @@ impl Hooks for Progress<'_, '_> {
     }
 }
 
-/// Fine-tunes the base on the log up to the cut-off, from `start` on if there is one. `None` if there was nothing to learn.
+/// Fine-tunes the base on the log up to the cut-off, from `start` on if there is one, for so
+/// many seconds at most. `None` if there was nothing to learn.
 pub(super) fn train(
     app: &App,
     view: &View,
     (base, start): (&Checkpoint, Option<&Adapter>),
     plan: &Plan,
-    seed: u64,
-    control: &mut Control<'_>,
+    (seed, seconds): (u64, f64),
+    control: &Control<'_>,
 ) -> Result<Option<(Checkpoint, Adapter)>, Ended> {
     let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.cut };
     let Examples { texts, pairs, known, fresh } = gather(app, view, base, (scope, plan.since), seed)?;
@@ -92,7 +93,7 @@ pub(super) fn train(
     control.phase(RunPhase::Encoder, 0);
     let options = TuneOptions {
         epochs: 1.0,
-        wall_seconds: Some(plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds) as f64),
+        wall_seconds: Some(seconds),
         seed,
         checkpoint: Some(CheckpointOptions {
             dir: run_directory(app, &plan.run),
@@ -105,7 +106,7 @@ pub(super) fn train(
     let base_ref = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known };
     let device = mercer_model::device::pick();
-    let attempt = |control: &mut Control<'_>| {
+    let attempt = |control: &Control<'_>| {
         let mut hooks = Progress::new(control, app.model.clone());
         tune(base_ref, set, start, &options, &device, &mut hooks)
     };

@@ -3,22 +3,20 @@
 
 use mercer_rank::{BlendWeights, For, Mode, RankError, Ranker, Request, Snapshot};
 use mercer_reports::gate::TrialVerdict;
-use mercer_reports::{AlphaLedger, GateOptions, Opponent, Purpose, Rule, Trial, gate};
+use mercer_reports::{GateOptions, Opponent, Purpose, Rule, Trial, gate};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Comparison, GateReport, GateVerdict, MetricValue};
-use mercer_store::DocKind;
 
-use crate::app::{App, store_problem};
+use super::spending;
+use crate::app::App;
 use crate::service::Answer;
-use crate::service::evaluation::{Lists, evaluate};
+use crate::service::evaluation::{Lists, evaluate_most};
 
 /// Length of the lists that are judged.
 const K: usize = 10;
 /// How much worse than a baseline, or on unseen items, a candidate may be within its interval.
 const MARGIN: f64 = 0.005;
-/// Name of the document that keeps how much alpha was spent.
-const LEDGER: &str = "alpha-ledger";
 
 /// An arm's lists for any item and for unseen ones, and what its encoder finds.
 #[derive(Clone)]
@@ -61,19 +59,32 @@ fn internal(error: &RankError) -> Problem {
     Problem::new(Code::Internal, error.to_string())
 }
 
+/// How far the judging goes.
+pub(super) struct Limits<'a> {
+    /// Shoppers judged at most.
+    pub(super) users: usize,
+    /// Whether nobody wants the lists any more; asked for each.
+    pub(super) unwanted: &'a (dyn Fn() -> bool + Sync),
+}
+
 /// Makes and judges the lists of an arm: its ranker's, or those of a blend, whose rule reads the log where no weights are given.
+///
+/// # Errors
+/// `internal`, also when the lists became unwanted.
 pub(super) fn judge(
     snapshot: &Snapshot,
     (from, to): (i64, i64),
-    ranker: Option<&Ranker>,
-    blend: Option<&BlendWeights>,
+    (ranker, blend): (Option<&Ranker>, Option<&BlendWeights>),
+    limits: &Limits<'_>,
 ) -> Answer<Judged> {
     let weights = blend.cloned().unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory));
     let list = |whom: For<'_>, request: &Request<'_>| match ranker {
+        _ if (limits.unwanted)() => Err(RankError::Stopped),
         Some(ranker) => ranker.recommend(snapshot, whom, from, request),
         None => mercer_rank::recommend(snapshot, whom, from, request),
     };
-    let lists = |mode| evaluate(snapshot, from, to, mode, K, list, &weights).map_err(|e| internal(&e));
+    let lists =
+        |mode| evaluate_most(snapshot, (from, to), mode, (K, limits.users), list, &weights).map_err(|e| internal(&e));
     Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::New)?, search: Vec::new() })
 }
 
@@ -81,17 +92,38 @@ fn some(values: &[f64]) -> Vec<Option<f64>> {
     values.iter().copied().map(Some).collect()
 }
 
-/// Decides. Each gate spends a part of the alpha that all gates of this state together may spend; one with too few users to
-/// decide anything spends none.
+/// Decides. Each gate spends a part of the alpha that all gates of a period together may spend; one with too few users to decide
+/// anything spends none.
 pub(super) fn decide(
     app: &App,
-    seed: u64,
+    (run, seed): (&str, u64),
     window: (i64, i64),
     candidate: &Judged,
     opponents: &Opponents<'_>,
 ) -> Answer<(GateReport, Vec<MetricValue>)> {
     let enough = candidate.any.users.len() >= GateOptions::default().min_users;
-    let alpha = if enough { book(app)? } else { Some(GateOptions::default().alpha) };
+    let (alpha, spending) = if enough {
+        let (alpha, spending) = spending::book(app, run)?;
+        (alpha, Some(spending))
+    } else {
+        (Some(GateOptions::default().alpha), None)
+    };
+    let (mut report, metrics) = weigh(seed, window, alpha, candidate, opponents);
+    if !enough {
+        report.alpha = 0.0;
+    }
+    report.spending = spending;
+    Ok((report, metrics))
+}
+
+/// The gate itself, at a given alpha; at none it refuses.
+pub(super) fn weigh(
+    seed: u64,
+    window: (i64, i64),
+    alpha: Option<f64>,
+    candidate: &Judged,
+    opponents: &Opponents<'_>,
+) -> (GateReport, Vec<MetricValue>) {
     let (name, serving) = opponents.serving;
     let (any, unseen, search) = (some(&candidate.any.ndcg), some(&candidate.unseen.ndcg), some(&candidate.search));
     let (serving_any, serving_unseen) = (some(&serving.any.ndcg), some(&serving.unseen.ndcg));
@@ -173,33 +205,28 @@ pub(super) fn decide(
         from: stamp(window.0),
         to: stamp(window.1),
         users: candidate.any.users.len() as u64,
-        alpha: alpha.filter(|_| enough).unwrap_or(0.0),
+        alpha: alpha.unwrap_or(0.0),
         minimum_detectable: detectable,
         comparisons,
+        spending: None,
     };
     let metrics = [("repeat", &candidate.any.ndcg), ("new", &candidate.unseen.ndcg), ("search", &candidate.search)]
         .into_iter()
         .filter(|(_, values)| !values.is_empty())
-        .map(|(slice, values)| {
-            let estimate = mercer_reports::bootstrap_mean(values, 0.95, 2_000, seed).ok();
-            MetricValue {
-                name: "ndcg@10".to_owned(),
-                slice: slice.to_owned(),
-                value: estimate.as_ref().map(|(mean, _)| *mean),
-                low: estimate.as_ref().map(|(_, interval)| interval.low),
-                high: estimate.as_ref().map(|(_, interval)| interval.high),
-                n: values.len() as u64,
-            }
-        })
+        .map(|(slice, values)| metric(slice, values, seed))
         .collect();
-    Ok((report, metrics))
+    (report, metrics)
 }
 
-/// The next part of alpha; `None` when nothing is left.
-fn book(app: &App) -> Answer<Option<f64>> {
-    let mut ledger: AlphaLedger =
-        app.store.get_doc(DocKind::Setting, LEDGER).map_err(|e| store_problem(&e))?.unwrap_or_default();
-    let alpha = ledger.book();
-    app.store.put_doc(DocKind::Setting, LEDGER, &ledger).map_err(|e| store_problem(&e))?;
-    Ok(alpha)
+/// NDCG@10 of a slice with its interval.
+pub(super) fn metric(slice: &str, values: &[f64], seed: u64) -> MetricValue {
+    let estimate = mercer_reports::bootstrap_mean(values, 0.95, 2_000, seed).ok();
+    MetricValue {
+        name: "ndcg@10".to_owned(),
+        slice: slice.to_owned(),
+        value: estimate.as_ref().map(|(mean, _)| *mean),
+        low: estimate.as_ref().map(|(_, interval)| interval.low),
+        high: estimate.as_ref().map(|(_, interval)| interval.high),
+        n: values.len() as u64,
+    }
 }

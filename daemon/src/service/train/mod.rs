@@ -2,18 +2,29 @@
 //!
 //! `cycle` is what a run does, or `pair` where the pair classifier was asked for; this file is about the run itself: its document in the store, who may start it, how it ends.
 
+mod arms;
 mod baselines;
+mod budget;
+mod canon;
+mod control;
 mod curve;
 mod cycle;
 mod encoder;
 pub mod evaluate;
+pub(crate) mod holdout;
 mod judge;
+mod news;
+#[cfg(test)]
+mod noise;
+mod order;
 mod pair;
 mod pair_judge;
 mod pairs;
+mod plan;
 mod queries;
 mod record;
 pub mod replay;
+mod spending;
 pub mod sweep;
 
 use std::sync::Arc;
@@ -33,11 +44,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Answer;
 use crate::app::{App, store_problem};
+use control::{Control, Ended, failed};
 
-/// Shortest time between two events about a moving run.
-const TELL: Duration = Duration::from_millis(400);
-/// Shortest time between two writes of a moving run into the store, whose file grows with each.
-const SAVE: Duration = Duration::from_secs(5);
 /// Name of the document that keeps the plan of the run in progress.
 const PLAN: &str = "run-plan";
 /// How much less of the processor training gets than serving (nice(2)).
@@ -60,6 +68,15 @@ struct Plan {
     since: i64,
     /// The version that served.
     parent: String,
+    /// Share of the shoppers that are held out.
+    #[serde(default)]
+    holdout: f64,
+    /// What the cost of the cycle depends on.
+    #[serde(default)]
+    sizes: budget::Sizes,
+    /// How much of everything is done.
+    #[serde(default)]
+    rung: usize,
     /// What the run does.
     #[serde(default)]
     job: Job,
@@ -90,10 +107,6 @@ impl Job {
     }
 }
 
-fn failed(error: &dyn std::fmt::Display) -> Ended {
-    Ended::Failed(Problem::new(Code::Internal, error.to_string()))
-}
-
 /// The run in progress.
 #[derive(Default)]
 pub struct Training {
@@ -106,77 +119,9 @@ struct Active {
     thread: JoinHandle<()>,
 }
 
-/// What a cycle holds on to: its run's document and the wish that it end.
-pub struct Control<'a> {
-    app: &'a App,
-    cancel: Arc<AtomicBool>,
-    told: Instant,
-    saved: Instant,
-}
-
-/// Why a cycle ends without a result.
-#[derive(Debug)]
-pub enum Ended {
-    /// An operator cancelled it.
-    Cancelled,
-    /// The daemon stops; the run goes on at the next start.
-    Paused,
-    /// It broke.
-    Failed(Problem),
-}
-
-impl From<Problem> for Ended {
-    fn from(problem: Problem) -> Self {
-        Self::Failed(problem)
-    }
-}
-
-impl Control<'_> {
-    /// Changes the run's document; tells and saves it now and then.
-    pub fn update(&mut self, change: impl FnOnce(&mut Run)) {
-        let mut current = self.app.training.current.lock();
-        let Some(run) = current.as_mut() else { return };
-        let phase = run.phase;
-        change(run);
-        run.memory_bytes = run.memory_bytes.max(super::admin::resident_bytes());
-        let turned = run.phase != phase;
-        let copy = run.clone();
-        drop(current);
-        if turned || self.told.elapsed() >= TELL {
-            self.told = Instant::now();
-            self.app.tell(EventKind::Run(Box::new(copy.clone())));
-        }
-        if turned || self.saved.elapsed() >= SAVE {
-            self.saved = Instant::now();
-            save(self.app, &copy);
-        }
-    }
-
-    /// Enters a phase of so many steps.
-    pub fn phase(&mut self, phase: RunPhase, steps: u64) {
-        self.update(|run| {
-            (run.phase, run.step, run.steps) = (phase, 0, steps);
-            (run.items_per_second, run.eta_seconds) = (None, None);
-        });
-    }
-
-    /// Writes a line into the run's log.
-    pub fn note(&mut self, line: impl Into<String>) {
-        let line = line.into();
-        tracing::info!(line, "training");
-        self.update(|run| run.log.push(line));
-    }
-
-    /// Ends the cycle if somebody wants it to end.
-    ///
-    /// # Errors
-    /// [`Ended::Cancelled`] or [`Ended::Paused`].
-    pub fn check(&self) -> Result<(), Ended> {
-        if self.app.is_stopping() {
-            return Err(Ended::Paused);
-        }
-        if self.cancel.load(Ordering::Relaxed) { Err(Ended::Cancelled) } else { Ok(()) }
-    }
+/// A phase's name on the wire.
+fn word(phase: RunPhase) -> String {
+    serde_json::to_value(phase).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn save(app: &App, run: &Run) {
@@ -229,6 +174,7 @@ fn draft(app: &App, kind: RunKind, (seed, cursor): (u64, Option<u64>), cause: Ru
         eta_seconds: None,
         device: super::admin::device(app),
         memory_bytes: 0,
+        phases: Vec::new(),
         cursor,
         seed,
         pair: None,
@@ -261,7 +207,7 @@ fn begin(app: &Arc<App>, plan: Plan, mut run: Run) -> Answer<Run> {
 }
 
 /// Threads of training's own: serving's parallel work never queues behind it, and the scheduler prefers serving's threads.
-fn pool() -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+pub(crate) fn pool() -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
     rayon::ThreadPoolBuilder::new()
         .thread_name(|number| format!("training-{number}"))
         .start_handler(|_| yield_to_serving())
@@ -276,29 +222,39 @@ fn yield_to_serving() {
 }
 
 fn work(app: &App, plan: Plan, cancel: Arc<AtomicBool>) {
-    let now = Instant::now();
-    let mut control = Control { app, cancel, told: now, saved: now };
+    let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
+    let control = Control::new(app, cancel, budget);
     yield_to_serving();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match pool() {
         Ok(pool) => pool.install(|| match plan.job.clone() {
             Job::Train => match plan.request.model.unwrap_or_default() {
-                TrainModel::Ranker => cycle::run(app, plan, &mut control),
-                TrainModel::Pair => pair::run(app, plan, &mut control),
+                TrainModel::Ranker => cycle::run(app, plan, &control),
+                TrainModel::Pair => pair::run(app, plan, &control),
             },
-            Job::Evaluate(request) => evaluate::run(app, &plan, &request, &mut control),
-            Job::Sweep(request) => sweep::run(app, &plan, &request, &mut control),
-            Job::Replay(request) => replay::run(app, &plan, &request, &mut control),
+            Job::Evaluate(request) => evaluate::run(app, &plan, &request, &control),
+            Job::Sweep(request) => sweep::run(app, &plan, &request, &control),
+            Job::Replay(request) => replay::run(app, &plan, &request, &control),
         }),
         Err(error) => Err(failed(&error)),
     }));
     let result = result.unwrap_or_else(|_| {
         Err(Ended::Failed(Problem::new(Code::Internal, "the cycle panicked; the daemon's log has the place")))
     });
+    control.end_phase();
     let Some(mut run) = app.training.current.lock().clone() else { return };
     match result {
         Ok(()) => (run.state, run.phase) = (RunState::Succeeded, RunPhase::Done),
-        Err(Ended::Cancelled) => (run.state, run.phase) = (RunState::Cancelled, RunPhase::Done),
+        Err(Ended::Cancelled) => {
+            run.log.push(format!("cancelled in the phase {}; no version was made", word(run.phase)));
+            (run.state, run.phase) = (RunState::Cancelled, RunPhase::Done);
+        }
         Err(Ended::Paused) => run.state = RunState::Paused,
+        Err(Ended::Nothing(why)) => {
+            tracing::info!(why, "training");
+            run.log.push(why.clone());
+            run.gate = Some(plan::no_verdict(why));
+            (run.state, run.phase) = (RunState::Succeeded, RunPhase::Done);
+        }
         Err(Ended::Failed(problem)) => {
             app.raise("run-failed", format!("{}: {problem}", run.id));
             (run.state, run.error) = (RunState::Failed, Some(problem.to_string()));

@@ -20,7 +20,8 @@ use mercer_shared::wire::{MetricValue, PairCheck, PairPart, PairReport, PairSour
 use super::encoder::{Progress, ending, run_directory};
 use super::pair_judge::{Scored, check, metrics};
 use super::pairs::{Read, Renumbered, Scope, next_options, read};
-use super::{Control, Ended, Plan, cycle, failed};
+use super::plan::borders;
+use super::{Control, Ended, Plan, failed};
 use crate::app::App;
 use crate::service::models;
 use crate::service::pair::{Kept, Reader, keep, kept};
@@ -46,7 +47,7 @@ struct Data {
 }
 
 /// The whole run.
-pub(super) fn run(app: &App, plan: Plan, control: &mut Control<'_>) -> Result<(), Ended> {
+pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), Ended> {
     if let Some(done) = kept(app)?.filter(|kept| kept.run == plan.run) {
         control.note(format!("{} was written before the interruption", done.name));
         control.update(|run| run.pair = Some(done.report));
@@ -56,10 +57,7 @@ pub(super) fn run(app: &App, plan: Plan, control: &mut Control<'_>) -> Result<()
     let view = app.view();
     control.phase(RunPhase::Examples, 0);
     let log = view.training_log();
-    let Some(plan) = cycle::settle(app, &view, &log, plan)? else {
-        control.note("the log is shorter than two windows: nothing could be judged, so nothing is trained");
-        return Ok(());
-    };
+    let plan = borders(app, &view, &log, plan)?;
     control.update(|run| run.cursor = Some(plan.cursor));
     let (name, sha256) = models::active_encoder(&app.store)?;
     let base = models::base(&app.config.state, &name, &sha256)?;
@@ -203,13 +201,13 @@ fn fit(
     set: PairSet<'_>,
     options: &PairOptions,
     plan: &Plan,
-    control: &mut Control<'_>,
+    control: &Control<'_>,
 ) -> Result<PairOutcome, Ended> {
     control.phase(RunPhase::Encoder, 0);
     let base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let device = mercer_model::device::pick();
     let attempt =
-        |control: &mut Control<'_>| train(base, set, options, &device, &mut Progress::new(control, app.model.clone()));
+        |control: &Control<'_>| train(base, set, options, &device, &mut Progress::new(control, app.model.clone()));
     let outcome = match attempt(control) {
         Err(LearnError::Foreign { what, .. }) => {
             // Somebody was erased or withdrew consent since: going on would keep what they left in the weights.
@@ -244,7 +242,7 @@ fn score(
     scorer: &Scorer,
     data: &Data,
     rows: &[Row],
-    control: &mut Control<'_>,
+    control: &Control<'_>,
 ) -> Result<(Vec<f32>, f64), Ended> {
     let mut texts = TextTable::new();
     let pairs = data.pairs(rows, &mut texts);
@@ -266,7 +264,7 @@ fn judge(
     data: &Data,
     outcome: &PairOutcome,
     (plan, options): (&Plan, &PairOptions),
-    control: &mut Control<'_>,
+    control: &Control<'_>,
 ) -> Result<Judged, Ended> {
     control.phase(RunPhase::Evaluation, 0);
     let device = mercer_model::device::pick();
@@ -303,7 +301,7 @@ fn untrained(
     base: &Checkpoint,
     data: &Data,
     options: &PairOptions,
-    control: &mut Control<'_>,
+    control: &Control<'_>,
     seed: u64,
 ) -> Result<Vec<MetricValue>, Ended> {
     let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };

@@ -145,7 +145,7 @@ pub(super) fn check(
     plan: &Plan,
     scorer: &Scorer,
     reader: &Reader,
-    control: &mut Control<'_>,
+    control: &Control<'_>,
 ) -> Result<PairCheck, Ended> {
     let (ranker, name) = order(app, view, plan)?;
     let cases = cases(app, view, plan, ranker.as_deref(), reader)?;
@@ -236,7 +236,7 @@ fn rescore(
     scorer: &Scorer,
     reader: &Reader,
     cases: &[Case],
-    control: &mut Control<'_>,
+    control: &Control<'_>,
 ) -> Result<Vec<Vec<u32>>, Ended> {
     let mut numbers: Vec<u32> = cases.iter().flat_map(|case| case.list.iter().copied()).collect();
     numbers.sort_unstable();

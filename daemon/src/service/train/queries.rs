@@ -9,6 +9,7 @@ use mercer_model::{BertEncoder, Encoder, Priority, TextKind};
 use mercer_rank::evaluate::ndcg;
 use rayon::prelude::*;
 
+use super::canon::Canon;
 use super::pairs::{Read, Scope, read};
 use super::{Control, Ended, Plan};
 use crate::app::{App, model_problem};
@@ -28,14 +29,14 @@ pub(super) struct Asked {
     wanted: Vec<(u32, usize, Vec<u32>)>,
 }
 
-/// Collects the queries of the window that led to something.
-pub(super) fn collect(app: &App, view: &View, plan: &Plan) -> Result<Asked, Ended> {
+/// Collects the queries of the window that led to something; shoppers have the cycle's numbers.
+pub(super) fn collect(app: &App, view: &View, canon: &Canon, plan: &Plan) -> Result<Asked, Ended> {
     let scope = Scope { cursor: plan.cursor, after: plan.cut, until: plan.to };
     let Read { log, queries } = read(app, view, scope)?;
     let items: Vec<Option<u32>> = (0..view.items.len() as u32).map(Some).collect();
     let mut by_user: BTreeMap<u32, Vec<_>> = BTreeMap::new();
     for event in log {
-        by_user.entry(event.user).or_default().push(event);
+        by_user.entry(canon.user(event.user)).or_default().push(event);
     }
     let mut found: BTreeMap<(u32, usize), Vec<u32>> = BTreeMap::new();
     for (user, events) in by_user {

@@ -159,7 +159,7 @@ fn flatten(record: &mut RunRecord, name: &str, value: &Value) {
 }
 
 /// Notes how the encoder is tuned.
-pub(super) fn tuning(control: &mut Control<'_>, options: &TuneOptions) {
+pub(super) fn tuning(control: &Control<'_>, options: &TuneOptions) {
     // Settings always have a JSON form.
     let value = serde_json::to_value(options).unwrap_or_default();
     control.update(|run| {
@@ -184,7 +184,7 @@ fn data(log: &Log, until: i64, cursor: u64) -> DataSnapshot {
 }
 
 /// Notes what a training cycle begins with.
-pub(super) fn cycle(control: &mut Control<'_>, log: &Log, plan: &Plan, base: &Checkpoint) {
+pub(super) fn cycle(control: &Control<'_>, log: &Log, plan: &Plan, base: &Checkpoint) {
     let data = data(log, plan.cut, plan.cursor);
     let asked = serde_json::to_value(&plan.request).unwrap_or_default();
     control.update(|run| {
@@ -206,7 +206,7 @@ pub(super) fn cycle(control: &mut Control<'_>, log: &Log, plan: &Plan, base: &Ch
 }
 
 /// Notes what an evaluation begins with.
-pub(super) fn evaluation(control: &mut Control<'_>, log: &Log, plan: &Plan, k: usize) {
+pub(super) fn evaluation(control: &Control<'_>, log: &Log, plan: &Plan, k: usize) {
     let data = data(log, plan.cut, 0);
     let stamp = |at: i64| Setting::Text(Timestamp::default().plus_millis(at).to_string());
     control.update(|run| {

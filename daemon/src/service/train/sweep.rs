@@ -12,7 +12,8 @@ use mercer_shared::wire::{
     DataSnapshot, MetricValue, Run, RunCause, RunKind, RunPhase, RunState, Setting, SweepRequest,
 };
 
-use super::judge::{Judged, judge};
+use super::budget::Rung;
+use super::judge::{Judged, Limits, judge};
 use super::{Control, Ended, Job, Plan, draft, enqueue, failed, record, save};
 use crate::app::App;
 use crate::service::Answer;
@@ -80,7 +81,7 @@ fn words(point: &Point) -> String {
 }
 
 /// The whole sweep.
-pub(super) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &mut Control<'_>) -> Result<(), Ended> {
+pub(super) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &Control<'_>) -> Result<(), Ended> {
     let Some(run) = super::current(app) else { return Ok(()) };
     let view = app.view();
     let log = view.training_log();
@@ -127,7 +128,10 @@ pub(super) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &mut 
         control.check()?;
         let memory = Arc::new(Memory::fit(&log, catalogue, plan.cut, &options.memory));
         let snapshot = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory };
-        let judged = judge(&snapshot, (plan.cut, plan.to), Some(&ranker), None)?;
+        let limits = Limits { users: Rung::at(0).judged, unwanted: &|| control.unwanted() };
+        let judged = judge(&snapshot, (plan.cut, plan.to), (Some(&ranker), None), &limits);
+        control.check()?;
+        let judged = judged?;
         let noted = &mut document.record;
         noted.sweep = Some(plan.run.clone());
         record::settings(noted, &options);

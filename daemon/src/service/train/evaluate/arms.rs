@@ -91,11 +91,7 @@ fn validation(bench: &Bench<'_>, fitted: &FittedArm) -> [Vec<Truth>; 2] {
 }
 
 /// Makes every arm of the table.
-pub(super) fn all(
-    bench: &Bench<'_>,
-    control: &mut Control<'_>,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Contestant>, Ended> {
+pub(super) fn all(bench: &Bench<'_>, control: &Control<'_>, notes: &mut Vec<String>) -> Result<Vec<Contestant>, Ended> {
     let settings: usize = ARMS.iter().map(|arm| arm.grid(bench.window_days).len()).sum();
     control.phase(RunPhase::Memory, settings as u64);
     let mut singles: Vec<(Arm, Tuned)> = Vec::new();
@@ -136,7 +132,7 @@ fn said(made: &Contestant) -> String {
 }
 
 /// Tries the arm's grid on the window before the cut-off and fits the best setting of each mode up to the cut-off.
-fn tune(bench: &Bench<'_>, arm: Arm, control: &mut Control<'_>) -> Result<Tuned, Ended> {
+fn tune(bench: &Bench<'_>, arm: Arm, control: &Control<'_>) -> Result<Tuned, Ended> {
     let catalogue = &bench.view.rank.catalogue;
     let grid = arm.grid(bench.window_days);
     let middle = Choice { options: grid[grid.len() / 2].clone(), worth: None, fitted: None };

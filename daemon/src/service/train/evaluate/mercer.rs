@@ -8,14 +8,16 @@ use super::arms::{Contestant, MODES};
 use super::{Bench, Control, Ended, stamp};
 use crate::app::App;
 use crate::service::models;
-use crate::service::train::cycle::{Arm, Order, embed, learn_order};
+use crate::service::train::arms::{Arm, embed};
+use crate::service::train::budget::Rung;
+use crate::service::train::order::{self, Order};
 
 /// The serving configuration with its lists as of the cut-off. What has seen the window is made again without it: the ranker is
 /// the one that the gate judged where that was made up to this very moment, else it is trained again as a cycle does; an adapter
 /// that learned from later interactions gives way to its base.
 pub(super) fn contestant(
     bench: &Bench<'_>,
-    control: &mut Control<'_>,
+    control: &Control<'_>,
     notes: &mut Vec<String>,
 ) -> Result<Contestant, Ended> {
     let (app, model) = (bench.app, &bench.view.model);
@@ -33,7 +35,7 @@ pub(super) fn contestant(
         ));
         (base_arm(app, meta, control)?, "encoder as it came")
     };
-    let catalogue = arm.catalogue(bench.view)?;
+    let catalogue = arm.shop_catalogue(bench.view)?;
     let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cut);
     let (order, how) = if model.ranker.is_none() && model.blend.is_none() {
         (Order { ranker: None, blend: None }, "the blend's rule; no ranker was trained yet".to_owned())
@@ -56,11 +58,11 @@ pub(super) fn contestant(
         ));
         // As in a cycle: trained beside the base's vectors, which were not fitted to any label.
         let beside = if clean && meta.encoder.adapter.is_some() {
-            base_arm(app, meta, control)?.catalogue(bench.view)?
+            base_arm(app, meta, control)?.shop_catalogue(bench.view)?
         } else {
             catalogue.clone()
         };
-        let order = learn_order(control, &bench.log, &beside, bench.cut)?;
+        let order = order::learn(control, &bench.log, &beside, bench.cut, Rung::at(0))?.unwrap_or_default();
         let what = if order.ranker.is_some() {
             "ranker made again up to the cut-off"
         } else {
@@ -90,7 +92,8 @@ pub(super) fn contestant(
 }
 
 /// The serving version's base with the catalogue under it.
-fn base_arm(app: &App, meta: &mercer_shared::wire::ModelVersion, control: &mut Control<'_>) -> Result<Arm, Ended> {
+fn base_arm(app: &App, meta: &mercer_shared::wire::ModelVersion, control: &Control<'_>) -> Result<Arm, Ended> {
     let base = models::base(&app.config.state, &meta.encoder.name, &meta.encoder.sha256)?;
-    embed(app, base, None, control)
+    let embedded = embed(app, base, None, 0.0, control)?;
+    embedded.ok_or_else(|| Ended::Nothing("the budget was used up while the catalogue was embedded".to_owned()))
 }

@@ -122,7 +122,7 @@ struct Bench<'a> {
 }
 
 /// The whole evaluation.
-pub(super) fn run(app: &App, plan: &Plan, request: &EvaluationRequest, control: &mut Control<'_>) -> Result<(), Ended> {
+pub(super) fn run(app: &App, plan: &Plan, request: &EvaluationRequest, control: &Control<'_>) -> Result<(), Ended> {
     let Some(run) = super::current(app) else { return Ok(()) };
     let view = app.view();
     let log = view.training_log();

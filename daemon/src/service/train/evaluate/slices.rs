@@ -48,7 +48,7 @@ pub(super) struct All {
 }
 
 /// Makes and judges all lists.
-pub(super) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &mut Control<'_>) -> Result<All, Ended> {
+pub(super) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &Control<'_>) -> Result<All, Ended> {
     let memory = Memory::fit(&bench.log, &bench.view.rank.catalogue, bench.cut, &MemoryOptions::counts());
     let weights = BlendWeights::popularity();
     let mut lists = Vec::new();

@@ -86,7 +86,7 @@ impl Tuner<'_> {
         start: Option<&Adapter>,
         (since, until): (i64, i64),
         (steps, seed, placebo): (u32, u64, bool),
-        control: &mut Control<'_>,
+        control: &Control<'_>,
     ) -> Result<(Option<Adapter>, Vectors), Ended> {
         let scope = Scope { cursor: self.cursor, after: i64::MIN, until };
         let Examples { texts, mut pairs, known, .. } = gather(self.app, self.view, self.base, (scope, since), seed)?;
@@ -147,7 +147,7 @@ impl Chain {
         first: i64,
         steps: u32,
         seed: u64,
-        control: &mut Control<'_>,
+        control: &Control<'_>,
     ) -> Result<Self, Ended> {
         let (adapter, vectors) = tuner.tune(None, (i64::MIN, first), (steps, seed, false), control)?;
         let link = || Link { adapter: adapter.clone(), vectors: vectors.clone() };
@@ -161,9 +161,9 @@ impl Chain {
         (since, until): (i64, i64),
         (steps, anew): (u32, u32),
         seed: u64,
-        control: &mut Control<'_>,
+        control: &Control<'_>,
     ) -> Result<(), Ended> {
-        let go_on = |link: &Link, placebo, control: &mut Control<'_>| {
+        let go_on = |link: &Link, placebo, control: &Control<'_>| {
             tuner.tune(link.adapter.as_ref(), (since, until), (steps, seed, placebo), control).map(Link::of)
         };
         self.continued = go_on(&self.continued, false, control)?;

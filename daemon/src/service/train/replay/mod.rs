@@ -101,7 +101,7 @@ pub fn show(app: &App, id: &str) -> Answer<Replay> {
 }
 
 /// The whole replay.
-pub(super) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &mut Control<'_>) -> Result<(), Ended> {
+pub(super) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Control<'_>) -> Result<(), Ended> {
     let Some(run) = super::current(app) else { return Ok(()) };
     let view = app.view();
     let log = view.training_log();

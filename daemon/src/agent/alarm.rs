@@ -1,0 +1,122 @@
+//! Feeds the drift detectors from the log and answers what they find: an alarm, and an evaluation of the serving version on the newest
+//! window. Never training: whether that is worth its cost the evaluation tells, and the operator's rules decide.
+
+use mercer_rank::DAY_MS;
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::InteractionType;
+
+use super::drift::{Change, Watch, observe};
+use super::record;
+use crate::app::App;
+use crate::service::standing::standing;
+use crate::service::train;
+use crate::world::{View, rank_kind};
+
+/// Kind of the alarm.
+const DRIFT: &str = "drift";
+
+/// The detectors and how far they have read. Built anew from the log at each start, so that what they know needs no keeping.
+#[derive(Default)]
+pub(super) struct Drift {
+    watch: Watch,
+    /// Next sequence number to be read.
+    next: u64,
+    /// Changes that nothing was done about yet.
+    open: Vec<Change>,
+    /// Moment of the latest change behind the alarm that stands.
+    standing: Option<i64>,
+}
+
+/// Moment from which on a change is news: later than what the serving version learned from, and within the last two windows.
+fn news_from(view: &View) -> i64 {
+    let window = view.rank.memory.shape().window_days() * DAY_MS;
+    let learned = view.model.meta.data.to.map_or(i64::MIN, Timestamp::millis);
+    // What a version learned from is known exactly; where nothing was learned, old changes are still no news.
+    if learned > i64::MIN { learned } else { view.last_event - 2 * window }
+}
+
+impl Drift {
+    /// Reads what is new; raises and answers alarms. While a cycle is at work they wait: it learns from the same log.
+    pub(super) fn look(&mut self, app: &App, busy: bool) {
+        let view = app.view();
+        if let Err(error) = self.read(app, &view) {
+            tracing::warn!(%error, "the log could not be read for drift");
+        }
+        let from = news_from(&view);
+        self.open.retain(|change| change.at > from);
+        if self.standing.is_some_and(|at| at <= from) {
+            self.standing = None;
+            app.clear(DRIFT);
+        }
+        if self.open.is_empty() || busy {
+            return;
+        }
+        let changes = std::mem::take(&mut self.open);
+        self.standing = changes.iter().map(|change| change.at).max();
+        answer(app, &changes);
+    }
+
+    fn read(&mut self, app: &App, view: &View) -> Result<(), mercer_store::StoreError> {
+        if view.last_seq < self.next {
+            return Ok(());
+        }
+        let target = view.rank.memory.shape().target;
+        for line in app.store.scan_interactions(self.next)?.named() {
+            let (seq, line) = line?;
+            if seq > view.last_seq {
+                break;
+            }
+            self.next = seq + 1;
+            let kind: InteractionType = line.kind;
+            if rank_kind(kind) != target {
+                continue;
+            }
+            let user = line.user.as_ref().and_then(|id| view.user_index.get(id)).copied();
+            let item = line.item.as_ref().and_then(|id| view.item_index.get(id)).copied();
+            let (Some(user), Some(item)) = (user, item) else { continue };
+            // What shoppers did not agree to is not read for this either.
+            if !view.subject(user).is_some_and(|subject| subject.consent.train) {
+                continue;
+            }
+            let mut taken = observe(&view.rank.log, &view.rank.catalogue, (user, item, line.at.millis()), target);
+            taken.category = view.item(item).and_then(|item| department(item));
+            self.open.extend(self.watch.take(&taken));
+        }
+        Ok(())
+    }
+}
+
+/// The coarsest category as a number: the finest is too fine for shares of some hundred purchases.
+fn department(item: &mercer_shared::wire::Item) -> Option<u32> {
+    let name = item.category.first()?;
+    let digest = blake3::hash(name.as_bytes());
+    digest.as_bytes().first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+/// Raises the alarm, has the serving version judged, and writes both down.
+fn answer(app: &App, changes: &[Change]) {
+    let join = |part: &dyn Fn(&Change) -> &str| {
+        let mut parts: Vec<&str> = changes.iter().map(part).collect();
+        parts.dedup();
+        parts.join("; ")
+    };
+    let saw = join(&|change| &change.saw);
+    let rule = format!("drift: {}", join(&|change| &change.rule));
+    app.raise(DRIFT, saw.clone());
+    let judged = train::pool()
+        .map_err(|error| error.to_string())
+        .and_then(|pool| pool.install(|| standing(app)).map_err(|problem| problem.to_string()));
+    let outcome = match judged {
+        Ok(Some(standing)) => standing.words(),
+        Ok(None) => "the log is too short for a window, or nobody came back in it: nothing could be judged".to_owned(),
+        Err(error) => format!("the evaluation failed: {error}"),
+    };
+    app.raise(DRIFT, format!("{saw}. {outcome}"));
+    record(
+        app,
+        saw,
+        rule,
+        "raised an alarm and evaluated the serving version on the newest window".to_owned(),
+        Some(outcome),
+    );
+}

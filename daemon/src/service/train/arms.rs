@@ -1,0 +1,151 @@
+//! The encoders of a cycle, each with the catalogue under it: the base, the tuned one, and which of them pays.
+
+use std::sync::Arc;
+
+use mercer_learn::Adapter;
+use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority, TextKind};
+use mercer_rank::{Catalogue, Vectors};
+use mercer_search::passage_text;
+use mercer_shared::wire::RunPhase;
+
+use super::canon::Canon;
+use super::judge::Judged;
+use super::{Control, Ended, Plan, failed, queries};
+use crate::app::{App, model_problem, store_problem};
+use crate::service::models::{self, Embedded};
+use crate::world::View;
+
+/// Shoppers with queries from which on the encoder's worth for search is weighed.
+pub(super) const MIN_SEARCHERS: usize = 30;
+
+/// An encoder with the catalogue under it.
+pub(super) struct Arm {
+    pub(super) encoder: Arc<BertEncoder>,
+    pub(super) embedded: Embedded,
+    /// None for the base as it is.
+    pub(super) adapter: Option<Adapter>,
+}
+
+impl Arm {
+    pub(super) fn version(&self) -> &str {
+        &self.encoder.identity().version
+    }
+
+    /// The items as the cycle numbers them, with this encoder's vectors.
+    pub(super) fn catalogue(&self, canon: &Canon) -> Result<Catalogue, Ended> {
+        canon.catalogue(self.encoder.dim(), &self.embedded.rows).map_err(|e| failed(&e))
+    }
+
+    /// The items as the shop numbers them, with this encoder's vectors.
+    pub(super) fn shop_catalogue(&self, view: &View) -> Result<Catalogue, Ended> {
+        let mut rows = Vectors::new(self.encoder.dim());
+        for (number, row) in &self.embedded.rows {
+            rows.set(*number, Arc::clone(row)).map_err(|e| failed(&e))?;
+        }
+        let mut catalogue = view.rank.catalogue.clone();
+        catalogue.set_vectors(Some(rows));
+        Ok(catalogue)
+    }
+}
+
+/// The serving version's adapter, where it was made for this base: training goes on from there, with replay against forgetting.
+pub(super) fn start_adapter(
+    app: &App,
+    plan: &Plan,
+    base: &Checkpoint,
+    control: &Control<'_>,
+) -> Result<Option<Adapter>, Ended> {
+    let Some(parent) = app.store.get_model(&plan.parent).map_err(|e| store_problem(&e))? else { return Ok(None) };
+    if parent.encoder.name != base.identity.name || parent.encoder.sha256 != base.identity.sha256 {
+        return Ok(None);
+    }
+    let adapter = models::adapter(&app.config.state, &parent)?;
+    if let Some(adapter) = &adapter {
+        control.note(format!("the encoder goes on from {} after {} steps", plan.parent, adapter.meta.steps));
+    }
+    Ok(adapter)
+}
+
+/// Embeds the catalogue with a checkpoint. `None` when fewer than `reserve` seconds of the budget were left before the end.
+pub(super) fn embed(
+    app: &App,
+    checkpoint: Checkpoint,
+    adapter: Option<Adapter>,
+    reserve: f64,
+    control: &Control<'_>,
+) -> Result<Option<Arm>, Ended> {
+    control.check()?;
+    if control.left() < reserve {
+        return Ok(None);
+    }
+    control.phase(RunPhase::Embedding, app.view().items.len() as u64);
+    let encoder = Arc::new(BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?);
+    let started = std::time::Instant::now();
+    let embedded = models::embed_catalogue(app, &encoder, |done| {
+        let pace = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
+        control.update(|run| {
+            run.step = done as u64;
+            run.items_per_second = Some(pace);
+            run.eta_seconds = Some(run.steps.saturating_sub(done as u64) as f64 / pace.max(1e-3));
+        });
+        if control.left() < reserve {
+            return Err(Ended::Nothing(format!("after {done} items")));
+        }
+        control.check()
+    });
+    match embedded {
+        Ok(embedded) => Ok(Some(Arm { encoder, embedded, adapter })),
+        Err(Ended::Nothing(_)) => Ok(None),
+        Err(ended) => Err(ended),
+    }
+}
+
+/// Items embedded to learn how long one takes.
+const PROBE: usize = 32;
+
+/// Seconds that an item takes through the encoder, measured on items from all over the catalogue.
+pub(super) fn seconds_per_item(app: &App, view: &View, encoder: &Arc<BertEncoder>) -> Result<f64, Ended> {
+    let step = view.items.len().div_ceil(PROBE).max(1);
+    let texts: Vec<String> = view.items.iter().step_by(step).map(|item| passage_text(item)).collect();
+    let count = texts.len().max(1) as f64;
+    let begun = std::time::Instant::now();
+    let named = Arc::clone(encoder) as Arc<dyn Encoder>;
+    let pending = app.model.submit(texts, TextKind::Passage, Priority::Background, Some(named));
+    match pending.and_then(mercer_model::Pending::wait) {
+        Ok(_) => Ok(begun.elapsed().as_secs_f64() / count),
+        // Busy with something else: no more is known than that a second will not do for them.
+        Err(mercer_model::ModelError::Overloaded { .. }) => Ok(1.0 / count),
+        Err(error) => Err(model_problem(&error).into()),
+    }
+}
+
+/// The tuned encoder where it pays on the window, for lists and for search together; else the base.
+pub(super) fn choose(
+    app: &App,
+    view: &View,
+    control: &Control<'_>,
+    (plain, mut with_base): (Arm, Judged),
+    tuned: Option<Arm>,
+    asked: &queries::Asked,
+    judged: impl Fn(&Arm) -> Result<Judged, Ended>,
+) -> Result<(Arm, Judged), Ended> {
+    let searchers = asked.users();
+    let search = |arm: &Arm, control: &Control<'_>| {
+        let row = |n: u32| arm.embedded.rows.get(&n).map(|row| &**row);
+        if searchers >= MIN_SEARCHERS { asked.judge(app, view, &arm.encoder, &row, control) } else { Ok(Vec::new()) }
+    };
+    with_base.search = search(&plain, control)?;
+    let Some(tuned) = tuned else { return Ok((plain, with_base)) };
+    let mut with_tuned = judged(&tuned)?;
+    with_tuned.search = search(&tuned, control)?;
+    let lists = with_tuned.lists() - with_base.lists();
+    let found = with_tuned.searches() - with_base.searches();
+    control.note(format!(
+        "fine-tuned encoder against its base: NDCG@10 of lists {lists:+.4}, of {searchers} searching shoppers {found:+.4}"
+    ));
+    if lists + found > 0.0 {
+        return Ok((tuned, with_tuned));
+    }
+    control.note("the base encoder is kept: tuning did not pay on this window");
+    Ok((plain, with_base))
+}

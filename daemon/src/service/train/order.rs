@@ -1,0 +1,76 @@
+//! What orders lists: the ranker by cut-off replay, or a blend where the log is too short for one, or time too short.
+
+use std::ops::ControlFlow;
+
+use mercer_rank::{
+    BlendWeights, Catalogue, DAY_MS, Log, MemoryOptions, RankError, Ranker, refit_weights, train_ranker_watched,
+};
+use mercer_shared::wire::RunPhase;
+
+use super::budget::Rung;
+use super::{Control, Ended, failed, record};
+
+/// What orders lists: the ranker, or a blend where the log is too short for one; neither where the blend's rule reads the log.
+#[derive(Default)]
+pub(super) struct Order {
+    pub(super) ranker: Option<Ranker>,
+    pub(super) blend: Option<BlendWeights>,
+}
+
+/// A ranker from events up to a moment; where the log is too short for one, weights of the blend fitted on the windows there
+/// are; where there is none, the rule that reads the log. `None` when the budget was used up before it was there.
+pub(super) fn learn(
+    control: &Control<'_>,
+    log: &Log,
+    catalogue: &Catalogue,
+    until: i64,
+    rung: Rung,
+) -> Result<Option<Order>, Ended> {
+    control.phase(RunPhase::Ranker, 0);
+    let hook = |progress: mercer_rank::Progress| {
+        control_step(control, progress);
+        if control.unwanted() || control.left() <= 0.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    match train_ranker_watched(log, catalogue, until, &rung.replay(), None, &hook) {
+        Ok((ranker, report)) => {
+            control.update(|run| record::curves(&mut run.record, &report));
+            control.note(format!(
+                "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
+                report.cutoffs.len(),
+                report.window_days,
+                report.lists[0],
+                report.lists[1],
+                report.lists[2]
+            ));
+            Ok(Some(Order { ranker: Some(ranker), blend: None }))
+        }
+        Err(RankError::TooLittle(why)) => {
+            control.check()?;
+            let blend = refitted(log, catalogue, until);
+            let what = if blend.is_some() { "weights of the blend were fitted" } else { "the blend's rule serves" };
+            control.note(format!("no ranker: {why}; {what}"));
+            Ok(Some(Order { ranker: None, blend }))
+        }
+        Err(RankError::Stopped) => {
+            control.check()?;
+            Ok(None)
+        }
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Tells of a step when it has changed: the hook is called for every list.
+fn control_step(control: &Control<'_>, progress: mercer_rank::Progress) {
+    let (done, total) = (progress.done as u64, progress.total as u64);
+    if control.at_step() != (done, total) {
+        control.step(done, total);
+    }
+}
+
+/// Weights fitted on the last windows that end by `until` and have a window of history before them.
+fn refitted(log: &Log, catalogue: &Catalogue, until: i64) -> Option<BlendWeights> {
+    let shape = log.shape(until);
+    let width = shape.window_days() * DAY_MS;
+    let cutoffs: Vec<i64> = (1..=2).map(|n| until - n * width).filter(|cut| cut - shape.first >= width).collect();
+    (!cutoffs.is_empty()).then(|| refit_weights(log, catalogue, &cutoffs, &MemoryOptions::default()).0)
+}
