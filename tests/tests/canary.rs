@@ -5,7 +5,7 @@ use mercer_shared::wire::{Decision, ListQuery, ModelState};
 use mercer_tests::shop::Shop;
 use mercer_tests::{Daemon, Options, eventually};
 
-const SHOP: Shop = Shop { seed: 21, users: 400, items: 80, interactions: 16_000 };
+const SHOP: Shop = Shop { seed: 21, users: 900, items: 80, interactions: 40_000 };
 
 fn config(share: f64, hours: f64, grace: f64) -> Options {
     // A gate with so much alpha passes what is better at all: this is not about the gate.
