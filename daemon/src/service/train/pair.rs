@@ -166,8 +166,8 @@ impl Data {
                 Options::default().led_to_ms / 60_000
             ),
             Source::Sampled => format!(
-                "{NEGATIVES} a positive: for an item that is new to the shopper, drawn by popularity at that moment among what they had not \
-                 taken; for a repeated one, others of their own earlier items"
+                "{NEGATIVES} a positive: for an item that is new to the shopper, drawn by the popularity of the 30 days before among what they \
+                 had not taken; for a repeated one, others of their own earlier items"
             ),
         }
     }

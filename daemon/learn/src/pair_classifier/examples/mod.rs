@@ -29,6 +29,9 @@ pub struct Options {
     pub per_moment: usize,
     /// Negatives a positive: drawn, or of impressions kept at most.
     pub negatives: usize,
+    /// Drawn negatives have the popularity of so long before the moment, milliseconds: by that of all time, what is in season would tell the
+    /// classes apart.
+    pub popular_ms: i64,
     /// How long after an impression an engagement still belongs to it, milliseconds.
     pub led_to_ms: i64,
     /// Most positives; beyond it they are thinned evenly over time.
@@ -45,6 +48,7 @@ impl Default for Options {
             min_weight: 0.0,
             per_moment: 8,
             negatives: 4,
+            popular_ms: 30 * 86_400_000,
             led_to_ms: 30 * 60_000,
             most: 1_000,
             seed: 0,
@@ -57,8 +61,8 @@ impl Default for Options {
 pub enum Source {
     /// Impressions that led to nothing.
     Impressions,
-    /// Drawn: for an item that the shopper had not taken before, items that they had not taken by then, as often as the whole shop had taken
-    /// them by then; for one that they had, others of their own earlier items. So neither popularity nor having had an item tells the classes
+    /// Drawn: for an item that the shopper had not taken before, items that they had not taken by then, as often as the whole shop took
+    /// them in the time before; for one that they had, others of their own earlier items. So neither popularity nor having had an item tells the classes
     /// apart.
     Sampled,
 }

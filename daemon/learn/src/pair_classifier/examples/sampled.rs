@@ -22,7 +22,7 @@ struct Positive {
 /// Rows of a window.
 pub(super) fn rows(log: &[Interaction], window: Window, options: &Options) -> Vec<Row> {
     let users = by_user(log);
-    // All that was taken, in the order of time: a draw from a beginning of it is a draw by popularity as of its end.
+    // All that was taken, in the order of time: a draw from a stretch of it is a draw by popularity as of its end.
     let mut sold: Vec<(i64, u32)> = log.iter().filter_map(|e| Some((e.at_ms, taken(e, options)?))).collect();
     sold.sort_unstable();
     let mut positives: Vec<Positive> =
@@ -77,7 +77,10 @@ fn with_negatives(
             drawn.push(own.swap_remove(rng.random_range(0..own.len() as u64) as usize));
         }
     } else {
-        let known = &sold[..sold.partition_point(|(at, _)| *at < at_ms)];
+        let before = sold.partition_point(|(at, _)| *at < at_ms);
+        let since = sold.partition_point(|(at, _)| *at < at_ms.saturating_sub(options.popular_ms));
+        // A shop that sold nothing for so long has its whole past.
+        let known = if since < before { &sold[since..before] } else { &sold[..before] };
         for _ in 0..options.negatives * TRIES {
             if known.is_empty() || drawn.len() == options.negatives {
                 break;

@@ -92,6 +92,11 @@ fn popular_items_are_drawn_more_often() {
     let negatives: Vec<&Row> = drawn.iter().filter(|r| !r.label && r.user == 99).collect();
     let share = negatives.iter().filter(|r| r.item == 0).count() as f64 / negatives.len() as f64;
     assert!(negatives.len() > 150 && (0.35..0.65).contains(&share), "{share} of {}", negatives.len());
+    // What was popular long ago is not drawn any more.
+    log.extend((0..500u32).map(|n| event(n % 50, 500 + n % 9, Kind::Purchase, 2_990)));
+    let recent = Options { popular_ms: 300, most: 10_000, ..options };
+    let drawn = rows(&log, Source::Sampled, Window { after_ms: 3_000, until_ms: 3_100 }, &recent);
+    assert!(drawn.iter().any(|r| !r.label) && drawn.iter().all(|r| r.label || r.item >= 500));
 }
 
 #[test]
