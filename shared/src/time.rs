@@ -37,6 +37,12 @@ impl Timestamp {
         if ms < 0 { Err(TimeError::BeforeEpoch) } else { Ok(Self(ms.min(Self::MAX.0))) }
     }
 
+    /// The moment of so many milliseconds since 1970, held within the range that can be written.
+    #[must_use]
+    pub fn at(ms: i64) -> Self {
+        Self::default().plus_millis(ms)
+    }
+
     /// Milliseconds since 1970.
     #[must_use]
     pub const fn millis(self) -> i64 {

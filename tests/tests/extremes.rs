@@ -58,7 +58,7 @@ fn item(id: &str, title: &str) -> Value {
 
 /// A purchase so many seconds after the first of January 2024.
 fn purchase(id: u64, user: &str, item: &str, seconds: u64) -> Value {
-    let at = Timestamp::default().plus_millis(19_723 * DAY_MS + seconds as i64 * 1_000);
+    let at = Timestamp::at(19_723 * DAY_MS + seconds as i64 * 1_000);
     json!({ "interaction": { "id": format!("x{id}"), "user": user, "type": "purchase", "item": item, "at": at } })
 }
 

@@ -62,12 +62,7 @@ pub(crate) async fn run(args: EvalArgs, client: &Client, out: &mut Out) -> Done 
             }
             let run = train::follow(run, client, out).await?;
             if run.state != RunState::Succeeded {
-                if out.json {
-                    out.document(&run)?;
-                } else {
-                    train::show(&run, out)?;
-                }
-                return Ok(train::code(run.state));
+                return train::finish(&run, out);
             }
             (run.id, args.per_user)
         }

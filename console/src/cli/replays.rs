@@ -22,12 +22,7 @@ pub(crate) async fn run(args: &EvalArgs, client: &Client, out: &mut Out) -> Done
     let run = client.start_replay(&request).await?;
     let run = train::follow(run, client, out).await?;
     if run.state != RunState::Succeeded {
-        if out.json {
-            out.document(&run)?;
-        } else {
-            train::show(&run, out)?;
-        }
-        return Ok(train::code(run.state));
+        return train::finish(&run, out);
     }
     show(&run.id, client, out).await
 }

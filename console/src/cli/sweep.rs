@@ -1,7 +1,6 @@
 //! `mercer sweep`: follows the search and prints its table.
 
 use mercer_shared::client::Client;
-use mercer_shared::problem::exit;
 use mercer_shared::wire::{Run, RunState, SweepRequest};
 
 use super::args::SweepArgs;
@@ -22,8 +21,7 @@ pub(crate) async fn run(args: &SweepArgs, client: &Client, out: &mut Out) -> Don
         return Ok(train::code(run.state));
     }
     if run.state == RunState::Failed {
-        train::show(&run, out)?;
-        return Ok(train::code(run.state));
+        return train::finish(&run, out);
     }
     out.heading(&format!("Sweep {}", run.id))?;
     // What is said of single points stands in the table.
@@ -31,7 +29,7 @@ pub(crate) async fn run(args: &SweepArgs, client: &Client, out: &mut Out) -> Don
     run.log.iter().filter(|line| !of_point(line)).try_for_each(|line| out.line(clean(line)))?;
     table(&points, out)?;
     out.line("differences are to the settings as they are, paired by shopper, 95 %; the best of many is flattered")?;
-    Ok(if run.state == RunState::Succeeded { exit::OK } else { train::code(run.state) })
+    Ok(train::code(run.state))
 }
 
 /// The sweep's points, oldest first: they were numbered after it.

@@ -46,10 +46,15 @@ pub(crate) async fn run(args: &TrainArgs, client: &Client, out: &mut Out) -> Don
         return Ok(exit::OK);
     }
     let run = follow(run, client, out).await?;
+    finish(&run, out)
+}
+
+/// Prints a run that has ended; what the command exits with.
+pub(crate) fn finish(run: &Run, out: &mut Out) -> Done {
     if out.json {
-        out.document(&run)?;
+        out.document(run)?;
     } else {
-        show(&run, out)?;
+        show(run, out)?;
     }
     Ok(code(run.state))
 }

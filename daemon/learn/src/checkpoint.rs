@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LearnError, Result};
 use crate::files::{sync_dir, write_synced};
+use crate::optim::AdamW;
+use crate::tune::CheckpointOptions;
 
 const FORMAT: u32 = 1;
 const WEIGHTS: &str = "weights.safetensors";
@@ -145,6 +147,45 @@ fn read(path: &Path, identity: &Identity, device: &Device) -> Result<Saved> {
         Ok(all.into_iter().collect())
     };
     Ok(Saved { step: state.step, weights: tensors(WEIGHTS)?, moments: tensors(MOMENTS)?, losses: state.losses })
+}
+
+/// Puts variables and optimiser back to where the latest checkpoint of this run left them; its step and the losses up to it. `None`
+/// where none is kept or none is there.
+///
+/// # Errors
+/// As [`latest`]; [`LearnError::TensorMissing`] for a checkpoint without one of the variables.
+pub(crate) fn resume(
+    options: Option<&CheckpointOptions>,
+    identity: &Identity,
+    vars: &BTreeMap<String, Var>,
+    adam: &mut AdamW,
+    device: &Device,
+) -> Result<Option<(usize, Vec<f32>)>> {
+    let Some(options) = options else { return Ok(None) };
+    let Some(saved) = latest(&options.dir, identity, device)? else { return Ok(None) };
+    for (name, var) in vars {
+        let missing = || LearnError::TensorMissing { name: name.clone() };
+        var.set(saved.weights.get(name).ok_or_else(missing)?)?;
+    }
+    adam.restore(&saved.moments, saved.step, device)?;
+    Ok(Some((saved.step, saved.losses)))
+}
+
+/// Writes where a run stands, if its checkpoints are kept.
+///
+/// # Errors
+/// As [`save`].
+pub(crate) fn keep(
+    options: Option<&CheckpointOptions>,
+    identity: &Identity,
+    vars: &BTreeMap<String, Var>,
+    adam: &AdamW,
+    losses: &[f32],
+) -> Result<()> {
+    let Some(options) = options else { return Ok(()) };
+    let weights = vars.iter().map(|(n, v)| (n.clone(), v.as_detached_tensor())).collect();
+    let saved = Saved { step: adam.step, losses: losses.to_vec(), weights, moments: adam.state() };
+    save(&options.dir, identity, &saved, options.keep).map(drop)
 }
 
 /// The latest checkpoint of this run that is whole; `None` when there is none.

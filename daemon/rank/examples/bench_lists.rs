@@ -30,17 +30,9 @@ fn rows(path: &Path) -> Result<Vec<Value>, Fail> {
     file.lines().map(|l| Ok(serde_json::from_str(&l?)?)).collect()
 }
 
-/// UTC milliseconds of `YYYY-MM-DDTHH:MM:SSZ`.
+/// UTC milliseconds of a moment in RFC 3339.
 fn millis(text: &str) -> Option<i64> {
-    let n = |a: usize, b: usize| text.get(a..b)?.parse::<i64>().ok();
-    let (y, m, d) = (n(0, 4)?, n(5, 7)?, n(8, 10)?);
-    // Days from civil, Howard Hinnant's algorithm.
-    let y = if m <= 2 { y - 1 } else { y };
-    let era = y.div_euclid(400);
-    let doy = (153 * (m + if m > 2 { -3 } else { 9 }) + 2) / 5 + d - 1;
-    let yoe = y - era * 400;
-    let days = era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468;
-    Some((days * 86_400 + n(11, 13)? * 3600 + n(14, 16)? * 60 + n(17, 19)?) * 1000)
+    Some(text.parse::<jiff::Timestamp>().ok()?.as_millisecond())
 }
 
 fn number(map: &mut HashMap<String, u32>, key: &str) -> u32 {
@@ -158,7 +150,7 @@ fn main() -> Result<(), Fail> {
             let truth = truth(&b.log, &s.memory, b.t, mode, candidates);
             let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
             let start = Instant::now();
-            let lists = lists(&s, ranker.as_ref(), &users, at, &r)?;
+            let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;
             let sum: f64 = lists
                 .iter()
                 .zip(&truth)
@@ -171,7 +163,7 @@ fn main() -> Result<(), Fail> {
     }
     let users: Vec<u32> = b.eval.iter().map(|u| b.users.get(u).copied().unwrap_or(u32::MAX)).collect();
     let start = Instant::now();
-    let lists = lists(&s, ranker.as_ref(), &users, at, &r)?;
+    let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;
     println!("{} lists in {:.1?}", lists.len(), start.elapsed());
     let mut out = BufWriter::new(File::create(get("--out").unwrap_or("lists.jsonl"))?);
     for (user, list) in b.eval.iter().zip(&lists) {

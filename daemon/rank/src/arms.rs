@@ -8,7 +8,7 @@ use crate::blend::BlendWeights;
 use crate::catalogue::Catalogue;
 use crate::ease::EaseOptions;
 use crate::error::RankError;
-use crate::evaluate::{Truth, ndcg};
+use crate::evaluate::{Truth, ndcg, ndcg_of_best};
 use crate::ials::IalsOptions;
 use crate::log::Log;
 use crate::memory::{Memory, MemoryOptions};
@@ -159,11 +159,6 @@ impl FittedArm {
         self.snapshot.memory.ease.as_ref().map(|ease| ease.covers())
     }
 
-    fn eligible(&self, shopper: &Shopper, at: i64, r: &Request<'_>) -> Vec<u32> {
-        let s = &self.snapshot;
-        (0..s.catalogue.len() as u32).filter(|&i| s.eligible(shopper, at, r, i)).collect()
-    }
-
     /// Scores of the eligible items between 0 and about 1: the method's over its largest, and a little popularity.
     fn scores(&self, shopper: &Shopper, whom: For<'_>, eligible: &[u32]) -> Vec<f32> {
         let s = &self.snapshot;
@@ -217,13 +212,10 @@ impl FittedArm {
 fn sum(parts: &[(&FittedArm, f32)], whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
     let mut order: Vec<(f32, u32)> = Vec::new();
     for (part, weight) in parts {
-        let fitted = part.snapshot.memory.at();
-        if fitted > at {
-            return Err(RankError::FromTheFuture { fitted, asked: at });
-        }
+        part.snapshot.check(at)?;
         let shopper = part.snapshot.shopper(whom, at);
         if order.is_empty() {
-            order = part.eligible(&shopper, at, r).into_iter().map(|i| (0.0, i)).collect();
+            order = part.snapshot.eligible(&shopper, r).into_iter().map(|i| (0.0, i)).collect();
         }
         let eligible: Vec<u32> = order.iter().map(|x| x.1).collect();
         for (slot, score) in order.iter_mut().zip(part.scores(&shopper, whom, &eligible)) {
@@ -258,7 +250,7 @@ impl Pool {
         let first = arms.first()?;
         let at = first.snapshot.memory.at();
         let whom = For::User(truth.user);
-        let eligible = first.eligible(&first.snapshot.shopper(whom, at), at, r);
+        let eligible = first.snapshot.eligible(&first.snapshot.shopper(whom, at), r);
         let mut columns = Vec::new();
         let mut picked: Vec<usize> = Vec::new();
         for arm in arms {
@@ -284,19 +276,13 @@ impl Pool {
 
     fn ndcg(&self, arms: usize, weights: &[(usize, f32)], k: usize) -> f64 {
         let score = |row: &[f32]| weights.iter().map(|&(arm, weight)| weight * row[arm]).sum::<f32>();
-        let mut order: Vec<(f32, u64, u32)> = self
+        let order = self
             .scores
             .chunks_exact(arms)
             .zip(self.ties.iter().zip(&self.items))
             .map(|(row, (&tie, &item))| (score(row), tie, item))
             .collect();
-        let by = |a: &(f32, u64, u32), b: &(f32, u64, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if order.len() > k {
-            order.select_nth_unstable_by(k - 1, by);
-            order.truncate(k);
-        }
-        order.sort_unstable_by(by);
-        ndcg(&order.iter().map(|x| x.2).collect::<Vec<_>>(), &self.truth, k)
+        ndcg_of_best(order, &self.truth, k)
     }
 }
 

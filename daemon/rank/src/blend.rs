@@ -63,6 +63,11 @@ impl BlendWeights {
         Self { any: vec![(source, 1.0)], unseen: vec![(source, 1.0)] }
     }
 
+    /// The baselines that cost nothing but the memory, with their names.
+    pub fn baselines() -> [(&'static str, Self); 3] {
+        [("popularity", Self::popularity()), ("own repeats", Self::own_repeats()), ("item kNN", Self::item_knn())]
+    }
+
     /// Baseline: the most bought of the last 30 days.
     pub fn popularity() -> Self {
         Self::only(Source::Popular30)

@@ -62,6 +62,16 @@ impl Vectors {
         Ok(Self { dim, rows })
     }
 
+    /// Rows by item number.
+    ///
+    /// # Errors
+    /// When a vector's length is not `dim`.
+    pub fn from_rows(dim: usize, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) -> Result<Self, RankError> {
+        let mut out = Self::new(dim);
+        rows.into_iter().try_for_each(|(item, row)| out.set(item, row))?;
+        Ok(out)
+    }
+
     /// Sets the vector of an item, growing with zero rows as needed.
     ///
     /// # Errors

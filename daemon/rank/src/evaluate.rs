@@ -62,27 +62,41 @@ pub fn ndcg(list: &[u32], truth: &[u32], k: usize) -> f64 {
     if ideal > 0.0 { got / ideal } else { 0.0 }
 }
 
+/// NDCG@k of the items of `(score, tie-break key, item)`, best first; `k` at least 1.
+pub(crate) fn ndcg_of_best(mut order: Vec<(f32, u64, u32)>, truth: &[u32], k: usize) -> f64 {
+    let by = |a: &(f32, u64, u32), b: &(f32, u64, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+    if order.len() > k {
+        order.select_nth_unstable_by(k - 1, by);
+        order.truncate(k);
+    }
+    order.sort_unstable_by(by);
+    ndcg(&order.iter().map(|x| x.2).collect::<Vec<_>>(), truth, k)
+}
+
 /// Lists for many shoppers of the log at `at`, in the order of `users`: those of a ranker, or of the request's blend. The same as for
-/// each alone, but cheaper.
+/// each alone, but cheaper. `unwanted` is asked before each.
 ///
 /// # Errors
-/// As [`recommend`](crate::recommend()) and [`Ranker::recommend`].
+/// As [`recommend`](crate::recommend()) and [`Ranker::recommend`]; [`RankError::Stopped`] when the lists became unwanted.
 pub fn lists(
     s: &Snapshot,
     ranker: Option<&Ranker>,
     users: &[u32],
     at: i64,
     r: &Request<'_>,
+    unwanted: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<Vec<Scored>>, RankError> {
     match ranker {
         Some(ranker) => ranker.check(s, at)?,
-        None if s.memory.at() > at => return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at }),
-        None => {}
+        None => s.check(at)?,
     }
-    Ok(each(s, users, at, |_, shopper, columns| match ranker {
-        Some(ranker) => ranker.ranked(s, shopper, columns, r),
-        None => blended(s, shopper, columns, r),
-    }))
+    each(s, users, at, |_, shopper, columns| match ranker {
+        _ if unwanted() => Err(RankError::Stopped),
+        Some(ranker) => Ok(ranker.ranked(s, shopper, columns, r)),
+        None => Ok(blended(s, shopper, columns, r)),
+    })
+    .into_iter()
+    .collect()
 }
 
 /// Mean NDCG@10 of a blend over the shoppers of `truth`, with the values per shopper.
@@ -98,7 +112,7 @@ pub fn score_blend(
 ) -> Result<(f64, Vec<f64>), RankError> {
     let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
     let r = Request { mode, candidates, ..Request::new(10, weights) };
-    let lists = lists(s, None, &users, s.memory.at(), &r)?;
+    let lists = lists(s, None, &users, s.memory.at(), &r, &|| false)?;
     let each: Vec<f64> = lists
         .iter()
         .zip(truth)

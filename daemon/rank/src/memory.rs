@@ -227,7 +227,7 @@ impl Memory {
         let same = |e: &&Event| e.item == Some(item) && e.kind == event.kind;
         let fresh = event.kind == self.shape.target
             && log.between(user, day * DAY_MS - 1, event.at).iter().filter(same).count() <= 1;
-        let adopted = fresh && log.until(user, event.at).iter().filter(same).count() <= 1;
+        let adopted = fresh && log.until(user, event.at).iter().rev().filter(same).nth(1).is_none();
         let stats = Arc::make_mut(&mut self.stats);
         if stats.rows.len() <= item as usize {
             stats.rows.resize(item as usize + 1, ItemStats { first: i64::MAX, ..ItemStats::default() });

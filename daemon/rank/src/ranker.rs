@@ -191,10 +191,7 @@ impl Ranker {
                 found: self.features.len(),
             });
         }
-        if s.memory.at() > at {
-            return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
-        }
-        Ok(())
+        s.check(at)
     }
 
     fn head(&self, question: Question) -> Option<&Head> {
@@ -218,8 +215,7 @@ impl Ranker {
         let Some(head) = self.head(question).filter(|_| !shopper.owned.is_empty()) else {
             return blended(s, shopper, columns, &r);
         };
-        let at = shopper.at;
-        let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(shopper, at, &r, i)).collect();
+        let eligible = s.eligible(shopper, &r);
         let weights = match question {
             Question::Any => self.blend.any.as_slice(),
             Question::Unseen => self.blend.unseen.as_slice(),

@@ -115,8 +115,22 @@ impl Snapshot {
         }
     }
 
-    /// Whether an item may be listed at all at a moment.
-    pub(crate) fn eligible(&self, shopper: &Shopper, at: i64, r: &Request<'_>, item: u32) -> bool {
+    /// Whether the memory may speak about a moment.
+    ///
+    /// # Errors
+    /// [`RankError::FromTheFuture`] when it knows later events.
+    pub(crate) fn check(&self, at: i64) -> Result<(), RankError> {
+        let fitted = self.memory.at();
+        if fitted > at { Err(RankError::FromTheFuture { fitted, asked: at }) } else { Ok(()) }
+    }
+
+    /// The items that may be listed for a shopper, ascending.
+    pub(crate) fn eligible(&self, shopper: &Shopper, r: &Request<'_>) -> Vec<u32> {
+        (0..self.catalogue.len() as u32).filter(|&i| self.is_eligible(shopper, r, i)).collect()
+    }
+
+    /// Whether an item may be listed at all.
+    fn is_eligible(&self, shopper: &Shopper, r: &Request<'_>, item: u32) -> bool {
         let Some(f) = self.catalogue.get(item) else { return false };
         let warm = self.memory.is_warm(item);
         let right_kind = match r.candidates {
@@ -127,7 +141,7 @@ impl Snapshot {
         right_kind
             && !f.hidden
             && (f.in_stock || !r.in_stock_only)
-            && (warm || f.available_from.is_none_or(|t| t <= at))
+            && (warm || f.available_from.is_none_or(|t| t <= shopper.at))
             && !(r.mode == Mode::New && shopper.own(item).is_some())
             && shopper.dismissed.binary_search(&item).is_err()
             && r.exclude.binary_search(&item).is_err()
@@ -140,16 +154,14 @@ impl Snapshot {
 /// # Errors
 /// [`RankError::FromTheFuture`] when the snapshot's memory knows events after `at`: fit one for that moment.
 pub fn recommend(s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
-    if s.memory.at() > at {
-        return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
-    }
+    s.check(at)?;
     let shopper = s.shopper(whom, at);
     Ok(blended(s, &shopper, &mut Columns::new(s, &shopper, whom), r))
 }
 
 /// The list of a shopper whose columns stand ready.
 pub(crate) fn blended(s: &Snapshot, shopper: &Shopper, columns: &mut Columns<'_>, r: &Request<'_>) -> Vec<Scored> {
-    let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(shopper, shopper.at, r, i)).collect();
+    let eligible = s.eligible(shopper, r);
     let weights = if r.mode == Mode::New { &r.weights.unseen } else { &r.weights.any };
     blend(s, columns, &eligible, weights, r.k)
 }
@@ -236,12 +248,10 @@ fn anonymous(
     r: &Request<'_>,
     w: &[(Source, f32)],
 ) -> Result<Vec<Scored>, RankError> {
-    if s.memory.at() > at {
-        return Err(RankError::FromTheFuture { fitted: s.memory.at(), asked: at });
-    }
+    s.check(at)?;
     let shopper = s.memory.shopper(events, at);
-    let eligible: Vec<u32> =
-        (0..s.catalogue.len() as u32).filter(|&i| i != but && s.eligible(&shopper, at, r, i)).collect();
+    let mut eligible = s.eligible(&shopper, r);
+    eligible.retain(|&i| i != but);
     let mut columns = Columns::new(s, &shopper, For::Session(events));
     Ok(blend(s, &mut columns, &eligible, w, r.k))
 }

@@ -3,7 +3,7 @@ use rayon::prelude::*;
 
 use crate::blend::BlendWeights;
 use crate::catalogue::Catalogue;
-use crate::evaluate::{Truth, ndcg, truth};
+use crate::evaluate::{Truth, ndcg_of_best, truth};
 use crate::log::{DAY_MS, Log};
 use crate::memory::{Memory, MemoryOptions};
 use crate::recommend::{Candidates, For, Mode, Request, Snapshot};
@@ -29,26 +29,20 @@ struct Pool {
 
 impl Pool {
     fn ndcg(&self, weights: &[f32; SOURCES.len()]) -> f64 {
-        let mut order: Vec<(f32, u64, u32)> = self
+        let order = self
             .scores
             .chunks_exact(SOURCES.len())
             .zip(self.items.iter().zip(&self.ties))
             .map(|(row, (&i, &t))| (row.iter().zip(weights).map(|(a, b)| a * b).sum(), t, i))
             .collect();
-        let by = |a: &(f32, u64, u32), b: &(f32, u64, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if order.len() > 10 {
-            order.select_nth_unstable_by(9, by);
-            order.truncate(10);
-        }
-        order.sort_unstable_by(by);
-        ndcg(&order.iter().map(|x| x.2).collect::<Vec<_>>(), &self.truth, 10)
+        ndcg_of_best(order, &self.truth, 10)
     }
 }
 
 fn pool(s: &Snapshot, t: &Truth, r: &Request<'_>) -> Pool {
     let at = s.memory.at();
     let shopper = s.shopper(For::User(t.user), at);
-    let eligible: Vec<u32> = (0..s.catalogue.len() as u32).filter(|&i| s.eligible(&shopper, at, r, i)).collect();
+    let eligible = s.eligible(&shopper, r);
     let mut columns = Columns::new(s, &shopper, For::User(t.user));
     let mut items: Vec<u32> = Vec::new();
     for source in SOURCES {

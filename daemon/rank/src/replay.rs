@@ -125,8 +125,7 @@ fn lists_at(
             }
             let (question, taken) = (QUESTIONS[head], taken[place][head].as_ref()?);
             let r = question.asked(blend);
-            let eligible: Vec<u32> =
-                (0..s.catalogue.len() as u32).filter(|&i| s.eligible(shopper, at, &r, i)).collect();
+            let eligible = s.eligible(shopper, &r);
             let items = candidates(s, shopper, columns, &eligible, question, blend);
             let positive: Vec<bool> = items.iter().map(|i| taken.binary_search(i).is_ok()).collect();
             if !positive.contains(&true) {

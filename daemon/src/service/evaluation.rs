@@ -1,9 +1,8 @@
 //! Lists for everybody who came back, judged by what they took: shared by the gate and the reports. Full ranking over the eligible
 //! catalogue, never sampled; a global split in time.
 
-use mercer_rank::evaluate::{ndcg, truth};
-use mercer_rank::{BlendWeights, Candidates, DAY_MS, For, Log, Mode, RankError, Request, Scored, Snapshot};
-use rayon::prelude::*;
+use mercer_rank::evaluate::{Truth, lists, ndcg, truth};
+use mercer_rank::{BlendWeights, Candidates, DAY_MS, Log, Mode, RankError, Ranker, Request, Snapshot};
 
 /// Users judged at most: beyond it they are thinned evenly.
 pub const MAX_USERS: usize = 5_000;
@@ -44,47 +43,56 @@ pub fn window(log: &Log, last: i64) -> Option<(i64, i64)> {
     (!log.is_empty() && from > shape.first + days * DAY_MS).then_some((from, last))
 }
 
-/// Makes and judges lists. The memory of the snapshot must be of the moment `from`.
-///
-/// # Errors
-/// As [`mercer_rank::recommend`].
-pub fn evaluate(
-    snapshot: &Snapshot,
-    from: i64,
-    to: i64,
-    mode: Mode,
-    k: usize,
-    list: impl Fn(For<'_>, &Request<'_>) -> Result<Vec<Scored>, RankError> + Sync,
-    weights: &BlendWeights,
-) -> Result<Lists, RankError> {
-    evaluate_most(snapshot, (from, to), mode, (k, MAX_USERS), list, weights)
+/// Thinned evenly to so many users.
+#[must_use]
+pub fn thinned(all: Vec<Truth>, most: usize) -> Vec<Truth> {
+    let step = all.len() as f64 / most as f64;
+    if all.len() <= most { all } else { (0..most).map(|n| all[(n as f64 * step) as usize].clone()).collect() }
 }
 
-/// The same for so many users at most, `(length, users)`.
+/// Mean, 0 of nothing.
+#[must_use]
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Values of which none is missing, as the comparisons read them.
+#[must_use]
+pub fn known(values: &[f64]) -> Vec<Option<f64>> {
+    values.iter().copied().map(Some).collect()
+}
+
+/// How far the judging goes.
+pub struct Limits<'a> {
+    /// Shoppers judged at most.
+    pub users: usize,
+    /// Whether nobody wants the lists any more; asked for each.
+    pub unwanted: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Limits<'_> {
+    /// As far as there is something to judge.
+    pub const NONE: Self = Self { users: MAX_USERS, unwanted: &|| false };
+}
+
+/// Makes and judges lists of length `k`: those of a ranker, or of a blend. The memory of the snapshot must be of the moment `from`.
 ///
 /// # Errors
-/// As [`mercer_rank::recommend`].
-pub fn evaluate_most(
+/// As [`mercer_rank::evaluate::lists`].
+pub fn evaluate(
     snapshot: &Snapshot,
     (from, to): (i64, i64),
-    mode: Mode,
-    (k, most): (usize, usize),
-    list: impl Fn(For<'_>, &Request<'_>) -> Result<Vec<Scored>, RankError> + Sync,
-    weights: &BlendWeights,
+    (mode, k): (Mode, usize),
+    (ranker, weights): (Option<&Ranker>, &BlendWeights),
+    limits: &Limits<'_>,
 ) -> Result<Lists, RankError> {
     debug_assert!(snapshot.memory.at() <= from);
-    let mut wanted = truth(&snapshot.log, &snapshot.memory, to, mode, Candidates::All);
-    if wanted.len() > most {
-        let step = wanted.len() as f64 / most as f64;
-        wanted = (0..most).map(|n| wanted[(n as f64 * step) as usize].clone()).collect();
-    }
-    let lists: Vec<Vec<u32>> = wanted
-        .par_iter()
-        .map(|entry| {
-            let request = Request { mode, ..Request::new(k, weights) };
-            Ok(list(For::User(entry.user), &request)?.into_iter().map(|scored| scored.item).collect())
-        })
-        .collect::<Result<_, RankError>>()?;
+    let wanted = thinned(truth(&snapshot.log, &snapshot.memory, to, mode, Candidates::All), limits.users);
+    let users: Vec<u32> = wanted.iter().map(|entry| entry.user).collect();
+    let request = Request { mode, ..Request::new(k, weights) };
+    let made = lists(snapshot, ranker, &users, from, &request, limits.unwanted)?;
+    let lists: Vec<Vec<u32>> =
+        made.into_iter().map(|list| list.into_iter().map(|scored| scored.item).collect()).collect();
     let ndcg = lists.iter().zip(&wanted).map(|(list, entry)| ndcg(list, &entry.items, k)).collect();
     let (users, truth) = wanted.into_iter().map(|entry| (entry.user, entry.items)).unzip();
     Ok(Lists { users, truth, lists, ndcg })

@@ -46,13 +46,13 @@ pub fn profile(app: &App, id: &str, at: Option<Timestamp>) -> Answer<Profile> {
     let mut recent_queries: Vec<ProfileQuery> = Vec::new();
     for (moment, text) in subject.queries.iter().rev().filter(|(moment, _)| *moment <= at) {
         if recent_queries.iter().all(|known| known.text != **text) {
-            recent_queries.push(ProfileQuery { at: stamp(*moment), text: text.to_string() });
+            recent_queries.push(ProfileQuery { at: Timestamp::at(*moment), text: text.to_string() });
         }
     }
     recent_queries.truncate(RECENT);
     Ok(Profile {
         user: user.id,
-        at: stamp(at),
+        at: Timestamp::at(at),
         model: view.model.meta.version.clone(),
         attributes: user.attributes,
         consent: user.consent,
@@ -97,10 +97,6 @@ fn nearest(app: &App, view: &View, number: u32, at: i64, named: bool) -> Vec<Nei
         .collect()
 }
 
-fn stamp(at: i64) -> Timestamp {
-    Timestamp::default().plus_millis(at)
-}
-
 fn band(price: f64) -> String {
     let place = BANDS.partition_point(|upper| *upper <= price);
     match (place.checked_sub(1).map(|p| BANDS[p]), BANDS.get(place)) {
@@ -114,7 +110,7 @@ fn band(price: f64) -> String {
 fn shown(view: &View, event: &Event) -> ProfileEvent {
     let item = event.item.and_then(|number| view.item(number));
     ProfileEvent {
-        at: stamp(event.at),
+        at: Timestamp::at(event.at),
         kind: wire_kind(event.kind),
         item: item.map(|item| item.id.clone()),
         title: item.map(|item| item.title.clone()),
@@ -158,7 +154,7 @@ fn interests(
         .map(|(name, mut tally)| {
             tally.from.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.at.cmp(&a.1.at)));
             let from = tally.from.iter().take(REFS).map(|(_, event)| EventRef {
-                at: stamp(event.at),
+                at: Timestamp::at(event.at),
                 kind: wire_kind(event.kind),
                 item: event.item.and_then(|number| view.item(number)).map(|item| item.id.clone()),
             });
@@ -212,8 +208,8 @@ fn lifecycle(view: &View, events: &[Event], at: i64) -> Lifecycle {
     };
     Lifecycle {
         stage,
-        first: events.first().map(|event| stamp(event.at)),
-        last: events.last().map(|event| stamp(event.at)),
+        first: events.first().map(|event| Timestamp::at(event.at)),
+        last: events.last().map(|event| Timestamp::at(event.at)),
         recency_days: recency,
         baskets: baskets.len() as u64,
         frequency: span.map(|span| baskets.len() as f64 * 30.0 / span),

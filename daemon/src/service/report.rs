@@ -6,14 +6,14 @@ mod fairness;
 
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, Mode, Ranker, Request, Snapshot};
+use mercer_rank::{BlendWeights, Mode, Ranker, Snapshot};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Report, ReportKind, ReportRow};
 use mercer_store::DocKind;
 use parking_lot::Mutex;
 
-use super::evaluation::{Lists, evaluate, window};
+use super::evaluation::{Limits, Lists, evaluate, window};
 use super::{Answer, models};
 use crate::app::{App, store_problem};
 use crate::world::View;
@@ -63,15 +63,8 @@ pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Repo
 }
 
 fn vectors(model: &crate::world::Model, rows: rustc_hash::FxHashMap<u32, Arc<[f32]>>) -> Answer<mercer_rank::Vectors> {
-    let mut vectors = mercer_rank::Vectors::new(mercer_model::Encoder::dim(&*model.encoder));
-    for (number, row) in rows {
-        vectors.set(number, row).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
-    }
-    Ok(vectors)
-}
-
-fn stamp(at: i64) -> Timestamp {
-    Timestamp::default().plus_millis(at)
+    mercer_rank::Vectors::from_rows(mercer_model::Encoder::dim(&*model.encoder), rows)
+        .map_err(|error| Problem::new(Code::Internal, error.to_string()))
 }
 
 fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
@@ -91,18 +84,15 @@ fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
         report.notes.push("the log is too short for a window of later interactions".to_owned());
         return Ok(report);
     };
-    (report.from, report.to) = (Some(stamp(from)), Some(stamp(to)));
+    (report.from, report.to) = (Some(Timestamp::at(from)), Some(Timestamp::at(to)));
     let memory = app.moments.at(view, from);
     let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), memory };
     let (ranker, weights, note) = speaker(app, view, &snapshot, from)?;
     report.notes.extend(note);
     let popularity = BlendWeights::popularity();
     let lists = |mode: Mode, baseline: bool| -> Answer<Lists> {
-        let list = |whom: mercer_rank::For<'_>, r: &Request<'_>| match ranker.as_deref().filter(|_| !baseline) {
-            Some(ranker) => ranker.recommend(&snapshot, whom, from, r),
-            None => mercer_rank::recommend(&snapshot, whom, from, r),
-        };
-        evaluate(&snapshot, from, to, mode, K, list, if baseline { &popularity } else { &weights })
+        let order = if baseline { (None, &popularity) } else { (ranker.as_deref(), &weights) };
+        evaluate(&snapshot, (from, to), (mode, K), order, &Limits::NONE)
             .map_err(|error| Problem::new(Code::Internal, error.to_string()))
     };
     let any = lists(Mode::All, false)?;

@@ -1,11 +1,11 @@
 //! How the serving version stands on the newest window against what needs no learning: what an alarm asks for. Nothing is trained.
 
-use mercer_rank::{BlendWeights, For, Mode, Request, Snapshot};
+use mercer_rank::{BlendWeights, Mode, Ranker, Snapshot};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 
 use super::Answer;
-use super::evaluation::{Lists, evaluate, window};
+use super::evaluation::{Limits, Lists, evaluate, known, mean, window};
 use super::report::speaker;
 use crate::app::App;
 
@@ -81,14 +81,6 @@ impl Standing {
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-fn some(values: &[f64]) -> Vec<Option<f64>> {
-    values.iter().copied().map(Some).collect()
-}
-
 /// Judges the serving version on the newest window. `None` where the log is too short for one, or nobody came back in it.
 ///
 /// # Errors
@@ -100,34 +92,24 @@ pub fn standing(app: &App) -> Answer<Option<Standing>> {
     let memory = app.moments.at(&view, from);
     let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), memory };
     let (ranker, weights, note) = speaker(app, &view, &snapshot, from)?;
-    let lists = |weights: &BlendWeights, own: bool| -> Answer<Lists> {
-        let list = |whom: For<'_>, r: &Request<'_>| match ranker.as_deref().filter(|_| own) {
-            Some(ranker) => ranker.recommend(&snapshot, whom, from, r),
-            None => mercer_rank::recommend(&snapshot, whom, from, r),
-        };
-        evaluate(&snapshot, from, to, Mode::All, K, list, weights)
+    let lists = |order: (Option<&Ranker>, &BlendWeights)| -> Answer<Lists> {
+        evaluate(&snapshot, (from, to), (Mode::All, K), order, &Limits::NONE)
             .map_err(|error| Problem::new(Code::Internal, error.to_string()))
     };
-    let mine = lists(&weights, true)?;
+    let mine = lists((ranker.as_deref(), &weights))?;
     if mine.users.is_empty() {
         return Ok(None);
     }
-    let baselines = [
-        ("popularity", BlendWeights::popularity()),
-        ("own repeats", BlendWeights::own_repeats()),
-        ("item kNN", BlendWeights::item_knn()),
-    ];
-    let rows = baselines.into_iter().map(|(name, weights)| {
-        let theirs = lists(&weights, false)?;
-        let paired = mercer_reports::compare_paired(&some(&mine.ndcg), &some(&theirs.ndcg), 0.025, REPLICATES, SEED);
+    let rows = BlendWeights::baselines().into_iter().map(|(name, weights)| {
+        let theirs = lists((None, &weights))?;
+        let paired = mercer_reports::compare_paired(&known(&mine.ndcg), &known(&theirs.ndcg), 0.025, REPLICATES, SEED);
         let difference = paired.ok().map(|c| (c.difference, c.interval.low, c.interval.high));
         Ok(Row { name, value: mean(&theirs.ndcg), difference })
     });
     let rows = rows.collect::<Answer<Vec<Row>>>()?;
-    let stamp = |at: i64| Timestamp::default().plus_millis(at);
     Ok(Some(Standing {
         version: view.model.meta.version.clone(),
-        window: (stamp(from), stamp(to)),
+        window: (Timestamp::at(from), Timestamp::at(to)),
         users: mine.users.len(),
         value: mean(&mine.ndcg),
         rows,

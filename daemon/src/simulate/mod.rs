@@ -59,7 +59,7 @@ impl Default for Options {
             items: 300,
             days: 120,
             interactions: 20_000,
-            start: Timestamp::default().plus_millis(20_454 * DAY_MS),
+            start: Timestamp::at(20_454 * DAY_MS),
             chinese: 0.4,
             season: true,
             drift: true,

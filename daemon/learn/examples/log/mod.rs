@@ -11,17 +11,9 @@ use serde_json::Value;
 /// Anything may go wrong in an example.
 pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Milliseconds of `2011-10-10T12:50:00Z`.
+/// UTC milliseconds of a moment in RFC 3339.
 pub(crate) fn millis(text: &str) -> Option<i64> {
-    let part = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
-    let (y, m, d) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
-    // Days from civil date (Hinnant).
-    let y = if m <= 2 { y - 1 } else { y };
-    let day_of_year = (153 * ((m + 9) % 12) + 2) / 5 + d - 1;
-    let days = y.div_euclid(400) * 146_097 + y.rem_euclid(400) * 365 + y.rem_euclid(400) / 4 - y.rem_euclid(400) / 100
-        + day_of_year
-        - 719_468;
-    Some(((days * 24 + part(11, 13)?) * 60 + part(14, 16)?) * 60_000 + part(17, 19)? * 1_000)
+    Some(text.parse::<jiff::Timestamp>().ok()?.as_millisecond())
 }
 
 /// The process's time on all processors, so that a busy machine does not blur the comparison.

@@ -15,7 +15,7 @@ use super::options::BehaviourOptions;
 use super::stage::Stage;
 use super::step;
 use super::stretches::mix;
-use crate::checkpoint::{self, Identity, Saved};
+use crate::checkpoint::{self, Identity};
 use crate::error::{LearnError, Result};
 use crate::ops::dropout::DropKey;
 use crate::optim::AdamW;
@@ -257,23 +257,12 @@ impl Trainer {
             network: None,
         };
         let mut adam = AdamW::new(o.adam.clone(), &self.vars)?;
-        if let Some(c) = &o.checkpoint
-            && let Some(saved) = checkpoint::latest(&c.dir, identity, &Device::Cpu)?
-        {
-            for (name, var) in &self.vars {
-                let missing = || LearnError::TensorMissing { name: name.clone() };
-                var.set(saved.weights.get(name).ok_or_else(missing)?)?;
-            }
-            adam.restore(&saved.moments, saved.step, &Device::Cpu)?;
-            (out.resumed_from, out.losses) = (Some(saved.step), saved.losses);
+        let kept = o.checkpoint.as_ref();
+        if let Some((step, losses)) = checkpoint::resume(kept, identity, &self.vars, &mut adam, &Device::Cpu)? {
+            (out.resumed_from, out.losses) = (Some(step), losses);
         }
         tracing::info!(until, steps = total, full = out.full_softmax, "training the behaviour network");
-        let save = |adam: &AdamW, losses: &[f32]| -> Result<()> {
-            let Some(c) = &o.checkpoint else { return Ok(()) };
-            let weights = self.vars.iter().map(|(n, v)| (n.clone(), v.as_detached_tensor())).collect();
-            let saved = Saved { step: adam.step, losses: losses.to_vec(), weights, moments: adam.state() };
-            checkpoint::save(&c.dir, identity, &saved, c.keep).map(drop)
-        };
+        let save = |adam: &AdamW, losses: &[f32]| checkpoint::keep(kept, identity, &self.vars, adam, losses);
         let (first, stepping, mut written) = (adam.step, hooks.seconds(), out.resumed_from);
         while adam.step < total {
             if hooks.should_stop() {

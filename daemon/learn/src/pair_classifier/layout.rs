@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::graph::Encoder;
 use crate::ops::attention::Spans;
 use crate::texts::{TextId, TextTable};
+use crate::tune::pieces;
 
 /// Where the two sides of a pair meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,19 +126,6 @@ impl<'a> Layout<'a> {
 
     /// Cuts pairs into pieces of about so many tokens.
     pub(super) fn pieces(&self, pairs: &[u32], micro_tokens: usize) -> Vec<Vec<u32>> {
-        let mut pieces: Vec<Vec<u32>> = Vec::new();
-        let mut tokens = usize::MAX;
-        for &pair in pairs {
-            let n = self.tokens(pair);
-            if tokens.saturating_add(n) > micro_tokens {
-                pieces.push(Vec::new());
-                tokens = 0;
-            }
-            tokens += n;
-            if let Some(piece) = pieces.last_mut() {
-                piece.push(pair);
-            }
-        }
-        pieces
+        pieces(pairs, micro_tokens, |pair| self.tokens(pair))
     }
 }

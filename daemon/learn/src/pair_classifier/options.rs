@@ -7,7 +7,7 @@ use crate::cache::CacheFormat;
 use crate::error::{LearnError, Result};
 use crate::graph::Method;
 use crate::optim::AdamOptions;
-use crate::tune::{CheckpointOptions, Stopped};
+use crate::tune::{CheckpointOptions, Stopped, check_limits};
 
 /// Settings of one run. All but `wall_seconds` and `checkpoint` decide the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,19 +90,10 @@ impl PairOptions {
         if !(1..=4096).contains(&self.batch_pairs) {
             return fail("batch_pairs", format!("{} is not between 1 and 4096", self.batch_pairs));
         }
-        if !(self.epochs > 0.0 && self.epochs <= 1e6) {
-            return fail("epochs", format!("{} is not between 0 and 1e6", self.epochs));
-        }
         if !(0.0..=0.9).contains(&self.dropout) {
             return fail("dropout", format!("{} is not between 0 and 0.9", self.dropout));
         }
-        if self.wall_seconds.is_some_and(|s| s.is_nan() || s < 0.0) {
-            return fail("wall_seconds", "is negative or not a number".to_owned());
-        }
-        if self.checkpoint.as_ref().is_some_and(|c| c.every == 0) {
-            return fail("checkpoint.every", "is 0".to_owned());
-        }
-        Ok(())
+        check_limits(self.epochs, self.wall_seconds, self.checkpoint.as_ref())
     }
 }
 

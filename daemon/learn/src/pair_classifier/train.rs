@@ -8,7 +8,7 @@ use super::head::{BIAS, Head, WEIGHT};
 use super::layout::{Layout, PairSet};
 use super::{PairMeta, PairOptions, PairOutcome, PairWeights};
 use crate::cache::LowerCache;
-use crate::checkpoint::{self, Identity, Saved};
+use crate::checkpoint::{self, Identity};
 use crate::error::{LearnError, Result};
 use crate::graph::{self, Base, Encoder};
 use crate::losses::logistic;
@@ -149,22 +149,16 @@ impl<'a> Run<'a> {
 
     /// Takes up the latest checkpoint of this run; the step it was made after.
     fn resume(&mut self, adam: &mut AdamW, losses: &mut Vec<f32>, device: &Device) -> Result<Option<usize>> {
-        let Some(c) = &self.options.checkpoint else { return Ok(None) };
-        let Some(saved) = checkpoint::latest(&c.dir, &self.identity, device)? else { return Ok(None) };
-        for (name, var) in &self.vars {
-            let missing = || LearnError::TensorMissing { name: name.clone() };
-            var.set(saved.weights.get(name).ok_or_else(missing)?)?;
-        }
-        adam.restore(&saved.moments, saved.step, device)?;
-        *losses = saved.losses;
-        Ok(Some(saved.step))
+        let kept = self.options.checkpoint.as_ref();
+        let resumed = checkpoint::resume(kept, &self.identity, &self.vars, adam, device)?;
+        Ok(resumed.map(|(step, before)| {
+            *losses = before;
+            step
+        }))
     }
 
     fn save(&self, adam: &AdamW, losses: &[f32]) -> Result<()> {
-        let Some(c) = &self.options.checkpoint else { return Ok(()) };
-        let weights = self.vars.iter().map(|(n, v)| (n.clone(), v.as_detached_tensor())).collect();
-        let saved = Saved { step: adam.step, losses: losses.to_vec(), weights, moments: adam.state() };
-        checkpoint::save(&c.dir, &self.identity, &saved, c.keep).map(drop)
+        checkpoint::keep(self.options.checkpoint.as_ref(), &self.identity, &self.vars, adam, losses)
     }
 
     /// Sets the bias so that the first pairs have on average the odds of all: else the first steps would learn nothing but that.

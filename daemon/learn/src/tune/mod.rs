@@ -10,12 +10,13 @@ mod step;
 
 use candle_core::Device;
 
-pub(crate) use step::add;
+pub(crate) use options::check_limits;
+pub(crate) use step::{add, pieces};
 
 pub use options::{CheckpointOptions, Hooks, Nothing, StepReport, Stopped, TuneOptions, TuneOutcome};
 
 use crate::cache::{LowerCache, Plan};
-use crate::checkpoint::{self, Identity, Saved};
+use crate::checkpoint::{self, Identity};
 use crate::error::{LearnError, Result};
 use crate::graph::{self, Base, Encoder, Method};
 use crate::lora::Adapter;
@@ -199,17 +200,10 @@ pub fn tune_taught(
     }
 
     let mut adam = AdamW::new(options.adam.clone(), encoder.vars())?;
-    if let Some(c) = &options.checkpoint
-        && let Some(saved) = checkpoint::latest(&c.dir, &identity, device)?
-    {
-        for (name, var) in encoder.vars() {
-            let missing = || LearnError::TensorMissing { name: name.clone() };
-            var.set(saved.weights.get(name).ok_or_else(missing)?)?;
-        }
-        adam.restore(&saved.moments, saved.step, device)?;
-        tracing::info!(step = saved.step, total, "going on from a checkpoint");
-        outcome.resumed_from = Some(saved.step);
-        outcome.losses = saved.losses;
+    let kept = options.checkpoint.as_ref();
+    if let Some((step, losses)) = checkpoint::resume(kept, &identity, encoder.vars(), &mut adam, device)? {
+        tracing::info!(step, total, "going on from a checkpoint");
+        (outcome.resumed_from, outcome.losses) = (Some(step), losses);
     }
 
     let batches = (0..total).map(|s| step::texts_of_batch(set, teacher, sampler.batch(s)));
@@ -222,12 +216,7 @@ pub fn tune_taught(
         "tuning the encoder"
     );
     let mut run = step::Run::new(base, &encoder, (set, teacher), options, LowerCache::new(plan, options.cache_format))?;
-    let save = |adam: &AdamW, losses: &[f32]| -> Result<()> {
-        let Some(c) = &options.checkpoint else { return Ok(()) };
-        let weights = encoder.vars().iter().map(|(n, v)| (n.clone(), v.as_detached_tensor())).collect();
-        let saved = Saved { step: adam.step, losses: losses.to_vec(), weights, moments: adam.state() };
-        checkpoint::save(&c.dir, &identity, &saved, c.keep).map(drop)
-    };
+    let save = |adam: &AdamW, losses: &[f32]| checkpoint::keep(kept, &identity, encoder.vars(), adam, losses);
 
     let (first, stepping) = (adam.step, hooks.seconds());
     let mut written = outcome.resumed_from;

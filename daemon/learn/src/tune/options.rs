@@ -61,6 +61,28 @@ pub struct CheckpointOptions {
     pub keep: usize,
 }
 
+/// Checks what the options of every training have alike.
+///
+/// # Errors
+/// [`LearnError::Option`] for the first that is out of range.
+pub(crate) fn check_limits(
+    epochs: f64,
+    wall_seconds: Option<f64>,
+    checkpoint: Option<&CheckpointOptions>,
+) -> Result<()> {
+    let fail = |name, why: String| Err(LearnError::Option { name, why });
+    if !(epochs > 0.0 && epochs <= 1e6) {
+        return fail("epochs", format!("{epochs} is not between 0 and 1e6"));
+    }
+    if wall_seconds.is_some_and(|s| s.is_nan() || s < 0.0) {
+        return fail("wall_seconds", "is negative or not a number".to_owned());
+    }
+    if checkpoint.is_some_and(|c| c.every == 0) {
+        return fail("checkpoint.every", "is 0".to_owned());
+    }
+    Ok(())
+}
+
 impl Default for TuneOptions {
     fn default() -> Self {
         Self {
@@ -92,19 +114,10 @@ impl TuneOptions {
         if !(2..=4096).contains(&self.batch_pairs) {
             return fail("batch_pairs", format!("{} is not between 2 and 4096", self.batch_pairs));
         }
-        if !(self.epochs > 0.0 && self.epochs <= 1e6) {
-            return fail("epochs", format!("{} is not between 0 and 1e6", self.epochs));
-        }
         if !(0.0..=1e6).contains(&self.pull) {
             return fail("pull", format!("{} is not between 0 and 1e6", self.pull));
         }
-        if self.wall_seconds.is_some_and(|s| s.is_nan() || s < 0.0) {
-            return fail("wall_seconds", "is negative or not a number".to_owned());
-        }
-        if self.checkpoint.as_ref().is_some_and(|c| c.every == 0) {
-            return fail("checkpoint.every", "is 0".to_owned());
-        }
-        Ok(())
+        check_limits(self.epochs, self.wall_seconds, self.checkpoint.as_ref())
     }
 
     /// Steps for this number of batches an epoch.

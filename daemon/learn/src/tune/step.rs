@@ -78,24 +78,6 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Cuts texts into pieces of about `micro_tokens` tokens.
-    fn pieces(&self, ids: &[TextId]) -> Vec<Vec<TextId>> {
-        let mut pieces: Vec<Vec<TextId>> = Vec::new();
-        let mut tokens = usize::MAX;
-        for id in ids {
-            let n = self.set.texts.get(*id).len();
-            if tokens.saturating_add(n) > self.options.micro_tokens {
-                pieces.push(Vec::new());
-                tokens = 0;
-            }
-            tokens += n;
-            if let Some(piece) = pieces.last_mut() {
-                piece.push(*id);
-            }
-        }
-        pieces
-    }
-
     /// Takes one step; `None` when it was stopped half way, with all weights as before.
     pub(super) fn step(
         &mut self,
@@ -108,7 +90,9 @@ impl<'a> Run<'a> {
         let not_finite = |what: &str| LearnError::NotFinite { step, what: what.to_owned() };
         let ids = texts_of_batch(self.set, self.teacher, batch);
         let mut graphs = Vec::new();
-        for (chunk, piece) in self.pieces(&ids).iter().enumerate() {
+        for (chunk, piece) in
+            pieces(&ids, self.options.micro_tokens, |id| self.set.texts.get(id).len()).iter().enumerate()
+        {
             if hooks.should_stop() {
                 return Ok(None);
             }
@@ -216,6 +200,24 @@ impl<'a> Run<'a> {
         }
         Ok(penalty.to_scalar::<f32>()?)
     }
+}
+
+/// Cuts what is encoded together into pieces of about `micro_tokens` tokens, at least one each.
+pub(crate) fn pieces(ids: &[u32], micro_tokens: usize, tokens_of: impl Fn(u32) -> usize) -> Vec<Vec<u32>> {
+    let mut pieces: Vec<Vec<u32>> = Vec::new();
+    let mut tokens = usize::MAX;
+    for &id in ids {
+        let n = tokens_of(id);
+        if tokens.saturating_add(n) > micro_tokens {
+            pieces.push(Vec::new());
+            tokens = 0;
+        }
+        tokens += n;
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(id);
+        }
+    }
+    pieces
 }
 
 /// Adds a gradient to the sum under this name.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use mix::{HEAD, mixed};
 pub use serve::{Serving, rescore};
-pub use texts::{Reader, past};
+pub use texts::{Reader, spoken};
 
 use super::Answer;
 use crate::app::{App, store_problem};

@@ -11,13 +11,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use mercer_learn::pair_classifier::Scorer;
-use mercer_learn::pair_classifier::examples::{Entry, Options, behaviour};
 use mercer_model::TextKind;
 use mercer_search::passage_text;
 use mercer_shared::wire::{ListItem, Reason, ScorePart};
 use parking_lot::Mutex;
 
-use super::{HEAD, Kept, Reader, kept, load, mixed, past};
+use super::{HEAD, Kept, Reader, kept, load, mixed, spoken};
 use crate::app::App;
 use crate::service::{Answer, models};
 use crate::world::View;
@@ -141,11 +140,7 @@ fn work(loaded: &Loaded, jobs: &Receiver<Job>, pace: &AtomicU64) {
 
 /// Log-odds of as many rows as the time allows.
 fn score(loaded: &Loaded, job: &Job) -> Answer<Vec<f32>> {
-    let mut bodies = Vec::with_capacity(job.history.len());
-    for (text, kind) in &job.history {
-        bodies.extend(loaded.reader.bodies(std::slice::from_ref(text), *kind)?);
-    }
-    let behaviour = loaded.reader.behaviour(bodies.iter().map(Vec::as_slice));
+    let behaviour = loaded.reader.behaviour_of(&job.history)?;
     let mut scores = Vec::with_capacity(job.items.len());
     // A piece begins only if it can be expected to end in time, by how long the one before took.
     let mut took = Duration::ZERO;
@@ -184,15 +179,7 @@ pub fn rescore(
     if at < kept.cut {
         return Some(format!("the head was not re-scored: {} knows events later than the moment", kept.name));
     }
-    let options = Options::default();
-    let history = behaviour(&past(events, queries, at), at.saturating_add(1), &options);
-    let texts: Vec<(String, TextKind)> = history
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Item(number) => Some((passage_text(view.item(*number)?), TextKind::Passage)),
-            Entry::Query(number) => Some((queries.get(*number as usize)?.1.to_string(), TextKind::Query)),
-        })
-        .collect();
+    let texts = spoken(view, events, queries, at);
     if texts.is_empty() {
         return None;
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use mercer_learn::examples::{Interaction, Kind};
-use mercer_learn::pair_classifier::examples::Entry;
+use mercer_learn::pair_classifier::examples::{Entry, Options, behaviour};
 use mercer_learn::pair_classifier::{Form, Join};
 use mercer_model::{Checkpoint, TextKind, Tokens};
 use mercer_rank::Event;
+use mercer_search::passage_text;
 
 use super::internal;
 use crate::service::Answer;
+use crate::world::View;
 
 /// Tokenizer and form of pairs.
 #[derive(Debug, Clone)]
@@ -50,25 +52,14 @@ impl Reader {
         self.form.item(body)
     }
 
-    /// The shopper's side from texts: the history, with the text of an item or query.
+    /// The shopper's side from texts.
     ///
     /// # Errors
     /// When the tokenizer fails.
-    pub fn behaviour_of(
-        &self,
-        history: &[Entry],
-        item: impl Fn(u32) -> Option<String>,
-        query: impl Fn(u32) -> Option<String>,
-    ) -> Answer<Vec<u32>> {
+    pub fn behaviour_of(&self, history: &[(String, TextKind)]) -> Answer<Vec<u32>> {
         let mut bodies = Vec::with_capacity(history.len());
-        for entry in history {
-            let (text, kind) = match entry {
-                Entry::Item(number) => (item(*number), TextKind::Passage),
-                Entry::Query(number) => (query(*number), TextKind::Query),
-            };
-            if let Some(text) = text {
-                bodies.extend(self.bodies(&[text], kind)?);
-            }
+        for (text, kind) in history {
+            bodies.extend(self.bodies(std::slice::from_ref(text), *kind)?);
         }
         Ok(self.behaviour(bodies.iter().map(Vec::as_slice)))
     }
@@ -95,7 +86,7 @@ fn kind_of(event: &Event) -> Option<Kind> {
 /// Events of one shopper in memory, and the queries they typed up to `at`, as the learner reads them, in the order of time. Queries are
 /// numbered by their place in `queries`.
 #[must_use]
-pub fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interaction> {
+fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interaction> {
     let taken = events.iter().filter(|e| e.at <= at && e.item.is_some()).filter_map(|event| {
         Some(Interaction { user: 0, item: event.item, kind: kind_of(event)?, query: None, at_ms: event.at })
     });
@@ -107,10 +98,20 @@ pub fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Inter
     all
 }
 
+/// Texts of what the shopper's side shows as of a moment, latest first: in serving and where serving is judged.
+#[must_use]
+pub fn spoken(view: &View, events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<(String, TextKind)> {
+    let history = behaviour(&past(events, queries, at), at.saturating_add(1), &Options::default());
+    let one = |entry: &Entry| match entry {
+        Entry::Item(number) => Some((passage_text(view.item(*number)?), TextKind::Passage)),
+        Entry::Query(number) => Some((queries.get(*number as usize)?.1.to_string(), TextKind::Query)),
+    };
+    history.iter().filter_map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mercer_learn::pair_classifier::examples::{Options, behaviour};
 
     #[test]
     fn a_shoppers_past_in_memory_reads_like_the_log() {

@@ -38,10 +38,8 @@ impl Arm {
 
     /// The items as the shop numbers them, with this encoder's vectors.
     pub(super) fn shop_catalogue(&self, view: &View) -> Result<Catalogue, Ended> {
-        let mut rows = Vectors::new(self.encoder.dim());
-        for (number, row) in &self.embedded.rows {
-            rows.set(*number, Arc::clone(row)).map_err(|e| failed(&e))?;
-        }
+        let rows = self.embedded.rows.iter().map(|(number, row)| (*number, Arc::clone(row)));
+        let rows = Vectors::from_rows(self.encoder.dim(), rows).map_err(|e| failed(&e))?;
         let mut catalogue = view.rank.catalogue.clone();
         catalogue.set_vectors(Some(rows));
         Ok(catalogue)

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use mercer_rank::{Arm, BlendWeights, Catalogue, FittedArm, Log, Memory, Snapshot};
 
-use super::judge::{Judged, Limits, judge};
+use super::judge::{Judged, judge};
 use super::{Control, Ended};
+use crate::service::evaluation::Limits;
 
 /// The baselines' lists on a window, judged. `memory` is of its beginning and has what the cheap ones read.
 pub(super) fn all(
@@ -22,11 +23,7 @@ pub(super) fn all(
         judged.map_err(Ended::from)
     };
     let mut out = Vec::new();
-    for (name, weights) in [
-        ("popularity", BlendWeights::popularity()),
-        ("own repeats", BlendWeights::own_repeats()),
-        ("item kNN", BlendWeights::item_knn()),
-    ] {
+    for (name, weights) in BlendWeights::baselines() {
         control.check()?;
         out.push((name, judged(&shared, &weights)?));
     }

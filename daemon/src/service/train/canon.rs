@@ -92,14 +92,9 @@ impl Canon {
     /// # Errors
     /// A vector of another length than `dim`.
     pub(super) fn catalogue(&self, dim: usize, rows: &FxHashMap<u32, Arc<[f32]>>) -> Result<Catalogue, RankError> {
-        let mut vectors = Vectors::new(dim);
-        for (here, there) in (0..).zip(&self.items) {
-            if let Some(row) = rows.get(there) {
-                vectors.set(here, Arc::clone(row))?;
-            }
-        }
+        let rows = (0..).zip(&self.items).filter_map(|(here, there)| Some((here, Arc::clone(rows.get(there)?))));
         let mut catalogue = self.facts.clone();
-        catalogue.set_vectors(Some(vectors));
+        catalogue.set_vectors(Some(Vectors::from_rows(dim, rows)?));
         Ok(catalogue)
     }
 }

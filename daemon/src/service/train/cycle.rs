@@ -12,11 +12,12 @@ use mercer_shared::wire::{EventKind, GateVerdict, RunPhase};
 use super::arms::{Arm, MIN_SEARCHERS, choose, embed, seconds_per_item, start_adapter};
 use super::budget::{self, Rung};
 use super::canon::Canon;
-use super::judge::{Judged, Limits, Opponents};
+use super::judge::{Judged, Opponents};
 use super::order::{self, Order};
 use super::plan::{Made, finish_interrupted, settle, write};
 use super::{Control, Ended, Plan, baselines, encoder, holdout, judge, news, queries, record};
 use crate::app::App;
+use crate::service::evaluation::Limits;
 use crate::service::{canary, models};
 use crate::world::View;
 
@@ -56,7 +57,8 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     let replay_seconds = begun.elapsed().as_secs_f64();
 
     control.phase(RunPhase::Evaluation, 0);
-    let scene = Scene { log: &log, memory: &memory, span: (plan.cut, plan.to), rung, control };
+    let limits = Limits { users: rung.judged, unwanted: &|| control.unwanted() };
+    let scene = Scene { log: &log, memory: &memory, span: (plan.cut, plan.to), limits: &limits, control };
     let with_base = scene.judged(catalogue.clone(), order.ranker.as_ref(), order.blend.as_ref())?;
     let asked = queries::collect(app, &view, &canon, &plan)?;
     let (arm, mut candidate) = choose(app, &view, control, (plain, with_base), tuned, &asked, |arm| {
@@ -94,7 +96,6 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
         candidate.search.clear();
     }
     control.check()?;
-    let limits = Limits { users: rung.judged, unwanted: &|| control.unwanted() };
     let baselines = baselines::all((&log, &catalogue, &memory), scene.span, &limits, control)?;
     control.check()?;
 
@@ -194,7 +195,7 @@ struct Scene<'a> {
     log: &'a Log,
     memory: &'a Arc<Memory>,
     span: (i64, i64),
-    rung: Rung,
+    limits: &'a Limits<'a>,
     control: &'a Control<'a>,
 }
 
@@ -206,8 +207,7 @@ impl Scene<'_> {
         blend: Option<&BlendWeights>,
     ) -> Result<Judged, Ended> {
         let snapshot = Snapshot { log: self.log.clone(), catalogue, memory: Arc::clone(self.memory) };
-        let limits = Limits { users: self.rung.judged, unwanted: &|| self.control.unwanted() };
-        let judged = judge::judge(&snapshot, self.span, (ranker, blend), &limits);
+        let judged = judge::judge(&snapshot, self.span, (ranker, blend), self.limits);
         self.control.check()?;
         Ok(judged?)
     }

@@ -70,6 +70,26 @@ impl Hooks for Progress<'_, '_> {
     }
 }
 
+/// Trains; starts over where the run's checkpoint was made with other data. Somebody was erased or withdrew consent then: going on
+/// would keep what they left in the weights.
+pub(super) fn or_anew<T>(
+    app: &App,
+    plan: &Plan,
+    control: &Control<'_>,
+    what_trains: &str,
+    attempt: impl Fn(&Control<'_>) -> mercer_learn::Result<T>,
+) -> Result<T, Ended> {
+    let outcome = match attempt(control) {
+        Err(LearnError::Foreign { what, .. }) => {
+            control.note(format!("the checkpoint was made with other {what}: {what_trains} starts over"));
+            std::fs::remove_dir_all(run_directory(app, &plan.run)).map_err(|e| failed(&e))?;
+            attempt(control)
+        }
+        outcome => outcome,
+    };
+    outcome.map_err(|e| failed(&e))
+}
+
 /// Fine-tunes the base on the log up to the cut-off, from `start` on if there is one, for so
 /// many seconds at most. `None` if there was nothing to learn.
 pub(super) fn train(
@@ -110,16 +130,7 @@ pub(super) fn train(
         let mut hooks = Progress::new(control, app.model.clone());
         tune(base_ref, set, start, &options, &device, &mut hooks)
     };
-    let outcome = match attempt(control) {
-        Err(LearnError::Foreign { what, .. }) => {
-            // Somebody was erased or withdrew consent since: going on would keep what they left in the weights.
-            control.note(format!("the checkpoint was made with other {what}: the encoder's part starts over"));
-            std::fs::remove_dir_all(run_directory(app, &plan.run)).map_err(|e| failed(&e))?;
-            attempt(control)
-        }
-        outcome => outcome,
-    };
-    let outcome = outcome.map_err(|e| failed(&e))?;
+    let outcome = or_anew(app, plan, control, "the encoder's part", attempt)?;
     control.check()?;
     if let Some(step) = outcome.resumed_from {
         control.note(format!("the encoder went on from step {step}"));

@@ -9,6 +9,7 @@ use mercer_store::{DocKind, Store};
 use super::judge::{Judged, metric};
 use super::{Control, Ended, Plan};
 use crate::app::{App, store_problem};
+use crate::service::evaluation::known;
 use crate::world::{View, Who};
 
 /// Name of the document that counts promotions.
@@ -95,9 +96,8 @@ pub(super) fn report(
             control.note(format!("{slice}: none of the shoppers held out came back in the window"));
             continue;
         }
-        let some = |values: &[f64]| values.iter().copied().map(Some).collect::<Vec<_>>();
         let value = metric(slice, &mine.ndcg, seed);
-        let paired = mercer_reports::compare_paired(&some(&mine.ndcg), &some(&theirs.ndcg), 0.025, 2_000, seed);
+        let paired = mercer_reports::compare_paired(&known(&mine.ndcg), &known(&theirs.ndcg), 0.025, 2_000, seed);
         let against = paired.map_or_else(
             |why| why.to_string(),
             |c| format!("{:+.4} [{:+.4}, {:+.4}]", c.difference, c.interval.low, c.interval.high),

@@ -1,7 +1,7 @@
 //! The gate of a cycle: the candidate against the serving model and the cheap baselines, on interactions later than anything
 //! it was made from (METRICS.md section 2).
 
-use mercer_rank::{BlendWeights, For, Mode, RankError, Ranker, Request, Snapshot};
+use mercer_rank::{BlendWeights, Mode, RankError, Ranker, Snapshot};
 use mercer_reports::gate::TrialVerdict;
 use mercer_reports::{GateOptions, Opponent, Purpose, Rule, Trial, gate};
 use mercer_shared::problem::{Code, Problem};
@@ -11,7 +11,7 @@ use mercer_shared::wire::{Comparison, GateReport, GateVerdict, MetricValue};
 use super::spending;
 use crate::app::App;
 use crate::service::Answer;
-use crate::service::evaluation::{Lists, evaluate_most};
+use crate::service::evaluation::{Limits, Lists, evaluate, known, mean};
 
 /// Length of the lists that are judged.
 const K: usize = 10;
@@ -27,10 +27,6 @@ pub(super) struct Judged {
     pub(super) unseen: Lists,
     /// NDCG@10 of each searching shopper; empty where it was not measured.
     pub(super) search: Vec<f64>,
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 impl Judged {
@@ -59,37 +55,19 @@ fn internal(error: &RankError) -> Problem {
     Problem::new(Code::Internal, error.to_string())
 }
 
-/// How far the judging goes.
-pub(super) struct Limits<'a> {
-    /// Shoppers judged at most.
-    pub(super) users: usize,
-    /// Whether nobody wants the lists any more; asked for each.
-    pub(super) unwanted: &'a (dyn Fn() -> bool + Sync),
-}
-
 /// Makes and judges the lists of an arm: its ranker's, or those of a blend, whose rule reads the log where no weights are given.
 ///
 /// # Errors
 /// `internal`, also when the lists became unwanted.
 pub(super) fn judge(
     snapshot: &Snapshot,
-    (from, to): (i64, i64),
+    span: (i64, i64),
     (ranker, blend): (Option<&Ranker>, Option<&BlendWeights>),
     limits: &Limits<'_>,
 ) -> Answer<Judged> {
     let weights = blend.cloned().unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory));
-    let list = |whom: For<'_>, request: &Request<'_>| match ranker {
-        _ if (limits.unwanted)() => Err(RankError::Stopped),
-        Some(ranker) => ranker.recommend(snapshot, whom, from, request),
-        None => mercer_rank::recommend(snapshot, whom, from, request),
-    };
-    let lists =
-        |mode| evaluate_most(snapshot, (from, to), mode, (K, limits.users), list, &weights).map_err(|e| internal(&e));
+    let lists = |mode| evaluate(snapshot, span, (mode, K), (ranker, &weights), limits).map_err(|e| internal(&e));
     Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::New)?, search: Vec::new() })
-}
-
-fn some(values: &[f64]) -> Vec<Option<f64>> {
-    values.iter().copied().map(Some).collect()
 }
 
 /// Decides. Each gate spends a part of the alpha that all gates of a period together may spend; one with too few users to decide
@@ -125,11 +103,11 @@ pub(super) fn weigh(
     opponents: &Opponents<'_>,
 ) -> (GateReport, Vec<MetricValue>) {
     let (name, serving) = opponents.serving;
-    let (any, unseen, search) = (some(&candidate.any.ndcg), some(&candidate.unseen.ndcg), some(&candidate.search));
-    let (serving_any, serving_unseen) = (some(&serving.any.ndcg), some(&serving.unseen.ndcg));
-    let serving_search = some(&serving.search);
+    let (any, unseen, search) = (known(&candidate.any.ndcg), known(&candidate.unseen.ndcg), known(&candidate.search));
+    let (serving_any, serving_unseen) = (known(&serving.any.ndcg), known(&serving.unseen.ndcg));
+    let serving_search = known(&serving.search);
     let others: Vec<(&str, Vec<Option<f64>>)> =
-        opponents.baselines.iter().map(|(name, judged)| (*name, some(&judged.any.ndcg))).collect();
+        opponents.baselines.iter().map(|(name, judged)| (*name, known(&judged.any.ndcg))).collect();
     let trial = |metric: &str, purpose, opponent, rule, candidate, values| Trial {
         metric: metric.to_owned(),
         purpose,
@@ -198,12 +176,11 @@ pub(super) fn weigh(
             passed: matches!(outcome.verdict, TrialVerdict::Better | TrialVerdict::NotWorse),
         });
     }
-    let stamp = |at: i64| Timestamp::default().plus_millis(at);
     let report = GateReport {
         verdict,
         reason,
-        from: stamp(window.0),
-        to: stamp(window.1),
+        from: Timestamp::at(window.0),
+        to: Timestamp::at(window.1),
         users: candidate.any.users.len() as u64,
         alpha: alpha.unwrap_or(0.0),
         minimum_detectable: detectable,

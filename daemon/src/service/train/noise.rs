@@ -10,7 +10,8 @@ use mercer_rank::{
 use mercer_reports::AlphaLedger;
 use mercer_shared::wire::GateVerdict;
 
-use super::judge::{Judged, Limits, Opponents, judge, weigh};
+use super::judge::{Judged, Opponents, judge, weigh};
+use crate::service::evaluation::Limits;
 use crate::service::evaluation::window;
 use crate::simulate::{Options, simulate};
 use crate::world::rank_kind;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use mercer_learn::examples::Interaction;
 use mercer_learn::pair_classifier::examples::{Entry, Options, Row, Source, Window, rows, source};
 use mercer_learn::pair_classifier::{LabelledPair, PairOptions, PairOutcome, PairSet, Scorer, train};
-use mercer_learn::{Base, CheckpointOptions, Hooks, LearnError, Method, Stopped, TextTable};
+use mercer_learn::{Base, CheckpointOptions, Hooks, Method, Stopped, TextTable};
 use mercer_model::{Checkpoint, TextKind};
 use mercer_reports::calibrate::Calibrator;
 use mercer_reports::classification::best_f1_threshold;
@@ -17,7 +17,7 @@ use mercer_search::passage_text;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{MetricValue, PairCheck, PairPart, PairReport, PairSource, RunPhase};
 
-use super::encoder::{Progress, ending, run_directory};
+use super::encoder::{Progress, ending, or_anew, run_directory};
 use super::pair_judge::{Scored, check, metrics};
 use super::pairs::{Read, Renumbered, Scope, next_options, read};
 use super::plan::borders;
@@ -184,14 +184,13 @@ fn told(data: &Data) -> String {
 }
 
 fn part(rows: &[Row]) -> PairPart {
-    let stamp = |at: Option<i64>| at.map(|at| Timestamp::default().plus_millis(at));
     let users: BTreeSet<u32> = rows.iter().map(|row| row.user).collect();
     PairPart {
         rows: rows.len() as u64,
         users: users.len() as u64,
         positives: rows.iter().filter(|row| row.label).count() as f64 / rows.len().max(1) as f64,
-        from: stamp(rows.iter().map(|row| row.at_ms).min()),
-        to: stamp(rows.iter().map(|row| row.at_ms).max()),
+        from: rows.iter().map(|row| row.at_ms).min().map(Timestamp::at),
+        to: rows.iter().map(|row| row.at_ms).max().map(Timestamp::at),
     }
 }
 
@@ -208,16 +207,7 @@ fn fit(
     let device = mercer_model::device::pick();
     let attempt =
         |control: &Control<'_>| train(base, set, options, &device, &mut Progress::new(control, app.model.clone()));
-    let outcome = match attempt(control) {
-        Err(LearnError::Foreign { what, .. }) => {
-            // Somebody was erased or withdrew consent since: going on would keep what they left in the weights.
-            control.note(format!("the checkpoint was made with other {what}: training starts over"));
-            std::fs::remove_dir_all(run_directory(app, &plan.run)).map_err(|e| failed(&e))?;
-            attempt(control)
-        }
-        outcome => outcome,
-    };
-    let outcome = outcome.map_err(|e| failed(&e))?;
+    let outcome = or_anew(app, plan, control, "training", attempt)?;
     if let Some(step) = outcome.resumed_from {
         control.note(format!("training went on from step {step}"));
     }
@@ -355,7 +345,7 @@ fn report(
         train: part(&data.train),
         validation: part(&data.validation),
         later: part(&data.later),
-        cut: Timestamp::default().plus_millis(plan.cut),
+        cut: Timestamp::at(plan.cut),
         steps: outcome.steps as u64,
         seconds: outcome.seconds,
         ms_per_pair: 1e3 * each,

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mercer_learn::pair_classifier::examples::{Entry, Options, behaviour};
 use mercer_learn::pair_classifier::{LabelledPair, PairSet, Scorer};
 use mercer_learn::{Hooks, TextTable};
 use mercer_model::TextKind;
-use mercer_rank::evaluate::{ndcg, truth};
-use mercer_rank::{BlendWeights, Candidates, For, Mode, Ranker, Request, Snapshot};
+use mercer_rank::evaluate::ndcg;
+use mercer_rank::{BlendWeights, Mode, Ranker, Snapshot};
 use mercer_reports::classification::{Binning, GaucWeight, auc, brier, calibration, confusion, gauc, log_loss};
 use mercer_reports::resample::{REPLICATES, percentile_interval};
 use mercer_reports::{Measure, Undefined, bootstrap_statistic, compare_paired};
@@ -19,8 +18,9 @@ use rustc_hash::FxHashMap;
 use super::encoder::Progress;
 use super::{Control, Ended, Plan, failed};
 use crate::app::App;
+use crate::service::evaluation::{Limits, evaluate};
 use crate::service::models;
-use crate::service::pair::{HEAD, Reader, mixed, past};
+use crate::service::pair::{HEAD, Reader, mixed, spoken};
 use crate::world::View;
 
 /// Bins of the calibration error (METRICS.md section 1).
@@ -195,39 +195,22 @@ fn cases(app: &App, view: &View, plan: &Plan, ranker: Option<&Ranker>, reader: &
     let memory = app.moments.at(view, plan.cut);
     let snapshot = Snapshot { log: view.training_log(), catalogue: view.rank.catalogue.clone(), memory };
     let weights = BlendWeights::for_memory(&snapshot.memory);
-    let mut wanted = truth(&snapshot.log, &snapshot.memory, plan.to, Mode::All, Candidates::All);
     let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
-    let most = budget.clamp(SHOPPERS.0, SHOPPERS.1) as usize;
-    if wanted.len() > most {
-        let step = wanted.len() as f64 / most as f64;
-        wanted = (0..most).map(|n| wanted[(n as f64 * step) as usize].clone()).collect();
-    }
-    let request = Request { mode: Mode::All, ..Request::new(HEAD, &weights) };
-    let mut cases = Vec::with_capacity(wanted.len());
-    for entry in wanted {
-        let whom = For::User(entry.user);
-        let list = match ranker {
-            Some(ranker) => ranker.recommend(&snapshot, whom, plan.cut, &request),
-            None => mercer_rank::recommend(&snapshot, whom, plan.cut, &request),
-        };
-        let list: Vec<u32> = list.map_err(|e| failed(&e))?.into_iter().map(|scored| scored.item).collect();
-        cases.push(Case {
-            list,
-            taken: entry.items,
-            behaviour: history(view, &snapshot, entry.user, plan.cut, reader)?,
-        });
-    }
-    Ok(cases)
+    let limits = Limits { users: budget.clamp(SHOPPERS.0, SHOPPERS.1) as usize, ..Limits::NONE };
+    let made = evaluate(&snapshot, (plan.cut, plan.to), (Mode::All, HEAD), (ranker, &weights), &limits);
+    let made = made.map_err(|e| failed(&e))?;
+    let users = made.users.iter().zip(made.lists).zip(made.truth);
+    users
+        .map(|((user, list), taken)| {
+            Ok(Case { list, taken, behaviour: history(view, &snapshot, *user, plan.cut, reader)? })
+        })
+        .collect()
 }
 
 /// The shopper's side as of a moment, read as serving reads it.
 fn history(view: &View, snapshot: &Snapshot, user: u32, at: i64, reader: &Reader) -> Result<Vec<u32>, Ended> {
     let queries = view.subject(user).map(|subject| subject.queries.clone()).unwrap_or_default();
-    let events = past(snapshot.log.until(user, at), &queries, at);
-    let history: Vec<Entry> = behaviour(&events, at.saturating_add(1), &Options::default());
-    let item = |number: u32| view.item(number).map(|item| passage_text(item));
-    let query = |number: u32| queries.get(number as usize).map(|(_, text)| text.to_string());
-    Ok(reader.behaviour_of(&history, item, query)?)
+    Ok(reader.behaviour_of(&spoken(view, snapshot.log.until(user, at), &queries, at))?)
 }
 
 fn rescore(

@@ -130,7 +130,6 @@ pub(super) fn write(
     (base, arm): (&Checkpoint, &Arm),
     (judged, last): (&Order, Option<&Order>),
 ) -> Result<Model, Ended> {
-    let stamp = |at: i64| Timestamp::default().plus_millis(at);
     let shape = view.rank.log.shape(made.until);
     let serving = last.unwrap_or(judged);
     let adapter = arm.adapter.as_ref().map(Adapter::to_bytes).transpose().map_err(|e| failed(&e))?;
@@ -152,8 +151,8 @@ pub(super) fn write(
         data: DataSnapshot {
             interactions: shape.counts.iter().sum(),
             cursor: plan.cursor,
-            from: Some(stamp(shape.first)),
-            to: Some(stamp(made.until)),
+            from: Some(Timestamp::at(shape.first)),
+            to: Some(Timestamp::at(made.until)),
             consent_rule: if made.holdout > 0.0 {
                 format!("shoppers without consent to training and {:.1} % held out are left out", 100.0 * made.holdout)
             } else {

@@ -173,12 +173,11 @@ pub(super) fn tuning(control: &Control<'_>, options: &TuneOptions) {
 /// What a run reads: everything up to a moment, and how far the log was when it began.
 fn data(log: &Log, until: i64, cursor: u64) -> DataSnapshot {
     let shape = log.shape(until);
-    let stamp = |at: i64| Timestamp::default().plus_millis(at);
     DataSnapshot {
         interactions: shape.counts.iter().sum(),
         cursor,
-        from: Some(stamp(shape.first)),
-        to: Some(stamp(shape.last)),
+        from: Some(Timestamp::at(shape.first)),
+        to: Some(Timestamp::at(shape.last)),
         consent_rule: "shoppers without consent to training are left out".to_owned(),
     }
 }
@@ -196,8 +195,8 @@ pub(super) fn cycle(control: &Control<'_>, log: &Log, plan: &Plan, base: &Checkp
             ("base.name", base.identity.name.clone()),
             ("base.sha256", base.identity.sha256.clone()),
             ("parent", plan.parent.clone()),
-            ("gate.from", Timestamp::default().plus_millis(plan.cut).to_string()),
-            ("gate.to", Timestamp::default().plus_millis(plan.to).to_string()),
+            ("gate.from", Timestamp::at(plan.cut).to_string()),
+            ("gate.to", Timestamp::at(plan.to).to_string()),
         ] {
             record.config.insert(name.to_owned(), Setting::Text(text));
         }
@@ -208,7 +207,7 @@ pub(super) fn cycle(control: &Control<'_>, log: &Log, plan: &Plan, base: &Checkp
 /// Notes what an evaluation begins with.
 pub(super) fn evaluation(control: &Control<'_>, log: &Log, plan: &Plan, k: usize) {
     let data = data(log, plan.cut, 0);
-    let stamp = |at: i64| Setting::Text(Timestamp::default().plus_millis(at).to_string());
+    let stamp = |at: i64| Setting::Text(Timestamp::at(at).to_string());
     control.update(|run| {
         run.record.data = Some(data);
         let rows = [("k", Setting::Number(k as f64)), ("at", stamp(plan.cut)), ("to", stamp(plan.to))];

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_period_keeps_its_ledger_and_a_new_one_starts_afresh() {
         let config = GateConfig { period_days: 30, ..GateConfig::default() };
-        let begin = Timestamp::default().plus_millis(20_000 * DAY_MS);
+        let begin = Timestamp::at(20_000 * DAY_MS);
         let day = |n: i64| begin.plus_millis(n * DAY_MS);
         let mut period = Period::new(begin, &config);
         let first = period.book("r1");

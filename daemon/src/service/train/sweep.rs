@@ -13,10 +13,11 @@ use mercer_shared::wire::{
 };
 
 use super::budget::Rung;
-use super::judge::{Judged, Limits, judge};
+use super::judge::{Judged, judge};
 use super::{Control, Ended, Job, Plan, draft, enqueue, failed, record, save};
 use crate::app::App;
 use crate::service::Answer;
+use crate::service::evaluation::Limits;
 use crate::service::evaluation::window;
 
 /// Seconds after which no further point is begun unless something else is asked for.
@@ -96,12 +97,11 @@ pub(super) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &Cont
         run.record.config.extend(grid);
         run.record.config.insert("budget_seconds".to_owned(), Setting::Number(budget as f64));
     });
-    let stamp = |at: i64| Timestamp::default().plus_millis(at);
     control.note(format!(
         "{} points; trained up to {}, judged on what came from then to {}, where the gate's window begins; no further point after {budget} s",
         points.len(),
-        stamp(plan.cut),
-        stamp(plan.to)
+        Timestamp::at(plan.cut),
+        Timestamp::at(plan.to)
     ));
     control.phase(RunPhase::Evaluation, points.len() as u64);
     let mut base: Option<Judged> = None;
@@ -138,7 +138,7 @@ pub(super) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &Cont
         record::curves(noted, &report);
         noted.data = Some(DataSnapshot {
             interactions: log.shape(plan.cut).counts.iter().sum(),
-            to: Some(stamp(plan.cut)),
+            to: Some(Timestamp::at(plan.cut)),
             ..DataSnapshot::default()
         });
         noted.metrics = metrics(&judged, base.as_ref(), run.seed);

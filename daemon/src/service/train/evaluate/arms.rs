@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use mercer_rank::evaluate::{Truth, truth};
-use mercer_rank::{ARMS, Arm, ArmOptions, Blended, Candidates, FittedArm, For, Mode, RankError, Request, Scored};
+use mercer_rank::{
+    ARMS, Arm, ArmOptions, Blended, Candidates, FittedArm, For, Memory, MemoryOptions, Mode, RankError, Request, Scored,
+};
 use mercer_shared::wire::{EvaluatedArm, RunPhase};
 
 use super::{Bench, Control, Ended, mercer, rank_problem};
@@ -81,19 +83,29 @@ const fn place(mode: Mode) -> usize {
     matches!(mode, Mode::New) as usize
 }
 
-/// The truth of the window before the cut-off, by mode.
-fn validation(bench: &Bench<'_>, fitted: &FittedArm) -> [Vec<Truth>; 2] {
-    MODES.map(|(mode, _)| {
-        let all = truth(&bench.log, &fitted.snapshot().memory, bench.cut, mode, Candidates::Warm);
-        let step = all.len().div_ceil(TUNED_ON).max(1);
-        all.into_iter().step_by(step).collect()
-    })
+/// The window before the cut-off: its beginning, and its truth by mode.
+struct Validation {
+    from: i64,
+    truths: [Vec<Truth>; 2],
+}
+
+impl Validation {
+    fn of(bench: &Bench<'_>, from: i64) -> Self {
+        let memory = Memory::fit(&bench.log, &bench.view.rank.catalogue, from, &MemoryOptions::counts());
+        let truths = MODES.map(|(mode, _)| {
+            let all = truth(&bench.log, &memory, bench.cut, mode, Candidates::Warm);
+            let step = all.len().div_ceil(TUNED_ON).max(1);
+            all.into_iter().step_by(step).collect()
+        });
+        Self { from, truths }
+    }
 }
 
 /// Makes every arm of the table.
 pub(super) fn all(bench: &Bench<'_>, control: &Control<'_>, notes: &mut Vec<String>) -> Result<Vec<Contestant>, Ended> {
     let settings: usize = ARMS.iter().map(|arm| arm.grid(bench.window_days).len()).sum();
     control.phase(RunPhase::Memory, settings as u64);
+    let validation = bench.tuned_from.map(|from| Validation::of(bench, from));
     let mut singles: Vec<(Arm, Tuned)> = Vec::new();
     let mut out = Vec::new();
     for row in TABLE {
@@ -102,7 +114,7 @@ pub(super) fn all(bench: &Bench<'_>, control: &Control<'_>, notes: &mut Vec<Stri
         let mut made = match row {
             Row::Serving => mercer::contestant(bench, control, notes)?,
             Row::Single(arm) => {
-                let tuned = tune(bench, arm, control)?;
+                let tuned = tune(bench, arm, validation.as_ref(), control)?;
                 if let Some((model, bought)) = tuned.fitted[0].covers().filter(|(model, bought)| model < bought) {
                     notes.push(format!("{} knows the {model} most bought of {bought} items", arm.name()));
                 }
@@ -110,7 +122,7 @@ pub(super) fn all(bench: &Bench<'_>, control: &Control<'_>, notes: &mut Vec<Stri
                 singles.push((arm, tuned));
                 contestant
             }
-            Row::Blend => blend(bench, &singles),
+            Row::Blend => blend(bench, &singles, validation.as_ref()),
         };
         made.seconds = begun.elapsed().as_secs_f64();
         control.note(format!("{}: {}", made.name, said(&made)));
@@ -132,17 +144,16 @@ fn said(made: &Contestant) -> String {
 }
 
 /// Tries the arm's grid on the window before the cut-off and fits the best setting of each mode up to the cut-off.
-fn tune(bench: &Bench<'_>, arm: Arm, control: &Control<'_>) -> Result<Tuned, Ended> {
+fn tune(bench: &Bench<'_>, arm: Arm, validation: Option<&Validation>, control: &Control<'_>) -> Result<Tuned, Ended> {
     let catalogue = &bench.view.rank.catalogue;
     let grid = arm.grid(bench.window_days);
     let middle = Choice { options: grid[grid.len() / 2].clone(), worth: None, fitted: None };
     let mut choices = [middle.clone(), middle];
-    if let Some(from) = bench.tuned_from {
+    if let Some(window) = validation {
         for options in &grid {
             control.check()?;
-            let fitted = FittedArm::fit(arm, options, &bench.log, catalogue, from);
-            let truths = validation(bench, &fitted);
-            for ((mode, _), truth) in MODES.iter().zip(&truths) {
+            let fitted = FittedArm::fit(arm, options, &bench.log, catalogue, window.from);
+            for ((mode, _), truth) in MODES.iter().zip(&window.truths) {
                 let worth = fitted.worth(truth, *mode, bench.k).map_err(|e| rank_problem(&e))?;
                 let choice = &mut choices[place(*mode)];
                 if choice.worth.is_none_or(|best| worth > best) {
@@ -176,12 +187,12 @@ fn single(bench: &Bench<'_>, arm: Arm, tuned: &Tuned) -> Contestant {
 }
 
 /// The sum of up to three arms that was best on the window before the cut-off; own repeats and popularity where there is none.
-fn blend(bench: &Bench<'_>, singles: &[(Arm, Tuned)]) -> Contestant {
+fn blend(bench: &Bench<'_>, singles: &[(Arm, Tuned)], validation: Option<&Validation>) -> Contestant {
     let chosen = MODES.map(|(mode, _)| {
         let fitted: Vec<FittedArm> =
             singles.iter().filter_map(|(_, tuned)| tuned.choices[place(mode)].fitted.clone()).collect();
-        match fitted.first() {
-            Some(first) => Blended::choose(&fitted, &validation(bench, first)[place(mode)], mode, bench.k),
+        match validation {
+            Some(window) => Blended::choose(&fitted, &window.truths[place(mode)], mode, bench.k),
             None => Blended { parts: vec![(Arm::OwnRepeats, 1.0), (Arm::Popularity, 0.3)], worth: f64::NAN },
         }
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mercer_rank::{BlendWeights, Memory, MemoryOptions, Snapshot};
 
 use super::arms::{Contestant, MODES};
-use super::{Bench, Control, Ended, stamp};
+use super::{Bench, Control, Ended};
 use crate::app::App;
 use crate::service::models;
 use crate::service::train::arms::{Arm, embed};
@@ -54,7 +54,7 @@ pub(super) fn contestant(
         notes.push(format!(
             "{} has learned from this window, so its ranker is made again with the same configuration up to {}",
             meta.version,
-            stamp(bench.cut)
+            mercer_shared::time::Timestamp::at(bench.cut)
         ));
         // As in a cycle: trained beside the base's vectors, which were not fitted to any label.
         let beside = if clean && meta.encoder.adapter.is_some() {

@@ -50,10 +50,6 @@ fn metric_name(metric: Metric, k: usize) -> String {
     format!("{word}@{k}")
 }
 
-fn stamp(at: i64) -> Timestamp {
-    Timestamp::default().plus_millis(at)
-}
-
 /// Cut-off and end of the window of truth: the last window unless a moment is named, whose window ends with the log at the latest.
 fn borders(log: &Log, last: i64, at: Option<Timestamp>) -> Answer<(i64, i64)> {
     let few = |detail: &str| Problem::new(Code::NotEnoughData, detail);
@@ -146,9 +142,9 @@ pub(super) fn run(app: &App, plan: &Plan, request: &EvaluationRequest, control: 
         created: Timestamp::now(),
         model: view.model.meta.version.clone(),
         code_version: crate::code_version(),
-        at: stamp(bench.cut),
-        to: stamp(bench.to),
-        tuned_from: bench.tuned_from.map(stamp),
+        at: Timestamp::at(bench.cut),
+        to: Timestamp::at(bench.to),
+        tuned_from: bench.tuned_from.map(Timestamp::at),
         k: bench.k as u32,
         seed: run.seed,
         shoppers: judged.shoppers.len() as u64,

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::arms::{Contestant, Lists};
 use super::{Bench, Control, Ended, METRICS, failed, rank_problem};
-use crate::service::evaluation::MAX_USERS;
+use crate::service::evaluation::{MAX_USERS, thinned};
 
 /// Which lists are made: name, words, mode, candidates.
 pub(super) const LISTS: [(&str, &str, Mode, Candidates); 5] = [
@@ -53,7 +53,7 @@ pub(super) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &Control<'_
     let weights = BlendWeights::popularity();
     let mut lists = Vec::new();
     for (_, _, mode, candidates) in LISTS {
-        let truth = thinned(truth(&bench.log, &memory, bench.to, mode, candidates));
+        let truth = thinned(truth(&bench.log, &memory, bench.to, mode, candidates), MAX_USERS);
         let mut values = Vec::new();
         for arm in arms {
             control.check()?;
@@ -84,11 +84,6 @@ pub(super) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &Control<'_
     sorted.sort_unstable();
     let border = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0);
     Ok(All { lists, shoppers, border })
-}
-
-fn thinned(all: Vec<Truth>) -> Vec<Truth> {
-    let step = all.len() as f64 / MAX_USERS as f64;
-    if step <= 1.0 { all } else { (0..MAX_USERS).map(|n| all[(n as f64 * step) as usize].clone()).collect() }
 }
 
 /// Metrics of one shopper's list, and whether a tie is cut by it: then NDCG is the expectation over all orders of the tied items

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::arms::Contestant;
 use super::slices::{All, Judged, LISTS, WIDTH};
 use super::{Bench, Control, Ended, METRICS, failed, metric_name};
+use crate::service::evaluation::known;
 
 /// Fewer shoppers than this decide nothing.
 const ENOUGH: usize = 30;
@@ -102,8 +103,7 @@ fn slice(bench: &Bench<'_>, arms: &[Contestant], part: &Part<'_>, seed: u64) -> 
             values: values.collect(),
         });
     }
-    let ndcg: Vec<Vec<Option<f64>>> =
-        values.iter().step_by(WIDTH).map(|values| values.iter().copied().map(Some).collect()).collect();
+    let ndcg: Vec<Vec<Option<f64>>> = values.iter().step_by(WIDTH).map(|values| known(values)).collect();
     let (Some(mine), others) = (ndcg.first(), ndcg.get(1..).unwrap_or_default()) else { return Ok(slice) };
     slice.against = others
         .par_iter()

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use mercer_rank::evaluate::{Truth, ndcg, truth};
-use mercer_rank::{BlendWeights, Candidates, For, Log, Memory, Mode, Request, Snapshot, Source, Vectors, recommend};
+use mercer_rank::evaluate::{Truth, lists, ndcg, truth};
+use mercer_rank::{
+    BlendWeights, Candidates, For, Log, Memory, Mode, Request, Scored, Snapshot, Source, Vectors, recommend,
+};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::{ARMS, Ended, mean};
+use super::{ARMS, Ended};
+use crate::service::evaluation::mean;
 use crate::service::train::failed;
 use crate::world::View;
 
@@ -37,11 +40,10 @@ impl Window<'_> {
 
     fn judge(&self, snapshot: &Snapshot, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, Ended> {
         let request = Request { mode: MODES[mode].0, candidates: Candidates::All, ..Request::new(K, weights) };
-        let one = |entry: &Truth| {
-            let list = recommend(snapshot, For::User(entry.user), self.at, &request).map_err(|e| failed(&e))?;
-            Ok(ndcg(&list.iter().map(|scored| scored.item).collect::<Vec<_>>(), &entry.items, K))
-        };
-        self.truth[mode].par_iter().map(one).collect()
+        let truth = &self.truth[mode];
+        let users: Vec<u32> = truth.iter().map(|entry| entry.user).collect();
+        let made = lists(snapshot, None, &users, self.at, &request, &|| false).map_err(|e| failed(&e))?;
+        Ok(made.iter().zip(truth).map(|(list, entry)| worth(list, entry)).collect())
     }
 
     /// What the vectors of an encoder find alone.
@@ -53,6 +55,11 @@ impl Window<'_> {
     pub(super) fn blend(&self, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, Ended> {
         self.judge(&self.snapshot(None), weights, mode)
     }
+}
+
+/// NDCG of a list.
+fn worth(list: &[Scored], entry: &Truth) -> f64 {
+    ndcg(&list.iter().map(|scored| scored.item).collect::<Vec<_>>(), &entry.items, K)
 }
 
 /// All windows of a replay.
@@ -109,7 +116,7 @@ impl<'a> Stage<'a> {
             let request =
                 Request { mode: MODES[mode].0, exclude: &had, allow: Some(&known), ..Request::new(K, &weights) };
             let list = recommend(&snapshot, For::User(entry.user), first.at, &request).map_err(|e| failed(&e))?;
-            Ok(ndcg(&list.iter().map(|scored| scored.item).collect::<Vec<_>>(), &entry.items, K))
+            Ok(worth(&list, entry))
         };
         window.truth[mode].par_iter().map(one).collect()
     }

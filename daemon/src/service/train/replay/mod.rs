@@ -17,6 +17,7 @@ use mercer_store::DocKind;
 
 use super::{Control, Ended, Job, Plan, enqueue};
 use crate::app::{App, store_problem};
+use crate::service::evaluation::mean;
 use crate::service::{Answer, models};
 
 use encoders::{Chain, Tuner};
@@ -38,10 +39,6 @@ const ARMS: [(&str, &str); 8] = [
     ("B1", "popularity of 30 days"),
     ("B2", "item co-occurrence, refitted at every window"),
 ];
-
-fn stamp(at: i64) -> Timestamp {
-    Timestamp::default().plus_millis(at)
-}
 
 /// Beginning of the first window, and the length of one.
 fn borders(log: &Log, last: i64, windows: u32) -> Answer<(i64, i64)> {
@@ -115,7 +112,7 @@ pub(super) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Con
     control.note(format!(
         "{windows} windows of {} days from {}; {steps} steps per window, {warm_steps} in the warm-up and in each retraining",
         width / DAY_MS,
-        stamp(plan.cut)
+        Timestamp::at(plan.cut)
     ));
     // Per seed: the warm-up; per window F2, P1 and F4, but after the last window nothing is learned.
     control.phase(RunPhase::Encoder, seeds.len() as u64 * (1 + 3 * (u64::from(windows) - 1)));
@@ -130,13 +127,14 @@ pub(super) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Con
     let tuner = Tuner { app, view: &view, base: &base, cursor: plan.cursor };
     let f0 = tuner.base_vectors(control)?;
     let mut seen = Seen::new(&stage, seeds.len());
+    let steady = stage.windows().iter().map(|window| steady(window, &f0)).collect::<Result<Vec<_>, Ended>>()?;
     let mut retention: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
     for seed in &seeds {
         let mut chain = Chain::begin(&tuner, starts[0], warm_steps, *seed, control)?;
         let firsts = chain.vectors();
         for (place, window) in stage.windows().iter().enumerate() {
             control.check()?;
-            judge(&stage, window, place, &f0, &chain, &mut seen)?;
+            judge(&stage, window, place, &steady[place], &chain, &mut seen)?;
             if place + 1 < starts.len() {
                 chain.learn(&tuner, (starts[place], starts[place + 1]), (steps, warm_steps), *seed, control)?;
             }
@@ -178,8 +176,8 @@ pub(super) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Con
             .iter()
             .enumerate()
             .map(|(place, window)| ReplayWindow {
-                from: stamp(window.at),
-                to: stamp(window.at + width),
+                from: Timestamp::at(window.at),
+                to: Timestamp::at(window.at + width),
                 shoppers: MODES
                     .iter()
                     .zip(&window.truth)
@@ -205,8 +203,19 @@ pub(super) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Con
     Ok(())
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
+/// Arms that no seed changes, with a value a shopper, by mode.
+type Steady = Vec<[(&'static str, Vec<f64>); 3]>;
+
+/// Lists of the arms at a window that do not learn, judged.
+fn steady(window: &Window<'_>, f0: &mercer_rank::Vectors) -> Result<Steady, Ended> {
+    let of = |mode| {
+        Ok([
+            ("F0", window.content(f0, mode)?),
+            ("B1", window.blend(&mercer_rank::BlendWeights::popularity(), mode)?),
+            ("B2", window.blend(&mercer_rank::BlendWeights::item_knn(), mode)?),
+        ])
+    };
+    (0..MODES.len()).map(of).collect()
 }
 
 /// Lists of every arm at a window, judged.
@@ -214,19 +223,17 @@ fn judge(
     stage: &lists::Stage<'_>,
     window: &Window<'_>,
     place: usize,
-    f0: &mercer_rank::Vectors,
+    steady: &Steady,
     chain: &Chain,
     seen: &mut Seen,
 ) -> Result<(), Ended> {
-    for mode in 0..MODES.len() {
-        let mut note = |arm: &str, values: Vec<f64>| seen.add(arm, mode, place, &values);
-        note("F0", window.content(f0, mode)?);
+    for (mode, steady) in steady.iter().enumerate() {
+        let mut note = |arm: &str, values: &[f64]| seen.add(arm, mode, place, values);
+        steady.iter().for_each(|(arm, values)| note(arm, values));
         for (arm, vectors) in chain.vectors() {
-            note(arm, window.content(&vectors, mode)?);
+            note(arm, &window.content(&vectors, mode)?);
         }
-        note("S1", stage.stale(window, chain.warm(), mode)?);
-        note("B1", window.blend(&mercer_rank::BlendWeights::popularity(), mode)?);
-        note("B2", window.blend(&mercer_rank::BlendWeights::item_knn(), mode)?);
+        note("S1", &stage.stale(window, chain.warm(), mode)?);
     }
     Ok(())
 }
