@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 const SHOP: Shop = Shop { seed: 11, users: 160, items: 80, interactions: 9_000 };
 
 const SLICES: [&str; 7] = ["repeat-all", "repeat-warm", "new-all", "new-warm", "cold", "light", "heavy"];
-const ARMS: [&str; 7] = ["Mercer", "popularity 30 d", "own repeats", "ItemKNN", "EASE", "iALS", "blend of three"];
+const ARMS: [&str; 8] =
+    ["Mercer", "popularity 30 d", "own repeats", "ItemKNN", "EASE", "iALS", "behaviour network", "blend of three"];
 
 fn slice<'a>(evaluation: &'a Value, name: &str) -> &'a Value {
     let all = evaluation["slices"].as_array().unwrap();

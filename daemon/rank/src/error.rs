@@ -25,6 +25,9 @@ pub enum RankError {
     /// The log holds too little before the cut-off for what was asked.
     #[error("too little to learn from: {0}")]
     TooLittle(&'static str),
+    /// Trees could not be grown.
+    #[error("trees beside the ranker: {0}")]
+    Trees(String),
     /// Whoever watches the training ended it.
     #[error("stopped")]
     Stopped,

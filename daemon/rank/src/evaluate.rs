@@ -90,6 +90,8 @@ pub fn lists(
         Some(ranker) => ranker.check(s, at)?,
         None => s.check(at)?,
     }
+    let beside = ranker.map(|ranker| ranker.beside(s));
+    let s = beside.as_deref().unwrap_or(s);
     each(s, users, at, |_, shopper, columns| match ranker {
         _ if unwanted() => Err(RankError::Stopped),
         Some(ranker) => Ok(ranker.ranked(s, shopper, columns, r)),

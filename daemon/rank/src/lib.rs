@@ -33,6 +33,7 @@ mod shopper;
 mod sources;
 mod sparse;
 mod successors;
+mod trees;
 
 pub use arms::{ARMS, Arm, ArmOptions, Blended, FittedArm};
 pub use blend::BlendWeights;
@@ -50,7 +51,8 @@ pub use popularity::{ItemStats, WINDOWS};
 pub use ranker::Ranker;
 pub use recommend::{Candidates, For, Mode, Request, Scored, Snapshot, recommend, related, trending};
 pub use refit::refit_weights;
-pub use replay::{Hook, Progress, ReplayOptions, ReplayReport, cutoffs, train_ranker, train_ranker_watched};
+pub use replay::{Hook, Progress, ReplayOptions, ReplayReport, Trained, cutoffs, train_ranker, train_ranker_watched};
 pub use sequence::{SequenceHistory, SequenceModel};
 pub use shopper::{Own, Shopper};
 pub use sources::{SOURCES, Source};
+pub use trees::TreeOptions;

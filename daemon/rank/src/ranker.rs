@@ -1,5 +1,8 @@
 //! The learned ranker: candidates from the sources, ordered by a small network over the features. Three heads: any item, unseen items,
 //! and items that nobody has bought yet.
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::blend::BlendWeights;
@@ -7,8 +10,10 @@ use crate::error::RankError;
 use crate::features::{WIDTH, features};
 use crate::mlp::Mlp;
 use crate::recommend::{Candidates, For, Mode, Request, Scored, Snapshot, best, blend, blended};
+use crate::sequence::{Attached, SequenceModel};
 use crate::shopper::Shopper;
 use crate::sources::{Columns, Source};
+use crate::trees::{Trees, standardised};
 
 /// Own items among the candidates at most.
 pub(crate) const OWN: usize = 250;
@@ -58,6 +63,11 @@ impl Scale {
         Self { mean, inverse, flagged }
     }
 
+    /// From now on these features are 0, like their mean.
+    pub(crate) fn hide(&mut self, features: &[usize]) {
+        features.iter().for_each(|&f| self.inverse[f] = 0.0);
+    }
+
     /// Columns of what [`apply`](Self::apply) gives.
     pub(crate) fn width(&self) -> usize {
         WIDTH + self.flagged.len()
@@ -80,16 +90,25 @@ impl Scale {
 pub(crate) struct Head {
     pub(crate) scale: Scale,
     pub(crate) nets: Vec<Mlp>,
+    /// Trees beside the networks, where they pay.
+    #[serde(default)]
+    pub(crate) trees: Option<Trees>,
 }
 
 impl Head {
     fn score(&self, x: &[f32]) -> Vec<f32> {
         let mut out = vec![0f32; x.len() / WIDTH];
-        let x = self.scale.apply(x);
+        let scaled = self.scale.apply(x);
         for net in &self.nets {
-            for (a, b) in out.iter_mut().zip(net.score(&x)) {
+            for (a, b) in out.iter_mut().zip(net.score(&scaled)) {
                 *a += b / self.nets.len() as f32;
             }
+        }
+        if let Some(trees) = &self.trees {
+            let mut beside = trees.score(x);
+            standardised(&mut beside);
+            standardised(&mut out);
+            out.iter_mut().zip(beside).for_each(|(a, b)| *a += b);
         }
         out
     }
@@ -107,6 +126,9 @@ pub struct Ranker {
     /// None where too few shoppers took new items in the windows, or the items have neither texts nor categories.
     #[serde(default)]
     pub(crate) cold: Option<Head>,
+    /// The sequence model that it was trained beside; kept apart from it and attached again when it is read.
+    #[serde(skip)]
+    pub(crate) sequence: Attached,
 }
 
 /// What a list is asked for; each has its candidates and its head.
@@ -178,8 +200,43 @@ impl Ranker {
     /// As [`recommend`](crate::recommend()); [`RankError::Shape`] when the ranker was trained on other features.
     pub fn recommend(&self, s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
         self.check(s, at)?;
+        let s = &*self.beside(s);
         let shopper = s.shopper(whom, at);
         Ok(self.ranked(s, &shopper, &mut Columns::new(s, &shopper, whom), r))
+    }
+
+    /// The same ranker with the sequence model that it was trained beside, in the numbers of the log that it will read; or without.
+    #[must_use]
+    pub fn with_sequence(mut self, model: Option<Arc<dyn SequenceModel>>) -> Self {
+        self.sequence = Attached(model);
+        self
+    }
+
+    /// Whether trees stand beside the networks: of the head for any item, and of that for unseen ones.
+    #[must_use]
+    pub const fn has_trees(&self) -> [bool; 2] {
+        [self.any.trees.is_some(), self.unseen.trees.is_some()]
+    }
+
+    /// The same ranker with the trees of these heads alone (any item, unseen items).
+    #[must_use]
+    pub fn with_trees_of(mut self, [any, unseen]: [bool; 2]) -> Self {
+        self.any.trees = self.any.trees.filter(|_| any);
+        self.unseen.trees = self.unseen.trees.filter(|_| unseen);
+        self
+    }
+
+    /// The sequence model beside it.
+    pub fn sequence(&self) -> Option<&Arc<dyn SequenceModel>> {
+        self.sequence.0.as_ref()
+    }
+
+    /// A snapshot with this ranker's sequence model among the sources.
+    pub(crate) fn beside<'a>(&self, s: &'a Snapshot) -> Cow<'a, Snapshot> {
+        match &self.sequence.0 {
+            Some(model) => Cow::Owned(s.with_sequence(Arc::clone(model))),
+            None => Cow::Borrowed(s),
+        }
     }
 
     /// Whether this ranker can answer about a moment from a snapshot.

@@ -8,6 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::error::RankError;
 use crate::log::{Event, Log};
 use crate::memory::Memory;
+use crate::sequence::SequenceModel;
 use crate::shopper::Shopper;
 use crate::sources::{Columns, Source};
 
@@ -102,6 +103,12 @@ pub struct Scored {
 }
 
 impl Snapshot {
+    /// The same with a sequence model among the sources; what is fitted is shared.
+    #[must_use]
+    pub fn with_sequence(&self, model: Arc<dyn SequenceModel>) -> Self {
+        Self { memory: Arc::new(Memory::clone(&self.memory).with_sequence(Some(model))), ..self.clone() }
+    }
+
     /// Reads the shopper as of `at`.
     pub fn shopper(&self, whom: For<'_>, at: i64) -> Shopper {
         self.memory.shopper(self.history(whom, at), at)

@@ -17,7 +17,8 @@ use crate::memory::{Memory, MemoryOptions};
 use crate::mlp::{List, Mlp, MlpOptions};
 use crate::ranker::{Head, QUESTIONS, Ranker, Scale, candidates};
 use crate::recommend::Snapshot;
-use crate::sequence::SequenceHistory;
+use crate::sequence::{Attached, SequenceHistory};
+use crate::trees::{TreeOptions, Trees};
 
 /// Lists without which a head is not trained.
 const FEWEST_LISTS: usize = 50;
@@ -33,6 +34,8 @@ pub struct ReplayOptions {
     pub lists: usize,
     /// Training of the networks.
     pub mlp: MlpOptions,
+    /// Trees beside the networks of the heads for any and for unseen items (in this order); none where they are not wanted.
+    pub trees: [Option<TreeOptions>; 2],
     /// Blend that picks the candidates.
     pub blend: BlendWeights,
     /// Signals that the networks are not shown, for an ablation.
@@ -46,6 +49,7 @@ impl Default for ReplayOptions {
             cutoffs: 16,
             lists: 12_000,
             mlp: MlpOptions::default(),
+            trees: [None; 2],
             blend: BlendWeights::default(),
             without: Vec::new(),
         }
@@ -90,10 +94,15 @@ pub fn cutoffs(log: &Log, until: i64, most: usize) -> (Vec<i64>, i64) {
     (out, days)
 }
 
+/// Places of a signal's features.
+fn columns_of(signal: Signal) -> impl Iterator<Item = usize> {
+    (0..WIDTH).filter(move |&f| FEATURES[f].signal == signal)
+}
+
 /// Takes the numbers of some signals out of rows of features. The scale of a column without any number is 0, so that the trained
 /// networks do not see it either.
 fn blind(x: &mut [f32], without: &[Signal]) {
-    let hidden: Vec<usize> = (0..WIDTH).filter(|&f| without.contains(&FEATURES[f].signal)).collect();
+    let hidden: Vec<usize> = without.iter().flat_map(|signal| columns_of(*signal)).collect();
     for row in x.chunks_exact_mut(WIDTH) {
         hidden.iter().for_each(|&f| row[f] = f32::NAN);
     }
@@ -144,6 +153,17 @@ fn lists_at(
     out
 }
 
+/// What a replay makes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// The ranker, with the sequence model where there is one.
+    pub ranker: Ranker,
+    /// Where there is a sequence model: a ranker from the same lists that does without it, so that one can be held against the other.
+    pub without_sequence: Option<Ranker>,
+    /// What the training saw.
+    pub report: ReplayReport,
+}
+
 /// Trains a ranker from events at or before `until`.
 ///
 /// # Errors
@@ -154,10 +174,11 @@ pub fn train_ranker(
     until: i64,
     o: &ReplayOptions,
 ) -> Result<(Ranker, ReplayReport), RankError> {
-    train_ranker_watched(log, catalogue, until, o, None, &|_| ControlFlow::Continue(()))
+    let trained = train_ranker_watched(log, catalogue, until, o, None, &|_| ControlFlow::Continue(()))?;
+    Ok((trained.ranker, trained.report))
 }
 
-/// The same with the sequence model as of each cut-off, where serving has one in its memory too; and with somebody who hears of
+/// The same with the sequence model as of each cut-off and, for the ranker to take along, as of `until`; and with somebody who hears of
 /// progress and may end it, asked for every list and every step of a network.
 ///
 /// # Errors
@@ -169,7 +190,7 @@ pub fn train_ranker_watched(
     o: &ReplayOptions,
     sequence: Option<&dyn SequenceHistory>,
     hook: Hook<'_>,
-) -> Result<(Ranker, ReplayReport), RankError> {
+) -> Result<Trained, RankError> {
     let (cuts, window_days) = cutoffs(log, until, o.cutoffs);
     if cuts.len() < 2 {
         return Err(RankError::TooLittle("fewer than two windows before the cut-off"));
@@ -191,34 +212,83 @@ pub fn train_ranker_watched(
             return Err(RankError::Stopped);
         }
     }
-    let networks: usize = raw.iter().filter(|l| l.len() >= FEWEST_LISTS).map(|l| o.mlp.members_for(l.len())).sum();
-    let (mut done, total) = (cuts.len(), cuts.len() + networks);
-    let mut report = ReplayReport { cutoffs: cuts, window_days, ..ReplayReport::default() };
-    let mut heads = Vec::new();
+    let mut report = ReplayReport { window_days, lists: raw.each_ref().map(Vec::len), ..ReplayReport::default() };
+    let per_ranker: usize = raw.iter().filter(|l| l.len() >= FEWEST_LISTS).map(|l| o.mlp.members_for(l.len())).sum();
+    let rankers = 1 + usize::from(sequence.is_some());
+    let trees = (0..2).filter(|&h| raw[h].len() >= FEWEST_LISTS && o.trees[h].is_some()).count();
+    let mut progress = Progress { done: cuts.len(), total: cuts.len() + rankers * per_ranker + trees };
+    report.cutoffs = cuts;
+    raw.iter_mut().flatten().for_each(|l| blind(&mut l.x, &o.without));
+    let mut heads: [Vec<Option<Head>>; 2] = Default::default();
     for (h, mut lists) in raw.into_iter().enumerate() {
-        report.lists[h] = lists.len();
         if lists.len() < FEWEST_LISTS {
-            heads.push(None);
+            heads.iter_mut().take(rankers).for_each(|heads| heads.push(None));
             continue;
         }
-        lists.iter_mut().for_each(|l| blind(&mut l.x, &o.without));
-        let scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)));
+        let trees = match o.trees.get(h).copied().flatten() {
+            Some(options) => {
+                let hidden: Vec<usize> = columns_of(Signal::Sequence).collect();
+                let stopped = || hook(progress).is_break();
+                let grown = Trees::grow(&lists, &options, &hidden, &stopped)?.ok_or(RankError::Stopped)?;
+                progress.done += 1;
+                Some(grown)
+            }
+            None => None,
+        };
+        let mut scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)));
         lists.par_iter_mut().for_each(|l| l.x = scale.apply(&l.x));
-        let mut nets = Vec::new();
-        for member in 0..o.mlp.members_for(lists.len()) as u64 {
-            let options = MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp };
-            let stopped = || hook(Progress { done, total }).is_break();
-            let (net, loss) = Mlp::train(&lists, scale.width(), &options, &stopped).ok_or(RankError::Stopped)?;
-            done += 1;
-            report.loss[h] = loss;
-            nets.push(net);
+        for (place, heads) in heads.iter_mut().take(rankers).enumerate() {
+            if place == 1 {
+                // The same lists without what the sequence model says.
+                let hidden: Vec<usize> = columns_of(Signal::Sequence).collect();
+                let width = scale.width();
+                lists.par_iter_mut().for_each(|l| {
+                    l.x.chunks_exact_mut(width).for_each(|row| hidden.iter().for_each(|&f| row[f] = 0.0));
+                });
+                scale.hide(&hidden);
+            }
+            let nets = networks(&lists, scale.width(), o, (&mut report, h), &mut progress, hook)?;
+            heads.push(Some(Head { scale: scale.clone(), nets, trees: trees.clone() }));
         }
-        heads.push(Some(Head { scale, nets }));
     }
+    let [heads, plain] = heads;
+    let ranker = self::ranker(heads, o)?.with_sequence(sequence.and_then(|x| x.at(until)));
+    let without_sequence = if plain.is_empty() { None } else { Some(self::ranker(plain, o)?) };
+    Ok(Trained { ranker, without_sequence, report })
+}
+
+/// The networks of a head from its scaled lists. Steps are counted in `progress`; the loss of the last goes into `report`, if it is the
+/// head's first.
+fn networks(
+    lists: &[List],
+    width: usize,
+    o: &ReplayOptions,
+    (report, head): (&mut ReplayReport, usize),
+    progress: &mut Progress,
+    hook: Hook<'_>,
+) -> Result<Vec<Mlp>, RankError> {
+    let first = report.loss[head].is_empty();
+    let mut nets = Vec::new();
+    for member in 0..o.mlp.members_for(lists.len()) as u64 {
+        let options = MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp };
+        let now = *progress;
+        let stopped = || hook(now).is_break();
+        let (net, loss) = Mlp::train(lists, width, &options, &stopped).ok_or(RankError::Stopped)?;
+        progress.done += 1;
+        if first {
+            report.loss[head] = loss;
+        }
+        nets.push(net);
+    }
+    Ok(nets)
+}
+
+/// A ranker of heads for any, unseen and cold items.
+fn ranker(mut heads: Vec<Option<Head>>, o: &ReplayOptions) -> Result<Ranker, RankError> {
     let (cold, unseen, any) = (heads.pop().flatten(), heads.pop().flatten(), heads.pop().flatten());
     let (Some(unseen), Some(any)) = (unseen, any) else {
         return Err(RankError::TooLittle("fewer than 50 shoppers came back in the windows"));
     };
     let features = FEATURES.iter().map(|f| f.name.to_owned()).collect();
-    Ok((Ranker { blend: o.blend.clone(), features, any, unseen, cold }, report))
+    Ok(Ranker { blend: o.blend.clone(), features, any, unseen, cold, sequence: Attached::default() })
 }

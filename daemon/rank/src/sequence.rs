@@ -16,3 +16,16 @@ pub trait SequenceHistory: Sync {
     /// The model as of a moment; none where there was too little to train one.
     fn at(&self, moment: i64) -> Option<Arc<dyn SequenceModel>>;
 }
+
+/// A sequence model that goes where a ranker goes. Two are equal when they are the same one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attached(pub(crate) Option<Arc<dyn SequenceModel>>);
+
+impl PartialEq for Attached {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+            (mine, theirs) => mine.is_none() && theirs.is_none(),
+        }
+    }
+}

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use mercer_learn::{Adapter, Base, Learned, fingerprint};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority};
-use mercer_rank::{BlendWeights, Ranker};
+use mercer_rank::{BlendWeights, Ranker, SequenceModel};
 use mercer_search::passage_text;
+use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, EncoderRef, EventKind, Item, ModelState, ModelVersion, Page};
@@ -25,7 +26,8 @@ pub use versions::{Parts, draft, prune, write};
 
 use super::Answer;
 use crate::app::{App, model_problem, store_problem};
-use crate::world::Model;
+use crate::sequence::Serving;
+use crate::world::{Model, View, follow};
 
 /// File of the LoRA adapter inside a version's directory.
 pub const ADAPTER: &str = "adapter.safetensors";
@@ -35,6 +37,10 @@ pub const RANKER: &str = "ranker.json";
 pub const BLEND: &str = "blend.json";
 /// File of the ranker that the gate judged: trained on nothing later than the gate's cut-off.
 pub const JUDGED: &str = "judged.json";
+/// Files of the behaviour network beside the ranker: its weights, and the ids of its items in the order of its numbers.
+pub const NETWORK: (&str, &str) = ("network.safetensors", "network-items.json");
+/// The same of the ranker that the gate judged.
+pub const JUDGED_NETWORK: (&str, &str) = ("judged-network.safetensors", "judged-network-items.json");
 /// Items embedded between two looks at the caller's wishes.
 const SLICE: usize = 512;
 /// Most versions that are listed; far more than are ever kept.
@@ -107,20 +113,38 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
         None => base,
     };
     let encoder = BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?;
-    Ok(Model {
-        encoder: Arc::new(encoder),
-        blend: read_json::<BlendWeights>(&dir.join(BLEND))?,
-        ranker: read_ranker(&dir.join(RANKER))?.map(Arc::new),
-        meta,
-    })
+    let network = read_network(&dir, NETWORK)?;
+    let ranker = read_ranker(&dir.join(RANKER))?.map(|ranker| Arc::new(beside(ranker, network.as_ref())));
+    let blend = read_json::<BlendWeights>(&dir.join(BLEND))?;
+    Ok(Model { encoder: Arc::new(encoder), blend, ranker, network, meta })
 }
 
-/// The ranker that the gate judged, for reports on windows that the serving one has seen.
+/// A ranker with the network that it was trained beside.
+fn beside(ranker: Ranker, network: Option<&Arc<Serving>>) -> Ranker {
+    ranker.with_sequence(network.map(|network| Arc::clone(network) as Arc<dyn SequenceModel>))
+}
+
+fn read_network(dir: &Path, (weights, items): (&str, &str)) -> Answer<Option<Arc<Serving>>> {
+    let Some(ids) = read_json::<Vec<ItemId>>(&dir.join(items))? else { return Ok(None) };
+    let path = dir.join(weights);
+    let damaged = |why: &dyn std::fmt::Display| Problem::new(Code::Internal, format!("{}: {why}", path.display()));
+    let bytes = std::fs::read(&path).map_err(|e| damaged(&e))?;
+    Serving::from_bytes(&bytes, ids.into(), &path).map(|network| Some(Arc::new(network))).map_err(|e| damaged(&e))
+}
+
+/// The ranker that the gate judged, for reports on windows that the serving one has seen: its network knows what was taken up to
+/// `at`, and no more.
 ///
 /// # Errors
 /// `internal` for a damaged file.
-pub fn judged_ranker(state: &Path, version: &str) -> Answer<Option<Ranker>> {
-    read_ranker(&directory(state, version).join(JUDGED))
+pub fn judged_ranker(state: &Path, meta: &ModelVersion, view: &View, at: i64) -> Answer<Option<Ranker>> {
+    let dir = directory(state, &meta.version);
+    let Some(ranker) = read_ranker(&dir.join(JUDGED))? else { return Ok(None) };
+    let network = read_network(&dir, JUDGED_NETWORK)?;
+    if let Some(network) = &network {
+        follow(network, view, at, meta.encoder.adapter.is_none());
+    }
+    Ok(Some(beside(ranker, network.as_ref())))
 }
 
 /// A ranker, unless it was trained on other features than this program's: its version serves the blend then, until it is refitted.
@@ -281,6 +305,8 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     let meta = model.meta.clone();
     app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
     put_chain(&app.store, &chain)?;
+    let view = app.view();
+    model.follow(&view, view.last_event);
     // What is known of the version before is what the new one is held against in its first hours.
     app.guard.begin(&[&meta.version], before.as_deref());
     if let Some(before) = before.filter(|before| *before != meta.version)

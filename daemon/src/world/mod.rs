@@ -5,7 +5,7 @@ mod apply;
 mod model;
 mod writer;
 
-pub use model::Model;
+pub use model::{Model, follow};
 pub use writer::World;
 
 use std::sync::Arc;

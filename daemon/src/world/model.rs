@@ -6,6 +6,9 @@ use mercer_model::{BertEncoder, Encoder};
 use mercer_rank::{BlendWeights, Ranker};
 use mercer_shared::wire::ModelVersion;
 
+use crate::sequence::Serving;
+use crate::world::View;
+
 /// A model version in memory. Immutable: promotion puts another one in its place.
 #[derive(Clone)]
 pub struct Model {
@@ -15,8 +18,10 @@ pub struct Model {
     pub encoder: Arc<BertEncoder>,
     /// Weights of the blend; the rule that reads the log where none were fitted.
     pub blend: Option<BlendWeights>,
-    /// The learned ranker, where one was trained.
+    /// The learned ranker, where one was trained; its sequence model is `network`.
     pub ranker: Option<Arc<Ranker>>,
+    /// The behaviour network beside the ranker.
+    pub network: Option<Arc<Serving>>,
 }
 
 impl Model {
@@ -25,10 +30,26 @@ impl Model {
     pub fn encoder_version(&self) -> &str {
         &self.encoder.identity().version
     }
+
+    /// Brings the network up to a state of the shop as of a moment; without one nothing is done.
+    pub fn follow(&self, view: &View, at: i64) {
+        if let Some(network) = &self.network {
+            follow(network, view, at, self.meta.encoder.adapter.is_none());
+        }
+    }
 }
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model").field("version", &self.meta.version).finish_non_exhaustive()
+    }
+}
+
+/// Brings a network up to a state of the shop as of a moment. `base` says whether the shop's vectors are those of the base encoder,
+/// which the network was trained beside. Counts are taken from what was agreed to, like everything that is fitted.
+pub fn follow(network: &Serving, view: &View, at: i64, base: bool) {
+    let ids = view.items.iter().map(|item| &item.id);
+    if let Err(error) = network.follow(ids, (&view.rank.catalogue, &view.training_log()), at, base) {
+        tracing::error!(%error, "the behaviour network stays as it was");
     }
 }

@@ -58,6 +58,8 @@ pub enum RunPhase {
     Embedding,
     /// Refits memory and blend.
     Memory,
+    /// Trains the behaviour network up to each cut-off of the replay.
+    Network,
     /// Replays the log at many cut-offs and trains the ranker.
     Ranker,
     /// Ranks later interactions.

@@ -1,4 +1,5 @@
-//! A network as bytes: safetensors with the weights, the popularity and, in the header, what is needed to read them.
+//! A network as bytes: safetensors with the weights, the rows of its items, the popularity and, in the header, what is needed to read
+//! them. The catalogue's vectors are not needed again: what they say stands in the rows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,16 +8,15 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::data::Items;
 use super::frame::Frame;
-use super::graph::{Dims, Graph};
+use super::graph::{Dims, EXTRA, Graph};
 use super::network::Network;
 use super::options::BehaviourOptions;
 use super::popularity::{HORIZONS, Popularity};
 use crate::error::{LearnError, Result};
 use crate::files::write_atomic;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEADER: &str = "mercer.behaviour";
 
 #[derive(Serialize, Deserialize)]
@@ -32,7 +32,7 @@ struct Header {
 }
 
 impl Network {
-    /// The network without the catalogue it was built for: weights, popularity, settings. The same network gives the same bytes.
+    /// The network with the rows of its items. The same network gives the same bytes.
     ///
     /// # Errors
     /// When the tensor library fails.
@@ -54,16 +54,17 @@ impl Network {
         tensors.insert("frame.mean".to_owned(), Tensor::from_slice(&self.frame.mean, self.frame.mean.len(), cpu)?);
         let rows = counts.len() / HORIZONS;
         tensors.insert("popularity".to_owned(), Tensor::from_vec(counts, (rows, HORIZONS), cpu)?);
+        tensors.insert("table".to_owned(), self.table.clone());
+        tensors.insert("bands".to_owned(), Tensor::from_slice(&self.bands, self.bands.len(), cpu)?);
         let meta = HashMap::from([(HEADER.to_owned(), json)]);
         Ok(safetensors::serialize(tensors, Some(meta)).map_err(candle_core::Error::wrap)?)
     }
 
-    /// Reads what [`Network::to_bytes`] wrote, for a catalogue whose first items are those it was trained on; further ones score through their text.
-    /// `path` is for the error only.
+    /// Reads what [`Network::to_bytes`] wrote. `path` is for the error only.
     ///
     /// # Errors
-    /// [`LearnError::Broken`] when the bytes are not such a network, [`LearnError::Option`] when the items do not fit it.
-    pub fn from_bytes(bytes: &[u8], items: &Items, path: &Path) -> Result<Self> {
+    /// [`LearnError::Broken`] when the bytes are not such a network.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
         let fail = |why: String| LearnError::Broken { path: path.to_owned(), why };
         let (_, meta) = safetensors::SafeTensors::read_metadata(bytes).map_err(|e| fail(e.to_string()))?;
         let text = meta.metadata().as_ref().and_then(|m| m.get(HEADER));
@@ -92,11 +93,13 @@ impl Network {
         }
         let mean = take("frame.mean", Some(&[header.dims.text]))?.to_vec1()?;
         let counts = take("popularity", None)?.flatten_all()?.to_vec1()?;
+        let bands: Vec<u8> = take("bands", None)?.to_vec1()?;
+        let table = take("table", Some(&[bands.len(), header.dims.width + EXTRA]))?;
         let (base, totals) = (header.popularity_base, header.popularity_totals);
         let popularity = Popularity::restore(header.options.half_lives, base, totals, &counts);
         let frame = Frame { mean, scale: header.scale, borders: header.borders };
         let graph = Arc::new(Graph { dims: header.dims, weights });
-        Self::build(header.options, graph, frame, popularity, header.until, items)
+        Self::of_table(header.options, graph, frame, popularity, header.until, (table, bands))
     }
 
     /// Writes the network to a file that is whole or not there.
@@ -111,7 +114,7 @@ impl Network {
     ///
     /// # Errors
     /// [`LearnError::Io`], and as [`Network::from_bytes`].
-    pub fn load(path: &Path, items: &Items) -> Result<Self> {
-        Self::from_bytes(&std::fs::read(path).map_err(LearnError::io(path))?, items, path)
+    pub fn load(path: &Path) -> Result<Self> {
+        Self::from_bytes(&std::fs::read(path).map_err(LearnError::io(path))?, path)
     }
 }

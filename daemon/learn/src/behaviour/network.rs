@@ -37,10 +37,10 @@ pub struct Network {
     pub(super) popularity: Popularity,
     until: i64,
     /// `[items, width + EXTRA]`.
-    table: candle_core::Tensor,
+    pub(super) table: candle_core::Tensor,
     /// `[items, width]`.
     embeddings: Arc<[f32]>,
-    bands: Arc<[u8]>,
+    pub(super) bands: Arc<[u8]>,
     /// Popularity features of every item.
     features: Arc<[[f32; HORIZONS]]>,
 }
@@ -61,45 +61,67 @@ fn features(popularity: &Popularity) -> Arc<[[f32; HORIZONS]]> {
 const TOGETHER: usize = 64;
 
 impl Network {
+    /// Over the catalogue that it was trained on.
     pub(super) fn build(
+        options: BehaviourOptions,
+        graph: Arc<Graph>,
+        frame: Frame,
+        popularity: Popularity,
+        until: i64,
+        items: &Items,
+    ) -> Result<Self> {
+        if items.dim() != graph.dims.text || items.len() != graph.dims.items {
+            let why = format!("{} items of width {}, the network has {:?}", items.len(), items.dim(), graph.dims);
+            return Err(LearnError::Option { name: "items", why });
+        }
+        let known: Vec<u32> = (0..graph.dims.items as u32).collect();
+        let table = graph.items(&known, &frame.items(items, &known)?, None)?.detach();
+        let bands = frame.bands(items);
+        Self::of_table(options, graph, frame, popularity, until, (table, bands))
+    }
+
+    /// Over items whose rows and price bands are known.
+    pub(super) fn of_table(
         options: BehaviourOptions,
         graph: Arc<Graph>,
         frame: Frame,
         mut popularity: Popularity,
         until: i64,
-        items: &Items,
+        (table, bands): (candle_core::Tensor, Vec<u8>),
     ) -> Result<Self> {
-        if items.dim() != graph.dims.text || items.len() < graph.dims.items {
-            let why = format!("{} items of width {}, the network has {:?}", items.len(), items.dim(), graph.dims);
-            return Err(LearnError::Option { name: "items", why });
-        }
-        popularity.grow(items.len());
-        let known: Vec<u32> = (0..graph.dims.items as u32).collect();
-        let later: Vec<u32> = (graph.dims.items as u32..items.len() as u32).collect();
-        let mut table = graph.items(&known, &frame.items(items, &known)?, None)?;
-        if !later.is_empty() {
-            table = candle_core::Tensor::cat(&[&table, &graph.texts(&frame.items(items, &later)?)?], 0)?;
-        }
-        let table = table.detach();
+        popularity.grow(bands.len());
         let embeddings: Vec<f32> = table.narrow(1, 0, graph.dims.width)?.contiguous()?.flatten_all()?.to_vec1()?;
-        let (bands, features) = (frame.bands(items).into(), features(&popularity));
-        let embeddings = embeddings.into();
+        let (embeddings, bands, features) = (embeddings.into(), bands.into(), features(&popularity));
         Ok(Self { options, graph, frame, popularity, until, table, embeddings, bands, features })
     }
 
-    /// The same network over a catalogue that has grown: new items score through their text alone.
+    /// The same network over a catalogue that has grown: `later` items score through their text alone.
     ///
     /// # Errors
-    /// [`LearnError::Option`] when items are missing or their vectors have another width.
-    pub fn with_items(&self, items: &Items) -> Result<Self> {
+    /// [`LearnError::Option`] when their vectors have another width.
+    pub fn grown(&self, later: &Items) -> Result<Self> {
+        if later.dim() != self.graph.dims.text {
+            let why = format!("vectors of width {}, the network has {}", later.dim(), self.graph.dims.text);
+            return Err(LearnError::Option { name: "items", why });
+        }
+        let all: Vec<u32> = (0..later.len() as u32).collect();
+        let rows = self.graph.texts(&self.frame.items(later, &all)?)?;
+        let table = candle_core::Tensor::cat(&[&self.table, &rows], 0)?.detach();
+        let bands = self.bands.iter().copied().chain(self.frame.bands(later)).collect();
         let (graph, frame) = (self.graph.clone(), self.frame.clone());
-        Self::build(self.options.clone(), graph, frame, self.popularity.clone(), self.until, items)
+        Self::of_table(self.options.clone(), graph, frame, self.popularity.clone(), self.until, (table, bands))
     }
 
     /// Number of items scored.
     #[must_use]
     pub fn items(&self) -> usize {
         self.bands.len()
+    }
+
+    /// Width of the text vectors of items.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.graph.dims.text
     }
 
     /// Width of user vector and item embeddings.

@@ -11,8 +11,12 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, EncoderRef, ModelState, ModelVersion};
 use mercer_store::{DocKind, Order, Store};
 
-use super::{ADAPTER, Answer, BLEND, JUDGED, LISTED, RANKER, chain, directory, internal, list, put_chain};
+use super::{
+    ADAPTER, Answer, BLEND, JUDGED, JUDGED_NETWORK, LISTED, NETWORK, RANKER, chain, directory, internal, list,
+    put_chain,
+};
 use crate::app::{App, store_problem};
+use crate::sequence::Serving;
 use crate::world::Model;
 
 /// Name of the document that says which vector tables each version needs.
@@ -29,6 +33,8 @@ pub struct Parts<'a> {
     pub judged: Option<&'a Ranker>,
     /// Fitted weights of the blend.
     pub blend: Option<&'a BlendWeights>,
+    /// The network beside the ranker, and the one beside the ranker that the gate judged.
+    pub networks: [Option<Arc<Serving>>; 2],
 }
 
 /// A version document with nothing in it; [`write()`] gives the name and the size.
@@ -72,12 +78,17 @@ pub fn write(
     let aside = root.join(format!(".{}", meta.version));
     std::fs::create_dir_all(&aside).map_err(|e| internal(&e))?;
     let json = |ranker: Option<&Ranker>| ranker.map(serde_json::to_vec).transpose().map_err(|e| internal(&e));
-    let files = [
+    let mut files = vec![
         (ADAPTER, parts.adapter.clone()),
         (RANKER, json(parts.ranker)?),
         (JUDGED, json(parts.judged)?),
         (BLEND, parts.blend.map(serde_json::to_vec).transpose().map_err(|e| internal(&e))?),
     ];
+    for (network, (weights, items)) in parts.networks.iter().zip([NETWORK, JUDGED_NETWORK]) {
+        let Some(network) = network else { continue };
+        files.push((weights, Some(network.to_bytes().map_err(|e| internal(&e))?)));
+        files.push((items, Some(serde_json::to_vec(network.ids()).map_err(|e| internal(&e))?)));
+    }
     for (name, bytes) in files.iter().filter_map(|(name, bytes)| Some((name, bytes.as_ref()?))) {
         let mut file = std::fs::File::create(aside.join(name)).map_err(|e| internal(&e))?;
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| internal(&e))?;
@@ -91,7 +102,9 @@ pub fn write(
     needed.insert(meta.version.clone(), vec![own, base.to_owned()]);
     store.put_doc(DocKind::Setting, TABLES, &needed).map_err(|e| store_problem(&e))?;
     store.put_model(&meta).map_err(|e| store_problem(&e))?;
-    Ok(Model { meta, encoder, blend: parts.blend.cloned(), ranker: parts.ranker.cloned().map(Arc::new) })
+    let network = parts.networks[0].clone();
+    let ranker = parts.ranker.map(|ranker| Arc::new(super::beside(ranker.clone(), network.as_ref())));
+    Ok(Model { meta, encoder, blend: parts.blend.cloned(), ranker, network })
 }
 
 /// Makes the names in a directory durable.

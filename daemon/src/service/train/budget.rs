@@ -2,7 +2,7 @@
 //! that were measured once: the same log and budget give the same ranker on every machine. The encoder, whose training ends by the
 //! clock anyway, gets what is left.
 
-use mercer_rank::ReplayOptions;
+use mercer_rank::{MlpOptions, ReplayOptions, TreeOptions};
 use serde::{Deserialize, Serialize};
 
 /// What the cost of a cycle depends on.
@@ -27,21 +27,23 @@ pub(super) struct Rung {
     pub(super) lists: usize,
     /// Shoppers whose lists are judged at most.
     pub(super) judged: usize,
+    /// Whether a behaviour network and trees are made beside the ranker's own networks.
+    pub(super) network: bool,
 }
 
-const fn rung(cutoffs: usize, lists: usize, judged: usize) -> Rung {
-    Rung { cutoffs, lists, judged }
+const fn rung(cutoffs: usize, lists: usize, judged: usize, network: bool) -> Rung {
+    Rung { cutoffs, lists, judged, network }
 }
 
 /// From everything to the least that a ranker can be trained on.
 const LADDER: [Rung; 7] = [
-    rung(usize::MAX, usize::MAX, 5_000),
-    rung(12, 8_000, 4_000),
-    rung(8, 5_000, 3_000),
-    rung(6, 3_000, 2_000),
-    rung(4, 1_500, 1_000),
-    rung(3, 800, 600),
-    rung(2, 400, 300),
+    rung(usize::MAX, usize::MAX, 5_000, true),
+    rung(12, 8_000, 4_000, true),
+    rung(8, 5_000, 3_000, false),
+    rung(6, 3_000, 2_000, false),
+    rung(4, 1_500, 1_000, false),
+    rung(3, 800, 600, false),
+    rung(2, 400, 300, false),
 ];
 
 /// Seconds on two cores, rounded up from measurements on simulated logs of 7,000 to 18,000 interactions and 300 to 200,000 items: fitting
@@ -54,6 +56,11 @@ const LIST_ITEM: f64 = 1.5e-7;
 const PASS: f64 = 2e-4;
 const JUDGED: f64 = 6e-4;
 const JUDGED_ITEM: f64 = 1.5e-7;
+/// The network's stages, per interaction and per item and cut-off: tables of popularity over the catalogue.
+const NETWORK_EVENT: f64 = 1e-4;
+const NETWORK_ITEM: f64 = 8e-5;
+/// The trees of a head, per list that they are grown on.
+const TREES: f64 = 4e-3;
 
 /// Arms whose lists are judged, for any item and for unseen ones: the candidate with and without tuning, the serving version, three
 /// baselines.
@@ -72,15 +79,23 @@ impl Rung {
         LADDER[step.min(LADDER.len() - 1)]
     }
 
-    /// The replay's settings on this rung.
-    pub(super) fn replay(self) -> ReplayOptions {
+    /// The replay's settings on this rung, with the seed of a run.
+    pub(super) fn replay(self, seed: u64) -> ReplayOptions {
         let usual = ReplayOptions::default();
-        ReplayOptions { cutoffs: usual.cutoffs.min(self.cutoffs), lists: usual.lists.min(self.lists), ..usual }
+        let trees = [self.network.then(|| TreeOptions { seed, ..TreeOptions::default() }); 2];
+        let mlp = MlpOptions { seed, ..usual.mlp };
+        ReplayOptions {
+            cutoffs: usual.cutoffs.min(self.cutoffs),
+            lists: usual.lists.min(self.lists),
+            mlp,
+            trees,
+            ..usual
+        }
     }
 
     /// Estimated seconds of one replay.
     pub(super) fn replay_seconds(self, s: &Sizes) -> f64 {
-        let o = self.replay();
+        let o = self.replay(0);
         let cutoffs = o.cutoffs.min(s.cutoffs);
         if cutoffs < 2 {
             // No ranker: the blend is fitted on two windows, from fewer shoppers.
@@ -88,7 +103,14 @@ impl Rung {
         }
         let lists = o.lists.min(s.back * cutoffs);
         let passes = lists * o.mlp.members_for(lists) * o.mlp.epochs;
-        cutoffs as f64 * fit(s) + 2.0 * (lists as f64 * (LIST + LIST_ITEM * s.items as f64) + passes as f64 * PASS)
+        // The ranker is trained with the network's scores and without them.
+        let (rankers, network) = if self.network { (2.0, network(s, cutoffs)) } else { (1.0, 0.0) };
+        let passes = rankers * passes as f64;
+        let trees: f64 = o.trees.iter().flatten().map(|trees| TREES * lists.min(trees.lists) as f64).sum();
+        network
+            + trees
+            + cutoffs as f64 * fit(s)
+            + 2.0 * (lists as f64 * (LIST + LIST_ITEM * s.items as f64) + passes * PASS)
     }
 
     /// Estimated seconds of everything behind the encoder but embedding: memory, replay, evaluation, and the replay for what serves.
@@ -102,6 +124,10 @@ fn fit(s: &Sizes) -> f64 {
     FIT_EVENT * s.events as f64 + FIT_ITEM * s.items as f64
 }
 
+fn network(s: &Sizes, cutoffs: usize) -> f64 {
+    NETWORK_EVENT * s.events as f64 + NETWORK_ITEM * (s.items * cutoffs) as f64
+}
+
 /// The first rung whose estimate fits into the budget, or the last there is.
 pub(super) fn step(budget: f64, s: &Sizes, encoder: bool) -> usize {
     let share = if encoder { BESIDE_ENCODER } else { ALONE };
@@ -111,7 +137,7 @@ pub(super) fn step(budget: f64, s: &Sizes, encoder: bool) -> usize {
 /// What was cut, in words; `None` on the first rung.
 pub(super) fn cut(step: usize, budget: f64, s: &Sizes) -> Option<String> {
     let (full, rung) = (Rung::at(0), Rung::at(step));
-    let (usual, least) = (full.replay(), rung.replay());
+    let (usual, least) = (full.replay(0), rung.replay(0));
     (step > 0).then(|| {
         format!(
             "the whole replay and evaluation would take about {:.0} s of the {budget:.0} s: {} instead of {} cut-offs, at most {} \
@@ -154,7 +180,9 @@ mod tests {
                 assert!(step(budget, &sizes, false) <= chosen, "without an encoder there is more time for the ranker");
             }
         }
-        assert_eq!(Rung::at(0).replay(), ReplayOptions::default());
+        let usual = ReplayOptions::default();
+        let o = Rung::at(0).replay(usual.mlp.seed);
+        assert_eq!(ReplayOptions { trees: usual.trees, ..o }, usual);
     }
 
     #[test]

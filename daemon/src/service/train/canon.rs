@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{Catalogue, Event, ItemFacts, Log, RankError, Vectors};
+use mercer_rank::{Catalogue, Event, ItemFacts, Log, RankError, Ranker, Vectors};
+use mercer_shared::ids::ItemId;
 use rustc_hash::FxHashMap;
 
 use crate::world::{View, Who};
@@ -69,6 +70,19 @@ impl Canon {
     /// Items in the order of their numbers here, by their numbers in the shop.
     pub(super) fn items(&self) -> &[u32] {
         &self.items
+    }
+
+    /// Ids of the items in the order of their numbers here.
+    pub(super) fn ids(&self, view: &View) -> Arc<[ItemId]> {
+        self.items.iter().filter_map(|number| view.item(*number)).map(|item| item.id.clone()).collect()
+    }
+
+    /// The serving ranker, its network in the numbers here and as of a moment of a log that has them.
+    pub(super) fn ranker(&self, view: &View, (log, at): (&Log, i64)) -> Option<Ranker> {
+        let ranker = view.model.ranker.as_deref()?.clone();
+        let Some(network) = &view.model.network else { return Some(ranker) };
+        let network = network.as_of(self.ids(view).iter(), log, at);
+        Some(ranker.with_sequence(Some(Arc::new(network))))
     }
 
     /// The number here of a shopper.

@@ -6,16 +6,17 @@
 use std::sync::Arc;
 
 use mercer_model::Checkpoint;
-use mercer_rank::{BlendWeights, Catalogue, Log, Memory, MemoryOptions, Ranker, Snapshot};
+use mercer_rank::{BlendWeights, Catalogue, Log, Memory, MemoryOptions, Ranker, ReplayOptions, Snapshot};
 use mercer_shared::wire::{EventKind, GateVerdict, RunPhase};
 
 use super::arms::{Arm, MIN_SEARCHERS, choose, embed, seconds_per_item, start_adapter};
 use super::budget::{self, Rung};
 use super::canon::Canon;
 use super::judge::{Judged, Opponents};
+use super::networks::Networks;
 use super::order::{self, Order};
 use super::plan::{Made, finish_interrupted, settle, write};
-use super::{Control, Ended, Plan, baselines, encoder, holdout, judge, news, queries, record};
+use super::{Control, Ended, Plan, baselines, earned, encoder, holdout, judge, news, queries, record};
 use crate::app::App;
 use crate::service::evaluation::Limits;
 use crate::service::{canary, models};
@@ -50,22 +51,29 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     // The ranker's features are free of scale, so one that was trained beside the base's vectors serves beside tuned ones too; and
     // trained so it has not seen vectors that were fitted to its own labels.
     let begun = std::time::Instant::now();
-    let order = order::learn(control, &log, &catalogue, plan.cut, rung)?.unwrap_or_else(|| {
-        control.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
-        Order::default()
-    });
+    let mut networks = if rung.network { Some(Networks::new(&log, &catalogue, plan.cut, run.seed)?) } else { None };
+    let beside = networks.as_mut().map(|networks| (networks, view.last_event));
+    let order =
+        order::learn(control, (&log, &catalogue), plan.cut, &rung.replay(run.seed), beside)?.unwrap_or_else(|| {
+            control.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
+            Order::default()
+        });
     let replay_seconds = begun.elapsed().as_secs_f64();
 
     control.phase(RunPhase::Evaluation, 0);
     let limits = Limits { users: rung.judged, unwanted: &|| control.unwanted() };
     let scene = Scene { log: &log, memory: &memory, span: (plan.cut, plan.to), limits: &limits, control };
-    let with_base = scene.judged(catalogue.clone(), order.ranker.as_ref(), order.blend.as_ref())?;
+    let (order, with_base) = earned::choose(order, control, &|order| {
+        scene.judged(catalogue.clone(), order.ranker.as_ref(), order.blend.as_ref())
+    })?;
+    let mut networks = networks.filter(|_| order.network.is_some());
     let asked = queries::collect(app, &view, &canon, &plan)?;
     let (arm, mut candidate) = choose(app, &view, control, (plain, with_base), tuned, &asked, |arm| {
         scene.judged(arm.catalogue(&canon)?, order.ranker.as_ref(), order.blend.as_ref())
     })?;
 
     let serving = &view.model;
+    let serving_ranker = canon.ranker(&view, (&log, plan.cut));
     // The view may be older than the embedding of its newest items: the serving encoder's catalogue is made whole for a fair match.
     let serving_arm = Arm {
         encoder: Arc::clone(&serving.encoder),
@@ -84,10 +92,10 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
         candidate.clone()
     } else if seen {
         control.note("the serving version knows this window, so its configuration is judged as made up to the cut-off");
-        let ranker = serving.ranker.as_ref().and(order.ranker.as_ref());
+        let ranker = serving_ranker.as_ref().and(order.ranker.as_ref());
         scene.judged(serving_catalogue, ranker, None)?
     } else {
-        scene.judged(serving_catalogue, serving.ranker.as_deref(), serving.blend.as_ref())?
+        scene.judged(serving_catalogue, serving_ranker.as_ref(), serving.blend.as_ref())?
     };
     if asked.users() >= MIN_SEARCHERS && arm.version() != serving.encoder_version() {
         let row = |n: u32| serving_arm.embedded.rows.get(&n).map(|row| &**row);
@@ -111,15 +119,18 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     if holdout::due(app, &plan, passed)? {
         let held = canon.log(&holdout::log(app, &whole, plan.holdout));
         let scene = Scene { log: &held, ..scene };
-        let theirs = scene.judged(serving_arm.catalogue(&canon)?, serving.ranker.as_deref(), serving.blend.as_ref())?;
+        let theirs = scene.judged(serving_arm.catalogue(&canon)?, serving_ranker.as_ref(), serving.blend.as_ref())?;
         let mine = scene.judged(arm.catalogue(&canon)?, order.ranker.as_ref(), order.blend.as_ref())?;
         metrics.extend(holdout::report(control, run.seed, (&version, seen), &mine, &theirs));
     }
 
-    let last = if passed { again(control, &log, &catalogue, &view, rung, replay_seconds)? } else { None };
+    let replay = order.replay(rung, run.seed);
+    let spent = (networks.as_mut(), replay_seconds);
+    let last = if passed { again(control, (&log, &catalogue), view.last_event, &replay, spent)? } else { None };
     let until = if last.is_some() { view.last_event } else { plan.cut };
     control.check()?;
-    let made = Made { gate, metrics, until, seed: run.seed, holdout: plan.holdout };
+    let ids = canon.ids(&view);
+    let made = Made { gate, metrics, until, seed: run.seed, holdout: plan.holdout, ids };
     let model = write(app, &view, &plan, made, (&base, &arm), (&order, last.as_ref()))?;
     let name = model.meta.version.clone();
     control.update(|run| run.model = Some(name.clone()));
@@ -217,14 +228,14 @@ impl Scene<'_> {
 /// judged serves.
 fn again(
     control: &Control<'_>,
-    log: &Log,
-    catalogue: &Catalogue,
-    view: &View,
-    rung: Rung,
-    replay_seconds: f64,
+    data: (&Log, &Catalogue),
+    until: i64,
+    replay: &ReplayOptions,
+    (networks, replay_seconds): (Option<&mut Networks>, f64),
 ) -> Result<Option<Order>, Ended> {
     let left = control.left();
-    let last = if left < replay_seconds { None } else { order::learn(control, log, catalogue, view.last_event, rung)? };
+    let beside = networks.map(|networks| (networks, until));
+    let last = if left < replay_seconds { None } else { order::learn(control, data, until, replay, beside)? };
     control.note(if last.is_some() {
         "made again with the same configuration from everything up to the last interaction; the adapter stays".to_owned()
     } else {

@@ -9,10 +9,12 @@ mod canon;
 mod control;
 mod curve;
 mod cycle;
+mod earned;
 mod encoder;
 pub mod evaluate;
 pub(crate) mod holdout;
 mod judge;
+mod networks;
 mod news;
 #[cfg(test)]
 mod noise;

@@ -1,38 +1,68 @@
 //! What orders lists: the ranker by cut-off replay, or a blend where the log is too short for one, or time too short.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use mercer_rank::{
-    BlendWeights, Catalogue, DAY_MS, Log, MemoryOptions, RankError, Ranker, refit_weights, train_ranker_watched,
+    BlendWeights, Catalogue, DAY_MS, Log, MemoryOptions, RankError, Ranker, ReplayOptions, SequenceHistory, Trained,
+    cutoffs, refit_weights, train_ranker_watched,
 };
 use mercer_shared::wire::RunPhase;
 
 use super::budget::Rung;
+use super::networks::Networks;
 use super::{Control, Ended, failed, record};
+use crate::sequence::Behaved;
 
 /// What orders lists: the ranker, or a blend where the log is too short for one; neither where the blend's rule reads the log.
 #[derive(Default)]
 pub(super) struct Order {
     pub(super) ranker: Option<Ranker>,
+    /// The network beside the ranker, in the numbers of the log that it was trained on.
+    pub(super) network: Option<Arc<Behaved>>,
+    /// Where there is a network: a ranker that does without it.
+    pub(super) plain: Option<Ranker>,
     pub(super) blend: Option<BlendWeights>,
 }
 
-/// A ranker from events up to a moment; where the log is too short for one, weights of the blend fitted on the windows there
+impl Order {
+    /// The replay that makes this order again: with trees in the heads that have them.
+    pub(super) fn replay(&self, rung: Rung, seed: u64) -> ReplayOptions {
+        let has = self.ranker.as_ref().map_or([false; 2], Ranker::has_trees);
+        let o = rung.replay(seed);
+        let trees = [o.trees[0].filter(|_| has[0]), o.trees[1].filter(|_| has[1])];
+        ReplayOptions { trees, ..o }
+    }
+}
+
+/// A ranker from events up to a moment, beside networks where they are wanted (and `later` is the moment up to which the next one will be
+/// trained); where the log is too short for one, weights of the blend fitted on the windows there
 /// are; where there is none, the rule that reads the log. `None` when the budget was used up before it was there.
 pub(super) fn learn(
     control: &Control<'_>,
-    log: &Log,
-    catalogue: &Catalogue,
+    (log, catalogue): (&Log, &Catalogue),
     until: i64,
-    rung: Rung,
+    o: &ReplayOptions,
+    networks: Option<(&mut Networks, i64)>,
 ) -> Result<Option<Order>, Ended> {
+    let possible = cutoffs(log, until, o.cutoffs).0.len() >= 2;
+    let networks = match networks.filter(|_| possible) {
+        Some((networks, later)) => {
+            if networks.up_to(control, log, (until, later), o)?.is_none() {
+                return Ok(None);
+            }
+            Some(networks)
+        }
+        None => None,
+    };
+    let stages = networks.as_ref().map(|networks| networks.stages() as &dyn SequenceHistory);
     control.phase(RunPhase::Ranker, 0);
     let hook = |progress: mercer_rank::Progress| {
         control_step(control, progress);
         if control.unwanted() || control.left() <= 0.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    match train_ranker_watched(log, catalogue, until, &rung.replay(), None, &hook) {
-        Ok((ranker, report)) => {
+    match train_ranker_watched(log, catalogue, until, o, stages, &hook) {
+        Ok(Trained { ranker, without_sequence, report }) => {
             control.update(|run| record::curves(&mut run.record, &report));
             control.note(format!(
                 "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
@@ -42,14 +72,15 @@ pub(super) fn learn(
                 report.lists[1],
                 report.lists[2]
             ));
-            Ok(Some(Order { ranker: Some(ranker), blend: None }))
+            let network = networks.and_then(|networks| networks.at(until));
+            Ok(Some(Order { ranker: Some(ranker), network, plain: without_sequence, blend: None }))
         }
         Err(RankError::TooLittle(why)) => {
             control.check()?;
             let blend = refitted(log, catalogue, until);
             let what = if blend.is_some() { "weights of the blend were fitted" } else { "the blend's rule serves" };
             control.note(format!("no ranker: {why}; {what}"));
-            Ok(Some(Order { ranker: None, blend }))
+            Ok(Some(Order { blend, ..Order::default() }))
         }
         Err(RankError::Stopped) => {
             control.check()?;

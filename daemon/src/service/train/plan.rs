@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mercer_learn::Adapter;
 use mercer_model::Checkpoint;
 use mercer_rank::{BlendWeights, Log, ReplayOptions, cutoffs};
+use mercer_shared::ids::ItemId;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion, RunPhase};
 use mercer_store::DocKind;
@@ -15,6 +16,7 @@ use super::budget::{self, Sizes};
 use super::order::Order;
 use super::{Control, Ended, PLAN, Plan, failed};
 use crate::app::{App, store_problem};
+use crate::sequence::Serving;
 use crate::service::canary;
 use crate::service::evaluation::window;
 use crate::service::models::{self, Parts};
@@ -119,6 +121,8 @@ pub(super) struct Made {
     pub(super) seed: u64,
     /// Share of the shoppers that were held out.
     pub(super) holdout: f64,
+    /// Ids of the items in the order of the cycle's numbers.
+    pub(super) ids: Arc<[ItemId]>,
 }
 
 /// Writes the version: what would serve, and beside it the ranker that was judged.
@@ -167,6 +171,10 @@ pub(super) fn write(
         ranker: serving.ranker.as_ref(),
         judged: judged.ranker.as_ref(),
         blend: serving.blend.as_ref(),
+        networks: [serving, judged].map(|order| {
+            let network = order.network.as_deref()?;
+            Some(Arc::new(Serving::new(network.clone(), Arc::clone(&made.ids))))
+        }),
     };
     let encoder = Arc::clone(&arm.encoder);
     Ok(models::write(&app.store, &app.config.state, meta, encoder, &base.identity.version, &parts)?)

@@ -36,7 +36,7 @@ fn stages_read_only_their_past_and_end_the_same_through_a_file() {
             0 => Trainer::new(o.clone(), &past.items).unwrap(),
             _ => {
                 let bytes = networks[i - 1].to_bytes().unwrap();
-                let before = Network::from_bytes(&bytes, &past.items, "x".as_ref()).unwrap();
+                let before = Network::from_bytes(&bytes, "x".as_ref()).unwrap();
                 assert!(before.to_bytes().unwrap() == bytes);
                 assert_eq!(past.score(&before, 3, cuts[i - 1]), past.score(&networks[i - 1], 3, cuts[i - 1]));
                 Trainer::from_network(&before, o.clone()).unwrap()
@@ -148,9 +148,9 @@ fn what_does_not_fit_is_refused() {
         assert!(trainer.advance(&shop.items, log, DAY_MS, &mut ()).is_err());
     }
     assert!(Items::new(2, vec![0.0; 3].into(), vec![1.0].into()).is_err());
-    assert!(Network::from_bytes(b"nonsense", &shop.items, "x".as_ref()).is_err());
+    assert!(Network::from_bytes(b"nonsense", "x".as_ref()).is_err());
     let (_, network) = shop.train(&small(), 30 * DAY_MS);
-    assert!(network.with_items(&items(20, TEXT)).is_err());
+    assert!(network.grown(&items(20, TEXT + 1)).is_err());
     let other = BehaviourOptions { width: 16, ..small() };
     assert!(Trainer::from_network(&network, other).is_err());
 }

@@ -9,7 +9,7 @@ use mercer_rank::{
 };
 use mercer_shared::wire::{EvaluatedArm, RunPhase};
 
-use super::{Bench, Control, Ended, mercer, rank_problem};
+use super::{Bench, Control, Ended, mercer, rank_problem, sequence};
 
 /// Shoppers that settings are tried on at most; beyond it they are thinned evenly.
 const TUNED_ON: usize = 1_500;
@@ -22,18 +22,21 @@ enum Row {
     Serving,
     /// A single method, tuned.
     Single(Arm),
+    /// The behaviour network alone.
+    Sequence,
     /// The weighted sum of up to three single methods.
     Blend,
 }
 
 /// Who competes, in the order of the report. A further arm is a further row.
-const TABLE: [Row; 7] = [
+const TABLE: [Row; 8] = [
     Row::Serving,
     Row::Single(ARMS[0]),
     Row::Single(ARMS[1]),
     Row::Single(ARMS[2]),
     Row::Single(ARMS[3]),
     Row::Single(ARMS[4]),
+    Row::Sequence,
     Row::Blend,
 ];
 
@@ -122,6 +125,7 @@ pub(super) fn all(bench: &Bench<'_>, control: &Control<'_>, notes: &mut Vec<Stri
                 singles.push((arm, tuned));
                 contestant
             }
+            Row::Sequence => sequence::contestant(bench, control)?,
             Row::Blend => blend(bench, &singles, validation.as_ref()),
         };
         made.seconds = begun.elapsed().as_secs_f64();

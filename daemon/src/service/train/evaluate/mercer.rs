@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::service::models;
 use crate::service::train::arms::{Arm, embed};
 use crate::service::train::budget::Rung;
+use crate::service::train::networks::Networks;
 use crate::service::train::order::{self, Order};
 
 /// The serving configuration with its lists as of the cut-off. What has seen the window is made again without it: the ranker is
@@ -38,18 +39,18 @@ pub(super) fn contestant(
     let catalogue = arm.shop_catalogue(bench.view)?;
     let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cut);
     let (order, how) = if model.ranker.is_none() && model.blend.is_none() {
-        (Order { ranker: None, blend: None }, "the blend's rule; no ranker was trained yet".to_owned())
+        (Order::default(), "the blend's rule; no ranker was trained yet".to_owned())
     } else if !seen {
-        let order = Order { ranker: model.ranker.as_deref().cloned(), blend: model.blend.clone() };
+        let order = Order { ranker: model.ranker.as_deref().cloned(), blend: model.blend.clone(), ..Order::default() };
         (order, format!("{} as it serves; it has seen nothing of the window", meta.version))
     } else if judged_from == Some(bench.cut)
-        && let Some(judged) = models::judged_ranker(&app.config.state, &meta.version)?
+        && let Some(judged) = models::judged_ranker(&app.config.state, meta, bench.view, bench.cut)?
     {
         notes.push(format!(
             "{} has learned from this window since, so its ranker as the gate judged it, made up to the cut-off, speaks",
             meta.version
         ));
-        (Order { ranker: Some(judged), blend: None }, "the ranker that the gate judged".to_owned())
+        (Order { ranker: Some(judged), ..Order::default() }, "the ranker that the gate judged".to_owned())
     } else {
         notes.push(format!(
             "{} has learned from this window, so its ranker is made again with the same configuration up to {}",
@@ -62,7 +63,14 @@ pub(super) fn contestant(
         } else {
             catalogue.clone()
         };
-        let order = order::learn(control, &bench.log, &beside, bench.cut, Rung::at(0))?.unwrap_or_default();
+        let configured = Order { ranker: model.ranker.as_deref().cloned(), ..Order::default() };
+        let replay = configured.replay(Rung::at(0), meta.seed);
+        let mut networks = match &model.network {
+            Some(_) => Some(Networks::new(&bench.log, &beside, bench.cut, meta.seed)?),
+            None => None,
+        };
+        let network = networks.as_mut().map(|networks| (networks, bench.cut));
+        let order = order::learn(control, (&bench.log, &beside), bench.cut, &replay, network)?.unwrap_or_default();
         let what = if order.ranker.is_some() {
             "ranker made again up to the cut-off"
         } else {
@@ -92,7 +100,11 @@ pub(super) fn contestant(
 }
 
 /// The serving version's base with the catalogue under it.
-fn base_arm(app: &App, meta: &mercer_shared::wire::ModelVersion, control: &Control<'_>) -> Result<Arm, Ended> {
+pub(super) fn base_arm(
+    app: &App,
+    meta: &mercer_shared::wire::ModelVersion,
+    control: &Control<'_>,
+) -> Result<Arm, Ended> {
     let base = models::base(&app.config.state, &meta.encoder.name, &meta.encoder.sha256)?;
     let embedded = embed(app, base, None, 0.0, control)?;
     embedded.ok_or_else(|| Ended::Nothing("the budget was used up while the catalogue was embedded".to_owned()))

@@ -4,6 +4,7 @@
 
 mod arms;
 mod mercer;
+mod sequence;
 mod shoppers;
 mod slices;
 mod summary;

@@ -1,25 +1,32 @@
 //! Writes recommendation lists for a prepared benchmark, and scores them where its own training part allows that.
 //!
-//! `bench_lists NAME [--at test|val] [--mode repeat|new] [--cand w|f|c] [--arm blend|refit|ranker|popularity|own|knn] [--vectors FILE --dim D] [--without SIGNALS] [--out FILE]`
+//! `bench_lists NAME [--at test|val|DATE] [--mode repeat|new] [--cand w|f|c] [--arm blend|refit|ranker|popularity|own|knn] [--vectors FILE --dim D] [--network] [--trees] [--without SIGNALS] [--seed N] [--out FILE]`
 //!
-//! `--without own,text` trains the ranker without these signals (see `Signal`).
+//! `--network` trains the behaviour network too and gives it to the ranker; `--without own,text` trains the ranker without these
+//! signals (see `Signal`); with `--trees` there are trees beside the ranker's networks, and before T the lists are scored without them too.
 //!
 //! Reads `$MERCER_DATA_DIR/benchmarks/NAME/{items,users,train}.ndjson.gz` and `meta.json`. With `--at val` the history ends at `T_val` and
-//! the truth is what `train` holds after it: the only window on which anything may be chosen; all slices are scored. With `--at test` the lists are
+//! the truth is what `train` holds after it, as long as the test window is; with a date it ends there. On such windows alone anything may
+//! be chosen; all slices are scored. With `--at test` the lists are
 //! written for `score_runs.py`; the truth is not read. `FILE` of vectors: little-endian f32 rows in the order of `items.ndjson.gz`.
 #![allow(clippy::print_stdout)]
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use mercer_daemon::sequence::{self, Stages};
+use mercer_learn::Hooks;
+use mercer_learn::behaviour::Advance;
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, Mode, ReplayOptions,
-    Request, Signal, Snapshot, Vectors, cutoffs, refit_weights, tie_key, train_ranker,
+    BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode,
+    ReplayOptions, Request, SequenceHistory, Signal, Snapshot, Trained, TreeOptions, Vectors, cutoffs, refit_weights,
+    tie_key, train_ranker_watched,
 };
 use serde_json::Value;
 
@@ -48,6 +55,7 @@ struct Bench {
     eval: Vec<String>,
     t: i64,
     t_val: i64,
+    window: i64,
 }
 
 fn load(dir: &Path) -> Result<Bench, Fail> {
@@ -79,7 +87,8 @@ fn load(dir: &Path) -> Result<Bench, Fail> {
         log.push(number(&mut users, user), Event { item, kind, value, at });
     }
     let eval = BufReader::new(File::open(dir.join("eval_users.txt"))?).lines().collect::<Result<_, _>>()?;
-    Ok(Bench { log, catalogue: Catalogue::new(facts), items, users, eval, t: time("T")?, t_val: time("T_val")? })
+    let (t, t_val) = (time("T")?, time("T_val")?);
+    Ok(Bench { log, catalogue: Catalogue::new(facts), items, users, eval, t, t_val, window: t - t_val })
 }
 
 fn vectors(path: &str, dim: usize) -> Result<Vectors, Fail> {
@@ -91,6 +100,23 @@ fn vectors(path: &str, dim: usize) -> Result<Vectors, Fail> {
 fn signal(name: &str) -> Result<Signal, Fail> {
     Ok(serde_json::from_value(Value::from(name))?)
 }
+
+/// The network as of every cut-off of the ranker's replay, and of the moment that is asked about.
+fn stages(b: &Bench, at: i64, seed: u64, o: &ReplayOptions) -> Result<Stages, Fail> {
+    let start = Instant::now();
+    let cuts: BTreeSet<i64> = cutoffs(&b.log, at, o.cutoffs).0.into_iter().chain([at]).collect();
+    let items = sequence::items(&b.catalogue, b.catalogue.vectors())?;
+    let mut each = |a: &Advance| println!("  network: {} steps in {:.1} s", a.steps, a.seconds);
+    let options = sequence::options(&b.log, at, seed);
+    let mut stages = Stages::default();
+    stages.train(&b.log, &items, options, &cuts, &mut Unwatched, &mut each)?;
+    println!("{} stages of the network in {:.1?}", cuts.len(), start.elapsed());
+    Ok(stages)
+}
+
+struct Unwatched;
+
+impl Hooks for Unwatched {}
 
 fn main() -> Result<(), Fail> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -104,8 +130,15 @@ fn main() -> Result<(), Fail> {
         b.catalogue.set_vectors(Some(vectors(path, get("--dim").ok_or("--dim is missing")?.parse()?)?));
     }
     println!("read {} events, {} items in {:.1?}", b.log.len(), b.items.len(), start.elapsed());
-    let val = get("--at") == Some("val");
-    let at = if val { b.t_val } else { b.t };
+    let at = match get("--at") {
+        Some("val") => b.t_val,
+        None | Some("test") => b.t,
+        Some(date) => millis(&format!("{date}T00:00:00Z")).ok_or("--at takes test, val or a date")?,
+    };
+    let end = at + b.window;
+    if at < b.t && end > b.t {
+        return Err("the window would reach into the test window".into());
+    }
     let mode = if get("--mode") == Some("new") { Mode::New } else { Mode::Repeat };
     let candidates = match get("--cand") {
         Some("f") => Candidates::All,
@@ -113,9 +146,14 @@ fn main() -> Result<(), Fail> {
         _ => Candidates::Warm,
     };
     let start = Instant::now();
-    let memory = Arc::new(Memory::fit(&b.log, &b.catalogue, at, &MemoryOptions::default()));
+    let memory = Memory::fit(&b.log, &b.catalogue, at, &MemoryOptions::default());
     println!("fitted memory in {:.1?}; {:?}", start.elapsed(), memory.shape());
-    let s = Snapshot { log: b.log.clone(), catalogue: b.catalogue.clone(), memory };
+    let seed = get("--seed").map_or(Ok(0), str::parse)?;
+    let o = ReplayOptions::default();
+    let o = ReplayOptions { mlp: MlpOptions { seed: o.mlp.seed + seed, ..o.mlp }, ..o };
+    let stages = if args.iter().any(|a| a == "--network") { Some(stages(&b, at, seed, &o)?) } else { None };
+    let memory = memory.with_sequence(stages.as_ref().and_then(|stages| stages.at(at)));
+    let s = Snapshot { log: b.log.clone(), catalogue: b.catalogue.clone(), memory: Arc::new(memory) };
     let start = Instant::now();
     let weights = match get("--arm") {
         Some("popularity") => BlendWeights::popularity(),
@@ -129,8 +167,11 @@ fn main() -> Result<(), Fail> {
     };
     let ranker = if get("--arm") == Some("ranker") {
         let without = get("--without").map(|list| list.split(',').map(signal).collect::<Result<Vec<_>, Fail>>());
-        let o = ReplayOptions { without: without.transpose()?.unwrap_or_default(), ..ReplayOptions::default() };
-        let (ranker, report) = train_ranker(&b.log, &b.catalogue, at, &o)?;
+        let trees = [args.iter().any(|a| a == "--trees").then(TreeOptions::default); 2];
+        let o = ReplayOptions { trees, without: without.transpose()?.unwrap_or_default(), ..o };
+        let sequence = stages.as_ref().map(|stages| stages as &dyn SequenceHistory);
+        let Trained { ranker, report, .. } =
+            train_ranker_watched(&b.log, &b.catalogue, at, &o, sequence, &|_| ControlFlow::Continue(()))?;
         println!("trained in {:.1?}; {report:?}", start.elapsed());
         Some(ranker)
     } else {
@@ -138,7 +179,7 @@ fn main() -> Result<(), Fail> {
     };
     println!("weights ready in {:.1?}: {weights:?}", start.elapsed());
     let r = Request { mode, candidates, ..Request::new(20, &weights) };
-    if val {
+    if at < b.t {
         for (slice, mode, candidates) in [
             ("repeat-w", Mode::Repeat, Candidates::Warm),
             ("repeat-f", Mode::Repeat, Candidates::All),
@@ -147,17 +188,21 @@ fn main() -> Result<(), Fail> {
             ("cold", Mode::Repeat, Candidates::Cold),
         ] {
             let r = Request { mode, candidates, ..Request::new(20, &weights) };
-            let truth = truth(&b.log, &s.memory, b.t, mode, candidates);
+            let truth = truth(&b.log, &s.memory, end, mode, candidates);
             let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
-            let start = Instant::now();
-            let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;
-            let sum: f64 = lists
-                .iter()
-                .zip(&truth)
-                .map(|(l, t)| ndcg(&l.iter().map(|x| x.item).collect::<Vec<_>>(), &t.items, 10))
-                .sum();
-            let mean = sum / truth.len().max(1) as f64;
-            println!("{slice}: {} lists in {:.1?}; NDCG@10 {mean:.4}", lists.len(), start.elapsed());
+            for trees in [false, true].into_iter().filter(|on| !on || args.iter().any(|a| a == "--trees")) {
+                let ranker = ranker.clone().map(|ranker| ranker.with_trees_of([trees; 2]));
+                let start = Instant::now();
+                let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;
+                let sum: f64 = lists
+                    .iter()
+                    .zip(&truth)
+                    .map(|(l, t)| ndcg(&l.iter().map(|x| x.item).collect::<Vec<_>>(), &t.items, 10))
+                    .sum();
+                let mean = sum / truth.len().max(1) as f64;
+                let what = if trees { ", with trees" } else { "" };
+                println!("{slice}{what}: {} lists in {:.1?}; NDCG@10 {mean:.4}", lists.len(), start.elapsed());
+            }
         }
         return Ok(());
     }

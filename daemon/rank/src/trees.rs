@@ -1,0 +1,171 @@
+//! Gradient-boosted trees beside a head's networks: logistic, on the same lists and features (without the sequence model's), summed with the
+//! networks' scores within each list. They read signals without scale, so what a network's clipping loses they keep.
+use std::ops::ControlFlow;
+
+use hessboost::config::GrowPolicy;
+use hessboost::error::HessboostError;
+use hessboost::model::{BoostedModel, Iterations};
+use hessboost::objective::{Objective, RegLoss};
+use hessboost::prelude::{DMatrix, Trainer, TrainingParams, TreeMethod};
+use serde::{Deserialize, Serialize};
+
+use crate::error::RankError;
+use crate::features::WIDTH;
+use crate::mlp::List;
+
+/// Settings of the trees.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TreeOptions {
+    /// Trees.
+    pub rounds: usize,
+    /// Leaves of each.
+    pub leaves: usize,
+    /// Learning rate.
+    pub rate: f64,
+    /// Lists they are grown on at most, thinned evenly beyond it: each holds some hundred rows.
+    pub lists: usize,
+    /// Seed of the drawn rows and columns.
+    pub seed: u64,
+}
+
+impl Default for TreeOptions {
+    /// Chosen on windows before T of two logs.
+    fn default() -> Self {
+        Self { rounds: 200, leaves: 31, rate: 0.05, lists: 4_000, seed: 1 }
+    }
+}
+
+/// Trees of a head.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Trees(BoostedModel);
+
+impl PartialEq for Trees {
+    fn eq(&self, other: &Self) -> bool {
+        serde_json::to_vec(&self.0).ok() == serde_json::to_vec(&other.0).ok()
+    }
+}
+
+fn failed(error: &HessboostError) -> RankError {
+    RankError::Trees(error.to_string())
+}
+
+impl Trees {
+    /// Grows trees on lists of unscaled features; `None` when `stopped` said so, asked after each tree. Features in `hidden` are not read.
+    pub(crate) fn grow(
+        lists: &[List],
+        o: &TreeOptions,
+        hidden: &[usize],
+        stopped: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Self>, RankError> {
+        let step = lists.len().div_ceil(o.lists.max(1)).max(1);
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        for list in lists.iter().step_by(step) {
+            // What is no number is missing; trees split on that too.
+            x.extend(list.x.iter().map(|v| if v.is_finite() { *v } else { f32::NAN }));
+            y.extend(list.positive.iter().map(|p| f32::from(u8::from(*p))));
+        }
+        for row in x.chunks_exact_mut(WIDTH) {
+            hidden.iter().for_each(|&f| row[f] = f32::NAN);
+        }
+        let rows = y.len();
+        let data =
+            DMatrix::from_dense_vec(x, rows, WIDTH).and_then(|data| data.with_labels(&y)).map_err(|e| failed(&e))?;
+        let loss = RegLoss::new(1.0).map_err(|e| failed(&e))?;
+        let params = TrainingParams::builder()
+            .objective(Objective::BinaryLogistic(loss))
+            .tree_method(TreeMethod::Hist)
+            .grow_policy(GrowPolicy::LossGuide)
+            .unlimited_depth()
+            .max_leaves(o.leaves)
+            .eta(o.rate)
+            .min_child_weight(20.0)
+            .colsample_bynode(0.3)
+            .subsample(0.7)
+            .lambda(1.0)
+            .max_bin(64)
+            .seed(o.seed)
+            .build()
+            .map_err(|e| failed(&e))?;
+        let hook = |_: hessboost::training::RoundEval<'_>| {
+            if stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let grown = Trainer::new(&params, &data, o.rounds).on_round(hook).train().map_err(|e| failed(&e))?;
+        Ok((!stopped()).then_some(Self(grown.model)))
+    }
+
+    /// Log odds of each row of unscaled features.
+    pub(crate) fn score(&self, x: &[f32]) -> Vec<f32> {
+        let mut row = [0f32; WIDTH];
+        x.chunks_exact(WIDTH)
+            .map(|from| {
+                row.iter_mut().zip(from).for_each(|(to, v)| *to = if v.is_finite() { *v } else { f32::NAN });
+                self.0.predict_margin_row(&row, Iterations::Best).unwrap_or(0.0)
+            })
+            .collect()
+    }
+}
+
+/// Scores of a list brought to mean 0 and deviation 1; all 0 where they are alike.
+pub(crate) fn standardised(scores: &mut [f32]) {
+    let n = scores.len().max(1) as f32;
+    let mean = scores.iter().sum::<f32>() / n;
+    let deviation = (scores.iter().map(|s| (s - mean).powi(2)).sum::<f32>() / n).sqrt();
+    let scale = if deviation > 1e-9 { 1.0 / deviation } else { 0.0 };
+    scores.iter_mut().for_each(|s| *s = (*s - mean) * scale);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists in which the first feature, where it is known, says what is taken.
+    fn lists() -> Vec<List> {
+        let mut state = 7u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 24) as f32
+        };
+        (0..60)
+            .map(|_| {
+                let mut x: Vec<f32> = (0..20 * WIDTH).map(|_| draw()).collect();
+                let positive: Vec<bool> = x.chunks_exact(WIDTH).map(|row| row[0] > 0.8).collect();
+                x[5 * WIDTH] = f32::INFINITY;
+                List { x, positive }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn trees_learn_are_the_same_on_any_number_of_threads_and_read_back() {
+        let (lists, o) = (lists(), TreeOptions { rounds: 20, leaves: 4, ..TreeOptions::default() });
+        let grow = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Trees::grow(&lists, &o, &[], &|| false).unwrap().unwrap())
+        };
+        let (one, two) = (grow(1), grow(2));
+        assert_eq!(one, two);
+        let scores = one.score(&lists[0].x);
+        let of = |taken: bool| {
+            let some: Vec<f32> =
+                scores.iter().zip(&lists[0].positive).filter(|x| *x.1 == taken).map(|x| *x.0).collect();
+            some.iter().sum::<f32>() / some.len() as f32
+        };
+        assert!(of(true) > of(false) + 0.5, "{scores:?}");
+        let back: Trees = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
+        assert_eq!(back.score(&lists[0].x), scores);
+        // Without the feature that tells them apart nothing is left to learn.
+        let blind = Trees::grow(&lists, &o, &[0], &|| false).unwrap().unwrap().score(&lists[0].x);
+        assert!(blind.iter().zip(&scores).any(|(a, b)| a != b));
+        assert_eq!(Trees::grow(&lists, &o, &[], &|| true).unwrap(), None);
+    }
+
+    #[test]
+    fn standard_scores_have_no_scale() {
+        let mut scores = vec![3.0, 5.0, 7.0];
+        standardised(&mut scores);
+        assert!((scores[2] - 1.5f32.sqrt()).abs() < 1e-6 && scores[1] == 0.0, "{scores:?}");
+        let mut alike = vec![2.0; 3];
+        standardised(&mut alike);
+        assert_eq!(alike, [0.0; 3]);
+    }
+}

@@ -1,0 +1,119 @@
+//! The behaviour network among the ranker's sources.
+//!
+//! | module | what stands there |
+//! |---|---|
+//! | here | a network in the place of a sequence model; what it learns from |
+//! | [`stages`] | trained up to each cut-off of the ranker's replay, so that the ranker learns from the network as it was then |
+//! | [`serving`] | in a version's directory; with the shop's numbers, its new items and its popularity of today |
+
+mod serving;
+mod stages;
+#[cfg(test)]
+mod tests;
+
+use mercer_learn::LearnError;
+use mercer_learn::behaviour::{BehaviourOptions, Grouping, Interaction, Items, Network};
+use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceModel, Vectors};
+
+pub use serving::{Renumbered, Serving};
+pub use stages::Stages;
+
+/// A network in the place of a sequence model; items carry the numbers it was trained with.
+#[derive(Debug, Clone)]
+pub struct Behaved(Network);
+
+impl Behaved {
+    /// The network.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.0
+    }
+
+    /// A network that knows what was taken after it was trained, up to `at`: its prior is popularity as of then. `number` gives the
+    /// network's number of an item of the log.
+    #[must_use]
+    pub fn followed(&self, log: &Log, at: i64, number: impl Fn(u32) -> Option<u32>) -> Self {
+        let (target, since) = (self.0.options().target, self.0.until());
+        let mut taken: Vec<(i64, u32, u32)> = Vec::new();
+        for user in 0..log.users() as u32 {
+            let events = log.between(user, since, at).iter().filter(|e| e.kind as u8 == target);
+            taken.extend(events.filter_map(|e| Some((e.at, user, number(e.item?)?))));
+        }
+        // Once for a shopper, item and day, in the order of time.
+        taken.sort_unstable_by_key(|(at, user, item)| (at.div_euclid(DAY_MS), *user, *item, *at));
+        taken.dedup_by_key(|(at, user, item)| (at.div_euclid(DAY_MS), *user, *item));
+        taken.sort_unstable();
+        let mut network = self.0.clone();
+        network.observe(taken.into_iter().map(|(at, _, item)| (item, at)));
+        Self(network)
+    }
+}
+
+/// Events as the network reads them. Searches carry no text here: the log of the arithmetic does not hold it.
+fn interactions(events: &[Event], number: impl Fn(u32) -> Option<u32>) -> Vec<Interaction> {
+    let one = |e: &Event| {
+        let item = Some(number(e.item?)?);
+        Some(Interaction { item, text: None, kind: e.kind as u8, value: e.value, at: e.at })
+    };
+    events.iter().filter_map(one).collect()
+}
+
+impl SequenceModel for Behaved {
+    fn score(&self, histories: &[&[Event]], at: i64, items: usize) -> Vec<Vec<f32>> {
+        let known = self.0.items();
+        let number = |item: u32| ((item as usize) < known).then_some(item);
+        let read: Vec<Vec<Interaction>> = histories.iter().map(|events| interactions(events, number)).collect();
+        let slices: Vec<&[Interaction]> = read.iter().map(Vec::as_slice).collect();
+        let mut flat = vec![0f32; slices.len() * known];
+        if let Err(error) = self.0.score_many(&slices, &[], at, &mut flat) {
+            tracing::error!(%error, "the behaviour network says nothing");
+            return vec![Vec::new(); histories.len()];
+        }
+        let shares = |row: &[f32]| {
+            // Nats become shares of the best; an item that came after the network has none.
+            let best = row.iter().copied().fold(f32::MIN, f32::max);
+            let mut out: Vec<f32> = row.iter().map(|x| (x - best).exp()).collect();
+            out.resize(items, 0.0);
+            out
+        };
+        flat.chunks_exact(known.max(1)).map(shares).collect()
+    }
+}
+
+/// Items as the network sees them: prices and vectors that no training moves.
+///
+/// # Errors
+/// [`LearnError::Option`] for vectors that are not finite.
+pub fn items(catalogue: &Catalogue, vectors: Option<&Vectors>) -> Result<Items, LearnError> {
+    some_items(catalogue, vectors, vectors.map_or(0, Vectors::dim), 0..catalogue.len() as u32)
+}
+
+/// Some of them, in the order given.
+fn some_items(
+    catalogue: &Catalogue,
+    vectors: Option<&Vectors>,
+    dim: usize,
+    which: impl Iterator<Item = u32>,
+) -> Result<Items, LearnError> {
+    let (mut flat, mut prices) = (Vec::new(), Vec::new());
+    for number in which {
+        match vectors.and_then(|vectors| vectors.get(number)).filter(|vector| vector.len() == dim) {
+            Some(vector) => flat.extend_from_slice(vector),
+            None => flat.resize(flat.len() + dim, 0.0),
+        }
+        prices.push(catalogue.get(number).and_then(|facts| facts.price).unwrap_or(0.0));
+    }
+    Items::new(dim, flat.into(), prices.into())
+}
+
+/// What a network of a log learns with: times follow the log's window, the target and what a basket is follow the log.
+#[must_use]
+pub fn options(log: &Log, until: i64, seed: u64) -> BehaviourOptions {
+    let shape = log.shape(until);
+    BehaviourOptions {
+        target: shape.target as u8,
+        grouping: if shape.day_resolution { Grouping::Day } else { Grouping::Moment },
+        seed,
+        ..BehaviourOptions::for_window(shape.window_days() as f64)
+    }
+}
