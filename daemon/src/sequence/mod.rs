@@ -3,8 +3,8 @@
 //! | module | what stands there |
 //! |---|---|
 //! | here | a network in the place of a sequence model; what it learns from |
-//! | [`stages`] | trained up to each cut-off of the ranker's replay, so that the ranker learns from the network as it was then |
-//! | [`serving`] | in a version's directory; with the shop's numbers, its new items and its popularity of today |
+//! | `stages` | trained up to each cut-off of the ranker's replay, so that the ranker learns from the network as it was then |
+//! | `serving` | in a version's directory; with the shop's numbers, its new items and its popularity of today |
 
 mod serving;
 mod stages;

@@ -1,3 +1,4 @@
+//! A network that serves says what it was trained to say: in the numbers of another log, through its files and beside new items.
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ fn catalogue(n: u32, number: impl Fn(u32) -> u32) -> Catalogue {
 
 fn ids(n: u32, number: impl Fn(u32) -> u32) -> Vec<ItemId> {
     let mut named: Vec<(u32, ItemId)> =
-        (0..n).map(|item| (number(item), ItemId::new(&format!("i{item:03}")).unwrap())).collect();
+        (0..n).map(|item| (number(item), ItemId::new(format!("i{item:03}")).unwrap())).collect();
     named.sort_by_key(|entry| entry.0);
     named.into_iter().map(|entry| entry.1).collect()
 }
