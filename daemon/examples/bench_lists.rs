@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mercer_daemon::sequence::{self, Stages};
-use mercer_learn::Hooks;
 use mercer_learn::behaviour::Advance;
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
@@ -109,19 +108,16 @@ fn stages(b: &Bench, at: i64, seed: u64, o: &ReplayOptions) -> Result<Stages, Fa
     let mut each = |a: &Advance| println!("  network: {} steps in {:.1} s", a.steps, a.seconds);
     let options = sequence::options(&b.log, at, seed);
     let mut stages = Stages::default();
-    stages.train(&b.log, &items, options, &cuts, &mut Unwatched, &mut each)?;
+    stages.train(&b.log, &items, options, &cuts, &mut (), &mut each)?;
     println!("{} stages of the network in {:.1?}", cuts.len(), start.elapsed());
     Ok(stages)
 }
-
-struct Unwatched;
-
-impl Hooks for Unwatched {}
 
 fn main() -> Result<(), Fail> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let name =
         args.first().ok_or("usage: bench_lists NAME [--at ..] [--mode ..] [--cand ..] [--arm ..] [--out FILE]")?;
+    let flag = |name: &str| args.iter().any(|arg| arg == name);
     let get = |flag: &str| args.iter().position(|a| a == flag).and_then(|i| args.get(i + 1)).map(String::as_str);
     let root = std::env::var("MERCER_DATA_DIR").unwrap_or_else(|_| "../shared/data".into());
     let start = Instant::now();
@@ -151,7 +147,7 @@ fn main() -> Result<(), Fail> {
     let seed = get("--seed").map_or(Ok(0), str::parse)?;
     let o = ReplayOptions::default();
     let o = ReplayOptions { mlp: MlpOptions { seed: o.mlp.seed + seed, ..o.mlp }, ..o };
-    let stages = if args.iter().any(|a| a == "--network") { Some(stages(&b, at, seed, &o)?) } else { None };
+    let stages = if flag("--network") { Some(stages(&b, at, seed, &o)?) } else { None };
     let memory = memory.with_sequence(stages.as_ref().and_then(|stages| stages.at(at)));
     let s = Snapshot { log: b.log.clone(), catalogue: b.catalogue.clone(), memory: Arc::new(memory) };
     let start = Instant::now();
@@ -167,7 +163,7 @@ fn main() -> Result<(), Fail> {
     };
     let ranker = if get("--arm") == Some("ranker") {
         let without = get("--without").map(|list| list.split(',').map(signal).collect::<Result<Vec<_>, Fail>>());
-        let trees = [args.iter().any(|a| a == "--trees").then(TreeOptions::default); 2];
+        let trees = [flag("--trees").then(TreeOptions::default); 2];
         let o = ReplayOptions { trees, without: without.transpose()?.unwrap_or_default(), ..o };
         let sequence = stages.as_ref().map(|stages| stages as &dyn SequenceHistory);
         let Trained { ranker, report, .. } =
@@ -190,7 +186,7 @@ fn main() -> Result<(), Fail> {
             let r = Request { mode, candidates, ..Request::new(20, &weights) };
             let truth = truth(&b.log, &s.memory, end, mode, candidates);
             let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
-            for trees in [false, true].into_iter().filter(|on| !on || args.iter().any(|a| a == "--trees")) {
+            for trees in [false, true].into_iter().filter(|on| !on || flag("--trees")) {
                 let ranker = ranker.clone().map(|ranker| ranker.with_trees_of([trees; 2]));
                 let start = Instant::now();
                 let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;

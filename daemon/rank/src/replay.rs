@@ -11,7 +11,7 @@ use crate::blend::BlendWeights;
 use crate::catalogue::Catalogue;
 use crate::error::RankError;
 use crate::evaluate::truth;
-use crate::features::{FEATURES, Signal, WIDTH, features};
+use crate::features::{FEATURES, Signal, WIDTH, blind, features};
 use crate::log::{DAY_MS, Log};
 use crate::memory::{Memory, MemoryOptions};
 use crate::mlp::{List, Mlp, MlpOptions};
@@ -94,18 +94,9 @@ pub fn cutoffs(log: &Log, until: i64, most: usize) -> (Vec<i64>, i64) {
     (out, days)
 }
 
-/// Places of a signal's features.
-fn columns_of(signal: Signal) -> impl Iterator<Item = usize> {
-    (0..WIDTH).filter(move |&f| FEATURES[f].signal == signal)
-}
-
-/// Takes the numbers of some signals out of rows of features. The scale of a column without any number is 0, so that the trained
-/// networks do not see it either.
-fn blind(x: &mut [f32], without: &[Signal]) {
-    let hidden: Vec<usize> = without.iter().flat_map(|signal| columns_of(*signal)).collect();
-    for row in x.chunks_exact_mut(WIDTH) {
-        hidden.iter().for_each(|&f| row[f] = f32::NAN);
-    }
+/// Places of some signals' features.
+fn columns_of(signals: &[Signal]) -> Vec<usize> {
+    (0..WIDTH).filter(|&f| signals.contains(&FEATURES[f].signal)).collect()
 }
 
 /// Lists of the heads at the moment of a snapshot: candidates and features of shoppers who came by `until`, and what they took.
@@ -218,7 +209,9 @@ pub fn train_ranker_watched(
     let trees = (0..2).filter(|&h| raw[h].len() >= FEWEST_LISTS && o.trees[h].is_some()).count();
     let mut progress = Progress { done: cuts.len(), total: cuts.len() + rankers * per_ranker + trees };
     report.cutoffs = cuts;
-    raw.iter_mut().flatten().for_each(|l| blind(&mut l.x, &o.without));
+    let (without, of_sequence) = (columns_of(&o.without), columns_of(&[Signal::Sequence]));
+    // The scale of a column without any number is 0, so that the trained networks do not see it either.
+    raw.iter_mut().flatten().for_each(|l| blind(&mut l.x, WIDTH, &without, f32::NAN));
     let mut heads: [Vec<Option<Head>>; 2] = Default::default();
     for (h, mut lists) in raw.into_iter().enumerate() {
         if lists.len() < FEWEST_LISTS {
@@ -227,9 +220,8 @@ pub fn train_ranker_watched(
         }
         let trees = match o.trees.get(h).copied().flatten() {
             Some(options) => {
-                let hidden: Vec<usize> = columns_of(Signal::Sequence).collect();
                 let stopped = || hook(progress).is_break();
-                let grown = Trees::grow(&lists, &options, &hidden, &stopped)?.ok_or(RankError::Stopped)?;
+                let grown = Trees::grow(&lists, &options, &of_sequence, &stopped)?.ok_or(RankError::Stopped)?;
                 progress.done += 1;
                 Some(grown)
             }
@@ -240,12 +232,9 @@ pub fn train_ranker_watched(
         for (place, heads) in heads.iter_mut().take(rankers).enumerate() {
             if place == 1 {
                 // The same lists without what the sequence model says.
-                let hidden: Vec<usize> = columns_of(Signal::Sequence).collect();
                 let width = scale.width();
-                lists.par_iter_mut().for_each(|l| {
-                    l.x.chunks_exact_mut(width).for_each(|row| hidden.iter().for_each(|&f| row[f] = 0.0));
-                });
-                scale.hide(&hidden);
+                lists.par_iter_mut().for_each(|l| blind(&mut l.x, width, &of_sequence, 0.0));
+                scale.hide(&of_sequence);
             }
             let nets = networks(&lists, scale.width(), o, (&mut report, h), &mut progress, hook)?;
             heads.push(Some(Head { scale: scale.clone(), nets, trees: trees.clone() }));

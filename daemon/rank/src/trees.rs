@@ -10,7 +10,7 @@ use hessboost::prelude::{DMatrix, Trainer, TrainingParams, TreeMethod};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RankError;
-use crate::features::WIDTH;
+use crate::features::{WIDTH, blind};
 use crate::mlp::List;
 
 /// Settings of the trees.
@@ -49,6 +49,11 @@ fn failed(error: &HessboostError) -> RankError {
     RankError::Trees(error.to_string())
 }
 
+/// What is no number is missing; trees split on that too.
+const fn or_missing(value: f32) -> f32 {
+    if value.is_finite() { value } else { f32::NAN }
+}
+
 impl Trees {
     /// Grows trees on lists of unscaled features; `None` when `stopped` said so, asked after each tree. Features in `hidden` are not read.
     pub(crate) fn grow(
@@ -60,13 +65,10 @@ impl Trees {
         let step = lists.len().div_ceil(o.lists.max(1)).max(1);
         let (mut x, mut y) = (Vec::new(), Vec::new());
         for list in lists.iter().step_by(step) {
-            // What is no number is missing; trees split on that too.
-            x.extend(list.x.iter().map(|v| if v.is_finite() { *v } else { f32::NAN }));
+            x.extend(list.x.iter().map(|v| or_missing(*v)));
             y.extend(list.positive.iter().map(|p| f32::from(u8::from(*p))));
         }
-        for row in x.chunks_exact_mut(WIDTH) {
-            hidden.iter().for_each(|&f| row[f] = f32::NAN);
-        }
+        blind(&mut x, WIDTH, hidden, f32::NAN);
         let rows = y.len();
         let data =
             DMatrix::from_dense_vec(x, rows, WIDTH).and_then(|data| data.with_labels(&y)).map_err(|e| failed(&e))?;
@@ -98,7 +100,7 @@ impl Trees {
         let mut row = [0f32; WIDTH];
         x.chunks_exact(WIDTH)
             .map(|from| {
-                row.iter_mut().zip(from).for_each(|(to, v)| *to = if v.is_finite() { *v } else { f32::NAN });
+                row.iter_mut().zip(from).for_each(|(to, v)| *to = or_missing(*v));
                 self.0.predict_margin_row(&row, Iterations::Best).unwrap_or(0.0)
             })
             .collect()

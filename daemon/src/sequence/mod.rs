@@ -15,7 +15,7 @@ use mercer_learn::LearnError;
 use mercer_learn::behaviour::{BehaviourOptions, Grouping, Interaction, Items, Network};
 use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceModel, Vectors};
 
-pub use serving::{Renumbered, Serving};
+pub use serving::Serving;
 pub use stages::Stages;
 
 /// A network in the place of a sequence model; items carry the numbers it was trained with.

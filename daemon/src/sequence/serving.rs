@@ -14,27 +14,16 @@ use super::{Behaved, some_items};
 
 /// A model that is asked and answers in other numbers than its own.
 #[derive(Debug)]
-pub struct Renumbered {
-    model: Arc<dyn SequenceModel>,
+struct Renumbered {
+    model: Behaved,
     /// Number of an item in the model by its number outside.
     inner: Vec<Option<u32>>,
-    /// Items of the model.
-    items: usize,
-}
-
-impl Renumbered {
-    /// `inner` gives the model's number of each item outside.
-    #[must_use]
-    pub const fn new(model: Arc<dyn SequenceModel>, inner: Vec<Option<u32>>, items: usize) -> Self {
-        Self { model, inner, items }
-    }
 }
 
 /// Events and scores of a model in other numbers. Items that the model does not know score 0.
 fn renumbered(
-    model: &dyn SequenceModel,
+    model: &Behaved,
     inner: &[Option<u32>],
-    known: usize,
     (histories, at, items): (&[&[Event]], i64, usize),
 ) -> Vec<Vec<f32>> {
     let of = |item: u32| inner.get(item as usize).copied().flatten();
@@ -43,7 +32,7 @@ fn renumbered(
         .map(|events| events.iter().map(|event| Event { item: event.item.and_then(of), ..*event }).collect())
         .collect();
     let slices: Vec<&[Event]> = read.iter().map(Vec::as_slice).collect();
-    let rows = model.score(&slices, at, known);
+    let rows = model.score(&slices, at, model.0.items());
     let outside = |row: Vec<f32>| -> Vec<f32> {
         if row.is_empty() {
             return row;
@@ -55,7 +44,7 @@ fn renumbered(
 
 impl SequenceModel for Renumbered {
     fn score(&self, histories: &[&[Event]], at: i64, items: usize) -> Vec<Vec<f32>> {
-        renumbered(&*self.model, &self.inner, self.items, (histories, at, items))
+        renumbered(&self.model, &self.inner, (histories, at, items))
     }
 }
 
@@ -115,10 +104,10 @@ impl Serving {
 
     /// The network as it was trained, with what was taken up to a moment, in the numbers of a log whose items have these ids.
     #[must_use]
-    pub fn as_of<'a>(&self, ids: impl Iterator<Item = &'a ItemId>, log: &Log, at: i64) -> Renumbered {
+    pub fn as_of<'a>(&self, ids: impl Iterator<Item = &'a ItemId>, log: &Log, at: i64) -> Arc<dyn SequenceModel> {
         let inner = self.numbers(ids);
-        let network = self.trained.followed(log, at, |item| inner.get(item as usize).copied().flatten());
-        Renumbered::new(Arc::new(network), inner, self.ids.len())
+        let model = self.trained.followed(log, at, |item| inner.get(item as usize).copied().flatten());
+        Arc::new(Renumbered { model, inner })
     }
 
     /// Number in the network of each of these items.
@@ -165,6 +154,6 @@ impl SequenceModel for Serving {
         }
         // Asked about a moment before today, it does not tell what was taken since.
         let network = if now.at <= at { &now.network } else { &self.trained };
-        renumbered(network, &now.inner, network.0.items(), (histories, at, items))
+        renumbered(network, &now.inner, (histories, at, items))
     }
 }

@@ -45,17 +45,13 @@ fn ids(n: u32, number: impl Fn(u32) -> u32) -> Vec<ItemId> {
     named.into_iter().map(|entry| entry.1).collect()
 }
 
-struct Unwatched;
-
-impl mercer_learn::Hooks for Unwatched {}
-
 fn trained(cuts: &[i64]) -> Stages {
     let (log, catalogue) = (log(120, |item| item), catalogue(ITEMS, |item| item));
     let items = items(&catalogue, catalogue.vectors()).unwrap();
     let cuts: BTreeSet<i64> = cuts.iter().map(|day| day * DAY_MS).collect();
     let mut stages = Stages::default();
     let options = options(&log, 120 * DAY_MS, 3);
-    assert!(stages.train(&log, &items, options, &cuts, &mut Unwatched, &mut |_| ()).unwrap());
+    assert!(stages.train(&log, &items, options, &cuts, &mut (), &mut |_| ()).unwrap());
     stages
 }
 
@@ -79,7 +75,7 @@ fn stages_that_are_there_are_gone_on_from_and_earlier_ones_made_anew() {
     let mut train = |parts: &mut Stages, days: &[i64]| {
         let cuts = days.iter().map(|day| day * DAY_MS).collect();
         let o = options(&log, 120 * DAY_MS, 3);
-        parts.train(&log, &items, o, &cuts, &mut Unwatched, &mut |_| steps += 1).unwrap();
+        parts.train(&log, &items, o, &cuts, &mut (), &mut |_| steps += 1).unwrap();
     };
     train(&mut parts, &[60, 80, 100]);
     assert!(bytes(&parts, 100) == bytes(&whole, 100));
@@ -102,7 +98,7 @@ fn a_network_answers_in_the_shops_numbers_also_through_its_files() {
     let got = score(&read, &shop, 3, 101, ITEMS);
     assert!((0..ITEMS).all(|item| got[turned(item) as usize] == expected[item as usize]), "{got:?} {expected:?}");
     let as_of = serving.as_of(named.iter(), &shop, 100 * DAY_MS);
-    assert_eq!(score(&as_of, &shop, 3, 101, ITEMS), got);
+    assert_eq!(score(&*as_of, &shop, 3, 101, ITEMS), got);
 }
 
 #[test]

@@ -110,15 +110,10 @@ fn begin(app: &App, mut model: Model, embedded: &Embedded, share: f64) -> Answer
     put(app, CANARY, Some(&Trial { version: version.clone(), other: other.clone(), since: Timestamp::now(), share }))?;
     app.guard.begin(&[&version, &other], None);
     app.tell(EventKind::Model(Box::new(model.meta.clone())));
-    follow(app, &model);
+    models::catch_up(app, &model);
     app.world.lock().set_canary(Some((Arc::new(model), share)), Some(&embedded.rows));
     app.publish();
     Ok(())
-}
-
-fn follow(app: &App, model: &Model) {
-    let view = app.view();
-    model.follow(&view, view.last_event);
 }
 
 /// Takes a canary up again after a start of the daemon.
@@ -131,7 +126,7 @@ pub fn resume(app: &App, trial: &Trial) -> Answer<()> {
         if app.is_stopping() { Err(Problem::new(Code::Unavailable, "the daemon stops")) } else { Ok(()) }
     })?;
     app.guard.begin(&[&trial.version, &trial.other], None);
-    follow(app, &model);
+    models::catch_up(app, &model);
     app.world.lock().set_canary(Some((Arc::new(model), trial.share)), Some(&embedded.rows));
     app.publish();
     Ok(())

@@ -85,10 +85,11 @@ pub fn refit(app: &App) {
     };
     let started = Instant::now();
     let at = view.last_event;
-    let memory = Memory::fit(&view.training_log(), &view.rank.catalogue, at, &MemoryOptions::default());
+    let log = view.training_log();
+    let memory = Memory::fit(&log, &view.rank.catalogue, at, &MemoryOptions::default());
     tracing::info!(events = view.rank.log.len(), seconds = started.elapsed().as_secs_f64(), "memory fitted");
     for model in [Some(&view.model), view.canary.as_ref().map(|canary| &canary.view.model)].into_iter().flatten() {
-        model.follow(&view, at);
+        model.follow(&view, &log, at);
     }
     app.world.lock().set_memory(memory, unfitted);
     app.publish();

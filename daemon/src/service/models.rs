@@ -119,6 +119,12 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     Ok(Model { encoder: Arc::new(encoder), blend, ranker, network, meta })
 }
 
+/// Brings a model's network up to the shop of now, before it answers.
+pub(super) fn catch_up(app: &App, model: &Model) {
+    let view = app.view();
+    model.follow(&view, &view.training_log(), view.last_event);
+}
+
 /// A ranker with the network that it was trained beside.
 fn beside(ranker: Ranker, network: Option<&Arc<Serving>>) -> Ranker {
     ranker.with_sequence(network.map(|network| Arc::clone(network) as Arc<dyn SequenceModel>))
@@ -142,7 +148,7 @@ pub fn judged_ranker(state: &Path, meta: &ModelVersion, view: &View, at: i64) ->
     let Some(ranker) = read_ranker(&dir.join(JUDGED))? else { return Ok(None) };
     let network = read_network(&dir, JUDGED_NETWORK)?;
     if let Some(network) = &network {
-        follow(network, view, at, meta.encoder.adapter.is_none());
+        follow(network, (view, &view.training_log()), at, meta.encoder.adapter.is_none());
     }
     Ok(Some(beside(ranker, network.as_ref())))
 }
@@ -305,8 +311,7 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     let meta = model.meta.clone();
     app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
     put_chain(&app.store, &chain)?;
-    let view = app.view();
-    model.follow(&view, view.last_event);
+    catch_up(app, &model);
     // What is known of the version before is what the new one is held against in its first hours.
     app.guard.begin(&[&meta.version], before.as_deref());
     if let Some(before) = before.filter(|before| *before != meta.version)

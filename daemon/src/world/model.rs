@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mercer_model::{BertEncoder, Encoder};
-use mercer_rank::{BlendWeights, Ranker};
+use mercer_rank::{BlendWeights, Log, Ranker};
 use mercer_shared::wire::ModelVersion;
 
 use crate::sequence::Serving;
@@ -31,10 +31,10 @@ impl Model {
         &self.encoder.identity().version
     }
 
-    /// Brings the network up to a state of the shop as of a moment; without one nothing is done.
-    pub fn follow(&self, view: &View, at: i64) {
+    /// Brings the network up to a state of the shop and its training log as of a moment; without one nothing is done.
+    pub fn follow(&self, view: &View, log: &Log, at: i64) {
         if let Some(network) = &self.network {
-            follow(network, view, at, self.meta.encoder.adapter.is_none());
+            follow(network, (view, log), at, self.meta.encoder.adapter.is_none());
         }
     }
 }
@@ -46,10 +46,10 @@ impl std::fmt::Debug for Model {
 }
 
 /// Brings a network up to a state of the shop as of a moment. `base` says whether the shop's vectors are those of the base encoder,
-/// which the network was trained beside. Counts are taken from what was agreed to, like everything that is fitted.
-pub fn follow(network: &Serving, view: &View, at: i64, base: bool) {
+/// which the network was trained beside. `log` is [`View::training_log`]: counts are taken from what was agreed to, like all that is fitted.
+pub fn follow(network: &Serving, (view, log): (&View, &Log), at: i64, base: bool) {
     let ids = view.items.iter().map(|item| &item.id);
-    if let Err(error) = network.follow(ids, (&view.rank.catalogue, &view.training_log()), at, base) {
+    if let Err(error) = network.follow(ids, (&view.rank.catalogue, log), at, base) {
         tracing::error!(%error, "the behaviour network stays as it was");
     }
 }

@@ -82,7 +82,7 @@ impl Canon {
         let ranker = view.model.ranker.as_deref()?.clone();
         let Some(network) = &view.model.network else { return Some(ranker) };
         let network = network.as_of(self.ids(view).iter(), log, at);
-        Some(ranker.with_sequence(Some(Arc::new(network))))
+        Some(ranker.with_sequence(Some(network)))
     }
 
     /// The number here of a shopper.

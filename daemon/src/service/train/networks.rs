@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mercer_learn::behaviour::{BehaviourOptions, Items};
 use mercer_learn::{Hooks, StepReport};
-use mercer_rank::{Catalogue, Log, ReplayOptions, cutoffs};
+use mercer_rank::{Catalogue, Log, cutoffs};
 use mercer_shared::wire::RunPhase;
 
 use super::{Control, Ended, failed};
@@ -39,17 +39,17 @@ impl Networks {
         Ok(Self { items, options: options(log, until, seed), stages: Stages::default() })
     }
 
-    /// Networks as of every cut-off of a replay up to `until`, and as of `until`; with them those that a later replay, up to `later`,
-    /// will ask for too. `None` when they became unwanted or the budget was used up.
+    /// Networks as of every cut-off of a replay of `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
+    /// up to `later`, will ask for too. `None` when they became unwanted or the budget was used up.
     pub(super) fn up_to(
         &mut self,
         control: &Control<'_>,
         log: &Log,
         (until, later): (i64, i64),
-        o: &ReplayOptions,
+        most: usize,
     ) -> Result<Option<()>, Ended> {
-        let mut cuts: BTreeSet<i64> = cutoffs(log, until, o.cutoffs).0.into_iter().chain([until]).collect();
-        cuts.extend(cutoffs(log, later, o.cutoffs).0.into_iter().filter(|cut| *cut <= until));
+        let mut cuts: BTreeSet<i64> = cutoffs(log, until, most).0.into_iter().chain([until]).collect();
+        cuts.extend(cutoffs(log, later, most).0.into_iter().filter(|cut| *cut <= until));
         control.phase(RunPhase::Network, cuts.len() as u64);
         let (mut steps, mut done) = (0, 0);
         let mut each = |advance: &mercer_learn::behaviour::Advance| {

@@ -48,7 +48,7 @@ pub(super) fn learn(
     let possible = cutoffs(log, until, o.cutoffs).0.len() >= 2;
     let networks = match networks.filter(|_| possible) {
         Some((networks, later)) => {
-            if networks.up_to(control, log, (until, later), o)?.is_none() {
+            if networks.up_to(control, log, (until, later), o.cutoffs)?.is_none() {
                 return Ok(None);
             }
             Some(networks)

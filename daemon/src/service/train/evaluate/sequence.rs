@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, Memory, MemoryOptions, ReplayOptions, Request, SequenceHistory, Snapshot, Source};
+use mercer_rank::{BlendWeights, Memory, MemoryOptions, Request, SequenceHistory, Snapshot, Source};
 
 use super::arms::{Contestant, MODES};
 use super::mercer::base_arm;
@@ -14,8 +14,7 @@ pub(super) fn contestant(bench: &Bench<'_>, control: &Control<'_>) -> Result<Con
     let meta = &bench.view.model.meta;
     let catalogue = base_arm(bench.app, meta, control)?.shop_catalogue(bench.view)?;
     let mut networks = Networks::new(&bench.log, &catalogue, bench.cut, meta.seed)?;
-    let alone = ReplayOptions { cutoffs: 0, ..ReplayOptions::default() };
-    if networks.up_to(control, &bench.log, (bench.cut, bench.cut), &alone)?.is_none() {
+    if networks.up_to(control, &bench.log, (bench.cut, bench.cut), 0)?.is_none() {
         return Err(Ended::Nothing("the budget was used up while the behaviour network was trained".to_owned()));
     }
     let memory = Memory::fit(&bench.log, &catalogue, bench.cut, &MemoryOptions::counts());
