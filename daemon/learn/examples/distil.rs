@@ -83,7 +83,7 @@ fn main() -> Fallible<()> {
         }
         let group = u64::from(row.user);
         let positive = item_texts[row.item as usize];
-        all.push(Pair { anchor: Anchor::Mean(mine), positive, item: row.item, group, weight: 1.0 });
+        all.push(Pair { anchor: Anchor::Mean(mine), positive, item: row.item, group, weight: 1.0, left: None });
         margins.push(Some((item_texts[negative.item as usize], scores[place] - scores[place + 1])));
     }
     let known = Known::from_pairs(&all);

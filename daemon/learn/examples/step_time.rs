@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             item: i as u32,
             group: i as u64,
             weight: 1.0,
+            left: None,
         })
         .collect();
     let known = Known::from_pairs(&all);

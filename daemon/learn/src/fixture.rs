@@ -86,6 +86,7 @@ impl Planted {
                     item: n * CONCEPTS as u32 + c as u32,
                     group: c as u64,
                     weight: 1.0,
+                    left: None,
                 });
             }
         }

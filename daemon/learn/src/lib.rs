@@ -44,7 +44,7 @@ mod fixture;
 pub use error::{LearnError, Result};
 pub use graph::{Base, Encoder, Learned, Method, fingerprint};
 pub use lora::{Adapter, LoraOptions, Targets};
-pub use pairs::{Anchor, Known, Pair};
+pub use pairs::{Anchor, Known, Left, Pair};
 pub use texts::{Frame, TextId, TextTable};
 pub use tune::{
     CheckpointOptions, Hooks, Nothing, StepReport, Stopped, Teacher, TrainingSet, TuneOptions, TuneOutcome, tune,

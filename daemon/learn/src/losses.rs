@@ -70,9 +70,18 @@ pub fn allowed(batch: &[&Pair], known: &Known) -> Vec<bool> {
     cells
 }
 
+/// Which pairs have a negative of their own: something that was left and is no positive of the pair's group.
+#[must_use]
+pub fn with_own(batch: &[&Pair], known: &Known) -> Vec<bool> {
+    let own =
+        |p: &Pair| p.left.is_some_and(|l| l.item != p.item && l.text != p.positive && !known.contains(p.group, l.item));
+    batch.iter().map(|p| own(p)).collect()
+}
+
 /// In-batch softmax of unit vectors `anchors [n, h]` and `positives [n, h]`; scalar, the weighted mean over pairs in nats. A pair without
 /// any negative contributes 0. `allowed` is `[n, n]` by rows ([`allowed`]), `log_q [n]` the logarithm of each pair's item share, used when
-/// the options ask for it.
+/// the options ask for it. `own` holds a negative of each pair alone, `[n, h]`, and which of its rows count; each joins the softmax of its
+/// anchor, without logQ, for it is no other pair's positive.
 ///
 /// # Errors
 /// When shapes do not fit.
@@ -80,8 +89,8 @@ pub fn info_nce(
     anchors: &Tensor,
     positives: &Tensor,
     allowed: &[bool],
-    weights: &[f32],
-    log_q: &[f32],
+    own: Option<(&Tensor, &[bool])>,
+    (weights, log_q): (&[f32], &[f32]),
     options: &InfoNce,
 ) -> Result<Tensor> {
     let (n, device) = (anchors.dim(0)?, anchors.device());
@@ -96,8 +105,11 @@ pub fn info_nce(
     let scores =
         if options.margin > 0.0 { (scores - (Tensor::eye(n, DType::F32, device)? * options.margin)?)? } else { scores };
     let scores = (scores / options.temperature)?;
-    let mask: Vec<f32> = allowed.iter().map(|a| if *a { 0.0 } else { MASKED }).collect();
-    let mask = Tensor::from_vec(mask, (n, n), device)?;
+    let masked = |cells: &[bool], columns: usize| -> Result<Tensor> {
+        let mask: Vec<f32> = cells.iter().map(|a| if *a { 0.0 } else { MASKED }).collect();
+        Ok(Tensor::from_vec(mask, (n, columns), device)?)
+    };
+    let mask = masked(allowed, n)?;
     let share: Vec<f32> = weights.iter().map(|w| w / total).collect();
     let share = Tensor::from_vec(share, n, device)?;
     let eye = Tensor::eye(n, DType::F32, device)?;
@@ -106,11 +118,16 @@ pub fn info_nce(
         let diagonal = (log_p * &eye)?.sum(D::Minus1)?;
         Ok((diagonal * &share)?.sum_all()?.neg()?)
     };
-    let forward = if options.log_q {
-        let log_q = Tensor::from_slice(log_q, (1, n), device)?;
-        direction(&scores.broadcast_sub(&log_q)?, &mask)?
-    } else {
-        direction(&scores, &mask)?
+    let corrected =
+        if options.log_q { scores.broadcast_sub(&Tensor::from_slice(log_q, (1, n), device)?)? } else { scores.clone() };
+    let forward = match own {
+        Some((own, counts)) if counts.contains(&true) => {
+            let own = ((anchors * own)?.sum_keepdim(D::Minus1)? / options.temperature)?;
+            let all = Tensor::cat(&[&(corrected + &mask)?, &(own + masked(counts, 1)?)?], 1)?;
+            let diagonal = (log_softmax(&all)?.narrow(1, 0, n)? * &eye)?.sum(D::Minus1)?;
+            (diagonal * &share)?.sum_all()?.neg()?
+        }
+        _ => direction(&corrected, &mask)?,
     };
     if !options.symmetric {
         return Ok(forward);
@@ -187,7 +204,7 @@ mod tests {
     use crate::pairs::Anchor;
 
     fn pair(anchor: u32, item: u32, group: u64) -> Pair {
-        Pair { anchor: Anchor::Text(anchor), positive: 100 + item, item, group, weight: 1.0 }
+        Pair { anchor: Anchor::Text(anchor), positive: 100 + item, item, group, weight: 1.0, left: None }
     }
 
     fn unit_rows(angles: &[f32]) -> Tensor {
@@ -195,14 +212,17 @@ mod tests {
         Tensor::from_vec(rows, (angles.len(), 2), &Device::Cpu).unwrap()
     }
 
-    fn value(options: &InfoNce, allowed: &[bool], weights: &[f32], log_q: &[f32]) -> f64 {
-        let (a, p) = (unit_rows(&[0.0, 1.0, 2.0]), unit_rows(&[0.3, 1.4, 2.9]));
-        let loss = info_nce(&a, &p, allowed, weights, log_q, options).unwrap();
+    const OWN: [bool; 3] = [true, false, true];
+
+    fn value(options: &InfoNce, allowed: &[bool], own: bool, weights: &[f32], log_q: &[f32]) -> f64 {
+        let (a, p, o) = (unit_rows(&[0.0, 1.0, 2.0]), unit_rows(&[0.3, 1.4, 2.9]), unit_rows(&[0.8, 1.1, 1.2]));
+        let own = own.then_some((&o, &OWN[..]));
+        let loss = info_nce(&a, &p, allowed, own, (weights, log_q), options).unwrap();
         f64::from(loss.to_scalar::<f32>().unwrap())
     }
 
     /// The definition, written out in f64.
-    fn by_hand(o: &InfoNce, allowed: &[bool], weights: &[f32], log_q: &[f32]) -> f64 {
+    fn by_hand(o: &InfoNce, allowed: &[bool], own: bool, weights: &[f32], log_q: &[f32]) -> f64 {
         let (a, p) = ([0.0f64, 1.0, 2.0], [0.3f64, 1.4, 2.9]);
         let cell = |i: usize, j: usize| ((a[i] - p[j]).cos() - if i == j { o.margin } else { 0.0 }) / o.temperature;
         let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
@@ -210,7 +230,9 @@ mod tests {
         for i in 0..3 {
             let w = f64::from(weights[i]) / total;
             let q = |j: usize| if o.log_q { f64::from(log_q[j]) } else { 0.0 };
-            let row: f64 = (0..3).filter(|j| allowed[i * 3 + j]).map(|j| (cell(i, j) - q(j)).exp()).sum();
+            let alone = ((a[i] - [0.8, 1.1, 1.2][i]).cos() / o.temperature).exp() * f64::from(u8::from(own && OWN[i]));
+            let row: f64 =
+                (0..3).filter(|j| allowed[i * 3 + j]).map(|j| (cell(i, j) - q(j)).exp()).sum::<f64>() + alone;
             let column: f64 = (0..3).filter(|j| allowed[j * 3 + i]).map(|j| cell(j, i).exp()).sum();
             sums[0] += w * (row.ln() - cell(i, i) + q(i));
             sums[1] += w * (column.ln() - cell(i, i));
@@ -232,13 +254,16 @@ mod tests {
             for allowed in [&[true; 9], &masked] {
                 for weights in [[1.0f32; 3], [0.5, 3.0, 1.0]] {
                     let log_q = [-0.2f32, -1.5, -3.0];
-                    let (a, b) = (value(&o, allowed, &weights, &log_q), by_hand(&o, allowed, &weights, &log_q));
-                    assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{a} {b} {o:?}");
+                    for own in [false, true] {
+                        let found = value(&o, allowed, own, &weights, &log_q);
+                        let exact = by_hand(&o, allowed, own, &weights, &log_q);
+                        assert!((found - exact).abs() < 1e-5 * (1.0 + exact.abs()), "{found} {exact} {o:?}");
+                    }
                 }
             }
         }
         let alone: Vec<bool> = (0..9).map(|i| i % 4 == 0).collect();
-        assert_eq!(value(&plain, &alone, &[1.0; 3], &[0.0; 3]), 0.0);
+        assert_eq!(value(&plain, &alone, false, &[1.0; 3], &[0.0; 3]), 0.0);
     }
 
     #[test]
@@ -252,6 +277,15 @@ mod tests {
             cells.chunks(5).map(|r| r.iter().map(|c| if *c { '1' } else { '.' }).collect()).collect();
         // Same item (0, 1), same group (2, 3), same anchor text (0, 4), and item 2 known for group 2 in one direction only.
         assert_eq!(rows, ["1.11.", ".11.1", "111.1", "11.11", ".1111"]);
+    }
+
+    #[test]
+    fn what_was_left_is_a_negative_unless_the_group_took_it() {
+        let with = |item: u32| Pair { left: Some(crate::pairs::Left { text: 100 + item, item }), ..pair(1, 0, 7) };
+        let pairs = [pair(1, 0, 7), with(5), with(0), with(6)];
+        let mut known = Known::from_pairs(&pairs);
+        known.add(7, 6);
+        assert_eq!(with_own(&pairs.iter().collect::<Vec<_>>(), &known), [false, true, false, false]);
     }
 
     #[test]

@@ -39,6 +39,17 @@ pub struct Pair {
     pub group: u64,
     /// Weight of the pair in the loss, positive.
     pub weight: f32,
+    /// What was shown to whoever asked, and left: a negative of this pair alone, harder than those of other pairs.
+    pub left: Option<Left>,
+}
+
+/// An item that was shown and led to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// Its text.
+    pub text: TextId,
+    /// The item.
+    pub item: u32,
 }
 
 /// Items known to be positives of a group, beyond the pair at hand: they are never its negatives.

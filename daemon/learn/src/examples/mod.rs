@@ -4,6 +4,7 @@
 //! day where the log has days) are a set: none of them is another's past, whatever order the log writes them in.
 
 mod next;
+mod passed;
 mod query;
 mod replay;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::passed::{AllPassed, Passed, nth_latest};
 use super::{Interaction, by_user};
 use crate::pairs::{Anchor, Pair};
 use crate::texts::{Frame, TextId, TextTable};
@@ -89,7 +90,8 @@ fn moments(events: &[Interaction], options: &NextOptions, texts: &[Option<TextId
 }
 
 /// Pairs (recent items before a moment, item of that moment). No pair joins two items of one moment. `item_texts[item]` is the item's text;
-/// items without one are left out. Concatenated anchors are added to `table`. The group of a pair is the shopper, set apart from query groups.
+/// items without one are left out. What was shown between a moment and the one before, and left, is the own negative of its pairs.
+/// Concatenated anchors are added to `table`. The group of a pair is the shopper, set apart from query groups.
 #[must_use]
 pub fn next_pairs(
     log: &[Interaction],
@@ -102,6 +104,7 @@ pub fn next_pairs(
     for events in by_user(log) {
         let Some(user) = events.first().map(|e| e.user) else { continue };
         let moments = moments(&events, options, item_texts);
+        let passed = AllPassed::of(&events);
         for (at, now) in moments.iter().enumerate().skip(1) {
             let mut recent: Vec<u32> = Vec::new();
             for before in moments[..at].iter().rev() {
@@ -133,7 +136,9 @@ pub fn next_pairs(
                     Anchor::Text(table.concat(&ids, from, to, *max_tokens))
                 }
             };
-            for (item, weight) in items {
+            let shown = passed.until(moments[at - 1].at_ms, now.at_ms);
+            let shown: Vec<&Passed> = shown.iter().collect();
+            for (place, (item, weight)) in items.into_iter().enumerate() {
                 let Some(positive) = text(item) else { continue };
                 pairs.push(Pair {
                     anchor: anchor.clone(),
@@ -141,6 +146,7 @@ pub fn next_pairs(
                     item: *item,
                     group: (1 << 32) | u64::from(user),
                     weight: *weight,
+                    left: nth_latest(&shown, item_texts, place),
                 });
             }
         }

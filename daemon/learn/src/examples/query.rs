@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::passed::{AllPassed, Passed, nth_latest};
 use super::{Interaction, Kind, by_user};
 use crate::pairs::{Anchor, Pair};
 use crate::texts::TextId;
@@ -23,12 +24,15 @@ impl Default for QueryOptions {
 
 /// Pairs (query, item engaged after it). `item_texts[item]` is the item's text; items without one make no pair. The same query and item of one
 /// shopper make one pair with the greatest weight. A search finds only engagements strictly after it, so a moment carries no order here either.
+/// What the shopper was shown for it and left is the pair's own negative.
 /// The group of a pair is its query's text: what anybody took after the same query is no negative of it.
 #[must_use]
 pub fn query_pairs(log: &[Interaction], item_texts: &[Option<TextId>], options: &QueryOptions) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for events in by_user(log) {
-        let mut best: BTreeMap<(TextId, u32), f32> = BTreeMap::new();
+        let passed = AllPassed::of(&events);
+        // Greatest weight, and when it was last engaged.
+        let mut best: BTreeMap<(TextId, u32), (f32, i64)> = BTreeMap::new();
         let mut searches: Vec<(i64, TextId)> = Vec::new();
         for e in &events {
             if let (Kind::Search, Some(q)) = (e.kind, e.query) {
@@ -43,13 +47,20 @@ pub fn query_pairs(log: &[Interaction], item_texts: &[Option<TextId>], options: 
             };
             let Some(query) = e.query.or_else(last) else { continue };
             if weight >= options.min_weight {
-                let w = best.entry((query, item)).or_insert(weight);
-                *w = w.max(weight);
+                let (w, at) = best.entry((query, item)).or_insert((weight, e.at_ms));
+                (*w, *at) = (w.max(weight), e.at_ms);
             }
         }
-        for ((query, item), weight) in best {
+        let mut of_query: BTreeMap<TextId, usize> = BTreeMap::new();
+        for ((query, item), (weight, at_ms)) in best {
             if let Some(positive) = item_texts.get(item as usize).copied().flatten() {
-                pairs.push(Pair { anchor: Anchor::Text(query), positive, item, group: u64::from(query), weight });
+                let group = u64::from(query);
+                let shown = passed.until(at_ms - options.window_ms, at_ms);
+                // An impression that names another query was made for that one.
+                let shown: Vec<&Passed> = shown.iter().filter(|one| one.query.is_none_or(|q| q == query)).collect();
+                let left = of_query.entry(query).or_insert(0usize);
+                let left = nth_latest(&shown, item_texts, std::mem::replace(left, *left + 1));
+                pairs.push(Pair { anchor: Anchor::Text(query), positive, item, group, weight, left });
             }
         }
     }
@@ -63,6 +74,13 @@ pub fn view_pairs(views: &[(u32, TextId, TextId)]) -> Vec<Pair> {
     views
         .iter()
         .filter(|(_, a, b)| a != b)
-        .map(|&(item, a, b)| Pair { anchor: Anchor::Text(a), positive: b, item, group: u64::from(a), weight: 1.0 })
+        .map(|&(item, a, b)| Pair {
+            anchor: Anchor::Text(a),
+            positive: b,
+            item,
+            group: u64::from(a),
+            weight: 1.0,
+            left: None,
+        })
         .collect()
 }

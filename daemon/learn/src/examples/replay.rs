@@ -69,7 +69,7 @@ pub fn mix(new: &[Pair], old: &[Pair], share: f64, seed: u64) -> Result<Vec<Pair
     Ok(all)
 }
 
-/// The placebo of METRICS.md section 7 (P1): the same pairs with positives dealt out anew at random. Anchors, items, their frequencies and the
+/// The placebo of METRICS.md section 7 (P1): the same pairs with positives dealt out anew at random. Anchors, items with what was left for them, their frequencies and the
 /// work of a run are the same; only what belongs together is lost. Call it per window.
 #[must_use]
 pub fn permute_positives(pairs: &[Pair], seed: u64) -> Vec<Pair> {
@@ -79,7 +79,7 @@ pub fn permute_positives(pairs: &[Pair], seed: u64) -> Vec<Pair> {
         .zip(order)
         .map(|(p, from)| {
             let other = &pairs[from as usize];
-            Pair { positive: other.positive, item: other.item, ..p.clone() }
+            Pair { positive: other.positive, item: other.item, left: other.left, ..p.clone() }
         })
         .collect()
 }

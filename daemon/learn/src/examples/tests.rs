@@ -81,7 +81,7 @@ fn a_concatenated_history_becomes_one_text() {
 }
 
 fn pair(i: u32) -> Pair {
-    Pair { anchor: Anchor::Text(i), positive: 1_000 + i, item: i, group: u64::from(i), weight: 1.0 }
+    Pair { anchor: Anchor::Text(i), positive: 1_000 + i, item: i, group: u64::from(i), weight: 1.0, left: None }
 }
 
 #[test]
@@ -148,4 +148,32 @@ proptest! {
         let shuffled: Vec<_> = order.iter().map(|i| log[*i as usize]).collect();
         prop_assert_eq!(pairs, next_pairs(&shuffled, &texts(8), &mut table, &options));
     }
+}
+
+#[test]
+fn what_was_shown_and_left_is_the_own_negative_of_a_pair() {
+    let shown = |item, query, at_ms| Interaction { query, ..event(1, item, Kind::Impression, at_ms) };
+    let log = [
+        event(1, 0, Kind::Purchase, 50),
+        search(1, 7, 100),
+        shown(5, None, 110),
+        shown(4, Some(9), 120), // for another query
+        shown(1, None, 130),    // engaged below
+        shown(6, None, 140),
+        event(1, 1, Kind::Purchase, 200),
+        event(1, 2, Kind::Purchase, 200),
+        event(1, 3, Kind::Purchase, 200),
+        shown(3, None, 300),
+        event(2, 0, Kind::Purchase, 60),
+        event(2, 1, Kind::Purchase, 200),
+    ];
+    let left = |pairs: &[Pair]| pairs.iter().map(|p| p.left.map(|l| (l.item, l.text))).collect::<Vec<_>>();
+    let of_query = query_pairs(&log, &texts(7), &QueryOptions::default());
+    // The latest first; a third pair goes round.
+    assert_eq!(left(&of_query), [Some((6, 106)), Some((5, 105)), Some((6, 106))]);
+    let mut table = TextTable::new();
+    let next = next_pairs(&log, &texts(7), &mut table, &NextOptions::default());
+    // Here the query does not matter; the other shopper was shown nothing.
+    assert_eq!(left(&next), [Some((6, 106)), Some((4, 104)), Some((5, 105)), None]);
+    assert_eq!(left(&query_pairs(&log, &texts(5), &QueryOptions::default()))[0], None, "no text, no negative");
 }

@@ -84,7 +84,7 @@ impl TrainingSet<'_> {
 }
 
 fn texts_of(p: &Pair) -> impl Iterator<Item = TextId> + '_ {
-    p.anchor.texts().iter().copied().chain([p.positive])
+    p.anchor.texts().iter().copied().chain([p.positive]).chain(p.left.map(|left| left.text))
 }
 
 pub(crate) fn device_name(device: &Device) -> String {

@@ -145,7 +145,12 @@ impl<'a> Run<'a> {
         let weights: Vec<f32> = pairs.iter().map(|p| p.weight).collect();
         let log_q: Vec<f32> = batch.iter().map(|i| self.log_q[*i as usize]).collect();
         let allowed = losses::allowed(&pairs, self.set.known);
-        let loss = losses::info_nce(&anchors, &positives, &allowed, &weights, &log_q, &self.options.loss)?;
+        // A pair without a negative of its own lends its positive to the rows; it does not count there.
+        let left: Vec<u32> = pairs.iter().map(|p| rows[&p.left.map_or(p.positive, |l| l.text)] as u32).collect();
+        let left = vectors.index_select(&Tensor::from_vec(left, n, device)?, 0)?;
+        let counts = losses::with_own(&pairs, self.set.known);
+        let own = Some((&left, &*counts));
+        let loss = losses::info_nce(&anchors, &positives, &allowed, own, (&weights, &log_q), &self.options.loss)?;
         let Some(teacher) = self.teacher else { return Ok(loss) };
         let taught: Vec<(u32, TextId, f32)> = (0u32..)
             .zip(batch)
