@@ -10,6 +10,7 @@ pub mod embedder;
 pub mod guard;
 pub mod http;
 pub mod inbox;
+pub mod probabilities;
 pub mod sequence;
 pub mod service;
 pub mod simulate;

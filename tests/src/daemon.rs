@@ -51,20 +51,38 @@ impl Daemon {
     /// If it does not start.
     #[must_use]
     pub fn start_with(options: &Options) -> Self {
+        let mut daemon = Self::set_up(options);
+        if let Some(key) = &options.key {
+            use std::os::unix::fs::OpenOptionsExt;
+            std::fs::create_dir(daemon.state()).expect("a directory");
+            let key_file = daemon.state().join("key");
+            let file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(key_file);
+            std::io::Write::write_all(&mut file.expect("a key file"), key).expect("it takes the key");
+        }
+        daemon.launch();
+        daemon
+    }
+
+    /// Starts one on a copy of a state that no daemon is using.
+    ///
+    /// # Panics
+    /// If it cannot be copied, or the daemon does not start.
+    #[must_use]
+    pub fn start_from(state: &Path, options: &Options) -> Self {
+        let mut daemon = Self::set_up(options);
+        let copied = Command::new("cp").arg("-a").arg(state).arg(daemon.state()).status().expect("cp runs");
+        assert!(copied.success(), "{} is copied", state.display());
+        daemon.launch();
+        daemon
+    }
+
+    /// A directory with a configuration, and no daemon yet.
+    fn set_up(options: &Options) -> Self {
         let dir = directory();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client = Client::new(dir.path().join("s"));
         std::fs::write(dir.path().join("config.toml"), options.config.as_deref().unwrap_or(CALM)).expect("a file");
-        if let Some(key) = &options.key {
-            use std::os::unix::fs::OpenOptionsExt;
-            let state = dir.path().join("state");
-            std::fs::create_dir(&state).expect("a directory");
-            let file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(state.join("key"));
-            std::io::Write::write_all(&mut file.expect("a key file"), key).expect("it takes the key");
-        }
-        let mut daemon = Self { dir, client, child: None, runtime };
-        daemon.launch();
-        daemon
+        Self { dir, client, child: None, runtime }
     }
 
     /// Starts it again on the same state and waits until it answers.

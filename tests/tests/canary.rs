@@ -1,39 +1,44 @@
 //! Versions on trial: a canary answers a sticky share of the shoppers, serves everybody when its time is over, and is taken back by
 //! itself when a guardrail breaks, as is a version that serves everybody since lately.
 
+use std::sync::LazyLock;
+
 use mercer_shared::wire::{Decision, ListQuery, ModelState};
 use mercer_tests::shop::Shop;
 use mercer_tests::{Daemon, Options, eventually};
 
 const SHOP: Shop = Shop { seed: 21, users: 900, items: 80, interactions: 40_000 };
 
-fn config(share: f64, hours: f64, grace: f64) -> Options {
+/// A canary on half of the shoppers; how long it is on trial, in hours.
+fn config(hours: f64) -> Options {
     // A gate with so much alpha passes what is better at all: this is not about the gate.
     let config = format!(
         "[train]\nevery_seconds = 0\nafter_interactions = 0\n[gate]\nalpha = 0.5\n\
-         [serve]\ncanary_share = {share}\ncanary_hours = {hours}\ngrace_hours = {grace}\n"
+         [serve]\ncanary_share = 0.5\ncanary_hours = {hours}\ngrace_hours = 24.0\n"
     );
     Options { config: Some(config), ..Options::default() }
 }
 
-/// A daemon with a shop whose serving version knows nothing but what is popular: whatever is learned is better.
-fn shop(options: &Options) -> Daemon {
-    let mut daemon = Daemon::start_with(options);
-    SHOP.open(&daemon);
-    daemon.embedded();
-    assert!(daemon.terminate());
-    let blend = r#"{"any": [["popular30", 1.0]], "unseen": [["popular30", 1.0]]}"#;
-    std::fs::write(daemon.state().join("models/v000001/blend.json"), blend).unwrap();
-    daemon.launch();
-    daemon
-}
-
-/// Trains a version that passes the gate and goes to work; the version.
-fn candidate(daemon: &Daemon) -> String {
-    let run = daemon.mercer_json(&["train", "--wait", "--no-encoder", "--promote"]);
-    assert_eq!(run["state"], "succeeded", "{run}");
-    assert_eq!(run["gate"]["verdict"], "promote", "anything is better than what is popular: {run}");
-    run["model"].as_str().unwrap().to_owned()
+/// A shop whose serving version knows nothing but what is popular, so that whatever is learned is better, and a version on trial that
+/// passed the gate. It is trained once; each test gets a copy of the state.
+fn shop(hours: f64) -> (Daemon, String) {
+    static TRAINED: LazyLock<(Daemon, String)> = LazyLock::new(|| {
+        let mut daemon = Daemon::start_with(&config(1_000.0));
+        SHOP.open(&daemon);
+        daemon.embedded();
+        assert!(daemon.terminate());
+        let blend = r#"{"any": [["popular30", 1.0]], "unseen": [["popular30", 1.0]]}"#;
+        std::fs::write(daemon.state().join("models/v000001/blend.json"), blend).unwrap();
+        daemon.launch();
+        let run = daemon.mercer_json(&["train", "--wait", "--no-encoder", "--promote"]);
+        assert_eq!(run["state"], "succeeded", "{run}");
+        assert_eq!(run["gate"]["verdict"], "promote", "anything is better than what is popular: {run}");
+        let version = run["model"].as_str().unwrap().to_owned();
+        assert!(daemon.terminate());
+        (daemon, version)
+    });
+    let (trained, version) = &*TRAINED;
+    (Daemon::start_from(&trained.state(), &config(hours)), version.clone())
 }
 
 fn state(daemon: &Daemon, version: &str) -> ModelState {
@@ -59,6 +64,23 @@ fn decided(daemon: &Daemon, action: &str) -> Decision {
     })
 }
 
+/// A version on trial says how likely what it lists is to be taken; under a filter, which thins the candidates, it says nothing.
+fn says_how_likely(daemon: &Daemon, version: &str, user: u32) {
+    let list = |filter: Option<&str>| {
+        let query = ListQuery { filter: filter.map(str::to_owned), ..ListQuery::default() };
+        daemon.ask(async |client| client.recommend(&format!("sim-u{user:06}"), &query).await).unwrap().items
+    };
+    let likely: Vec<f64> = list(None).iter().map(|item| item.probability.unwrap()).collect();
+    assert!(likely.iter().all(|p| (0.0..1.0).contains(p)) && likely.is_sorted_by(|a, b| a >= b), "{likely:?}");
+    assert!(likely[0] > likely[likely.len() - 1], "{likely:?}");
+    assert!(list(Some("price:0..1000000")).iter().all(|item| item.probability.is_none()));
+    let metrics = daemon.ask(async |client| client.model(version).await).unwrap().metrics;
+    for slice in ["repeat", "new"] {
+        let ece = metrics.iter().find(|metric| metric.name == "ece" && metric.slice == slice).unwrap();
+        assert!(ece.value.is_some_and(|value| value < 0.1) && ece.low <= ece.value && ece.n > 30, "{ece:?}");
+    }
+}
+
 /// Makes the ranker of a version give scores that are no numbers, as a fault in its making would.
 fn break_ranker(daemon: &Daemon, version: &str) {
     let path = daemon.state().join("models").join(version).join("ranker.json");
@@ -73,17 +95,17 @@ fn break_ranker(daemon: &Daemon, version: &str) {
 
 #[test]
 fn a_canary_answers_its_shoppers_and_then_everybody() {
-    let mut daemon = shop(&config(0.3, 1_000.0, 24.0));
-    let version = candidate(&daemon);
+    let (mut daemon, version) = shop(1_000.0);
     assert_eq!((state(&daemon, &version), serving(&daemon).as_str()), (ModelState::Canary, "v000001"));
     let chosen =
         |daemon: &Daemon| -> Vec<bool> { (0..60).map(|user| answers(daemon, user, None) == version).collect() };
     let first = chosen(&daemon);
     let share = first.iter().filter(|one| **one).count();
-    assert!((6..=32).contains(&share), "{share} of 60 at a share of 0.3");
+    assert!((15..=45).contains(&share), "{share} of 60 at a share of 0.5");
     // A moment that is named is answered by what serves, or replays would change with a trial.
     let inside = first.iter().position(|one| *one).unwrap() as u32;
     assert_eq!(answers(&daemon, inside, Some(mercer_tests::shop::END)), "v000001");
+    says_how_likely(&daemon, &version, inside);
     // Sticky, also over a restart.
     assert!(daemon.terminate());
     daemon.launch();
@@ -91,7 +113,7 @@ fn a_canary_answers_its_shoppers_and_then_everybody() {
     assert_eq!(chosen(&daemon), first);
     // Its time is over.
     assert!(daemon.terminate());
-    std::fs::write(daemon.dir.path().join("config.toml"), config(0.3, 0.0, 24.0).config.unwrap()).unwrap();
+    std::fs::write(daemon.dir.path().join("config.toml"), config(0.0).config.unwrap()).unwrap();
     daemon.launch();
     let decision = decided(&daemon, "serves everybody");
     assert!(decision.saw.contains("no guardrail broke"), "{decision:?}");
@@ -101,8 +123,7 @@ fn a_canary_answers_its_shoppers_and_then_everybody() {
 
 #[test]
 fn a_broken_canary_is_taken_back_and_its_shoppers_do_not_notice() {
-    let mut daemon = shop(&config(0.5, 1_000.0, 24.0));
-    let version = candidate(&daemon);
+    let (mut daemon, version) = shop(1_000.0);
     let inside = (0..60).find(|user| answers(&daemon, *user, None) == version).unwrap();
     assert!(daemon.terminate());
     break_ranker(&daemon, &version);
@@ -122,8 +143,8 @@ fn a_broken_canary_is_taken_back_and_its_shoppers_do_not_notice() {
 
 #[test]
 fn a_version_that_breaks_in_its_first_hours_is_rolled_back() {
-    let mut daemon = shop(&config(0.0, 1.0, 24.0));
-    let version = candidate(&daemon);
+    let (mut daemon, version) = shop(0.0);
+    decided(&daemon, "serves everybody");
     assert_eq!(serving(&daemon), version);
     assert!(daemon.terminate());
     break_ranker(&daemon, &version);

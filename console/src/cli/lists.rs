@@ -92,17 +92,25 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
     if list.items.is_empty() {
         out.line("nothing found")?;
     } else {
-        let mut table =
-            Table::new().number("#").text("item").title("title").number("price").number("score").text("made of");
+        let mut table = Table::new().number("#").text("item").title("title").number("price").number("score");
+        let calibrated = list.items.iter().any(|item| item.probability.is_some());
+        if calibrated {
+            table = table.number("probability");
+        }
+        table = table.text("made of");
         for (rank, item) in list.items.iter().enumerate() {
-            table.row([
+            let mut row = vec![
                 (rank + 1).to_string(),
                 item.id.to_string(),
                 item.title.clone(),
                 item.price.map_or_else(|| "-".to_owned(), |price| format!("{price:.2}")),
                 figure(item.score),
-                parts(item),
-            ]);
+            ];
+            if calibrated {
+                row.push(item.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p)));
+            }
+            row.push(parts(item));
+            table.row(row);
         }
         table.print(out)?;
     }

@@ -47,8 +47,9 @@ impl Table {
     }
 
     /// One row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        debug_assert_eq!(N, self.heads.len(), "as many cells as columns");
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<String>>) {
+        let cells = cells.into();
+        debug_assert_eq!(cells.len(), self.heads.len(), "as many cells as columns");
         self.rows.push(cells.iter().map(|cell| clean(cell)).collect());
     }
 

@@ -224,7 +224,7 @@ fn sum(parts: &[(&FittedArm, f32)], whom: For<'_>, at: i64, r: &Request<'_>) -> 
     }
     let Some((first, _)) = parts.first() else { return Ok(Vec::new()) };
     let list = best(&first.snapshot, order, r.k).into_iter();
-    Ok(list.map(|(score, item)| Scored { item, score, parts: Vec::new() }).collect())
+    Ok(list.map(|(score, item)| Scored { item, score, parts: Vec::new(), share: None }).collect())
 }
 
 /// A weighted sum of up to three arms.

@@ -193,6 +193,12 @@ pub(crate) fn candidates(
     out
 }
 
+/// Natural logarithm of the sum of the exponentials.
+fn log_sum_exp(scores: &[f32]) -> f32 {
+    let most = scores.iter().copied().fold(f32::MIN, f32::max);
+    most + scores.iter().map(|s| (s - most).exp()).sum::<f32>().ln()
+}
+
 impl Ranker {
     /// Recommends from what was known at `at`: the candidates in the network's order, then the blend's. `r.weights` is not read.
     ///
@@ -280,13 +286,16 @@ impl Ranker {
         };
         let items = candidates(s, shopper, columns, &eligible, question, &self.blend);
         let scores = head.score(&features(&s.memory, &s.catalogue, shopper, columns, &items));
+        let all = log_sum_exp(&scores);
         let ranked = best(s, scores.into_iter().zip(items.iter().copied()).collect(), r.k);
         let lowest = ranked.last().map_or(0.0, |x| x.0);
         // Every item keeps the blend's parts as its reasons; those below the candidates are placed under the last of them.
         let filled = blend(s, columns, &eligible, weights, r.k + items.len());
         let parts = |item: u32| filled.iter().find(|x| x.item == item).map_or_else(Vec::new, |x| x.parts.clone());
-        let mut out: Vec<Scored> =
-            ranked.iter().map(|&(score, item)| Scored { item, score, parts: parts(item) }).collect();
+        let mut out: Vec<Scored> = ranked
+            .iter()
+            .map(|&(score, item)| Scored { item, score, parts: parts(item), share: Some(score - all) })
+            .collect();
         for (n, x) in filled.iter().filter(|x| !items.contains(&x.item)).take(r.k - out.len()).enumerate() {
             out.push(Scored { score: lowest - 1.0 - n as f32, ..x.clone() });
         }

@@ -100,6 +100,9 @@ pub struct Scored {
     pub score: f32,
     /// What each source added, in the order of the weights.
     pub parts: Vec<(Source, f32)>,
+    /// Natural logarithm of its share of the softmax over all candidates, which probabilities are fitted on; none where no ranker
+    /// ordered it.
+    pub share: Option<f32>,
 }
 
 impl Snapshot {
@@ -204,7 +207,7 @@ pub(crate) fn blend(
                 .map(|(&(source, _), &scale)| (source, scale * columns.get(source)[item as usize]))
                 .filter(|p| p.1 != 0.0)
                 .collect();
-            Scored { item, score, parts }
+            Scored { item, score, parts, share: None }
         })
         .collect()
 }

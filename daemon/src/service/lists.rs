@@ -114,6 +114,7 @@ pub fn item_row(view: &View, number: u32, score: f64, parts: Vec<ScorePart>) -> 
         category: item.category.clone(),
         price: item.price,
         score,
+        probability: None,
         parts,
         reasons: Vec::new(),
     })

@@ -41,6 +41,8 @@ pub const JUDGED: &str = "judged.json";
 pub const NETWORK: (&str, &str) = ("network.safetensors", "network-items.json");
 /// The same of the ranker that the gate judged.
 pub const JUDGED_NETWORK: (&str, &str) = ("judged-network.safetensors", "judged-network-items.json");
+/// File of the calibration of the ranker's probabilities.
+pub const PROBABILITIES: &str = "probabilities.json";
 /// Items embedded between two looks at the caller's wishes.
 const SLICE: usize = 512;
 /// Most versions that are listed; far more than are ever kept.
@@ -116,7 +118,8 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     let network = read_network(&dir, NETWORK)?;
     let ranker = read_ranker(&dir.join(RANKER))?.map(|ranker| Arc::new(beside(ranker, network.as_ref())));
     let blend = read_json::<BlendWeights>(&dir.join(BLEND))?;
-    Ok(Model { encoder: Arc::new(encoder), blend, ranker, network, meta })
+    let probabilities = read_json(&dir.join(PROBABILITIES))?.map(Arc::new);
+    Ok(Model { encoder: Arc::new(encoder), blend, ranker, network, probabilities, meta })
 }
 
 /// Brings a model's network up to the shop of now, before it answers.

@@ -5,17 +5,19 @@ use std::time::Instant;
 
 use mercer_rank::{BlendWeights, Event, For, RankError, Ranker, Request, Scored, Snapshot};
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{ListQuery, ServedList, SessionRequest};
+use mercer_shared::wire::{ListItem, ListQuery, ServedList, SessionRequest};
 
 use super::lists::{Asked, row, served};
 use super::{Answer, canary, memory, pair, reasons};
 use crate::app::App;
+use crate::probabilities::Probabilities;
 use crate::world::{View, rank_kind};
 
 /// What orders candidates as of a moment: a model that knows events after the moment must not speak about it.
 pub struct Scorer {
     ranker: Option<Arc<Ranker>>,
     weights: BlendWeights,
+    probabilities: Option<Arc<Probabilities>>,
 }
 
 impl Scorer {
@@ -27,6 +29,7 @@ impl Scorer {
         let fitted = model.blend.clone().filter(|_| known);
         Self {
             ranker: model.ranker.clone().filter(|_| known),
+            probabilities: model.probabilities.clone().filter(|_| known),
             weights: fitted.unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory)),
         }
     }
@@ -126,7 +129,16 @@ fn answer(app: &App, view: &View, asked: &Asked, whom: For<'_>, started: Instant
     let allow = |number: u32| asked.allows(view, number);
     let request = asked.request(scorer.weights(), Some(&allow));
     let list = scorer.list(&snapshot, whom, asked.at, &request).map_err(rank_problem)?;
-    let mut rows: Vec<_> = list.iter().filter_map(|scored| row(view, scored)).collect();
+    // A filter thins the candidates, and a visit is none of the shoppers whose lists the probabilities were fitted on.
+    let whole = asked.filter.is_empty() && matches!(whom, For::User(_));
+    let probabilities = scorer.probabilities.as_ref().filter(|_| whole);
+    let mut rows: Vec<_> = list
+        .iter()
+        .filter_map(|scored| {
+            let probability = probabilities.and_then(|fitted| fitted.of(asked.mode, asked.candidates, scored));
+            Some(ListItem { probability, ..row(view, scored)? })
+        })
+        .collect();
     if asked.reasons {
         reasons::explain(view, &snapshot, &scorer, asked, whom, &mut rows)?;
     }

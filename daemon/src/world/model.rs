@@ -6,6 +6,7 @@ use mercer_model::{BertEncoder, Encoder};
 use mercer_rank::{BlendWeights, Log, Ranker};
 use mercer_shared::wire::ModelVersion;
 
+use crate::probabilities::Probabilities;
 use crate::sequence::Serving;
 use crate::world::View;
 
@@ -22,6 +23,8 @@ pub struct Model {
     pub ranker: Option<Arc<Ranker>>,
     /// The behaviour network beside the ranker.
     pub network: Option<Arc<Serving>>,
+    /// What makes probabilities of the ranker's scores.
+    pub probabilities: Option<Arc<Probabilities>>,
 }
 
 impl Model {

@@ -157,6 +157,10 @@ pub struct ListItem {
     pub price: Option<f64>,
     /// Higher is better; comparable within one list only.
     pub score: f64,
+    /// Calibrated probability that the shopper, if they come within the model's window, takes it then; absent where no ranker ordered it,
+    /// for visits, for cold candidates, and under a filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
     /// What the score is made of; the parts add up to it.
     pub parts: Vec<ScorePart>,
     /// Why, if asked.

@@ -131,6 +131,9 @@ fn explanation<'a>(item: &ListItem, columns: usize) -> Vec<Line<'a>> {
         spans.push(span(format!("{sign}{} ", texts::clean(&part.source)), theme::QUIET));
         spans.push(span(texts::value(part.score), theme::PLAIN));
     }
+    if let Some(p) = item.probability {
+        spans.insert(2, span(format!(", probability {}", texts::percent(p)), theme::QUIET));
+    }
     let mut all = vec![Line::from(spans)];
     let mut label = "Why    ";
     for reason in &item.reasons {

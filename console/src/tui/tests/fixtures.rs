@@ -196,6 +196,7 @@ pub(super) fn list() -> ServedList {
         category: category.iter().map(|c| (*c).to_owned()).collect(),
         price,
         score: parts.iter().map(|(_, s)| s).sum(),
+        probability: (category.len() > 1).then_some(0.125),
         parts: parts.iter().map(|(source, score)| ScorePart { source: (*source).into(), score: *score }).collect(),
         reasons: vec![Reason {
             text: "without WHITE HANGING HEART T-LIGHT HOLDER this item would fall from rank 1 to 9".into(),

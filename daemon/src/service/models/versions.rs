@@ -12,10 +12,11 @@ use mercer_shared::wire::{DataSnapshot, EncoderRef, ModelState, ModelVersion};
 use mercer_store::{DocKind, Order, Store};
 
 use super::{
-    ADAPTER, Answer, BLEND, JUDGED, JUDGED_NETWORK, LISTED, NETWORK, RANKER, chain, directory, internal, list,
-    put_chain,
+    ADAPTER, Answer, BLEND, JUDGED, JUDGED_NETWORK, LISTED, NETWORK, PROBABILITIES, RANKER, chain, directory, internal,
+    list, put_chain,
 };
 use crate::app::{App, store_problem};
+use crate::probabilities::Probabilities;
 use crate::sequence::Serving;
 use crate::world::Model;
 
@@ -35,6 +36,8 @@ pub struct Parts<'a> {
     pub blend: Option<&'a BlendWeights>,
     /// The network beside the ranker, and the one beside the ranker that the gate judged.
     pub networks: [Option<Arc<Serving>>; 2],
+    /// What makes probabilities of the ranker's scores.
+    pub probabilities: Option<&'a Probabilities>,
 }
 
 /// A version document with nothing in it; [`write()`] gives the name and the size.
@@ -83,6 +86,7 @@ pub fn write(
         (RANKER, json(parts.ranker)?),
         (JUDGED, json(parts.judged)?),
         (BLEND, parts.blend.map(serde_json::to_vec).transpose().map_err(|e| internal(&e))?),
+        (PROBABILITIES, parts.probabilities.map(serde_json::to_vec).transpose().map_err(|e| internal(&e))?),
     ];
     for (network, (weights, items)) in parts.networks.iter().zip([NETWORK, JUDGED_NETWORK]) {
         let Some(network) = network else { continue };
@@ -104,7 +108,8 @@ pub fn write(
     store.put_model(&meta).map_err(|e| store_problem(&e))?;
     let network = parts.networks[0].clone();
     let ranker = parts.ranker.map(|ranker| Arc::new(super::beside(ranker.clone(), network.as_ref())));
-    Ok(Model { meta, encoder, blend: parts.blend.cloned(), ranker, network })
+    let probabilities = parts.probabilities.cloned().map(Arc::new);
+    Ok(Model { meta, encoder, blend: parts.blend.cloned(), ranker, network, probabilities })
 }
 
 /// Makes the names in a directory durable.

@@ -16,7 +16,7 @@ use super::judge::{Judged, Opponents};
 use super::networks::Networks;
 use super::order::{self, Order};
 use super::plan::{Made, finish_interrupted, settle, write};
-use super::{Control, Ended, Plan, baselines, earned, encoder, holdout, judge, news, queries, record};
+use super::{Control, Ended, Plan, baselines, chances, earned, encoder, holdout, judge, news, queries, record};
 use crate::app::App;
 use crate::service::evaluation::Limits;
 use crate::service::{canary, models};
@@ -51,13 +51,14 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     // The ranker's features are free of scale, so one that was trained beside the base's vectors serves beside tuned ones too; and
     // trained so it has not seen vectors that were fitted to its own labels.
     let begun = std::time::Instant::now();
-    let mut networks = if rung.network { Some(Networks::new(&log, &catalogue, plan.cut, run.seed)?) } else { None };
+    let parts = earned::worth_making(app, rung, plan.sizes.events, control)?;
+    let mut networks = if parts.network { Some(Networks::new(&log, &catalogue, plan.cut, run.seed)?) } else { None };
     let beside = networks.as_mut().map(|networks| (networks, view.last_event));
-    let order =
-        order::learn(control, (&log, &catalogue), plan.cut, &rung.replay(run.seed), beside)?.unwrap_or_else(|| {
-            control.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
-            Order::default()
-        });
+    let replay = order::with_trees_of(rung.replay(run.seed), parts.trees);
+    let order = order::learn(control, (&log, &catalogue), plan.cut, &replay, beside)?.unwrap_or_else(|| {
+        control.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
+        Order::default()
+    });
     let replay_seconds = begun.elapsed().as_secs_f64();
 
     control.phase(RunPhase::Evaluation, 0);
@@ -113,7 +114,7 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     let opponents = Opponents { serving: (&version, &opponent), refresh, baselines: &baselines };
     let (gate, mut metrics) = judge::decide(app, (&run.id, run.seed), scene.span, &candidate, &opponents)?;
     control.note(format!("gate: {:?}: {}", gate.verdict, gate.reason));
-    control.update(|run| (run.gate, run.record.metrics) = (Some(gate.clone()), metrics.clone()));
+    control.update(|run| run.gate = Some(gate.clone()));
     control.check()?;
     let passed = gate.verdict == GateVerdict::Promote;
     if holdout::due(app, &plan, passed)? {
@@ -124,17 +125,29 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
         metrics.extend(holdout::report(control, run.seed, (&version, seen), &mine, &theirs));
     }
 
+    let probabilities = match &order.ranker {
+        Some(ranker) => {
+            let snapshot = scene.snapshot(arm.catalogue(&canon)?);
+            let (fitted, worth) = chances::fit(&snapshot, plan.to, ranker, &limits, (run.seed, control))?;
+            metrics.extend(worth);
+            Some(fitted)
+        }
+        None => None,
+    };
+
     let replay = order.replay(rung, run.seed);
     let spent = (networks.as_mut(), replay_seconds);
     let last = if passed { again(control, (&log, &catalogue), view.last_event, &replay, spent)? } else { None };
     let until = if last.is_some() { view.last_event } else { plan.cut };
     control.check()?;
     let ids = canon.ids(&view);
-    let made = Made { gate, metrics, until, seed: run.seed, holdout: plan.holdout, ids };
+    control.update(|run| run.record.metrics = metrics.clone());
+    let made = Made { gate, metrics, until, seed: run.seed, holdout: plan.holdout, probabilities, ids };
     let model = write(app, &view, &plan, made, (&base, &arm), (&order, last.as_ref()))?;
     let name = model.meta.version.clone();
     control.update(|run| run.model = Some(name.clone()));
     app.tell(EventKind::Model(Box::new(model.meta.clone())));
+    earned::note(app, parts, &order, plan.sizes.events)?;
     news::note(app, data, &run.id, &name)?;
     if passed && plan.request.promote.unwrap_or(app.config.train.promote) {
         control.phase(RunPhase::Promotion, 0);
@@ -211,14 +224,17 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    fn snapshot(&self, catalogue: Catalogue) -> Snapshot {
+        Snapshot { log: self.log.clone(), catalogue, memory: Arc::clone(self.memory) }
+    }
+
     fn judged(
         &self,
         catalogue: Catalogue,
         ranker: Option<&Ranker>,
         blend: Option<&BlendWeights>,
     ) -> Result<Judged, Ended> {
-        let snapshot = Snapshot { log: self.log.clone(), catalogue, memory: Arc::clone(self.memory) };
-        let judged = judge::judge(&snapshot, self.span, (ranker, blend), self.limits);
+        let judged = judge::judge(&self.snapshot(catalogue), self.span, (ranker, blend), self.limits);
         self.control.check()?;
         Ok(judged?)
     }

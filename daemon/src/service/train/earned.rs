@@ -1,75 +1,180 @@
 //! What stands in a ranker because it pays: the behaviour network among its sources, and trees beside the networks of each head. All of
-//! them were made up to the cut-off; the window after it decides, for each log anew.
+//! them were made up to the cut-off; the window after it decides, for each log anew. What did not pay is not made again until the log
+//! has changed: it would cost every cycle the same time for the same answer.
 
 use mercer_rank::Ranker;
+use mercer_store::DocKind;
+use serde::{Deserialize, Serialize};
 
+use super::budget::Rung;
 use super::judge::Judged;
 use super::order::Order;
 use super::{Control, Ended};
+use crate::app::{App, store_problem};
 use crate::service::evaluation::mean;
 
-/// An order, and its lists on the window.
-type Held = (Order, Judged);
+/// Name of the document that says what was left out, and when.
+const LEFT_OUT: &str = "left-out-parts";
+/// Least gain of a part that stays, as a share of NDCG@10 without it: about what another seed changes. (An interval above zero would
+/// ask for gains of several per cent where a few hundred shoppers come back, and every part costs time at each list.)
+const LEAST_GAIN: f64 = 0.005;
+/// What was left out is tried again once the log is this many times as long.
+const GROWN: f64 = 1.25;
 
-/// A ranker with its lists.
-struct Variant {
-    ranker: Ranker,
-    judged: Judged,
-    /// What trees change for any item and for unseen ones; nothing where there are none.
-    trees: [Option<f64>; 2],
+/// Parts of a ranker that have to earn their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// The behaviour network among the sources.
+    pub(super) network: bool,
+    /// Trees beside the networks of the heads for any and for unseen items.
+    pub(super) trees: [bool; 2],
 }
 
-/// The better of an order's variants, by NDCG@10 on the window; one that changes nothing stays out. `judge` makes and judges lists.
+/// Lengths of the log (interactions) at which parts were last left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct LeftOut {
+    network: Option<usize>,
+    trees: [Option<usize>; 2],
+}
+
+impl LeftOut {
+    fn read(app: &App) -> Result<Self, Ended> {
+        let kept: Option<Self> = app.store.get_doc(DocKind::Setting, LEFT_OUT).map_err(|e| store_problem(&e))?;
+        Ok(kept.unwrap_or_default())
+    }
+
+    /// What is worth making from a log of so many interactions.
+    fn worth_making(self, rung: Rung, events: usize) -> Parts {
+        // A log that an erasure has shortened counts as changed too.
+        let changed = |then: Option<usize>| {
+            then.is_none_or(|then| events as f64 >= GROWN * then as f64 || (events as f64) < then as f64 / GROWN)
+        };
+        let worth = |then| rung.network && changed(then);
+        Parts { network: worth(self.network), trees: self.trees.map(worth) }
+    }
+
+    /// The same after a cycle has made some parts and kept some of them.
+    fn after(self, made: Parts, kept: Parts, events: usize) -> Self {
+        let now = |then: Option<usize>, made: bool, kept: bool| match (made, kept) {
+            (false, _) => then,
+            (true, true) => None,
+            (true, false) => Some(events),
+        };
+        let trees = [0, 1].map(|h| now(self.trees[h], made.trees[h], kept.trees[h]));
+        Self { network: now(self.network, made.network, kept.network), trees }
+    }
+}
+
+/// The parts that a cycle makes: those that the budget's rung allows and that no earlier cycle on much the same log left out.
+pub(super) fn worth_making(app: &App, rung: Rung, events: usize, control: &Control<'_>) -> Result<Parts, Ended> {
+    let left_out = LeftOut::read(app)?;
+    let parts = left_out.worth_making(rung, events);
+    if rung.network {
+        let all = [
+            ("the behaviour network", parts.network, left_out.network),
+            ("trees for any item", parts.trees[0], left_out.trees[0]),
+            ("trees for unseen items", parts.trees[1], left_out.trees[1]),
+        ];
+        for (what, _, then) in all.into_iter().filter(|(_, made, _)| !made) {
+            let then = then.unwrap_or_default();
+            control.note(format!(
+                "{what}: not made, for it did not pay at {then} interactions; tried again from {:.0} on",
+                (GROWN * then as f64).ceil()
+            ));
+        }
+    }
+    Ok(parts)
+}
+
+/// Notes at the end of a cycle which parts it made and left out.
+pub(super) fn note(app: &App, made: Parts, order: &Order, events: usize) -> Result<(), Ended> {
+    // A ranker that was not finished, or that no log had room for, says nothing of its parts.
+    let Some(ranker) = &order.ranker else { return Ok(()) };
+    let kept = Parts { network: order.network.is_some(), trees: ranker.has_trees() };
+    let left_out = LeftOut::read(app)?.after(made, kept, events);
+    app.store.put_doc(DocKind::Setting, LEFT_OUT, &left_out).map_err(|e| Ended::from(store_problem(&e)))
+}
+
+/// Whether a part that changes a mean from `without` to `with` may stay.
+fn pays(with: f64, without: f64) -> bool {
+    with > without && with - without >= LEAST_GAIN * without
+}
+
+/// The better of an order's variants, by NDCG@10 on the window, and its lists; a part that gains next to nothing stays out. `judge`
+/// makes and judges lists.
 pub(super) fn choose(
     order: Order,
     control: &Control<'_>,
     judge: &dyn Fn(&Order) -> Result<Judged, Ended>,
-) -> Result<Held, Ended> {
-    let Some(ranker) = order.ranker.clone() else {
+) -> Result<(Order, Judged), Ended> {
+    let lists = |ranker: &Ranker| judge(&Order { ranker: Some(ranker.clone()), ..Order::default() });
+    let Order { ranker: Some(mut ranker), mut network, plain, blend } = order else {
         let judged = judge(&order)?;
         return Ok((order, judged));
     };
-    let best = pruned(ranker, judge)?;
-    let (best, order) = match order.plain.clone() {
-        None => (best, order),
-        Some(plain) => {
-            let plain = pruned(plain, judge)?;
-            let difference = |of: fn(&Judged) -> f64| of(&best.judged) - of(&plain.judged);
-            let pays = difference(Judged::lists) > 0.0;
-            control.note(format!(
-                "behaviour network among the ranker's sources: NDCG@10 {:+.4} for any item, {:+.4} for unseen ones; it {}",
-                difference(|judged| mean(&judged.any.ndcg)),
-                difference(|judged| mean(&judged.unseen.ndcg)),
-                if pays { "serves" } else { "is left out" }
-            ));
-            if pays { (best, order) } else { (plain, Order { network: None, ..order }) }
+    let bare = |ranker: &Ranker| ranker.clone().with_trees_of([false; 2]);
+    // The network is judged without trees, which do not read it.
+    let mut judged = lists(&bare(&ranker))?;
+    if let Some(plain) = plain {
+        let without = lists(&bare(&plain))?;
+        let serves = pays(judged.lists(), without.lists());
+        control.note(format!(
+            "behaviour network among the ranker's sources: NDCG@10 {:+.4} for any item, {:+.4} for unseen ones; it {}",
+            mean(&judged.any.ndcg) - mean(&without.any.ndcg),
+            mean(&judged.unseen.ndcg) - mean(&without.unseen.ndcg),
+            if serves { "serves" } else { "is left out" }
+        ));
+        if !serves {
+            (ranker, judged, network) = (plain, without, None);
         }
-    };
-    for (gain, what) in best.trees.iter().zip(["any item", "unseen items"]) {
-        if let Some(gain) = gain {
-            let verdict = if *gain > 0.0 { "they serve" } else { "they are left out" };
+    }
+    let has = ranker.has_trees();
+    if has != [false; 2] {
+        let with = lists(&ranker)?;
+        let heads = [(&with.any, &judged.any, "any item"), (&with.unseen, &judged.unseen, "unseen items")];
+        let mut keep = [false; 2];
+        for (head, (with, without, what)) in heads.into_iter().enumerate().filter(|(head, _)| has[*head]) {
+            let (with, without) = (mean(&with.ndcg), mean(&without.ndcg));
+            keep[head] = pays(with, without);
+            let verdict = if keep[head] { "they serve" } else { "they are left out" };
+            let gain = with - without;
             control.note(format!("trees beside the ranker's networks for {what}: NDCG@10 {gain:+.4}; {verdict}"));
         }
+        if keep[0] {
+            judged.any = with.any;
+        }
+        if keep[1] {
+            judged.unseen = with.unseen;
+        }
+        ranker = ranker.with_trees_of(keep);
     }
-    Ok((Order { ranker: Some(best.ranker), plain: None, ..order }, best.judged))
+    Ok((Order { ranker: Some(ranker), network, plain: None, blend }, judged))
 }
 
-/// A ranker with trees only in heads where they pay.
-fn pruned(ranker: Ranker, judge: &dyn Fn(&Order) -> Result<Judged, Ended>) -> Result<Variant, Ended> {
-    let lists = |ranker: &Ranker| judge(&Order { ranker: Some(ranker.clone()), ..Order::default() });
-    let has = ranker.has_trees();
-    if has == [false, false] {
-        let judged = lists(&ranker)?;
-        return Ok(Variant { ranker, judged, trees: [None, None] });
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_has_to_gain_more_than_a_seed_changes() {
+        assert!(pays(0.3040, 0.3) && !pays(0.3001, 0.3) && !pays(0.29, 0.3));
+        assert!(pays(0.1, 0.0) && !pays(0.0, 0.0), "from nothing, anything is a gain");
     }
-    let (with, without) = (lists(&ranker)?, lists(&ranker.clone().with_trees_of([false, false]))?);
-    let gain = [mean(&with.any.ndcg) - mean(&without.any.ndcg), mean(&with.unseen.ndcg) - mean(&without.unseen.ndcg)];
-    let keep = [has[0] && gain[0] > 0.0, has[1] && gain[1] > 0.0];
-    let judged = Judged {
-        any: if keep[0] { with.any } else { without.any },
-        unseen: if keep[1] { with.unseen } else { without.unseen },
-        search: Vec::new(),
-    };
-    let trees = [has[0].then_some(gain[0]), has[1].then_some(gain[1])];
-    Ok(Variant { ranker: ranker.with_trees_of(keep), judged, trees })
+
+    #[test]
+    fn what_did_not_pay_waits_until_the_log_has_changed() {
+        let rung = Rung::at(0);
+        let all = Parts { network: true, trees: [true; 2] };
+        assert_eq!(LeftOut::default().worth_making(rung, 1_000), all);
+        let kept = Parts { network: false, trees: [false, true] };
+        let left_out = LeftOut::default().after(all, kept, 1_000);
+        assert_eq!(left_out.worth_making(rung, 1_249), kept);
+        assert_eq!(left_out.worth_making(rung, 1_250), all);
+        assert_eq!(left_out.worth_making(rung, 799), all, "an erasure changes the log too");
+        // What was not made keeps its date; what pays at last has none.
+        assert_eq!(left_out.after(kept, kept, 1_200), left_out);
+        assert_eq!(left_out.after(all, all, 1_300), LeftOut::default());
+        let small = Rung::at(6);
+        assert_eq!(left_out.worth_making(small, 9_000), Parts { network: false, trees: [false; 2] });
+    }
 }

@@ -6,6 +6,7 @@ mod arms;
 mod baselines;
 mod budget;
 mod canon;
+mod chances;
 mod control;
 mod curve;
 mod cycle;

@@ -29,10 +29,13 @@ impl Order {
     /// The replay that makes this order again: with trees in the heads that have them.
     pub(super) fn replay(&self, rung: Rung, seed: u64) -> ReplayOptions {
         let has = self.ranker.as_ref().map_or([false; 2], Ranker::has_trees);
-        let o = rung.replay(seed);
-        let trees = [o.trees[0].filter(|_| has[0]), o.trees[1].filter(|_| has[1])];
-        ReplayOptions { trees, ..o }
+        with_trees_of(rung.replay(seed), has)
     }
+}
+
+/// A replay with trees in these heads alone (any item, unseen items).
+pub(super) fn with_trees_of(o: ReplayOptions, [any, unseen]: [bool; 2]) -> ReplayOptions {
+    ReplayOptions { trees: [o.trees[0].filter(|_| any), o.trees[1].filter(|_| unseen)], ..o }
 }
 
 /// A ranker from events up to a moment, beside networks where they are wanted (and `later` is the moment up to which the next one will be

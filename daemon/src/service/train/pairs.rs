@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn thinning_keeps_all_times() {
-        let pair = |i: u32| Pair { anchor: Anchor::Text(i), positive: i, item: i, group: 0, weight: 1.0 };
+        let pair = |i: u32| Pair { anchor: Anchor::Text(i), positive: i, item: i, group: 0, weight: 1.0, left: None };
         let mut pairs: Vec<Pair> = (0..100).map(pair).collect();
         thin(&mut pairs, 10);
         let items: Vec<u32> = pairs.iter().map(|p| p.item).collect();

@@ -16,6 +16,7 @@ use super::budget::{self, Sizes};
 use super::order::Order;
 use super::{Control, Ended, PLAN, Plan, failed};
 use crate::app::{App, store_problem};
+use crate::probabilities::Probabilities;
 use crate::sequence::Serving;
 use crate::service::canary;
 use crate::service::evaluation::window;
@@ -121,6 +122,8 @@ pub(super) struct Made {
     pub(super) seed: u64,
     /// Share of the shoppers that were held out.
     pub(super) holdout: f64,
+    /// What makes probabilities of the ranker's scores.
+    pub(super) probabilities: Option<Probabilities>,
     /// Ids of the items in the order of the cycle's numbers.
     pub(super) ids: Arc<[ItemId]>,
 }
@@ -171,6 +174,7 @@ pub(super) fn write(
         ranker: serving.ranker.as_ref(),
         judged: judged.ranker.as_ref(),
         blend: serving.blend.as_ref(),
+        probabilities: made.probabilities.as_ref(),
         networks: [serving, judged].map(|order| {
             let network = order.network.as_deref()?;
             Some(Arc::new(Serving::new(network.clone(), Arc::clone(&made.ids))))

@@ -138,7 +138,7 @@ mod tests {
         let catalogue = Catalogue::new((0..40).map(|_| ItemFacts::default()));
         let memory = Memory::fit(&Log::new(), &catalogue, 0, &MemoryOptions::counts());
         let weights = BlendWeights::popularity();
-        let scored = |item: u32, score: f32| Scored { item, score, parts: Vec::new() };
+        let scored = |item: u32, score: f32| Scored { item, score, parts: Vec::new(), share: None };
         // The first item stands out, the others are alike; the shopper took the last one.
         let all: Vec<Scored> = (0..40).map(|item| scored(item, if item == 0 { 1.0 } else { 0.0 })).collect();
         let list = move |_: For<'_>, r: &Request<'_>| -> Result<Vec<Scored>, RankError> {

@@ -1,0 +1,47 @@
+//! From a ranker's scores to probabilities: one calibration for each of its heads, fitted on later lists than anything it learned from.
+
+use mercer_rank::Scored;
+use mercer_reports::calibrate::Calibrator;
+use mercer_shared::wire::{Candidates, Mode};
+use serde::{Deserialize, Serialize};
+
+/// What turns an item's share of a list's softmax into the probability that the shopper, if they come, takes it within a window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Probabilities {
+    /// Of the head for any item.
+    pub any: Option<Calibrator>,
+    /// Of the head for unseen items.
+    pub unseen: Option<Calibrator>,
+}
+
+impl Probabilities {
+    /// The probability of an item of a whole list: one that no filter has thinned, for shares are of all candidates. `None` where the
+    /// ranker did not order the item, or nothing was fitted.
+    #[must_use]
+    pub fn of(&self, mode: Mode, candidates: Candidates, item: &Scored) -> Option<f64> {
+        let calibrator = match (candidates, mode) {
+            (Candidates::Cold, _) => None,
+            (_, Mode::New) => self.unseen.as_ref(),
+            (_, Mode::Repeat) => self.any.as_ref(),
+        };
+        Some(calibrator?.apply(f64::from(item.share?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_head_has_its_own_and_what_was_not_ranked_has_none() {
+        let platt = |intercept| Some(Calibrator::Platt { slope: 1.0, intercept });
+        let both = Probabilities { any: platt(0.0), unseen: platt(-1.0) };
+        let item = |share| Scored { item: 0, score: 3.0, parts: Vec::new(), share };
+        let of = |mode, candidates, share| both.of(mode, candidates, &item(share));
+        assert_eq!(of(Mode::Repeat, Candidates::All, Some(0.0)), Some(0.5));
+        assert!(of(Mode::New, Candidates::Warm, Some(0.0)).is_some_and(|p| (p - 0.268_941).abs() < 1e-6));
+        assert_eq!(of(Mode::New, Candidates::Cold, Some(0.0)), None);
+        assert_eq!(of(Mode::New, Candidates::All, None), None);
+        assert_eq!(Probabilities::default().of(Mode::New, Candidates::All, &item(Some(0.0))), None);
+    }
+}
