@@ -36,9 +36,9 @@ impl Dice {
 fn shop(changes: bool) -> String {
     let id = |theme: usize, colour: usize| format!("{}-{}", COLOURS[colour], THEMES[theme]);
     let mut documents: Vec<Value> = Vec::new();
-    for theme in 0..12 {
+    for (theme, word) in THEMES.iter().enumerate() {
         documents.extend((0..4).map(|c| {
-            let title = format!("{} {}", COLOURS[c], THEMES[theme]);
+            let title = format!("{} {word}", COLOURS[c]);
             json!({ "item": { "id": id(theme, c), "title": title } })
         }));
     }
