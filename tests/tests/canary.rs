@@ -30,7 +30,8 @@ fn shop(hours: f64) -> (Daemon, String) {
         let blend = r#"{"any": [["popular30", 1.0]], "unseen": [["popular30", 1.0]]}"#;
         std::fs::write(daemon.state().join("models/v000001/blend.json"), blend).unwrap();
         daemon.launch();
-        let run = daemon.mercer_json(&["train", "--wait", "--no-encoder", "--promote"]);
+        // So little budget leaves out network and trees, which other tests are about.
+        let run = daemon.mercer_json(&["train", "--wait", "--no-encoder", "--promote", "--budget", "120s"]);
         assert_eq!(run["state"], "succeeded", "{run}");
         assert_eq!(run["gate"]["verdict"], "promote", "anything is better than what is popular: {run}");
         let version = run["model"].as_str().unwrap().to_owned();
