@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::passed::{AllPassed, Passed, nth_latest};
+use super::passed::{AllPassed, nth_latest};
 use super::{Interaction, by_user};
 use crate::pairs::{Anchor, Pair};
 use crate::texts::{Frame, TextId, TextTable};
@@ -137,7 +137,6 @@ pub fn next_pairs(
                 }
             };
             let shown = passed.until(moments[at - 1].at_ms, now.at_ms);
-            let shown: Vec<&Passed> = shown.iter().collect();
             for (place, (item, weight)) in items.into_iter().enumerate() {
                 let Some(positive) = text(item) else { continue };
                 pairs.push(Pair {
@@ -146,7 +145,7 @@ pub fn next_pairs(
                     item: *item,
                     group: (1 << 32) | u64::from(user),
                     weight: *weight,
-                    left: nth_latest(&shown, item_texts, place),
+                    left: nth_latest(shown, item_texts, place),
                 });
             }
         }

@@ -38,9 +38,10 @@ impl AllPassed {
     }
 }
 
-/// The n-th latest of these that has a text, going round: pairs of one moment get different ones as far as there are.
-pub(super) fn nth_latest(shown: &[&Passed], item_texts: &[Option<TextId>], n: usize) -> Option<Left> {
-    let text = |one: &Passed| item_texts.get(one.item as usize).copied().flatten();
+/// The n-th latest of these, from 0 and going round: pairs of one moment get different ones as far as there are. `None` where there is
+/// none, or that one has no text.
+pub(super) fn nth_latest(shown: &[Passed], item_texts: &[Option<TextId>], n: usize) -> Option<Left> {
     let one = shown.len().checked_sub(1 + n % shown.len().max(1)).map(|place| shown[place])?;
-    Some(Left { text: text(one)?, item: one.item })
+    let text = item_texts.get(one.item as usize).copied().flatten()?;
+    Some(Left { text, item: one.item })
 }

@@ -57,7 +57,8 @@ pub fn query_pairs(log: &[Interaction], item_texts: &[Option<TextId>], options: 
                 let group = u64::from(query);
                 let shown = passed.until(at_ms - options.window_ms, at_ms);
                 // An impression that names another query was made for that one.
-                let shown: Vec<&Passed> = shown.iter().filter(|one| one.query.is_none_or(|q| q == query)).collect();
+                let its = shown.iter().filter(|one| one.query.is_none_or(|q| q == query));
+                let shown: Vec<Passed> = its.copied().collect();
                 let left = of_query.entry(query).or_insert(0usize);
                 let left = nth_latest(&shown, item_texts, std::mem::replace(left, *left + 1));
                 pairs.push(Pair { anchor: Anchor::Text(query), positive, item, group, weight, left });

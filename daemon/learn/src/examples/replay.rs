@@ -69,8 +69,8 @@ pub fn mix(new: &[Pair], old: &[Pair], share: f64, seed: u64) -> Result<Vec<Pair
     Ok(all)
 }
 
-/// The placebo of METRICS.md section 7 (P1): the same pairs with positives dealt out anew at random. Anchors, items with what was left for them, their frequencies and the
-/// work of a run are the same; only what belongs together is lost. Call it per window.
+/// The placebo of METRICS.md section 7 (P1): the same pairs with positives dealt out anew at random. Anchors, items with what was
+/// left for them, their frequencies and the work of a run are the same; only what belongs together is lost. Call it per window.
 #[must_use]
 pub fn permute_positives(pairs: &[Pair], seed: u64) -> Vec<Pair> {
     let order = permutation(pairs.len(), seed, "placebo");

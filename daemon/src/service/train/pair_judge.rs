@@ -62,17 +62,16 @@ fn per_user(users: &[Vec<Scored>]) -> Measure {
 
 /// The metrics of a slice, none of an empty one, each with an interval from resampling shoppers. Without a threshold those that need one are left out.
 pub(super) fn metrics(slice: &str, rows: &[Scored], threshold: Option<f64>, seed: u64) -> Vec<MetricValue> {
-    let all = ["precision", "recall", "f1", "auc", "gauc", "log_loss", "brier", "ece", "predicted/observed"];
-    some_metrics(slice, rows, threshold, (seed, METRIC_REPLICATES), &all)
+    some_metrics(slice, rows, threshold, (seed, METRIC_REPLICATES), &|_| true)
 }
 
-/// Those of these names, with intervals from so many replicates.
+/// Those whose names are wanted, with intervals from so many replicates.
 pub(super) fn some_metrics(
     slice: &str,
     rows: &[Scored],
     threshold: Option<f64>,
     (seed, replicates): (u64, usize),
-    names: &[&str],
+    wanted: &dyn Fn(&str) -> bool,
 ) -> Vec<MetricValue> {
     if rows.is_empty() {
         return Vec::new();
@@ -103,7 +102,7 @@ pub(super) fn some_metrics(
         ("predicted/observed", &|u| with(&|l, p| calibration(l, p, bins)?.ratio, u)),
     ];
     all.into_iter()
-        .filter(|(name, _)| names.contains(name))
+        .filter(|(name, _)| wanted(name))
         .filter(|(name, _)| threshold.is_some() || !["precision", "recall", "f1"].contains(name))
         .map(|(name, statistic)| {
             let sample = bootstrap_statistic(users.len(), replicates, seed, |weights| {
