@@ -2,7 +2,7 @@
 //! shuffled purchases; where nothing changes it beats neither. What is planted is what items lead to, so no popularity gives it away.
 
 use mercer_shared::wire::{Replay, ReplayRequest, RunState};
-use mercer_tests::Daemon;
+use mercer_tests::{Daemon, at};
 use serde_json::{Value, json};
 
 const THEMES: [&str; 12] = [
@@ -62,11 +62,12 @@ fn shop(changes: bool) -> String {
             bought.extend(second.map(|c| (after, user.clone(), id(then, c))));
         }
     }
-    // The log ends where its last window ends.
+    // The log begins and ends where its weeks do, so that windows are weeks.
+    bought.push((0, "u1-0".to_owned(), id(0, 0)));
     bought.push((7 * 24 * (WINDOWS + 2), "u1-0".to_owned(), id(0, 0)));
     bought.sort();
     documents.extend((0u32..).zip(bought).map(|(n, (hour, user, item))| {
-        let at = format!("2024-{:02}-{:02}T{:02}:00:00Z", 1 + hour / 24 / 28, 1 + hour / 24 % 28, hour % 24);
+        let at = at("2024-01-01T00:00:00Z").plus_millis(hour as i64 * 3_600_000);
         json!({ "interaction": { "id": format!("e{n}"), "user": user, "type": "purchase", "item": item, "at": at } })
     }));
     documents.iter().map(|document| format!("{document}\n")).collect()
@@ -87,7 +88,9 @@ fn replayed(changes: bool) -> Replay {
     let run = daemon.ask(async |client| client.start_replay(&request).await).unwrap();
     let run = daemon.run_until(&run.id, "the replay ends", |run| run.state.is_final());
     assert_eq!(run.state, RunState::Succeeded, "{:?}: {}", run.error, daemon.log());
-    daemon.ask(async |client| client.replay(&run.id).await).unwrap()
+    let replay = daemon.ask(async |client| client.replay(&run.id).await).unwrap();
+    assert_eq!(replay.window_days, 7, "windows are the weeks of the shop");
+    replay
 }
 
 /// What new items F2 finds more than another arm: the mean difference, and the lower end of its interval.
