@@ -132,7 +132,7 @@ fn explanation<'a>(item: &ListItem, columns: usize) -> Vec<Line<'a>> {
         spans.push(span(texts::value(part.score), theme::PLAIN));
     }
     if let Some(p) = item.probability {
-        spans.insert(2, span(format!(", probability {}", texts::percent(p)), theme::QUIET));
+        spans.insert(2, span(format!(" (probability {})", texts::percent(p)), theme::QUIET));
     }
     let mut all = vec![Line::from(spans)];
     let mut label = "Why    ";
