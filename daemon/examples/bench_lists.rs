@@ -24,8 +24,8 @@ use mercer_learn::behaviour::Advance;
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
     BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode,
-    ReplayOptions, Request, SequenceHistory, Signal, Snapshot, Trained, TreeOptions, Vectors, cutoffs, refit_weights,
-    tie_key, train_ranker_watched,
+    ReplayOptions, Replayed, Request, SequenceHistory, Signal, Snapshot, Trained, TreeOptions, Vectors, cutoffs,
+    refit_weights, tie_key, train_ranker_watched,
 };
 use serde_json::Value;
 
@@ -166,9 +166,10 @@ fn main() -> Result<(), Fail> {
         let trees = [flag("--trees").then(TreeOptions::default); 2];
         let o = ReplayOptions { trees, without: without.transpose()?.unwrap_or_default(), ..o };
         let sequence = stages.as_ref().map(|stages| stages as &dyn SequenceHistory);
-        let Trained { ranker, report, .. } =
-            train_ranker_watched(&b.log, &b.catalogue, at, &o, sequence, &|_| ControlFlow::Continue(()))?;
-        println!("trained in {:.1?}; {report:?}", start.elapsed());
+        let (data, kept) = ((&b.log, &b.catalogue), &mut Replayed::default());
+        let Trained { ranker, report, seconds, .. } =
+            train_ranker_watched(data, at, &o, sequence, kept, &|_| ControlFlow::Continue(()))?;
+        println!("trained in {:.1?}, {seconds:?}; {report:?}", start.elapsed());
         Some(ranker)
     } else {
         None

@@ -6,7 +6,7 @@ use mercer_tests::{Daemon, lines, mercer};
 use serde_json::{Value, json};
 
 /// Large enough for rankers and intervals, small enough for a test.
-const SHOP: Shop = Shop { seed: 11, users: 160, items: 80, interactions: 9_000 };
+const SHOP: Shop = Shop { seed: 11, users: 120, items: 80, interactions: 5_000 };
 
 const SLICES: [&str; 7] = ["repeat-all", "repeat-warm", "new-all", "new-warm", "cold", "light", "heavy"];
 const ARMS: [&str; 8] =

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const SHOP: Shop = Shop { seed: 9, users: 40, items: 60, interactions: 1_200 };
 /// Large enough for a ranker.
-const RANKED: Shop = Shop { seed: 9, users: 220, items: 60, interactions: 9_000 };
+const RANKED: Shop = Shop { seed: 9, users: 120, items: 60, interactions: 5_000 };
 
 /// All files below a directory with their bytes.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {

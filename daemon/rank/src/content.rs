@@ -1,5 +1,6 @@
 //! Likeness of texts: cosines of item vectors with what a shopper took interest in lately. For one shopper, or for many at once,
 //! where each item's vector is read once for all of them: a catalogue of a hundred thousand is 150 MB to read.
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::catalogue::{Catalogue, Vectors};
@@ -38,11 +39,13 @@ fn direction(shopper: &Shopper, vectors: &Vectors) -> Option<Vec<f32>> {
 pub(crate) fn score(catalogue: &Catalogue, shopper: &Shopper, out: &mut [f32]) {
     let Some(vectors) = catalogue.vectors() else { return };
     let Some(mean) = direction(shopper, vectors) else { return };
-    for (i, slot) in out.iter_mut().enumerate() {
-        if let Some(v) = vectors.get(i as u32) {
-            *slot = dot(&mean, v).max(0.0);
+    Arch::new().dispatch(|| {
+        for (i, slot) in out.iter_mut().enumerate() {
+            if let Some(v) = vectors.get(i as u32) {
+                *slot = dot(&mean, v).max(0.0);
+            }
         }
-    }
+    });
 }
 
 /// [`score`] for many shoppers, the same numbers bit for bit; nothing where the catalogue has no vectors.
@@ -56,21 +59,7 @@ pub(crate) fn score_many(catalogue: &Catalogue, shoppers: &[Shopper]) -> Option<
         .map(|b| {
             let width = BLOCK.min(n - b * BLOCK);
             let mut block = vec![0f32; means.len() * width];
-            for i in 0..width {
-                let Some(v) = vectors.get((b * BLOCK + i) as u32) else { continue };
-                let mut four = means.chunks_exact(4);
-                let mut row = 0;
-                for m in four.by_ref() {
-                    for x in dots(v, [&m[0], &m[1], &m[2], &m[3]]) {
-                        block[row * width + i] = x.max(0.0);
-                        row += 1;
-                    }
-                }
-                for m in four.remainder() {
-                    block[row * width + i] = dot(m, v).max(0.0);
-                    row += 1;
-                }
-            }
+            Arch::new().dispatch(|| score_block(vectors, &means, (b * BLOCK, width), &mut block));
             block
         })
         .collect();
@@ -82,6 +71,26 @@ pub(crate) fn score_many(catalogue: &Catalogue, shoppers: &[Shopper]) -> Option<
         }
     }
     Some(out)
+}
+
+/// Cosines, not below 0, of `width` items from `first` on with each direction: `directions x width`.
+#[inline(always)]
+fn score_block(vectors: &Vectors, means: &[Vec<f32>], (first, width): (usize, usize), out: &mut [f32]) {
+    for i in 0..width {
+        let Some(v) = vectors.get((first + i) as u32) else { continue };
+        let mut four = means.chunks_exact(4);
+        let mut row = 0;
+        for m in four.by_ref() {
+            for x in dots(v, [&m[0], &m[1], &m[2], &m[3]]) {
+                out[row * width + i] = x.max(0.0);
+                row += 1;
+            }
+        }
+        for m in four.remainder() {
+            out[row * width + i] = dot(m, v).max(0.0);
+            row += 1;
+        }
+    }
 }
 
 /// Largest cosine of each candidate with another recent item, by item number; 0 elsewhere. Not a source: twenty products an

@@ -1,6 +1,7 @@
 //! Implicit alternating least squares (Hu, Koren, Volinsky 2008; regularisation of Rendle et al. 2021, arXiv 2110.14037).
 use std::sync::Arc;
 
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::linalg::{cholesky_solve, dot, dot64};
@@ -206,9 +207,11 @@ impl Ials {
             weights.iter().copied().filter(|x| (x.0 as usize + 1) * d <= self.items.len()).collect();
         let mut user = vec![0f32; d];
         solve(&known, &self.items, &self.shared, self.n_items, &self.options, &mut user);
-        for (slot, row) in out.iter_mut().zip(self.items.chunks_exact(d)) {
-            *slot = dot(&user, row);
-        }
+        Arch::new().dispatch(|| {
+            for (slot, row) in out.iter_mut().zip(self.items.chunks_exact(d)) {
+                *slot = dot(&user, row);
+            }
+        });
     }
 }
 

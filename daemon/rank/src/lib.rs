@@ -28,6 +28,7 @@ mod ranker;
 mod recommend;
 mod refit;
 mod replay;
+mod replayed;
 mod sequence;
 mod shopper;
 mod sources;
@@ -51,7 +52,10 @@ pub use popularity::{ItemStats, WINDOWS};
 pub use ranker::Ranker;
 pub use recommend::{Candidates, For, Mode, Request, Scored, Snapshot, recommend, related, trending};
 pub use refit::refit_weights;
-pub use replay::{Hook, Progress, ReplayOptions, ReplayReport, Trained, cutoffs, train_ranker, train_ranker_watched};
+pub use replay::{
+    Hook, Progress, ReplayOptions, ReplayReport, ReplaySeconds, Trained, cutoffs, train_ranker, train_ranker_watched,
+};
+pub use replayed::Replayed;
 pub use sequence::{SequenceHistory, SequenceModel};
 pub use shopper::{Own, Shopper};
 pub use sources::{SOURCES, Source};

@@ -1,6 +1,8 @@
 //! The little dense linear algebra that the factor models need.
 
-/// Inner product with eight running sums, so that it vectorises and still has one fixed order of additions.
+/// Inner product with eight running sums, so that it vectorises and still has one fixed order of additions. Always inlined, as is
+/// [`dots`]: a loop over many products is compiled for the machine's vector instructions as a whole (see `kernels`).
+#[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut acc = [0f32; 8];
     let n = a.len().min(b.len()) / 8 * 8;
@@ -14,6 +16,7 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// [`dot`] of one vector with four others, the same numbers bit for bit; it is read once for all of them.
+#[inline(always)]
 pub(crate) fn dots(v: &[f32], others: [&[f32]; 4]) -> [f32; 4] {
     let mut acc = [[0f32; 8]; 4];
     let n = others.iter().fold(v.len(), |n, o| n.min(o.len())) / 8 * 8;

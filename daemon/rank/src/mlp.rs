@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::kernels::accumulate;
 use crate::linalg::dot;
 
-/// One shopper's candidates: standardised features, `rows x width`, and which of them were taken.
-#[derive(Debug, Clone)]
+/// One shopper's candidates: features, `rows x width`, and which of them were taken.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct List {
     pub(crate) x: Vec<f32>,
     pub(crate) positive: Vec<bool>,
@@ -131,16 +131,17 @@ impl Mlp {
         self.forward(x, None).1
     }
 
-    /// Loss of a list; its gradient is added to `g`. With `mask`, hidden units are left out.
-    fn gradient(&self, list: &List, g: &mut [f32], mask: Option<SplitMix>) -> f64 {
+    /// Loss of a list given by its standardised rows and what was taken of them; its gradient is added to `g`. With `mask`, hidden units
+    /// are left out.
+    fn gradient(&self, (x, positive): (&[f32], &[bool]), g: &mut [f32], mask: Option<SplitMix>) -> f64 {
         let (width, hidden) = (self.width, self.hidden);
         let kept = if mask.is_some() { KEPT } else { 1.0 };
-        let (mut hs, mut scores) = self.forward(&list.x, mask);
+        let (mut hs, mut scores) = self.forward(x, mask);
         let max = scores.iter().copied().fold(f32::MIN, f32::max);
         let sum: f32 = scores.iter().map(|s| (s - max).exp()).sum();
-        let share = 1.0 / list.positive.iter().filter(|&&p| p).count().max(1) as f32;
+        let share = 1.0 / positive.iter().filter(|&&p| p).count().max(1) as f32;
         let mut loss = 0f64;
-        for (s, &p) in scores.iter_mut().zip(&list.positive) {
+        for (s, &p) in scores.iter_mut().zip(positive) {
             let log_p = *s - max - sum.ln();
             *s = log_p.exp();
             if p {
@@ -153,7 +154,7 @@ impl Mlp {
         let (gb1, rest) = rest.split_at_mut(hidden);
         let (gw2, gskip) = rest.split_at_mut(hidden);
         accumulate(gw2, &scores, (0, 1), &hs, hidden);
-        accumulate(gskip, &scores, (0, 1), &list.x, width);
+        accumulate(gskip, &scores, (0, 1), x, width);
         // The hidden units give way to their gradients.
         for (h, &d) in hs.chunks_exact_mut(hidden).zip(&scores) {
             for ((h, w), gb) in h.iter_mut().zip(w2).zip(gb1.iter_mut()) {
@@ -161,15 +162,16 @@ impl Mlp {
                 *gb += *h;
             }
         }
-        accumulate(gw1, &list.x, (1, width), &hs, hidden);
+        accumulate(gw1, x, (1, width), &hs, hidden);
         loss
     }
 
-    /// Trains on lists that each hold at least one positive; gives the network and the mean loss of each epoch. `None` once
-    /// `stopped` says so, which is asked before every step.
+    /// Trains on lists that each hold at least one positive; gives the network and the mean loss of each epoch. `scaled` gives the
+    /// rows of a list standardised, `width` numbers each: they are made at each use, for a copy of all would take gigabytes and a row costs
+    /// little against the network's own work on it. `None` once `stopped` says so, which is asked before every step.
     pub(crate) fn train(
-        lists: &[List],
-        width: usize,
+        lists: &[&List],
+        (width, scaled): (usize, &(dyn Fn(&[f32]) -> Vec<f32> + Sync)),
         o: &MlpOptions,
         stopped: &dyn Fn() -> bool,
     ) -> Option<(Self, Vec<f64>)> {
@@ -199,7 +201,8 @@ impl Mlp {
                             .map(|&l| {
                                 // The same units for a list and step, whichever thread it falls to.
                                 let draw = SplitMix(o.seed ^ ((step as u64) << 32) ^ l as u64);
-                                net.gradient(&lists[l], &mut g, o.dropout.then_some(draw))
+                                let rows = scaled(&lists[l].x);
+                                net.gradient((&rows, &lists[l].positive), &mut g, o.dropout.then_some(draw))
                             })
                             .sum();
                         (loss, g)
@@ -226,6 +229,8 @@ impl Mlp {
 mod tests {
     use super::*;
 
+    const AS_THEY_ARE: (usize, &(dyn Fn(&[f32]) -> Vec<f32> + Sync)) = (5, &<[f32]>::to_vec);
+
     fn random_lists(n: usize, width: usize) -> Vec<List> {
         let mut rng = SplitMix(7);
         (0..n)
@@ -244,12 +249,12 @@ mod tests {
         let lists = random_lists(1, 5);
         let mut net = Mlp::new(5, 8, &mut SplitMix(3));
         let mut g = vec![0f32; net.p.len()];
-        net.gradient(&lists[0], &mut g, Some(SplitMix(5)));
+        net.gradient((&lists[0].x, &lists[0].positive), &mut g, Some(SplitMix(5)));
         for k in (0..net.p.len()).step_by(3) {
             let keep = net.p[k];
             let mut at = |x: f32| {
                 net.p[k] = x;
-                net.gradient(&lists[0], &mut vec![0f32; g.len()], Some(SplitMix(5)))
+                net.gradient((&lists[0].x, &lists[0].positive), &mut vec![0f32; g.len()], Some(SplitMix(5)))
             };
             let slope = (at(keep + 1e-2) - at(keep - 1e-2)) / 2e-2;
             net.p[k] = keep;
@@ -261,7 +266,7 @@ mod tests {
     fn learns_an_interaction_and_repeats_itself() {
         let lists = random_lists(600, 5);
         let o = MlpOptions { hidden: 16, epochs: 20, decay: 0.0, rate: 1e-2, dropout: false, ..MlpOptions::default() };
-        let train = |o: &MlpOptions| Mlp::train(&lists, 5, o, &|| false).unwrap();
+        let train = |o: &MlpOptions| Mlp::train(&lists.iter().collect::<Vec<_>>(), AS_THEY_ARE, o, &|| false).unwrap();
         let (net, curve) = train(&o);
         let hits = lists
             .iter()
@@ -274,7 +279,7 @@ mod tests {
         assert!(hits > 400, "{hits} of 600");
         assert!(curve[curve.len() - 1] < 0.6 * curve[0]);
         assert_eq!(train(&o).0, net);
-        assert!(Mlp::train(&lists, 5, &o, &|| true).is_none());
+        assert!(Mlp::train(&lists.iter().collect::<Vec<_>>(), AS_THEY_ARE, &o, &|| true).is_none());
         let dropped = MlpOptions { dropout: true, epochs: 2, ..o };
         let one = train(&dropped).0;
         assert_ne!(train(&MlpOptions { epochs: 2, ..o }).0, one);

@@ -38,13 +38,16 @@ pub(crate) struct Scale {
 const RARE: f64 = 1e-4;
 
 impl Scale {
-    pub(crate) fn fit<'a>(rows: impl Iterator<Item = &'a [f32]>) -> Self {
+    /// From the rows; what stands in `hidden` columns is 0 to whoever reads by this scale.
+    pub(crate) fn fit<'a>(rows: impl Iterator<Item = &'a [f32]>, hidden: &[usize]) -> Self {
+        let mut shown = [true; WIDTH];
+        hidden.iter().for_each(|&f| shown[f] = false);
         let mut sums = vec![(0f64, 0f64, 0f64); WIDTH];
         let mut all = 0f64;
         for row in rows {
             all += 1.0;
-            for (s, &x) in sums.iter_mut().zip(row) {
-                if x.is_finite() {
+            for ((s, &x), shown) in sums.iter_mut().zip(row).zip(shown) {
+                if shown && x.is_finite() {
                     *s = (s.0 + 1.0, s.1 + f64::from(x), s.2 + f64::from(x) * f64::from(x));
                 }
             }
@@ -61,11 +64,6 @@ impl Scale {
         let share = |s: &(f64, f64, f64)| s.0 / all.max(1.0);
         let flagged = (0..WIDTH).filter(|&f| (RARE..=1.0 - RARE).contains(&share(&sums[f]))).collect();
         Self { mean, inverse, flagged }
-    }
-
-    /// From now on these features are 0, like their mean.
-    pub(crate) fn hide(&mut self, features: &[usize]) {
-        features.iter().for_each(|&f| self.inverse[f] = 0.0);
     }
 
     /// Columns of what [`apply`](Self::apply) gives.
@@ -312,7 +310,7 @@ mod tests {
         let mut rows = [vec![1.0f32; WIDTH], vec![3.0; WIDTH], vec![2.0; WIDTH]];
         rows[2][5] = f32::NAN;
         rows.iter_mut().for_each(|row| row[6] = f32::NAN);
-        let scale = Scale::fit(rows.iter().map(Vec::as_slice));
+        let scale = Scale::fit(rows.iter().map(Vec::as_slice), &[]);
         // The seventh is missing everywhere: nothing can be learned from its flag.
         assert_eq!(scale.width(), WIDTH + 1);
         let flat: Vec<f32> = rows.concat();
@@ -321,5 +319,10 @@ mod tests {
         assert_eq!((row(2)[5], row(2)[6], row(2)[WIDTH]), (0.0, 0.0, 1.0));
         assert_eq!((row(0)[5], row(0)[WIDTH]), (-1.0, 0.0));
         assert!(x.iter().all(|v| v.is_finite()));
+        // What is hidden is 0 and has no flag.
+        let hidden = Scale::fit(rows.iter().map(Vec::as_slice), &[0, 5]);
+        assert_eq!(hidden.width(), WIDTH);
+        let x = hidden.apply(&flat);
+        assert!(x.chunks_exact(WIDTH).all(|row| row[0] == 0.0 && row[5] == 0.0) && x[1] < 0.0);
     }
 }

@@ -1,22 +1,17 @@
 //! Training the ranker by replay: at many cut-offs the memory is fitted as it would have been then, shoppers that came in the
 //! window after are given their candidates and features as of the cut-off, and what they took are the labels.
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::time::Instant;
 
-use rayon::prelude::*;
-
-use crate::batch::each;
 use crate::blend::BlendWeights;
 use crate::catalogue::Catalogue;
 use crate::error::RankError;
-use crate::evaluate::truth;
-use crate::features::{FEATURES, Signal, WIDTH, blind, features};
+use crate::features::{FEATURES, Signal, WIDTH};
 use crate::log::{DAY_MS, Log};
-use crate::memory::{Memory, MemoryOptions};
+use crate::memory::MemoryOptions;
 use crate::mlp::{List, Mlp, MlpOptions};
-use crate::ranker::{Head, QUESTIONS, Ranker, Scale, candidates};
-use crate::recommend::Snapshot;
+use crate::ranker::{Head, Ranker, Scale};
+use crate::replayed::Replayed;
 use crate::sequence::{Attached, SequenceHistory};
 use crate::trees::{TreeOptions, Trees};
 
@@ -30,7 +25,7 @@ pub struct ReplayOptions {
     pub memory: MemoryOptions,
     /// Cut-offs at most.
     pub cutoffs: usize,
-    /// Lists per head at most; shoppers are thinned evenly beyond it. Bounds memory: a list takes about 40 kB.
+    /// Lists per head at most; shoppers are thinned evenly beyond it. Bounds memory: a list takes about 50 kB.
     pub lists: usize,
     /// Training of the networks.
     pub mlp: MlpOptions,
@@ -38,6 +33,8 @@ pub struct ReplayOptions {
     pub trees: [Option<TreeOptions>; 2],
     /// Blend that picks the candidates.
     pub blend: BlendWeights,
+    /// Where there is a sequence model: whether a ranker that does without it is trained too.
+    pub compared: bool,
     /// Signals that the networks are not shown, for an ablation.
     pub without: Vec<Signal>,
 }
@@ -51,6 +48,7 @@ impl Default for ReplayOptions {
             mlp: MlpOptions::default(),
             trees: [None; 2],
             blend: BlendWeights::default(),
+            compared: false,
             without: Vec::new(),
         }
     }
@@ -99,49 +97,15 @@ fn columns_of(signals: &[Signal]) -> Vec<usize> {
     (0..WIDTH).filter(|&f| signals.contains(&FEATURES[f].signal)).collect()
 }
 
-/// Lists of the heads at the moment of a snapshot: candidates and features of shoppers who came by `until`, and what they took.
-fn lists_at(
-    s: &Snapshot,
-    until: i64,
-    most: usize,
-    blend: &BlendWeights,
-    stopped: &(dyn Fn() -> bool + Sync),
-) -> [Vec<List>; 3] {
-    let at = s.memory.at();
-    let mut taken: BTreeMap<u32, [Option<Vec<u32>>; 3]> = BTreeMap::new();
-    for (head, question) in QUESTIONS.into_iter().enumerate() {
-        let r = question.asked(blend);
-        let t = truth(&s.log, &s.memory, until, r.mode, r.candidates);
-        let step = t.len().div_ceil(most).max(1);
-        for t in t.into_iter().step_by(step) {
-            taken.entry(t.user).or_default()[head] = Some(t.items);
-        }
-    }
-    let (users, taken): (Vec<u32>, Vec<_>) = taken.into_iter().unzip();
-    let made = each(s, &users, at, |place, shopper, columns| {
-        std::array::from_fn(|head| {
-            if stopped() {
-                return None;
-            }
-            let (question, taken) = (QUESTIONS[head], taken[place][head].as_ref()?);
-            let r = question.asked(blend);
-            let eligible = s.eligible(shopper, &r);
-            let items = candidates(s, shopper, columns, &eligible, question, blend);
-            let positive: Vec<bool> = items.iter().map(|i| taken.binary_search(i).is_ok()).collect();
-            if !positive.contains(&true) {
-                return None;
-            }
-            Some(List { x: features(&s.memory, &s.catalogue, shopper, columns, &items), positive })
-        })
-    });
-    let mut out: [Vec<List>; 3] = Default::default();
-    for of_one in made {
-        let of_one: [Option<List>; 3] = of_one;
-        for (lists, list) in out.iter_mut().zip(of_one) {
-            lists.extend(list);
-        }
-    }
-    out
+/// Seconds that the parts of a replay took.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ReplaySeconds {
+    /// Memory, candidates and features at the cut-offs whose lists were not there yet.
+    pub lists: f64,
+    /// Networks of one ranker.
+    pub networks: f64,
+    /// Trees of the heads for any and for unseen items.
+    pub trees: [f64; 2],
 }
 
 /// What a replay makes.
@@ -149,10 +113,13 @@ fn lists_at(
 pub struct Trained {
     /// The ranker, with the sequence model where there is one.
     pub ranker: Ranker,
-    /// Where there is a sequence model: a ranker from the same lists that does without it, so that one can be held against the other.
+    /// Where it was asked for and there is a sequence model: a ranker from the same lists that does without it, so that one can be held
+    /// against the other.
     pub without_sequence: Option<Ranker>,
     /// What the training saw.
     pub report: ReplayReport,
+    /// What it took.
+    pub seconds: ReplaySeconds,
 }
 
 /// Trains a ranker from events at or before `until`.
@@ -165,111 +132,96 @@ pub fn train_ranker(
     until: i64,
     o: &ReplayOptions,
 ) -> Result<(Ranker, ReplayReport), RankError> {
-    let trained = train_ranker_watched(log, catalogue, until, o, None, &|_| ControlFlow::Continue(()))?;
+    let kept = &mut Replayed::default();
+    let trained = train_ranker_watched((log, catalogue), until, o, None, kept, &|_| ControlFlow::Continue(()))?;
     Ok((trained.ranker, trained.report))
 }
 
-/// The same with the sequence model as of each cut-off and, for the ranker to take along, as of `until`; and with somebody who hears of
-/// progress and may end it, asked for every list and every step of a network.
+/// The same with the sequence model as of each cut-off and, for the ranker to take along, as of `until`; with lists that an earlier replay
+/// of the same log and catalogue has left in `kept`, where this one's stay too; and with somebody who hears of progress and may end
+/// it, asked for every list and every step of a network.
 ///
 /// # Errors
 /// Those of [`train_ranker`], and [`RankError::Stopped`].
 pub fn train_ranker_watched(
-    log: &Log,
-    catalogue: &Catalogue,
+    (log, catalogue): (&Log, &Catalogue),
     until: i64,
     o: &ReplayOptions,
     sequence: Option<&dyn SequenceHistory>,
+    kept: &mut Replayed,
     hook: Hook<'_>,
 ) -> Result<Trained, RankError> {
-    let (cuts, window_days) = cutoffs(log, until, o.cutoffs);
-    if cuts.len() < 2 {
-        return Err(RankError::TooLittle("fewer than two windows before the cut-off"));
-    }
-    let mut raw: [Vec<List>; 3] = Default::default();
-    let per_cut = o.lists.div_ceil(cuts.len());
-    for (done, &at) in cuts.iter().enumerate() {
-        let stopped = || hook(Progress { done, total: cuts.len() }).is_break();
-        if stopped() {
-            return Err(RankError::Stopped);
-        }
-        let memory = Memory::fit(log, catalogue, at, &o.memory).with_sequence(sequence.and_then(|x| x.at(at)));
-        let s = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::new(memory) };
-        let until = at + window_days * DAY_MS;
-        for (lists, fresh) in raw.iter_mut().zip(lists_at(&s, until, per_cut, &o.blend, &stopped)) {
-            lists.extend(fresh);
-        }
-        if stopped() {
-            return Err(RankError::Stopped);
-        }
-    }
-    let mut report = ReplayReport { window_days, lists: raw.each_ref().map(Vec::len), ..ReplayReport::default() };
-    let per_ranker: usize = raw.iter().filter(|l| l.len() >= FEWEST_LISTS).map(|l| o.mlp.members_for(l.len())).sum();
-    let rankers = 1 + usize::from(sequence.is_some());
-    let trees = (0..2).filter(|&h| raw[h].len() >= FEWEST_LISTS && o.trees[h].is_some()).count();
-    let mut progress = Progress { done: cuts.len(), total: cuts.len() + rankers * per_ranker + trees };
-    report.cutoffs = cuts;
+    let begun = Instant::now();
+    let cuts = kept.make((log, catalogue), until, o, sequence, hook)?;
+    let mut seconds = ReplaySeconds { lists: begun.elapsed().as_secs_f64(), ..ReplaySeconds::default() };
+    let sizes: [usize; 3] = std::array::from_fn(|head| kept.lists(head).count());
+    let mut report =
+        ReplayReport { window_days: kept.window_days(), lists: sizes, cutoffs: cuts, ..ReplayReport::default() };
+    let trained = |head: &usize| sizes[*head] >= FEWEST_LISTS;
+    let per_ranker: usize = (0..3).filter(trained).map(|head| o.mlp.members_for(sizes[head])).sum();
+    let rankers = if sequence.is_some() && o.compared { 2 } else { 1 };
+    let trees = (0..2).filter(trained).filter(|&head| o.trees[head].is_some()).count();
+    let done = report.cutoffs.len();
+    let mut progress = Progress { done, total: done + rankers * per_ranker + trees };
     let (without, of_sequence) = (columns_of(&o.without), columns_of(&[Signal::Sequence]));
-    // The scale of a column without any number is 0, so that the trained networks do not see it either.
-    raw.iter_mut().flatten().for_each(|l| blind(&mut l.x, WIDTH, &without, f32::NAN));
+    let plain: Vec<usize> = without.iter().chain(&of_sequence).copied().collect();
+    // What each ranker is not shown. Without a sequence model its columns say nothing, or, in lists that were kept, what another knew.
+    let hidden = [if sequence.is_some() { &without } else { &plain }, &plain];
     let mut heads: [Vec<Option<Head>>; 2] = Default::default();
-    for (h, mut lists) in raw.into_iter().enumerate() {
-        if lists.len() < FEWEST_LISTS {
-            heads.iter_mut().take(rankers).for_each(|heads| heads.push(None));
+    for head in 0..3 {
+        if !trained(&head) {
+            heads.iter_mut().for_each(|heads| heads.push(None));
             continue;
         }
-        let trees = match o.trees.get(h).copied().flatten() {
+        let lists: Vec<&List> = kept.lists(head).collect();
+        let trees = match o.trees.get(head).copied().flatten() {
             Some(options) => {
+                let begun = Instant::now();
                 let stopped = || hook(progress).is_break();
-                let grown = Trees::grow(&lists, &options, &of_sequence, &stopped)?.ok_or(RankError::Stopped)?;
+                let grown = Trees::grow(&lists, &options, &plain, &stopped)?.ok_or(RankError::Stopped)?;
                 progress.done += 1;
+                seconds.trees[head] = begun.elapsed().as_secs_f64();
                 Some(grown)
             }
             None => None,
         };
-        let mut scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)));
-        lists.par_iter_mut().for_each(|l| l.x = scale.apply(&l.x));
-        for (place, heads) in heads.iter_mut().take(rankers).enumerate() {
-            if place == 1 {
-                // The same lists without what the sequence model says.
-                let width = scale.width();
-                lists.par_iter_mut().for_each(|l| blind(&mut l.x, width, &of_sequence, 0.0));
-                scale.hide(&of_sequence);
+        for (ranker, (heads, hidden)) in heads.iter_mut().zip(hidden).take(rankers).enumerate() {
+            let begun = Instant::now();
+            let scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)), hidden);
+            let (nets, loss) = networks(&lists, &scale, o, &mut progress, hook)?;
+            if ranker == 0 {
+                report.loss[head] = loss;
+                seconds.networks += begun.elapsed().as_secs_f64();
             }
-            let nets = networks(&lists, scale.width(), o, (&mut report, h), &mut progress, hook)?;
-            heads.push(Some(Head { scale: scale.clone(), nets, trees: trees.clone() }));
+            heads.push(Some(Head { scale, nets, trees: trees.clone() }));
         }
     }
     let [heads, plain] = heads;
     let ranker = self::ranker(heads, o)?.with_sequence(sequence.and_then(|x| x.at(until)));
-    let without_sequence = if plain.is_empty() { None } else { Some(self::ranker(plain, o)?) };
-    Ok(Trained { ranker, without_sequence, report })
+    let without_sequence = if rankers == 2 { Some(self::ranker(plain, o)?) } else { None };
+    Ok(Trained { ranker, without_sequence, report, seconds })
 }
 
-/// The networks of a head from its scaled lists. Steps are counted in `progress`; the loss of the last goes into `report`, if it is the
-/// head's first.
+/// The networks of a head from its lists, and the mean loss per epoch of the last. Steps are counted in `progress`.
 fn networks(
-    lists: &[List],
-    width: usize,
+    lists: &[&List],
+    scale: &Scale,
     o: &ReplayOptions,
-    (report, head): (&mut ReplayReport, usize),
     progress: &mut Progress,
     hook: Hook<'_>,
-) -> Result<Vec<Mlp>, RankError> {
-    let first = report.loss[head].is_empty();
-    let mut nets = Vec::new();
+) -> Result<(Vec<Mlp>, Vec<f64>), RankError> {
+    let (mut nets, mut last) = (Vec::new(), Vec::new());
     for member in 0..o.mlp.members_for(lists.len()) as u64 {
         let options = MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp };
         let now = *progress;
         let stopped = || hook(now).is_break();
-        let (net, loss) = Mlp::train(lists, width, &options, &stopped).ok_or(RankError::Stopped)?;
+        let scaled = (scale.width(), &(|x: &[f32]| scale.apply(x)) as &(dyn Fn(&[f32]) -> Vec<f32> + Sync));
+        let (net, loss) = Mlp::train(lists, scaled, &options, &stopped).ok_or(RankError::Stopped)?;
         progress.done += 1;
-        if first {
-            report.loss[head] = loss;
-        }
+        last = loss;
         nets.push(net);
     }
-    Ok(nets)
+    Ok((nets, last))
 }
 
 /// A ranker of heads for any, unseen and cold items.

@@ -10,7 +10,7 @@ use hessboost::prelude::{DMatrix, Trainer, TrainingParams, TreeMethod};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RankError;
-use crate::features::{WIDTH, blind};
+use crate::features::WIDTH;
 use crate::mlp::List;
 
 /// Settings of the trees.
@@ -57,7 +57,7 @@ const fn or_missing(value: f32) -> f32 {
 impl Trees {
     /// Grows trees on lists of unscaled features; `None` when `stopped` said so, asked after each tree. Features in `hidden` are not read.
     pub(crate) fn grow(
-        lists: &[List],
+        lists: &[&List],
         o: &TreeOptions,
         hidden: &[usize],
         stopped: &(dyn Fn() -> bool + Sync),
@@ -68,7 +68,7 @@ impl Trees {
             x.extend(list.x.iter().map(|v| or_missing(*v)));
             y.extend(list.positive.iter().map(|p| f32::from(u8::from(*p))));
         }
-        blind(&mut x, WIDTH, hidden, f32::NAN);
+        x.chunks_exact_mut(WIDTH).for_each(|row| hidden.iter().for_each(|&f| row[f] = f32::NAN));
         let rows = y.len();
         let data =
             DMatrix::from_dense_vec(x, rows, WIDTH).and_then(|data| data.with_labels(&y)).map_err(|e| failed(&e))?;
@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn trees_learn_are_the_same_on_any_number_of_threads_and_read_back() {
-        let (lists, o) = (lists(), TreeOptions { rounds: 20, leaves: 4, ..TreeOptions::default() });
+        let made = lists();
+        let (lists, o) =
+            (made.iter().collect::<Vec<_>>(), TreeOptions { rounds: 20, leaves: 4, ..TreeOptions::default() });
         let grow = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| Trees::grow(&lists, &o, &[], &|| false).unwrap().unwrap())

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mercer_rank::{
     BlendWeights, Catalogue, DAY_MS, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode,
-    Progress, RankError, ReplayOptions, Request, Scored, Snapshot, Trained, recommend, refit_weights, related, tie_key,
-    train_ranker, train_ranker_watched, trending,
+    Progress, RankError, ReplayOptions, Replayed, Request, Scored, Snapshot, Trained, recommend, refit_weights,
+    related, tie_key, train_ranker, train_ranker_watched, trending,
 };
 
 const NOW: i64 = 300 * DAY_MS;
@@ -161,7 +161,8 @@ fn a_training_that_is_told_to_end_ends_wherever_it_is() {
         assert!(p.done < p.total, "{p:?}");
         ControlFlow::Continue(())
     };
-    let Trained { ranker, report, .. } = train_ranker_watched(&log, &catalogue, NOW, &o, None, &count).unwrap();
+    let Trained { ranker, report, .. } =
+        train_ranker_watched((&log, &catalogue), NOW, &o, None, &mut Replayed::default(), &count).unwrap();
     assert_eq!(train_ranker(&log, &catalogue, NOW, &o).unwrap().0, ranker, "watching changes nothing");
     let all = calls.into_inner();
     // Every list and every step of every network asks.
@@ -173,7 +174,7 @@ fn a_training_that_is_told_to_end_ends_wherever_it_is() {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         };
-        let ended = train_ranker_watched(&log, &catalogue, NOW, &o, None, &hook);
+        let ended = train_ranker_watched((&log, &catalogue), NOW, &o, None, &mut Replayed::default(), &hook);
         assert_eq!(ended.map(|_| ()), Err(RankError::Stopped), "at call {stop}");
     }
 }

@@ -127,10 +127,5 @@ pub fn are_current(names: &[String]) -> bool {
     names.iter().map(String::as_str).eq(FEATURES.iter().map(|f| f.name))
 }
 
-/// Puts `value` in the place of some columns of every row.
-pub(crate) fn blind(x: &mut [f32], width: usize, columns: &[usize], value: f32) {
-    x.chunks_exact_mut(width).for_each(|row| columns.iter().for_each(|&f| row[f] = value));
-}
-
 #[cfg(test)]
 mod tests;

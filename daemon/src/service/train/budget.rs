@@ -93,30 +93,32 @@ impl Rung {
         }
     }
 
-    /// Estimated seconds of one replay.
-    pub(super) fn replay_seconds(self, s: &Sizes) -> f64 {
+    /// Estimated seconds of the replay of what is judged, and of the replay for what serves, which makes the lists of two more cut-offs
+    /// (half a window apart) and one ranker.
+    fn replay_seconds(self, s: &Sizes) -> (f64, f64) {
         let o = self.replay(0);
         let cutoffs = o.cutoffs.min(s.cutoffs);
         if cutoffs < 2 {
             // No ranker: the blend is fitted on two windows, from fewer shoppers.
-            return 2.0 * fit(s) + 2.0 * s.back.min(1_500) as f64 * (LIST + LIST_ITEM * s.items as f64);
+            let fitted = 2.0 * fit(s) + 2.0 * s.back.min(1_500) as f64 * (LIST + LIST_ITEM * s.items as f64);
+            return (fitted, fitted);
         }
+        // Two heads have many lists; that for cold items has few.
         let lists = o.lists.min(s.back * cutoffs);
-        let passes = lists * o.mlp.members_for(lists) * o.mlp.epochs;
-        // The ranker is trained with the network's scores and without them.
-        let (rankers, network) = if self.network { (2.0, network(s, cutoffs)) } else { (1.0, 0.0) };
-        let passes = rankers * passes as f64;
+        let made = cutoffs as f64 * fit(s) + 2.0 * lists as f64 * (LIST + LIST_ITEM * s.items as f64);
+        let networks = 2.0 * (lists * o.mlp.members_for(lists) * o.mlp.epochs) as f64 * PASS;
         let trees: f64 = o.trees.iter().flatten().map(|trees| TREES * lists.min(trees.lists) as f64).sum();
-        network
-            + trees
-            + cutoffs as f64 * fit(s)
-            + 2.0 * (lists as f64 * (LIST + LIST_ITEM * s.items as f64) + passes * PASS)
+        // What is judged is trained with the behaviour network's scores and without them.
+        let (rankers, stages) = if self.network { (2.0, network(s, cutoffs)) } else { (1.0, 0.0) };
+        let more = 2.0 / cutoffs as f64;
+        (stages + made + rankers * networks + trees, more * (stages + made) + networks + trees)
     }
 
     /// Estimated seconds of everything behind the encoder but embedding: memory, replay, evaluation, and the replay for what serves.
     pub(super) fn seconds(self, s: &Sizes) -> f64 {
         let judged = s.back.min(self.judged) as f64;
-        fit(s) + 2.0 * self.replay_seconds(s) + ARMS * judged * (JUDGED + JUDGED_ITEM * s.items as f64)
+        let (replay, again) = self.replay_seconds(s);
+        fit(s) + replay + again + ARMS * judged * (JUDGED + JUDGED_ITEM * s.items as f64)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use mercer_model::Checkpoint;
-use mercer_rank::{BlendWeights, Catalogue, Log, Memory, MemoryOptions, Ranker, ReplayOptions, Snapshot};
+use mercer_rank::{BlendWeights, Catalogue, Log, Memory, MemoryOptions, Ranker, ReplayOptions, Replayed, Snapshot};
 use mercer_shared::wire::{EventKind, GateVerdict, RunPhase};
 
 use super::arms::{Arm, MIN_SEARCHERS, choose, embed, seconds_per_item, start_adapter};
@@ -50,16 +50,16 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     control.check()?;
     // The ranker's features are free of scale, so one that was trained beside the base's vectors serves beside tuned ones too; and
     // trained so it has not seen vectors that were fitted to its own labels.
-    let begun = std::time::Instant::now();
     let parts = earned::worth_making(app, rung, plan.sizes.events, control)?;
     let mut networks = if parts.network { Some(Networks::new(&log, &catalogue, plan.cut, run.seed)?) } else { None };
     let beside = networks.as_mut().map(|networks| (networks, view.last_event));
-    let replay = order::with_trees_of(rung.replay(run.seed), parts.trees);
-    let order = order::learn(control, (&log, &catalogue), plan.cut, &replay, beside)?.unwrap_or_else(|| {
+    let replay = ReplayOptions { compared: true, ..order::with_trees_of(rung.replay(run.seed), parts.trees) };
+    let mut kept = Replayed::default();
+    let made = order::learn(control, (&log, &catalogue), plan.cut, &replay, beside, &mut kept)?;
+    let order = made.unwrap_or_else(|| {
         control.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
         Order::default()
     });
-    let replay_seconds = begun.elapsed().as_secs_f64();
 
     control.phase(RunPhase::Evaluation, 0);
     let limits = Limits { users: rung.judged, unwanted: &|| control.unwanted() };
@@ -136,8 +136,9 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     };
 
     let replay = order.replay(rung, run.seed);
-    let spent = (networks.as_mut(), replay_seconds);
-    let last = if passed { again(control, (&log, &catalogue), view.last_event, &replay, spent)? } else { None };
+    let everything = (&log, &catalogue, view.last_event);
+    let last = if passed { again(control, everything, &replay, (&order, networks.as_mut()), &mut kept)? } else { None };
+    drop(kept);
     let until = if last.is_some() { view.last_event } else { plan.cut };
     control.check()?;
     let ids = canon.ids(&view);
@@ -244,20 +245,23 @@ impl Scene<'_> {
 /// judged serves.
 fn again(
     control: &Control<'_>,
-    data: (&Log, &Catalogue),
-    until: i64,
+    (log, catalogue, until): (&Log, &Catalogue, i64),
     replay: &ReplayOptions,
-    (networks, replay_seconds): (Option<&mut Networks>, f64),
+    (judged, networks): (&Order, Option<&mut Networks>),
+    kept: &mut Replayed,
 ) -> Result<Option<Order>, Ended> {
     let left = control.left();
+    let missing = kept.missing(log, until, replay, networks.is_some());
+    let trees = replay.trees.map(|trees| trees.is_some());
+    let takes = judged.spent.again(order::Again { missing, network: networks.is_some(), trees });
     let beside = networks.map(|networks| (networks, until));
-    let last = if left < replay_seconds { None } else { order::learn(control, data, until, replay, beside)? };
+    let last = if left < takes { None } else { order::learn(control, (log, catalogue), until, replay, beside, kept)? };
     control.note(if last.is_some() {
         "made again with the same configuration from everything up to the last interaction; the adapter stays".to_owned()
     } else {
         format!(
-            "what was judged serves: with {left:.0} s left of the budget it cannot be made again from everything, which took \
-             {replay_seconds:.0} s"
+            "what was judged serves: with {left:.0} s left of the budget it cannot be made again from everything, which takes \
+             about {takes:.0} s"
         )
     });
     Ok(last)

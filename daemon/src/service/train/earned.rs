@@ -108,7 +108,7 @@ pub(super) fn choose(
     judge: &dyn Fn(&Order) -> Result<Judged, Ended>,
 ) -> Result<(Order, Judged), Ended> {
     let lists = |ranker: &Ranker| judge(&Order { ranker: Some(ranker.clone()), ..Order::default() });
-    let Order { ranker: Some(mut ranker), mut network, plain, blend } = order else {
+    let Order { ranker: Some(mut ranker), mut network, plain, blend, spent } = order else {
         let judged = judge(&order)?;
         return Ok((order, judged));
     };
@@ -148,7 +148,7 @@ pub(super) fn choose(
         }
         ranker = ranker.with_trees_of(keep);
     }
-    Ok((Order { ranker: Some(ranker), network, plain: None, blend }, judged))
+    Ok((Order { ranker: Some(ranker), network, plain: None, blend, spent }, judged))
 }
 
 #[cfg(test)]

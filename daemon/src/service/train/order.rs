@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mercer_rank::{
-    BlendWeights, Catalogue, DAY_MS, Log, MemoryOptions, RankError, Ranker, ReplayOptions, SequenceHistory, Trained,
-    cutoffs, refit_weights, train_ranker_watched,
+    BlendWeights, Catalogue, DAY_MS, Log, MemoryOptions, RankError, Ranker, ReplayOptions, ReplaySeconds, Replayed,
+    SequenceHistory, Trained, cutoffs, refit_weights, train_ranker_watched,
 };
 use mercer_shared::wire::RunPhase;
 
@@ -23,6 +24,40 @@ pub(super) struct Order {
     /// Where there is a network: a ranker that does without it.
     pub(super) plain: Option<Ranker>,
     pub(super) blend: Option<BlendWeights>,
+    /// What it took.
+    pub(super) spent: Spent,
+}
+
+/// Seconds that an order took, and for how many cut-offs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    /// The behaviour network's stages.
+    stages: f64,
+    /// The replay.
+    replay: ReplaySeconds,
+    /// Cut-offs that the lists were made for.
+    cutoffs: usize,
+}
+
+/// How the replay of what serves differs from that of what was judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Again {
+    /// Cut-offs whose lists are not there.
+    pub(super) missing: usize,
+    /// Whether the network serves, and so needs one more stage.
+    pub(super) network: bool,
+    /// Heads with trees.
+    pub(super) trees: [bool; 2],
+}
+
+impl Spent {
+    /// Seconds of doing it again, as far as it has to be done again.
+    pub(super) fn again(&self, again: Again) -> f64 {
+        let share = again.missing as f64 / self.cutoffs.max(1) as f64;
+        let stage = if again.network { self.stages / self.cutoffs.max(1) as f64 } else { 0.0 };
+        let trees: f64 = self.replay.trees.iter().zip(again.trees).filter(|x| x.1).map(|x| x.0).sum();
+        stage + share * self.replay.lists + self.replay.networks + trees
+    }
 }
 
 impl Order {
@@ -39,15 +74,18 @@ pub(super) fn with_trees_of(o: ReplayOptions, [any, unseen]: [bool; 2]) -> Repla
 }
 
 /// A ranker from events up to a moment, beside networks where they are wanted (and `later` is the moment up to which the next one will be
-/// trained); where the log is too short for one, weights of the blend fitted on the windows there
-/// are; where there is none, the rule that reads the log. `None` when the budget was used up before it was there.
+/// trained), and from the lists of an earlier replay as far as they are in `kept`; where the log is too short for one, weights of the blend
+/// fitted on the windows there are; where there is none, the rule that reads the log. `None` when the budget was used up before it was
+/// there.
 pub(super) fn learn(
     control: &Control<'_>,
     (log, catalogue): (&Log, &Catalogue),
     until: i64,
     o: &ReplayOptions,
     networks: Option<(&mut Networks, i64)>,
+    kept: &mut Replayed,
 ) -> Result<Option<Order>, Ended> {
+    let begun = Instant::now();
     let possible = cutoffs(log, until, o.cutoffs).0.len() >= 2;
     let networks = match networks.filter(|_| possible) {
         Some((networks, later)) => {
@@ -58,14 +96,16 @@ pub(super) fn learn(
         }
         None => None,
     };
+    let stages_seconds = begun.elapsed().as_secs_f64();
     let stages = networks.as_ref().map(|networks| networks.stages() as &dyn SequenceHistory);
     control.phase(RunPhase::Ranker, 0);
     let hook = |progress: mercer_rank::Progress| {
         control_step(control, progress);
         if control.unwanted() || control.left() <= 0.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    match train_ranker_watched(log, catalogue, until, o, stages, &hook) {
-        Ok(Trained { ranker, without_sequence, report }) => {
+    let missing = kept.missing(log, until, o, stages.is_some());
+    match train_ranker_watched((log, catalogue), until, o, stages, kept, &hook) {
+        Ok(Trained { ranker, without_sequence, report, seconds }) => {
             control.update(|run| record::curves(&mut run.record, &report));
             control.note(format!(
                 "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
@@ -76,7 +116,8 @@ pub(super) fn learn(
                 report.lists[2]
             ));
             let network = networks.and_then(|networks| networks.at(until));
-            Ok(Some(Order { ranker: Some(ranker), network, plain: without_sequence, blend: None }))
+            let spent = Spent { stages: stages_seconds, replay: seconds, cutoffs: missing };
+            Ok(Some(Order { ranker: Some(ranker), network, plain: without_sequence, blend: None, spent }))
         }
         Err(RankError::TooLittle(why)) => {
             control.check()?;
@@ -107,4 +148,19 @@ fn refitted(log: &Log, catalogue: &Catalogue, until: i64) -> Option<BlendWeights
     let width = shape.window_days() * DAY_MS;
     let cutoffs: Vec<i64> = (1..=2).map(|n| until - n * width).filter(|cut| cut - shape.first >= width).collect();
     (!cutoffs.is_empty()).then(|| refit_weights(log, catalogue, &cutoffs, &MemoryOptions::default()).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doing_it_again_costs_what_is_new() {
+        let replay = ReplaySeconds { lists: 160.0, networks: 30.0, trees: [40.0, 50.0] };
+        let spent = Spent { stages: 320.0, replay, cutoffs: 16 };
+        let of = |missing, network, trees| spent.again(Again { missing, network, trees });
+        assert_eq!(of(16, false, [true; 2]), 280.0);
+        assert_eq!(of(2, true, [false, true]), 20.0 + 20.0 + 30.0 + 50.0);
+        assert_eq!(Spent::default().again(Again { missing: 2, network: true, trees: [true; 2] }), 0.0);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, Memory, MemoryOptions, Snapshot};
+use mercer_rank::{BlendWeights, Memory, MemoryOptions, Replayed, Snapshot};
 
 use super::arms::{Contestant, MODES};
 use super::{Bench, Control, Ended};
@@ -70,7 +70,9 @@ pub(super) fn contestant(
             None => None,
         };
         let network = networks.as_mut().map(|networks| (networks, bench.cut));
-        let order = order::learn(control, (&bench.log, &beside), bench.cut, &replay, network)?.unwrap_or_default();
+        let order =
+            order::learn(control, (&bench.log, &beside), bench.cut, &replay, network, &mut Replayed::default())?
+                .unwrap_or_default();
         let what = if order.ranker.is_some() {
             "ranker made again up to the cut-off"
         } else {

@@ -1,0 +1,95 @@
+//! What a replay keeps for the next one: lists of cut-offs that both have are made once, and change nothing.
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use mercer_rank::{
+    Catalogue, DAY_MS, Event, ItemFacts, Kind, Log, MlpOptions, ReplayOptions, Replayed, SequenceHistory,
+    SequenceModel, Trained, train_ranker_watched,
+};
+
+const ITEMS: u32 = 40;
+const NOW: i64 = 300 * DAY_MS;
+
+fn log() -> Log {
+    let mut log = Log::new();
+    for user in 0..80u32 {
+        for visit in 0..30u32 {
+            let item = Some((user * 7 + visit * visit * (1 + user % 3)) % ITEMS);
+            let at = (i64::from(visit) * 10 + i64::from(user % 10)) * DAY_MS + i64::from(user) * 1000;
+            log.push(user, Event { item, kind: Kind::Purchase, value: 1.0, at });
+        }
+    }
+    log
+}
+
+fn catalogue() -> Catalogue {
+    Catalogue::new((0..ITEMS).map(|i| ItemFacts { category: Some(i / 8), tie: u64::from(i), ..ItemFacts::default() }))
+}
+
+/// Says that the item after the last one follows.
+#[derive(Debug)]
+struct Following;
+
+impl SequenceModel for Following {
+    fn score(&self, histories: &[&[Event]], _: i64, items: usize) -> Vec<Vec<f32>> {
+        let of_one = |events: &&[Event]| {
+            let mut row = vec![0.0; items];
+            if let Some(item) = events.last().and_then(|e| e.item) {
+                row[(item as usize + 1) % items] = 1.0;
+            }
+            row
+        };
+        histories.iter().map(of_one).collect()
+    }
+}
+
+impl SequenceHistory for Following {
+    fn at(&self, _: i64) -> Option<Arc<dyn SequenceModel>> {
+        Some(Arc::new(Self))
+    }
+}
+
+fn train(until: i64, sequence: bool, o: &ReplayOptions, kept: &mut Replayed) -> Trained {
+    let sequence = sequence.then_some(&Following as &dyn SequenceHistory);
+    train_ranker_watched((&log(), &catalogue()), until, o, sequence, kept, &|_| ControlFlow::Continue(())).unwrap()
+}
+
+/// Parameters of a ranker, the sequence model aside.
+fn text(ranker: &mercer_rank::Ranker) -> String {
+    serde_json::to_string(ranker).unwrap()
+}
+
+#[test]
+fn kept_lists_change_nothing() {
+    let mlp = MlpOptions { epochs: 1, members: 1, ..MlpOptions::default() };
+    let o = ReplayOptions { cutoffs: 6, mlp, ..ReplayOptions::default() };
+    let missing = |kept: &Replayed, until, sequence| kept.missing(&log(), until, &o, sequence);
+    let window = train(NOW - 30 * DAY_MS, false, &o, &mut Replayed::default()).report.window_days * DAY_MS;
+    let cut = NOW - window;
+    let mut kept = Replayed::default();
+    assert_eq!(missing(&kept, cut, true), 6);
+    let judged = train(cut, true, &ReplayOptions { compared: true, ..o.clone() }, &mut kept);
+    assert_eq!((missing(&kept, cut, true), missing(&kept, NOW, true)), (0, 2), "half a window between cut-offs");
+
+    // One window further, with the sequence model and without it: as if nothing had been kept.
+    let again = train(NOW, true, &o, &mut kept);
+    let fresh = train(NOW, true, &o, &mut Replayed::default());
+    assert_eq!(again.report, fresh.report);
+    assert_eq!(text(&again.ranker), text(&fresh.ranker));
+    assert_ne!(text(&again.ranker), text(&judged.ranker));
+    assert_eq!(missing(&kept, NOW, false), 0);
+    let plain = train(NOW, false, &o, &mut kept);
+    let fresh = train(NOW, false, &o, &mut Replayed::default());
+    assert_eq!(text(&plain.ranker), text(&fresh.ranker));
+    // The ranker that the other was held against is the one that is trained without the sequence model.
+    let without = train(cut, false, &o, &mut Replayed::default()).ranker;
+    assert_eq!(judged.without_sequence.as_ref().map(text), Some(text(&without)));
+    assert!(again.without_sequence.is_none(), "nobody asked for it");
+
+    // Lists that know nothing of a sequence model, or were made otherwise, are of no use.
+    let mut kept = Replayed::default();
+    train(cut, false, &o, &mut kept);
+    assert_eq!((missing(&kept, cut, false), missing(&kept, cut, true)), (0, 6));
+    let fewer = ReplayOptions { lists: 60, ..o.clone() };
+    assert_eq!(kept.missing(&log(), cut, &fewer, false), 6);
+}
