@@ -184,11 +184,18 @@ fn main() -> Result<(), Fail> {
             ("new-f", Mode::New, Candidates::All),
             ("cold", Mode::Repeat, Candidates::Cold),
         ] {
-            let r = Request { mode, candidates, ..Request::new(20, &weights) };
+            let arriving_by = (candidates == Candidates::Cold).then_some(end);
+            let r = Request { mode, candidates, arriving_by, ..Request::new(20, &weights) };
             let truth = truth(&b.log, &s.memory, end, mode, candidates);
             let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
-            for trees in [false, true].into_iter().filter(|on| !on || flag("--trees")) {
+            let variants: &[(&str, bool, bool)] = match candidates {
+                Candidates::Cold => &[("", false, true), (", by the blend", false, false)],
+                _ if flag("--trees") => &[("", false, true), (", with trees", true, true)],
+                _ => &[("", false, true)],
+            };
+            for &(what, trees, cold) in variants {
                 let ranker = ranker.clone().map(|ranker| ranker.with_trees_of([trees; 2]));
+                let ranker = ranker.map(|ranker| if cold { ranker } else { ranker.without_cold() });
                 let start = Instant::now();
                 let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;
                 let sum: f64 = lists
@@ -197,7 +204,6 @@ fn main() -> Result<(), Fail> {
                     .map(|(l, t)| ndcg(&l.iter().map(|x| x.item).collect::<Vec<_>>(), &t.items, 10))
                     .sum();
                 let mean = sum / truth.len().max(1) as f64;
-                let what = if trees { ", with trees" } else { "" };
                 println!("{slice}{what}: {} lists in {:.1?}; NDCG@10 {mean:.4}", lists.len(), start.elapsed());
             }
         }

@@ -35,6 +35,9 @@ pub struct MlpOptions {
     pub seed: u64,
 }
 
+/// Gives rows of features standardised.
+pub(crate) type Scaled<'a> = &'a (dyn Fn(&[f32]) -> Vec<f32> + Sync);
+
 /// Lists that all networks of a head see together in one pass: a short log gets more networks for the same work, and gains more by
 /// their mean (chosen on windows before T: +.002 from one network to three where there are 2,800 lists).
 const WORK: usize = 12_000;
@@ -171,7 +174,7 @@ impl Mlp {
     /// little against the network's own work on it. `None` once `stopped` says so, which is asked before every step.
     pub(crate) fn train(
         lists: &[&List],
-        (width, scaled): (usize, &(dyn Fn(&[f32]) -> Vec<f32> + Sync)),
+        (width, scaled): (usize, Scaled<'_>),
         o: &MlpOptions,
         stopped: &dyn Fn() -> bool,
     ) -> Option<(Self, Vec<f64>)> {
@@ -229,7 +232,7 @@ impl Mlp {
 mod tests {
     use super::*;
 
-    const AS_THEY_ARE: (usize, &(dyn Fn(&[f32]) -> Vec<f32> + Sync)) = (5, &<[f32]>::to_vec);
+    const AS_THEY_ARE: (usize, Scaled<'static>) = (5, &<[f32]>::to_vec);
 
     fn random_lists(n: usize, width: usize) -> Vec<List> {
         let mut rng = SplitMix(7);

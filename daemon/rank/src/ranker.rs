@@ -121,7 +121,7 @@ pub struct Ranker {
     pub features: Vec<String>,
     pub(crate) any: Head,
     pub(crate) unseen: Head,
-    /// None where too few shoppers took new items in the windows, or the items have neither texts nor categories.
+    /// None where too few shoppers took new items in the windows, the items have neither texts nor categories, or it does not pay.
     #[serde(default)]
     pub(crate) cold: Option<Head>,
     /// The sequence model that it was trained beside; kept apart from it and attached again when it is read.
@@ -160,6 +160,12 @@ impl Question {
             Self::Cold => (Mode::All, Candidates::Cold),
         };
         Request { mode, candidates, ..Request::new(10, blend) }
+    }
+
+    /// Until when items may arrive that are listed for a window that ends then: cold ones are ranked among themselves, and most shops sell
+    /// what they list from the day on which they list it, so that hardly any is cold at a cut-off.
+    pub(crate) fn arriving_by(self, end: i64) -> Option<i64> {
+        (self == Self::Cold).then_some(end)
     }
 }
 
@@ -227,6 +233,19 @@ impl Ranker {
     pub fn with_trees_of(mut self, [any, unseen]: [bool; 2]) -> Self {
         self.any.trees = self.any.trees.filter(|_| any);
         self.unseen.trees = self.unseen.trees.filter(|_| unseen);
+        self
+    }
+
+    /// Whether there is a head for cold items.
+    #[must_use]
+    pub const fn has_cold(&self) -> bool {
+        self.cold.is_some()
+    }
+
+    /// The same ranker without a head for cold items: a blend of text and category orders them.
+    #[must_use]
+    pub fn without_cold(mut self) -> Self {
+        self.cold = None;
         self
     }
 

@@ -72,6 +72,9 @@ pub struct Request<'a> {
     pub allow: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
     /// Leave out items that are not in stock.
     pub in_stock_only: bool,
+    /// Items that nobody has bought yet are listed if they become available by this moment; where none is given, by that of the list.
+    /// A later one is for lists that are held against a window: who came in it saw what arrived in it.
+    pub arriving_by: Option<i64>,
     /// Weights of the blend.
     pub weights: &'a BlendWeights,
 }
@@ -86,6 +89,7 @@ impl<'a> Request<'a> {
             exclude: &[],
             allow: None,
             in_stock_only: false,
+            arriving_by: None,
             weights,
         }
     }
@@ -151,7 +155,7 @@ impl Snapshot {
         right_kind
             && !f.hidden
             && (f.in_stock || !r.in_stock_only)
-            && (warm || f.available_from.is_none_or(|t| t <= shopper.at))
+            && (warm || f.available_from.is_none_or(|t| t <= r.arriving_by.unwrap_or(shopper.at)))
             && !(r.mode == Mode::New && shopper.own(item).is_some())
             && shopper.dismissed.binary_search(&item).is_err()
             && r.exclude.binary_search(&item).is_err()

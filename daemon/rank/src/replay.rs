@@ -31,6 +31,8 @@ pub struct ReplayOptions {
     pub mlp: MlpOptions,
     /// Trees beside the networks of the heads for any and for unseen items (in this order); none where they are not wanted.
     pub trees: [Option<TreeOptions>; 2],
+    /// Whether there is a head for cold items.
+    pub cold: bool,
     /// Blend that picks the candidates.
     pub blend: BlendWeights,
     /// Where there is a sequence model: whether a ranker that does without it is trained too.
@@ -47,6 +49,7 @@ impl Default for ReplayOptions {
             lists: 12_000,
             mlp: MlpOptions::default(),
             trees: [None; 2],
+            cold: true,
             blend: BlendWeights::default(),
             compared: false,
             without: Vec::new(),
@@ -157,7 +160,8 @@ pub fn train_ranker_watched(
     let sizes: [usize; 3] = std::array::from_fn(|head| kept.lists(head).count());
     let mut report =
         ReplayReport { window_days: kept.window_days(), lists: sizes, cutoffs: cuts, ..ReplayReport::default() };
-    let trained = |head: &usize| sizes[*head] >= FEWEST_LISTS;
+    let wanted = [true, true, o.cold];
+    let trained = |head: &usize| wanted[*head] && sizes[*head] >= FEWEST_LISTS;
     let per_ranker: usize = (0..3).filter(trained).map(|head| o.mlp.members_for(sizes[head])).sum();
     let rankers = if sequence.is_some() && o.compared { 2 } else { 1 };
     let trees = (0..2).filter(trained).filter(|&head| o.trees[head].is_some()).count();
@@ -215,8 +219,8 @@ fn networks(
         let options = MlpOptions { seed: o.mlp.seed + 1000 * member, ..o.mlp };
         let now = *progress;
         let stopped = || hook(now).is_break();
-        let scaled = (scale.width(), &(|x: &[f32]| scale.apply(x)) as &(dyn Fn(&[f32]) -> Vec<f32> + Sync));
-        let (net, loss) = Mlp::train(lists, scaled, &options, &stopped).ok_or(RankError::Stopped)?;
+        let scaled = |x: &[f32]| scale.apply(x);
+        let (net, loss) = Mlp::train(lists, (scale.width(), &scaled), &options, &stopped).ok_or(RankError::Stopped)?;
         progress.done += 1;
         last = loss;
         nets.push(net);

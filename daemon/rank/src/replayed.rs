@@ -12,8 +12,8 @@ use crate::features::features;
 use crate::log::{DAY_MS, Log};
 use crate::memory::{Memory, MemoryOptions};
 use crate::mlp::List;
-use crate::ranker::{QUESTIONS, candidates};
-use crate::recommend::Snapshot;
+use crate::ranker::{QUESTIONS, Question, candidates};
+use crate::recommend::{Request, Snapshot};
 use crate::replay::{Hook, Progress, ReplayOptions, cutoffs};
 use crate::sequence::SequenceHistory;
 
@@ -36,18 +36,21 @@ struct Made {
     blend: BlendWeights,
     /// Whether they hold what a sequence model says; those that do serve a replay without one too.
     sequence: bool,
+    /// Whether there are lists of the head for cold items; they are in nobody's way.
+    cold: bool,
 }
 
 impl Made {
     fn of(log: &Log, until: i64, o: &ReplayOptions, sequence: bool) -> (Self, Vec<i64>) {
         let (cuts, window_days) = cutoffs(log, until, o.cutoffs);
         let most = o.lists.div_ceil(cuts.len().max(1));
-        (Self { window_days, most, memory: o.memory.clone(), blend: o.blend.clone(), sequence }, cuts)
+        (Self { window_days, most, memory: o.memory.clone(), blend: o.blend.clone(), sequence, cold: o.cold }, cuts)
     }
 
     /// Whether lists made so are of use for a replay that would make them so.
     fn serves(&self, wanted: &Self) -> bool {
-        *self == Self { sequence: self.sequence, ..wanted.clone() } && (self.sequence || !wanted.sequence)
+        let with_more = (self.sequence || !wanted.sequence) && (self.cold || !wanted.cold);
+        with_more && *self == Self { sequence: self.sequence, cold: self.cold, ..wanted.clone() }
     }
 }
 
@@ -86,7 +89,7 @@ impl Replayed {
             *self = Self { made: Some(wanted), at: BTreeMap::new() };
         }
         self.at.retain(|cut, _| cuts.binary_search(cut).is_ok());
-        let (window, most) = self.made.as_ref().map_or((0, 0), |made| (made.window_days * DAY_MS, made.most));
+        let Some(made) = self.made.clone() else { return Ok(cuts) };
         for (done, &at) in cuts.iter().enumerate() {
             let stopped = || hook(Progress { done, total: cuts.len() }).is_break();
             if stopped() {
@@ -97,7 +100,7 @@ impl Replayed {
             }
             let memory = Memory::fit(log, catalogue, at, &o.memory).with_sequence(sequence.and_then(|x| x.at(at)));
             let s = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::new(memory) };
-            let lists = lists_at(&s, at + window, most, &o.blend, &stopped);
+            let lists = lists_at(&s, &made, &stopped);
             if stopped() {
                 return Err(RankError::Stopped);
             }
@@ -108,19 +111,15 @@ impl Replayed {
 }
 
 /// Lists of the heads at the moment of a snapshot: candidates and features of shoppers who came by `until`, and what they took.
-fn lists_at(
-    s: &Snapshot,
-    until: i64,
-    most: usize,
-    blend: &BlendWeights,
-    stopped: &(dyn Fn() -> bool + Sync),
-) -> [Vec<List>; 3] {
-    let at = s.memory.at();
+fn lists_at(s: &Snapshot, made: &Made, stopped: &(dyn Fn() -> bool + Sync)) -> [Vec<List>; 3] {
+    let (at, blend) = (s.memory.at(), &made.blend);
+    let until = at + made.window_days * DAY_MS;
     let mut taken: BTreeMap<u32, [Option<Vec<u32>>; 3]> = BTreeMap::new();
-    for (head, question) in QUESTIONS.into_iter().enumerate() {
+    let asked = QUESTIONS.into_iter().enumerate().filter(|(_, question)| made.cold || *question != Question::Cold);
+    for (head, question) in asked {
         let r = question.asked(blend);
         let t = truth(&s.log, &s.memory, until, r.mode, r.candidates);
-        let step = t.len().div_ceil(most).max(1);
+        let step = t.len().div_ceil(made.most).max(1);
         for t in t.into_iter().step_by(step) {
             taken.entry(t.user).or_default()[head] = Some(t.items);
         }
@@ -132,7 +131,7 @@ fn lists_at(
                 return None;
             }
             let (question, taken) = (QUESTIONS[head], taken[place][head].as_ref()?);
-            let r = question.asked(blend);
+            let r = Request { arriving_by: question.arriving_by(until), ..question.asked(blend) };
             let eligible = s.eligible(shopper, &r);
             let items = candidates(s, shopper, columns, &eligible, question, blend);
             let positive: Vec<bool> = items.iter().map(|i| taken.binary_search(i).is_ok()).collect();

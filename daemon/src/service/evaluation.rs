@@ -75,25 +75,50 @@ impl Limits<'_> {
     pub const NONE: Self = Self { users: MAX_USERS, unwanted: &|| false };
 }
 
-/// Makes and judges lists of length `k`: those of a ranker, or of a blend. The memory of the snapshot must be of the moment `from`.
+/// Makes and judges lists of length `k` over the whole catalogue: those of a ranker, or of a blend. The memory of the snapshot must be of
+/// the moment `from`.
 ///
 /// # Errors
 /// As [`mercer_rank::evaluate::lists`].
 pub fn evaluate(
     snapshot: &Snapshot,
-    (from, to): (i64, i64),
+    span: (i64, i64),
     (mode, k): (Mode, usize),
     (ranker, weights): (Option<&Ranker>, &BlendWeights),
     limits: &Limits<'_>,
 ) -> Result<Lists, RankError> {
+    judged(snapshot, span, &Request { mode, ..Request::new(k, weights) }, ranker, limits)
+}
+
+/// The same with cold items alone, ranked among themselves: those that were there at `from` and those that came in the window.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_cold(
+    snapshot: &Snapshot,
+    span: (i64, i64),
+    k: usize,
+    (ranker, weights): (Option<&Ranker>, &BlendWeights),
+    limits: &Limits<'_>,
+) -> Result<Lists, RankError> {
+    let request = Request { candidates: Candidates::Cold, arriving_by: Some(span.1), ..Request::new(k, weights) };
+    judged(snapshot, span, &request, ranker, limits)
+}
+
+fn judged(
+    snapshot: &Snapshot,
+    (from, to): (i64, i64),
+    request: &Request<'_>,
+    ranker: Option<&Ranker>,
+    limits: &Limits<'_>,
+) -> Result<Lists, RankError> {
     debug_assert!(snapshot.memory.at() <= from);
-    let wanted = thinned(truth(&snapshot.log, &snapshot.memory, to, mode, Candidates::All), limits.users);
+    let wanted = thinned(truth(&snapshot.log, &snapshot.memory, to, request.mode, request.candidates), limits.users);
     let users: Vec<u32> = wanted.iter().map(|entry| entry.user).collect();
-    let request = Request { mode, ..Request::new(k, weights) };
-    let made = lists(snapshot, ranker, &users, from, &request, limits.unwanted)?;
+    let made = lists(snapshot, ranker, &users, from, request, limits.unwanted)?;
     let lists: Vec<Vec<u32>> =
         made.into_iter().map(|list| list.into_iter().map(|scored| scored.item).collect()).collect();
-    let ndcg = lists.iter().zip(&wanted).map(|(list, entry)| ndcg(list, &entry.items, k)).collect();
+    let ndcg = lists.iter().zip(&wanted).map(|(list, entry)| ndcg(list, &entry.items, request.k)).collect();
     let (users, truth) = wanted.into_iter().map(|entry| (entry.user, entry.items)).unzip();
     Ok(Lists { users, truth, lists, ndcg })
 }

@@ -18,7 +18,7 @@ use super::order::{self, Order};
 use super::plan::{Made, finish_interrupted, settle, write};
 use super::{Control, Ended, Plan, baselines, chances, earned, encoder, holdout, judge, news, queries, record};
 use crate::app::App;
-use crate::service::evaluation::Limits;
+use crate::service::evaluation::{Limits, Lists};
 use crate::service::{canary, models};
 use crate::world::View;
 
@@ -53,7 +53,8 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     let parts = earned::worth_making(app, rung, plan.sizes.events, control)?;
     let mut networks = if parts.network { Some(Networks::new(&log, &catalogue, plan.cut, run.seed)?) } else { None };
     let beside = networks.as_mut().map(|networks| (networks, view.last_event));
-    let replay = ReplayOptions { compared: true, ..order::with_trees_of(rung.replay(run.seed), parts.trees) };
+    let replay =
+        ReplayOptions { compared: true, ..order::with_parts(rung.replay(run.seed), (parts.trees, parts.cold)) };
     let mut kept = Replayed::default();
     let made = order::learn(control, (&log, &catalogue), plan.cut, &replay, beside, &mut kept)?;
     let order = made.unwrap_or_else(|| {
@@ -64,9 +65,9 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     control.phase(RunPhase::Evaluation, 0);
     let limits = Limits { users: rung.judged, unwanted: &|| control.unwanted() };
     let scene = Scene { log: &log, memory: &memory, span: (plan.cut, plan.to), limits: &limits, control };
-    let (order, with_base) = earned::choose(order, control, &|order| {
-        scene.judged(catalogue.clone(), order.ranker.as_ref(), order.blend.as_ref())
-    })?;
+    let lists = |order: &Order| scene.judged(catalogue.clone(), order.ranker.as_ref(), order.blend.as_ref());
+    let cold = |ranker: &Ranker| scene.cold(catalogue.clone(), ranker);
+    let (order, with_base) = earned::choose(order, control, &earned::Judges { lists: &lists, cold: &cold })?;
     let mut networks = networks.filter(|_| order.network.is_some());
     let asked = queries::collect(app, &view, &canon, &plan)?;
     let (arm, mut candidate) = choose(app, &view, control, (plain, with_base), tuned, &asked, |arm| {
@@ -236,6 +237,13 @@ impl Scene<'_> {
         blend: Option<&BlendWeights>,
     ) -> Result<Judged, Ended> {
         let judged = judge::judge(&self.snapshot(catalogue), self.span, (ranker, blend), self.limits);
+        self.control.check()?;
+        Ok(judged?)
+    }
+
+    /// A ranker's lists of cold items.
+    fn cold(&self, catalogue: Catalogue, ranker: &Ranker) -> Result<Lists, Ended> {
+        let judged = judge::cold(&self.snapshot(catalogue), self.span, ranker, self.limits);
         self.control.check()?;
         Ok(judged?)
     }

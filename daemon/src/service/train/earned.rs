@@ -1,5 +1,5 @@
-//! What stands in a ranker because it pays: the behaviour network among its sources, and trees beside the networks of each head. All of
-//! them were made up to the cut-off; the window after it decides, for each log anew. What did not pay is not made again until the log
+//! What stands in a ranker because it pays: the behaviour network among its sources, trees beside the networks of each head, and a head
+//! for cold items where the hand-made blend would order them. All of them were made up to the cut-off; the window after it decides, for each log anew. What did not pay is not made again until the log
 //! has changed: it would cost every cycle the same time for the same answer.
 
 use mercer_rank::Ranker;
@@ -11,7 +11,7 @@ use super::judge::Judged;
 use super::order::Order;
 use super::{Control, Ended};
 use crate::app::{App, store_problem};
-use crate::service::evaluation::mean;
+use crate::service::evaluation::{Lists, mean};
 
 /// Name of the document that says what was left out, and when.
 const LEFT_OUT: &str = "left-out-parts";
@@ -28,6 +28,8 @@ pub(super) struct Parts {
     pub(super) network: bool,
     /// Trees beside the networks of the heads for any and for unseen items.
     pub(super) trees: [bool; 2],
+    /// A head for cold items.
+    pub(super) cold: bool,
 }
 
 /// Lengths of the log (interactions) at which parts were last left out.
@@ -35,6 +37,8 @@ pub(super) struct Parts {
 struct LeftOut {
     network: Option<usize>,
     trees: [Option<usize>; 2],
+    #[serde(default)]
+    cold: Option<usize>,
 }
 
 impl LeftOut {
@@ -50,7 +54,7 @@ impl LeftOut {
             then.is_none_or(|then| events as f64 >= GROWN * then as f64 || (events as f64) < then as f64 / GROWN)
         };
         let worth = |then| rung.network && changed(then);
-        Parts { network: worth(self.network), trees: self.trees.map(worth) }
+        Parts { network: worth(self.network), trees: self.trees.map(worth), cold: worth(self.cold) }
     }
 
     /// The same after a cycle has made some parts and kept some of them.
@@ -61,7 +65,11 @@ impl LeftOut {
             (true, false) => Some(events),
         };
         let trees = [0, 1].map(|h| now(self.trees[h], made.trees[h], kept.trees[h]));
-        Self { network: now(self.network, made.network, kept.network), trees }
+        Self {
+            network: now(self.network, made.network, kept.network),
+            trees,
+            cold: now(self.cold, made.cold, kept.cold),
+        }
     }
 }
 
@@ -74,6 +82,7 @@ pub(super) fn worth_making(app: &App, rung: Rung, events: usize, control: &Contr
             ("the behaviour network", parts.network, left_out.network),
             ("trees for any item", parts.trees[0], left_out.trees[0]),
             ("trees for unseen items", parts.trees[1], left_out.trees[1]),
+            ("a head for cold items", parts.cold, left_out.cold),
         ];
         for (what, _, then) in all.into_iter().filter(|(_, made, _)| !made) {
             let then = then.unwrap_or_default();
@@ -90,7 +99,7 @@ pub(super) fn worth_making(app: &App, rung: Rung, events: usize, control: &Contr
 pub(super) fn note(app: &App, made: Parts, order: &Order, events: usize) -> Result<(), Ended> {
     // A ranker that was not finished, or that no log had room for, says nothing of its parts.
     let Some(ranker) = &order.ranker else { return Ok(()) };
-    let kept = Parts { network: order.network.is_some(), trees: ranker.has_trees() };
+    let kept = Parts { network: order.network.is_some(), trees: ranker.has_trees(), cold: ranker.has_cold() };
     let left_out = LeftOut::read(app)?.after(made, kept, events);
     app.store.put_doc(DocKind::Setting, LEFT_OUT, &left_out).map_err(|e| Ended::from(store_problem(&e)))
 }
@@ -100,16 +109,19 @@ fn pays(with: f64, without: f64) -> bool {
     with > without && with - without >= LEAST_GAIN * without
 }
 
-/// The better of an order's variants, by NDCG@10 on the window, and its lists; a part that gains next to nothing stays out. `judge`
-/// makes and judges lists.
-pub(super) fn choose(
-    order: Order,
-    control: &Control<'_>,
-    judge: &dyn Fn(&Order) -> Result<Judged, Ended>,
-) -> Result<(Order, Judged), Ended> {
-    let lists = |ranker: &Ranker| judge(&Order { ranker: Some(ranker.clone()), ..Order::default() });
+/// What makes and judges lists.
+pub(super) struct Judges<'a> {
+    /// An order's, for any item and for unseen ones.
+    pub(super) lists: &'a dyn Fn(&Order) -> Result<Judged, Ended>,
+    /// A ranker's, of cold items.
+    pub(super) cold: &'a dyn Fn(&Ranker) -> Result<Lists, Ended>,
+}
+
+/// The better of an order's variants, by NDCG@10 on the window, and its lists; a part that gains next to nothing stays out.
+pub(super) fn choose(order: Order, control: &Control<'_>, judges: &Judges<'_>) -> Result<(Order, Judged), Ended> {
+    let lists = |ranker: &Ranker| (judges.lists)(&Order { ranker: Some(ranker.clone()), ..Order::default() });
     let Order { ranker: Some(mut ranker), mut network, plain, blend, spent } = order else {
-        let judged = judge(&order)?;
+        let judged = (judges.lists)(&order)?;
         return Ok((order, judged));
     };
     let bare = |ranker: &Ranker| ranker.clone().with_trees_of([false; 2]);
@@ -148,6 +160,20 @@ pub(super) fn choose(
         }
         ranker = ranker.with_trees_of(keep);
     }
+    if ranker.has_cold() {
+        let plain = ranker.clone().without_cold();
+        let (with, without) = ((judges.cold)(&ranker)?, (judges.cold)(&plain)?);
+        let gain = mean(&with.ndcg) - mean(&without.ndcg);
+        let serves = pays(mean(&with.ndcg), mean(&without.ndcg));
+        control.note(format!(
+            "a head for cold items against the blend: NDCG@10 {gain:+.4} for {} shoppers who took some; it {}",
+            with.users.len(),
+            if serves { "serves" } else { "is left out" }
+        ));
+        if !serves {
+            ranker = plain;
+        }
+    }
     Ok((Order { ranker: Some(ranker), network, plain: None, blend, spent }, judged))
 }
 
@@ -164,9 +190,9 @@ mod tests {
     #[test]
     fn what_did_not_pay_waits_until_the_log_has_changed() {
         let rung = Rung::at(0);
-        let all = Parts { network: true, trees: [true; 2] };
+        let all = Parts { network: true, trees: [true; 2], cold: true };
         assert_eq!(LeftOut::default().worth_making(rung, 1_000), all);
-        let kept = Parts { network: false, trees: [false, true] };
+        let kept = Parts { network: false, trees: [false, true], cold: false };
         let left_out = LeftOut::default().after(all, kept, 1_000);
         assert_eq!(left_out.worth_making(rung, 1_249), kept);
         assert_eq!(left_out.worth_making(rung, 1_250), all);
@@ -175,6 +201,6 @@ mod tests {
         assert_eq!(left_out.after(kept, kept, 1_200), left_out);
         assert_eq!(left_out.after(all, all, 1_300), LeftOut::default());
         let small = Rung::at(6);
-        assert_eq!(left_out.worth_making(small, 9_000), Parts { network: false, trees: [false; 2] });
+        assert_eq!(left_out.worth_making(small, 9_000), Parts { network: false, trees: [false; 2], cold: false });
     }
 }

@@ -11,7 +11,7 @@ use mercer_shared::wire::{Comparison, GateReport, GateVerdict, MetricValue};
 use super::spending;
 use crate::app::App;
 use crate::service::Answer;
-use crate::service::evaluation::{Limits, Lists, evaluate, known, mean};
+use crate::service::evaluation::{Limits, Lists, evaluate, evaluate_cold, known, mean};
 
 /// Length of the lists that are judged.
 const K: usize = 10;
@@ -68,6 +68,15 @@ pub(super) fn judge(
     let weights = blend.cloned().unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory));
     let lists = |mode| evaluate(snapshot, span, (mode, K), (ranker, &weights), limits).map_err(|e| internal(&e));
     Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::New)?, search: Vec::new() })
+}
+
+/// Makes and judges a ranker's lists of cold items.
+///
+/// # Errors
+/// As [`judge`].
+pub(super) fn cold(snapshot: &Snapshot, span: (i64, i64), ranker: &Ranker, limits: &Limits<'_>) -> Answer<Lists> {
+    let weights = BlendWeights::for_memory(&snapshot.memory);
+    evaluate_cold(snapshot, span, K, (Some(ranker), &weights), limits).map_err(|e| internal(&e))
 }
 
 /// Decides. Each gate spends a part of the alpha that all gates of a period together may spend; one with too few users to decide

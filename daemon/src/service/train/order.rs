@@ -63,14 +63,14 @@ impl Spent {
 impl Order {
     /// The replay that makes this order again: with trees in the heads that have them.
     pub(super) fn replay(&self, rung: Rung, seed: u64) -> ReplayOptions {
-        let has = self.ranker.as_ref().map_or([false; 2], Ranker::has_trees);
-        with_trees_of(rung.replay(seed), has)
+        let has = self.ranker.as_ref().map_or(([false; 2], false), |ranker| (ranker.has_trees(), ranker.has_cold()));
+        with_parts(rung.replay(seed), has)
     }
 }
 
-/// A replay with trees in these heads alone (any item, unseen items).
-pub(super) fn with_trees_of(o: ReplayOptions, [any, unseen]: [bool; 2]) -> ReplayOptions {
-    ReplayOptions { trees: [o.trees[0].filter(|_| any), o.trees[1].filter(|_| unseen)], ..o }
+/// A replay with trees in these heads alone (any item, unseen items), and with a head for cold items or without.
+pub(super) fn with_parts(o: ReplayOptions, ([any, unseen], cold): ([bool; 2], bool)) -> ReplayOptions {
+    ReplayOptions { trees: [o.trees[0].filter(|_| any), o.trees[1].filter(|_| unseen)], cold, ..o }
 }
 
 /// A ranker from events up to a moment, beside networks where they are wanted (and `later` is the moment up to which the next one will be
