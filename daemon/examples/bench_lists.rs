@@ -23,7 +23,7 @@ use mercer_daemon::sequence::{self, Stages};
 use mercer_learn::behaviour::Advance;
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode,
+    BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode, Ranker,
     ReplayOptions, Replayed, Request, SequenceHistory, Signal, Snapshot, Trained, TreeOptions, Vectors, cutoffs,
     refit_weights, tie_key, train_ranker_watched,
 };
@@ -184,8 +184,10 @@ fn main() -> Result<(), Fail> {
             ("new-f", Mode::New, Candidates::All),
             ("cold", Mode::Repeat, Candidates::Cold),
         ] {
+            // Beyond the candidates a list goes on in the blend's order.
+            let ordered = Ranker::candidates(mode, candidates);
             let arriving_by = (candidates == Candidates::Cold).then_some(end);
-            let r = Request { mode, candidates, arriving_by, ..Request::new(20, &weights) };
+            let r = Request { mode, candidates, arriving_by, ..Request::new(ordered, &weights) };
             let truth = truth(&b.log, &s.memory, end, mode, candidates);
             let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
             let variants: &[(&str, bool, bool)] = match candidates {
@@ -198,13 +200,21 @@ fn main() -> Result<(), Fail> {
                 let ranker = ranker.map(|ranker| if cold { ranker } else { ranker.without_cold() });
                 let start = Instant::now();
                 let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;
-                let sum: f64 = lists
-                    .iter()
-                    .zip(&truth)
-                    .map(|(l, t)| ndcg(&l.iter().map(|x| x.item).collect::<Vec<_>>(), &t.items, 10))
-                    .sum();
-                let mean = sum / truth.len().max(1) as f64;
-                println!("{slice}{what}: {} lists in {:.1?}; NDCG@10 {mean:.4}", lists.len(), start.elapsed());
+                let (mut sum, mut most) = (0.0, 0.0);
+                for (list, t) in lists.iter().zip(&truth) {
+                    let items: Vec<u32> = list.iter().map(|x| x.item).collect();
+                    let mut perfect = items.clone();
+                    perfect.sort_by_key(|i| t.items.binary_search(i).is_err());
+                    sum += ndcg(&items, &t.items, 10);
+                    most += ndcg(&perfect, &t.items, 10);
+                }
+                let (n, took) = (truth.len().max(1) as f64, start.elapsed());
+                println!(
+                    "{slice}{what}: {} lists in {took:.1?}; NDCG@10 {:.4}, at most {:.4} with {ordered} candidates",
+                    lists.len(),
+                    sum / n,
+                    most / n
+                );
             }
         }
         return Ok(());

@@ -15,14 +15,16 @@ timed wait_embedded
 if [ -n "$train" ]; then
     timed "$bin/mercer" train --wait "$@"
 fi
-# Slices: tag of the peers' runs, mode, candidates.
-for slice in repeat.w:repeat:warm new.w:new:warm repeat.f:repeat:all new.f:new:all; do
+# Slices: tag of the peers' runs, mode, candidates. Cold items are judged where a peer was.
+slices=(repeat.w:repeat:warm new.w:new:warm repeat.f:repeat:all new.f:new:all)
+cold=$(find "$data/$name/runs" -name '*.new.c.jsonl*' -print -quit)
+for slice in "${slices[@]}" ${cold:+new.c:new:cold}; do
     IFS=: read -r tag mode candidates <<< "$slice"
     printf '\n== %s %s: mode %s, candidates %s\n' "$name" "$tag" "$mode" "$candidates"
     timed "$bin/mercer" recommend --users "$data/$name/eval_users.txt" -k 100 --at "$at" --mode "$mode" \
         --candidates "$candidates" --output ndjson > "$work/lists.jsonl"
     baselines=$(find "$data/$name/runs" -name "*.$tag.jsonl*" -printf '%f\n' | sed "s/\.$tag\.jsonl.*//" | sort \
-        | grep -xE 'ensemble|ranker|own\+pop|ease|pop_30d' | tr '\n' ' ' || true)
+        | grep -xE 'ensemble|ranker|own\+pop|ease|pop_30d|content' | tr '\n' ' ' || true)
     # shellcheck disable=SC2086
     score_lists --run "$work/lists.jsonl" --mode "$mode" --cand "${tag#*.}" \
         ${baselines:+--baseline $baselines}

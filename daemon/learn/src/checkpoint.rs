@@ -41,7 +41,7 @@ pub struct Saved {
     pub losses: Vec<f32>,
     /// Trainable tensors by name.
     pub weights: BTreeMap<String, Tensor>,
-    /// Optimiser moments by name.
+    /// Moments of the optimiser by name, and what a run keeps beside them.
     pub moments: BTreeMap<String, Tensor>,
 }
 
@@ -149,8 +149,8 @@ fn read(path: &Path, identity: &Identity, device: &Device) -> Result<Saved> {
     Ok(Saved { step: state.step, weights: tensors(WEIGHTS)?, moments: tensors(MOMENTS)?, losses: state.losses })
 }
 
-/// Puts variables and optimiser back to where the latest checkpoint of this run left them; its step and the losses up to it. `None`
-/// where none is kept or none is there.
+/// Puts variables and optimiser back to where the latest checkpoint of this run left them, and gives it. `None` where none is kept or none
+/// is there.
 ///
 /// # Errors
 /// As [`latest`]; [`LearnError::TensorMissing`] for a checkpoint without one of the variables.
@@ -160,7 +160,7 @@ pub(crate) fn resume(
     vars: &BTreeMap<String, Var>,
     adam: &mut AdamW,
     device: &Device,
-) -> Result<Option<(usize, Vec<f32>)>> {
+) -> Result<Option<Saved>> {
     let Some(options) = options else { return Ok(None) };
     let Some(saved) = latest(&options.dir, identity, device)? else { return Ok(None) };
     for (name, var) in vars {
@@ -168,10 +168,10 @@ pub(crate) fn resume(
         var.set(saved.weights.get(name).ok_or_else(missing)?)?;
     }
     adam.restore(&saved.moments, saved.step, device)?;
-    Ok(Some((saved.step, saved.losses)))
+    Ok(Some(saved))
 }
 
-/// Writes where a run stands, if its checkpoints are kept.
+/// Writes where a run stands, if its checkpoints are kept; `beside` is whatever the run keeps beside the optimiser's moments.
 ///
 /// # Errors
 /// As [`save`].
@@ -179,12 +179,14 @@ pub(crate) fn keep(
     options: Option<&CheckpointOptions>,
     identity: &Identity,
     vars: &BTreeMap<String, Var>,
-    adam: &AdamW,
+    (adam, beside): (&AdamW, BTreeMap<String, Tensor>),
     losses: &[f32],
 ) -> Result<()> {
     let Some(options) = options else { return Ok(()) };
     let weights = vars.iter().map(|(n, v)| (n.clone(), v.as_detached_tensor())).collect();
-    let saved = Saved { step: adam.step, losses: losses.to_vec(), weights, moments: adam.state() };
+    let mut moments = adam.state();
+    moments.extend(beside);
+    let saved = Saved { step: adam.step, losses: losses.to_vec(), weights, moments };
     save(&options.dir, identity, &saved, options.keep).map(drop)
 }
 

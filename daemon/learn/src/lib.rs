@@ -1,7 +1,7 @@
 //! Fine-tuning of the text encoder on a shop's own log: LoRA on the upper layers of a BERT-family checkpoint, trained to bring what shoppers
 //! look for, or have, close to what they then take; and the pair classifier on top of the same graph.
 //!
-//! The way through: [`examples`] turns interactions into [`Pair`]s of texts, [`tune()`] trains, [`Learned::changed`] gives the weights to
+//! The way through: [`examples`] turns interactions into [`Pair`]s of texts, [`tune()`] trains, [`Adapter::changed`] gives the weights to
 //! serve. Whether the result is better is not decided here.
 //!
 //! | module | what stands there |
@@ -18,9 +18,9 @@
 //! | [`pair_classifier`] | cross-encoder: behaviour and item to a probability; its own examples, run and scoring |
 //!
 //! # What is where when this grows
-//! * AdaLoRA: the pair in [`lora`] becomes a triple, pruned after [`optim::AdamW::update`]; [`graph`] calls it in one place.
 //! * DP fine-tuning: [`tune`](mod@tune) would clip per shopper where it now adds up pieces.
 
+pub mod adalora;
 pub mod behaviour;
 pub mod cache;
 pub mod checkpoint;
@@ -41,8 +41,9 @@ pub mod tune;
 #[cfg(test)]
 mod fixture;
 
+pub use adalora::AdaLoraOptions;
 pub use error::{LearnError, Result};
-pub use graph::{Base, Encoder, Learned, Method, fingerprint};
+pub use graph::{Base, Encoder, Method, fingerprint};
 pub use lora::{Adapter, LoraOptions, Targets};
 pub use pairs::{Anchor, Known, Left, Pair};
 pub use texts::{Frame, TextId, TextTable};

@@ -6,7 +6,7 @@
 //!
 //! Tensor names in files are those of peft (`base_model.model.<module>.lora_A.weight`), so that other tools read them.
 //!
-//! AdaLoRA (arXiv 2303.10512) would replace the pair by `P diag(l) Q` here and prune `l` in `optim`; nothing else knows about ranks.
+//! [`Adapter`] is what any method leaves: pairs of one rank (LoRA), of several ([`crate::adalora`]), or whole weights (full fine-tuning).
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -73,7 +73,7 @@ pub struct AdapterMeta {
     pub format: u32,
     /// alpha / r: the factor in front of `B A`.
     pub scale: f64,
-    /// Rank.
+    /// Highest rank of a pair; 0 where there is none.
     pub rank: usize,
     /// Fingerprint of the base weights ([`crate::graph::fingerprint`]); callers compare it before merging.
     pub base: String,
@@ -84,13 +84,16 @@ pub struct AdapterMeta {
 /// Present version of [`AdapterMeta`].
 pub const ADAPTER_FORMAT: u32 = 1;
 
-/// The low-rank change of some linear layers, by module name (`encoder.layer.11.attention.self.query`): `(A [r, in], B [out, r])`.
+/// What tuning changed in a base.
 #[derive(Debug, Clone)]
 pub struct Adapter {
     /// Scale, rank, base and age.
     pub meta: AdapterMeta,
-    /// f32 pairs by module, sorted.
+    /// The low-rank change of some linear layers, by module name (`encoder.layer.11.attention.self.query`), sorted: f32 `(A [r, in],
+    /// B [out, r])`, where modules may differ in r.
     pub pairs: BTreeMap<String, (Tensor, Tensor)>,
+    /// Weights that replace those of the base, by Hugging Face name.
+    pub weights: BTreeMap<String, Tensor>,
 }
 
 const PREFIX: &str = "base_model.model.";
@@ -121,6 +124,10 @@ pub(crate) fn start(
     Ok((Var::from_vec(a, (rank, inner), device)?, Var::zeros((out, rank), candle_core::DType::F32, device)?))
 }
 
+fn is_finite(t: &Tensor) -> Result<bool> {
+    Ok(t.sqr()?.sum_all()?.to_scalar::<f32>()?.is_finite())
+}
+
 impl Adapter {
     /// The change of one weight: `(alpha / r) B A`, `[out, in]`.
     ///
@@ -136,18 +143,36 @@ impl Adapter {
     /// [`LearnError::TensorMissing`] and [`LearnError::TensorShape`] when the adapter belongs to another architecture.
     pub fn merge(&self, base: &HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
         let mut merged = base.clone();
-        for (module, (a, b)) in &self.pairs {
-            let name = format!("{module}.weight");
-            let w = base.get(&name).ok_or_else(|| LearnError::TensorMissing { name: name.clone() })?;
-            let expected = vec![b.dim(0)?, a.dim(1)?];
+        merged.extend(self.changed(base)?);
+        Ok(merged)
+    }
+
+    /// Only the tensors that differ from `base`, by Hugging Face name.
+    ///
+    /// # Errors
+    /// As [`Adapter::merge`].
+    pub fn changed(&self, base: &HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
+        let mut changed = HashMap::new();
+        let of_base = |name: &str, expected: &[usize]| {
+            let w = base.get(name).ok_or_else(|| LearnError::TensorMissing { name: name.to_owned() })?;
             if w.dims() != expected {
+                let (name, expected) = (name.to_owned(), expected.to_vec());
                 return Err(LearnError::TensorShape { name, expected, found: w.dims().to_vec() });
             }
+            Ok(w)
+        };
+        for (module, (a, b)) in &self.pairs {
+            let name = format!("{module}.weight");
+            let w = of_base(&name, &[b.dim(0)?, a.dim(1)?])?;
             let delta = self.delta(&a.to_device(w.device())?, &b.to_device(w.device())?)?;
             let sum = (w.to_dtype(candle_core::DType::F32)? + delta)?;
-            merged.insert(name, sum.to_dtype(w.dtype())?);
+            changed.insert(name, sum.to_dtype(w.dtype())?);
         }
-        Ok(merged)
+        for (name, new) in &self.weights {
+            let w = of_base(name, new.dims())?;
+            changed.insert(name.clone(), new.to_device(w.device())?.to_dtype(w.dtype())?);
+        }
+        Ok(changed)
     }
 
     /// The file's bytes: safetensors with peft's names and one metadata entry, the same bytes for the same adapter.
@@ -155,7 +180,10 @@ impl Adapter {
     /// # Errors
     /// When the tensors cannot be read back from their device.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut tensors = Vec::with_capacity(2 * self.pairs.len());
+        let mut tensors = Vec::with_capacity(2 * self.pairs.len() + self.weights.len());
+        for (name, weight) in &self.weights {
+            tensors.push((format!("{PREFIX}{name}"), weight.to_device(&Device::Cpu)?));
+        }
         for (module, (a, b)) in &self.pairs {
             tensors.push((var_name(module, 'A'), a.to_device(&Device::Cpu)?));
             tensors.push((var_name(module, 'B'), b.to_device(&Device::Cpu)?));
@@ -191,7 +219,7 @@ impl Adapter {
                 return Err(fail(format!("{module}: half of the pair is missing")));
             };
             let (ra, rb) = (a.dims2().map(|d| d.0).ok(), b.dims2().map(|d| d.1).ok());
-            if ra != Some(meta.rank) || rb != Some(meta.rank) {
+            if ra != rb || ra.is_none_or(|r| r == 0 || r > meta.rank) {
                 return Err(fail(format!(
                     "{module}: shapes {:?} and {:?} do not fit rank {}",
                     a.dims(),
@@ -199,16 +227,22 @@ impl Adapter {
                     meta.rank
                 )));
             }
-            let size = (a.sqr()?.sum_all()? + b.sqr()?.sum_all()?)?.to_scalar::<f32>()?;
-            if !size.is_finite() {
+            if !(is_finite(&a)? && is_finite(&b)?) {
                 return Err(fail(format!("{module}: a value is not finite")));
             }
             pairs.insert(module, (a, b));
         }
-        if let Some(name) = all.keys().min() {
-            return Err(fail(format!("unknown tensor {name}")));
+        let mut weights = BTreeMap::new();
+        for (name, weight) in all {
+            let Some(of_base) = name.strip_prefix(PREFIX).filter(|name| !name.contains(".lora_")) else {
+                return Err(fail(format!("unknown tensor {name}")));
+            };
+            if !is_finite(&weight)? {
+                return Err(fail(format!("{of_base}: a value is not finite")));
+            }
+            weights.insert(of_base.to_owned(), weight);
         }
-        Ok(Self { meta, pairs })
+        Ok(Self { meta, pairs, weights })
     }
 
     /// Writes the adapter so that a reader sees all of it or nothing.

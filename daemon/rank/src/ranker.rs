@@ -236,6 +236,16 @@ impl Ranker {
         self
     }
 
+    /// Items that a list is chosen from at most; below them it goes on in the blend's order.
+    #[must_use]
+    pub const fn candidates(mode: Mode, candidates: Candidates) -> usize {
+        match (candidates, mode) {
+            (Candidates::Cold, _) => COLD,
+            (_, Mode::New) => UNSEEN,
+            _ => OWN + OTHER,
+        }
+    }
+
     /// Whether there is a head for cold items.
     #[must_use]
     pub const fn has_cold(&self) -> bool {

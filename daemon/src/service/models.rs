@@ -9,7 +9,7 @@ mod versions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mercer_learn::{Adapter, Base, Learned, fingerprint};
+use mercer_learn::{Adapter, Base, fingerprint};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority};
 use mercer_rank::{BlendWeights, Ranker, SequenceModel};
 use mercer_search::passage_text;
@@ -94,12 +94,12 @@ pub fn adapter(state: &Path, meta: &ModelVersion) -> Answer<Option<Adapter>> {
 ///
 /// # Errors
 /// `internal` if it was made for another base.
-pub fn merged(base: &Checkpoint, adapter: Adapter) -> Answer<Checkpoint> {
+pub fn merged(base: &Checkpoint, adapter: &Adapter) -> Answer<Checkpoint> {
     let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     if adapter.meta.base != fingerprint(of_base).map_err(|e| internal(&e))? {
         return Err(Problem::new(Code::Internal, "the adapter was made for other weights of the base"));
     }
-    let changed = Learned::Adapter(adapter).changed(&base.tensors).map_err(|e| internal(&e))?;
+    let changed = adapter.changed(&base.tensors).map_err(|e| internal(&e))?;
     base.with_tensors(&base.identity.name, changed).map_err(|e| internal(&e))
 }
 
@@ -111,7 +111,7 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     let dir = directory(state, &meta.version);
     let base = base(state, &meta.encoder.name, &meta.encoder.sha256)?;
     let checkpoint = match adapter(state, &meta)? {
-        Some(adapter) => merged(&base, adapter)?,
+        Some(adapter) => merged(&base, &adapter)?,
         None => base,
     };
     let encoder = BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?;

@@ -258,11 +258,13 @@ impl Trainer {
         };
         let mut adam = AdamW::new(o.adam.clone(), &self.vars)?;
         let kept = o.checkpoint.as_ref();
-        if let Some((step, losses)) = checkpoint::resume(kept, identity, &self.vars, &mut adam, &Device::Cpu)? {
-            (out.resumed_from, out.losses) = (Some(step), losses);
+        if let Some(resumed) = checkpoint::resume(kept, identity, &self.vars, &mut adam, &Device::Cpu)? {
+            (out.resumed_from, out.losses) = (Some(resumed.step), resumed.losses);
         }
         tracing::info!(until, steps = total, full = out.full_softmax, "training the behaviour network");
-        let save = |adam: &AdamW, losses: &[f32]| checkpoint::keep(kept, identity, &self.vars, adam, losses);
+        let save = |adam: &AdamW, losses: &[f32]| {
+            checkpoint::keep(kept, identity, &self.vars, (adam, BTreeMap::new()), losses)
+        };
         let (first, stepping, mut written) = (adam.step, hooks.seconds(), out.resumed_from);
         while adam.step < total {
             if hooks.should_stop() {

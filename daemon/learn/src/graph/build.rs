@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor, Var};
 
 use super::layer::{Layer, Linear, Lora, Norm};
 use super::{Base, Method};
+use crate::adalora;
 use crate::error::{LearnError, Result};
 use crate::lora::{self, Adapter, LoraOptions};
 
@@ -27,6 +28,13 @@ impl Builder<'_> {
         if !trains {
             return Ok(t);
         }
+        let t = match self.start.and_then(|s| s.weights.get(&name)) {
+            Some(learned) if learned.dims() != shape => {
+                return Err(LearnError::TensorShape { name, expected: shape.to_vec(), found: learned.dims().to_vec() });
+            }
+            Some(learned) => learned.detach().to_device(self.device)?,
+            None => t,
+        };
         let var = Var::from_tensor(&t)?;
         let t = var.as_tensor().clone();
         self.vars.insert(name, var);
@@ -36,8 +44,8 @@ impl Builder<'_> {
     fn linear(&mut self, layer: usize, module: &str, shape: (usize, usize), upper: bool) -> Result<Linear> {
         let name = format!("encoder.layer.{layer}.{module}");
         let full = upper && matches!(self.method, Method::Full);
-        let lora = match self.method {
-            Method::Lora(l) if upper && l.targets.modules().contains(&module) => Some(self.adapter(&name, shape, l)?),
+        let lora = match self.method.lora() {
+            Some(l) if upper && l.targets.modules().contains(&module) => Some(self.adapter(&name, shape, l)?),
             _ => None,
         };
         Ok(Linear {
@@ -49,7 +57,9 @@ impl Builder<'_> {
     }
 
     fn adapter(&mut self, module: &str, shape: (usize, usize), options: &LoraOptions) -> Result<Lora> {
-        let (a, b) = match self.start.and_then(|s| s.pairs.get(module)) {
+        let before = self.start.and_then(|s| s.pairs.get(module));
+        let (a, b) = match before {
+            _ if matches!(self.method, Method::AdaLora(_)) => return self.varied(module, shape, options, before),
             Some((a, b)) => {
                 for (t, side, expected) in [(a, 'A', [options.rank, shape.1]), (b, 'B', [shape.0, options.rank])] {
                     if t.dims() != expected {
@@ -65,18 +75,40 @@ impl Builder<'_> {
             }
             None => lora::start(module, options.rank, shape, self.seed, self.device)?,
         };
+        Ok(self.part(module, (a, b, None), options))
+    }
+
+    /// An adapter of [`Method::AdaLora`].
+    fn varied(
+        &mut self,
+        module: &str,
+        shape: (usize, usize),
+        options: &LoraOptions,
+        before: Option<&(Tensor, Tensor)>,
+    ) -> Result<Lora> {
+        let ranks = match self.method {
+            Method::AdaLora(ada) => ada.initial,
+            _ => options.rank,
+        };
+        let (q, p, l) = adalora::start(module, (ranks, self.seed), shape, before, self.device)?;
+        Ok(self.part(module, (q, p, Some(l)), options))
+    }
+
+    /// Takes up what trains of an adapter.
+    fn part(&mut self, module: &str, (a, b, e): (Var, Var, Option<Var>), options: &LoraOptions) -> Lora {
         let place = self.adapters;
         self.adapters += 1;
         let part = Lora {
             a: a.as_tensor().clone(),
             b: b.as_tensor().clone(),
+            e: e.as_ref().map(|e| e.as_tensor().clone()),
             scale: options.alpha / options.rank as f64,
             dropout: options.dropout,
             place,
         };
-        self.vars.insert(lora::var_name(module, 'A'), a);
-        self.vars.insert(lora::var_name(module, 'B'), b);
-        Ok(part)
+        let vars = [('A', Some(a)), ('B', Some(b)), ('E', e)];
+        self.vars.extend(vars.into_iter().filter_map(|(side, var)| Some((lora::var_name(module, side), var?))));
+        part
     }
 
     pub(super) fn norm(&mut self, name: &str, trains: bool) -> Result<Norm> {

@@ -20,6 +20,8 @@ pub(super) struct Linear {
 pub(super) struct Lora {
     pub(super) a: Tensor,
     pub(super) b: Tensor,
+    /// Weight of each rank, where they are weighed apart.
+    pub(super) e: Option<Tensor>,
     pub(super) scale: f64,
     pub(super) dropout: f64,
     pub(super) place: u32,
@@ -37,6 +39,10 @@ impl Linear {
             None => x.clone(),
         };
         let low = (x.matmul(&l.a.t()?)? * l.scale)?;
+        let low = match &l.e {
+            Some(e) => low.broadcast_mul(e)?,
+            None => low,
+        };
         Ok((y + low.matmul(&l.b.t()?)?)?)
     }
 }

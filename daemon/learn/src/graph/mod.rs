@@ -1,7 +1,7 @@
 //! The trainable graph of a BERT-family encoder (Devlin et al., arXiv 1810.04805) on packed texts.
 //!
 //! Layers below `split` are frozen and never part of a gradient; their output per text is what [`crate::cache`] keeps. Layers from `split` on
-//! carry adapters ([`Method::Lora`]) or are variables themselves ([`Method::Full`]). Embeddings are always frozen: dense moments for a whole
+//! carry adapters ([`Method::Lora`], [`Method::AdaLora`]) or are variables themselves ([`Method::Full`]). Embeddings are always frozen: dense moments for a whole
 //! vocabulary cost more than everything else and bring nothing. The encoder's own dropout stays off, otherwise frozen output could not be kept.
 //!
 //! The pair classifier is this graph with one more linear layer on top of [`Encoder::states`]. To extend: the behaviour network is [`Layer`]
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use self::build::Builder;
 pub use self::layer::Layer;
 use self::layer::Norm;
+use crate::adalora::{self, AdaLoraOptions};
 use crate::error::{LearnError, Result};
 use crate::lora::{self, Adapter, LoraOptions};
 use crate::ops::attention::Spans;
@@ -33,8 +34,46 @@ use crate::texts::{TextId, TextTable};
 pub enum Method {
     /// Low-rank adapters, weights frozen.
     Lora(LoraOptions),
+    /// Low-rank adapters whose ranks go where they matter, weights frozen.
+    AdaLora(AdaLoraOptions),
     /// All weights of the upper layers.
     Full,
+}
+
+impl Method {
+    /// Size and place of low-rank adapters, where this method trains some.
+    #[must_use]
+    pub fn lora(&self) -> Option<&LoraOptions> {
+        match self {
+            Self::Lora(lora) | Self::AdaLora(AdaLoraOptions { lora, .. }) => Some(lora),
+            Self::Full => None,
+        }
+    }
+
+    /// Why training by this method cannot go on from an adapter; `None` where it can. That they share a base is for the caller to see.
+    #[must_use]
+    pub fn refuses(&self, start: &Adapter) -> Option<String> {
+        let rank = |most: usize, equal: bool| {
+            let ranks = start.pairs.values().filter_map(|(a, _)| a.dim(0).ok());
+            ranks.into_iter().find(|r| *r > most || (equal && *r != most))
+        };
+        let Some(lora) = self.lora() else {
+            return (!start.pairs.is_empty()).then(|| "has low-rank pairs, all weights are to train".to_owned());
+        };
+        if !start.weights.is_empty() {
+            return Some("has whole weights, low-rank pairs are to train".to_owned());
+        }
+        let (scale, expected) = (start.meta.scale, lora.alpha / lora.rank as f64);
+        if scale != expected {
+            return Some(format!("has scale {scale}, alpha / rank is {expected}"));
+        }
+        match self {
+            Self::AdaLora(o) => {
+                rank(o.initial, false).map(|r| format!("has rank {r}, the run begins with {}", o.initial))
+            }
+            _ => rank(lora.rank, true).map(|r| format!("has rank {r}, {} is to train", lora.rank)),
+        }
+    }
 }
 
 /// The checkpoint that is tuned: borrowed, never changed.
@@ -117,7 +156,10 @@ impl Encoder {
         start: Option<&Adapter>,
         device: &Device,
     ) -> Result<Self> {
-        if let Method::Lora(l) = method {
+        if let Method::AdaLora(ada) = method {
+            ada.check()?;
+        }
+        if let Some(l) = method.lora() {
             let why = if !(1..=256).contains(&l.rank) {
                 Some(("rank", format!("{} is not between 1 and 256", l.rank)))
             } else if !(0.0..1.0).contains(&l.dropout) {
@@ -269,67 +311,43 @@ impl Encoder {
         Ok(Tensor::cat(&rows, 0)?)
     }
 
-    /// What was learned so far: adapters, or with [`Method::Full`] the changed weights by Hugging Face name.
+    /// What was learned so far, after `steps` steps on a base with this fingerprint.
     ///
     /// # Errors
     /// When the tensor library fails.
-    pub fn learned(&self, base: String, steps: u64) -> Result<Learned> {
+    pub fn learned(&self, base: String, steps: u64) -> Result<Adapter> {
         let copy = |name: &str| -> Result<Tensor> {
             let var = self.vars.get(name).ok_or_else(|| LearnError::TensorMissing { name: name.to_owned() })?;
             Ok(var.as_detached_tensor().copy()?)
         };
-        let Method::Lora(l) = &self.method else {
+        let mut meta = lora::AdapterMeta { format: lora::ADAPTER_FORMAT, scale: 0.0, rank: 0, base, steps };
+        let Some(l) = self.method.lora() else {
             let weights = self.vars.keys().map(|n| Ok((n.clone(), copy(n)?))).collect::<Result<_>>()?;
-            return Ok(Learned::Weights(weights));
+            return Ok(Adapter { meta, pairs: BTreeMap::new(), weights });
         };
         let mut pairs = BTreeMap::new();
         for layer in self.split..self.config.num_hidden_layers {
             for module in l.targets.modules() {
                 let module = format!("encoder.layer.{layer}.{module}");
-                let pair = (copy(&lora::var_name(&module, 'A'))?, copy(&lora::var_name(&module, 'B'))?);
-                pairs.insert(module, pair);
+                let (a, b) = (copy(&lora::var_name(&module, 'A'))?, copy(&lora::var_name(&module, 'B'))?);
+                let pair = match &self.method {
+                    Method::AdaLora(_) => adalora::pair(&a, &b, &copy(&lora::var_name(&module, 'E'))?)?,
+                    _ => Some((a, b)),
+                };
+                if let Some(pair) = pair {
+                    meta.rank = meta.rank.max(pair.0.dim(0)?);
+                    pairs.insert(module, pair);
+                }
             }
         }
-        let meta = lora::AdapterMeta {
-            format: lora::ADAPTER_FORMAT,
-            scale: l.alpha / l.rank as f64,
-            rank: l.rank,
-            base,
-            steps,
-        };
-        Ok(Learned::Adapter(Adapter { meta, pairs }))
+        meta.scale = l.alpha / l.rank as f64;
+        Ok(Adapter { meta, pairs, weights: BTreeMap::new() })
     }
 
     /// Seed of adapters and dropout.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
-    }
-}
-
-/// The product of tuning.
-#[derive(Debug, Clone)]
-pub enum Learned {
-    /// Low-rank change, to be merged or kept apart.
-    Adapter(Adapter),
-    /// Weights that replace those of the base.
-    Weights(BTreeMap<String, Tensor>),
-}
-
-impl Learned {
-    /// Only the tensors that differ from `base`, by Hugging Face name.
-    ///
-    /// # Errors
-    /// When the adapter does not fit the base.
-    pub fn changed(&self, base: &HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
-        match self {
-            Self::Weights(w) => Ok(w.iter().map(|(n, t)| (n.clone(), t.clone())).collect()),
-            Self::Adapter(a) => {
-                let merged = a.merge(base)?;
-                let names = a.pairs.keys().map(|m| format!("{m}.weight"));
-                Ok(names.filter_map(|n| merged.get(&n).map(|t| (n.clone(), t.clone()))).collect())
-            }
-        }
     }
 }
 

@@ -5,8 +5,9 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::bert;
 use mercer_model::{ModelType, Pooling};
 
+use crate::adalora::AdaLoraOptions;
 use crate::fixture::{Planted, Tiny, values};
-use crate::graph::{Encoder, Learned, Method};
+use crate::graph::{Encoder, Method};
 use crate::lora::{Adapter, LoraOptions, Targets};
 use crate::texts::TextTable;
 use crate::tune::{TuneOptions, tune};
@@ -87,13 +88,13 @@ fn gradients_of_the_whole_graph_agree_with_finite_differences() {
     let tiny = Tiny::new(2, 16);
     let mut texts = TextTable::new();
     let ids = [texts.push(&[1, 7, 9, 30, 2]), texts.push(&[1, 5, 2])];
-    for method in
-        [Method::Lora(LoraOptions { rank: 2, targets: Targets::AllLinear, ..LoraOptions::default() }), Method::Full]
-    {
+    let lora = LoraOptions { rank: 2, targets: Targets::AllLinear, ..LoraOptions::default() };
+    let ada = AdaLoraOptions { lora: lora.clone(), initial: 3, ..AdaLoraOptions::default() };
+    for method in [Method::Lora(lora), Method::AdaLora(ada), Method::Full] {
         let encoder = Encoder::new(tiny.base(), &method, 2, 1, None, &CPU).unwrap();
-        // B leaves zero, otherwise A has no gradient to compare.
+        // B and the weights of ranks leave zero, otherwise A has no gradient to compare.
         for (name, var) in encoder.vars() {
-            if name.contains("lora_B") {
+            if name.contains("lora_B") || name.contains("lora_E") {
                 let waves = (0..var.elem_count()).map(|i| 0.2 * (i as f32 * 0.9 + 0.3).sin()).collect::<Vec<_>>();
                 var.set(&Tensor::from_vec(waves, var.shape(), &CPU).unwrap()).unwrap();
             }
@@ -134,8 +135,7 @@ fn tuned() -> (Tiny, Planted, Adapter) {
         ..TuneOptions::default()
     };
     let o = tune(tiny.base(), planted.set(), None, &options, &CPU, &mut ()).unwrap();
-    let Learned::Adapter(a) = o.learned else { panic!() };
-    (tiny, planted, a)
+    (tiny, planted, o.learned)
 }
 
 #[test]
@@ -159,10 +159,12 @@ fn merged_weights_score_like_the_adapter() {
 #[test]
 fn adapters_start_at_the_base() {
     let (tiny, planted) = (Tiny::new(2, 32), Planted::new(1));
-    let lora = Encoder::new(tiny.base(), &Method::Lora(LoraOptions::default()), 2, 1, None, &CPU).unwrap();
     let plain = Encoder::new(tiny.base(), &Method::Full, 0, 1, None, &CPU).unwrap();
     let embed = |e: &Encoder| values(&e.embed(&planted.texts, &planted.items).unwrap());
-    assert_eq!(embed(&lora), embed(&plain));
+    for method in [Method::Lora(LoraOptions::default()), Method::AdaLora(AdaLoraOptions::default())] {
+        let adapted = Encoder::new(tiny.base(), &method, 2, 1, None, &CPU).unwrap();
+        assert_eq!(embed(&adapted), embed(&plain));
+    }
 }
 
 #[test]

@@ -90,6 +90,9 @@ impl PairOptions {
         if !(1..=4096).contains(&self.batch_pairs) {
             return fail("batch_pairs", format!("{} is not between 1 and 4096", self.batch_pairs));
         }
+        if matches!(self.method, Method::AdaLora(_)) {
+            return fail("method", "the pair classifier trains by LoRA or in full".to_owned());
+        }
         if !(0.0..=0.9).contains(&self.dropout) {
             return fail("dropout", format!("{} is not between 0 and 0.9", self.dropout));
         }

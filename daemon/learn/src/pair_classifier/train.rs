@@ -151,13 +151,14 @@ impl<'a> Run<'a> {
     fn resume(&mut self, adam: &mut AdamW, losses: &mut Vec<f32>, device: &Device) -> Result<Option<usize>> {
         let kept = self.options.checkpoint.as_ref();
         let resumed = checkpoint::resume(kept, &self.identity, &self.vars, adam, device)?;
-        Ok(resumed.map(|(step, before)| {
-            *losses = before;
-            step
+        Ok(resumed.map(|before| {
+            *losses = before.losses;
+            before.step
         }))
     }
 
     fn save(&self, adam: &AdamW, losses: &[f32]) -> Result<()> {
+        let adam = (adam, BTreeMap::new());
         checkpoint::keep(self.options.checkpoint.as_ref(), &self.identity, &self.vars, adam, losses)
     }
 

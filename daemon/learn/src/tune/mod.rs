@@ -15,6 +15,7 @@ pub(crate) use step::{add, pieces};
 
 pub use options::{CheckpointOptions, Hooks, Nothing, StepReport, Stopped, TuneOptions, TuneOutcome};
 
+use crate::adalora::Allocator;
 use crate::cache::{LowerCache, Plan};
 use crate::checkpoint::{self, Identity};
 use crate::error::{LearnError, Result};
@@ -159,24 +160,17 @@ pub fn tune_taught(
     }
     let began = hooks.seconds();
     let upper = options.upper_layers.min(base.config.num_hidden_layers);
+    if let Some(why) = start.and_then(|start| options.method.refuses(start)) {
+        return Err(LearnError::Option { name: "start", why });
+    }
     let encoder = Encoder::new(base, &options.method, upper, options.seed, start, device)?;
     let identity = Identity {
         base: graph::fingerprint(base)?,
         data: set.hash(teacher.as_ref(), start)?,
         options: blake3::hash(&serde_json::to_vec(options).map_err(candle_core::Error::wrap)?).to_hex().to_string(),
     };
-    if let (Some(a), Method::Lora(l)) = (start, &options.method) {
-        let why = if a.meta.base != identity.base {
-            Some("was made for other base weights".to_owned())
-        } else if a.meta.scale != l.alpha / l.rank as f64 {
-            Some(format!("has scale {}, alpha / rank is {}", a.meta.scale, l.alpha / l.rank as f64))
-        } else {
-            None
-        };
-        if let Some(why) = why {
-            let name = "start";
-            return Err(LearnError::Option { name, why });
-        }
+    if start.is_some_and(|a| a.meta.base != identity.base) {
+        return Err(LearnError::Option { name: "start", why: "was made for other base weights".to_owned() });
     }
     let steps_before = start.map_or(0, |s| s.meta.steps);
     let mut sampler = Sampler::new(set.pairs.len(), options.batch_pairs, options.seed);
@@ -201,9 +195,16 @@ pub fn tune_taught(
 
     let mut adam = AdamW::new(options.adam.clone(), encoder.vars())?;
     let kept = options.checkpoint.as_ref();
-    if let Some((step, losses)) = checkpoint::resume(kept, &identity, encoder.vars(), &mut adam, device)? {
-        tracing::info!(step, total, "going on from a checkpoint");
-        (outcome.resumed_from, outcome.losses) = (Some(step), losses);
+    let mut ranks = match &options.method {
+        Method::AdaLora(ada) => Some(Allocator::new(ada, encoder.vars())?),
+        _ => None,
+    };
+    if let Some(resumed) = checkpoint::resume(kept, &identity, encoder.vars(), &mut adam, device)? {
+        tracing::info!(step = resumed.step, total, "going on from a checkpoint");
+        if let Some(ranks) = &mut ranks {
+            ranks.restore(&resumed.moments, device)?;
+        }
+        (outcome.resumed_from, outcome.losses) = (Some(resumed.step), resumed.losses);
     }
 
     let batches = (0..total).map(|s| step::texts_of_batch(set, teacher, sampler.batch(s)));
@@ -216,7 +217,10 @@ pub fn tune_taught(
         "tuning the encoder"
     );
     let mut run = step::Run::new(base, &encoder, (set, teacher), options, LowerCache::new(plan, options.cache_format))?;
-    let save = |adam: &AdamW, losses: &[f32]| checkpoint::keep(kept, &identity, encoder.vars(), adam, losses);
+    let save = |adam: &AdamW, ranks: Option<&Allocator>, losses: &[f32]| {
+        let beside = ranks.map(Allocator::state).unwrap_or_default();
+        checkpoint::keep(kept, &identity, encoder.vars(), (adam, beside), losses)
+    };
 
     let (first, stepping) = (adam.step, hooks.seconds());
     let mut written = outcome.resumed_from;
@@ -231,7 +235,7 @@ pub fn tune_taught(
         }
         let rate = options.adam.rate(adam.step + 1, total);
         let batch = sampler.batch(adam.step).to_vec();
-        let Some(result) = run.step(&mut adam, &batch, rate, hooks)? else {
+        let Some(result) = run.step((&mut adam, ranks.as_mut(), total), &batch, rate, hooks)? else {
             outcome.stopped = Stopped::Cancelled;
             break;
         };
@@ -251,12 +255,12 @@ pub fn tune_taught(
             cache_bytes: run.cache.bytes(),
         });
         if options.checkpoint.as_ref().is_some_and(|c| adam.step.is_multiple_of(c.every)) {
-            save(&adam, &outcome.losses)?;
+            save(&adam, ranks.as_ref(), &outcome.losses)?;
             written = Some(adam.step);
         }
     }
     if written != Some(adam.step) && adam.step > 0 {
-        save(&adam, &outcome.losses)?;
+        save(&adam, ranks.as_ref(), &outcome.losses)?;
     }
     outcome.steps = adam.step;
     outcome.learned = encoder.learned(identity.base, steps_before + adam.step as u64)?;

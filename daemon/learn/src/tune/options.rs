@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::CacheFormat;
 use crate::error::{LearnError, Result};
-use crate::graph::{Learned, Method};
-use crate::lora::LoraOptions;
+use crate::graph::Method;
+use crate::lora::{Adapter, LoraOptions};
 use crate::losses::InfoNce;
 use crate::optim::AdamOptions;
 
@@ -35,7 +35,7 @@ pub struct TuneOptions {
     pub adam: AdamOptions,
     /// Loss.
     pub loss: InfoNce,
-    /// Weight of the squared distance to the base (L2-SP) in the loss.
+    /// Weight of the squared distance to the base (L2-SP) in the loss, 0 for none.
     pub pull: f64,
     /// Seed of adapters, order and dropout.
     pub seed: u64,
@@ -105,6 +105,14 @@ impl Default for TuneOptions {
 }
 
 impl TuneOptions {
+    /// The defaults for a method: whole weights take a tenth of the adapters' rate, as in the pair classifier.
+    #[must_use]
+    pub fn by(method: Method) -> Self {
+        let usual = Self::default();
+        let learning_rate = if method == Method::Full { 2e-5 } else { usual.adam.learning_rate };
+        Self { method, adam: AdamOptions { learning_rate, ..usual.adam }, ..usual }
+    }
+
     /// # Errors
     /// [`LearnError::Option`] for the first field out of range.
     pub(crate) fn check(&self) -> Result<()> {
@@ -136,7 +144,7 @@ pub struct StepReport {
     pub total: usize,
     /// In-batch softmax of this step's pairs, nats; with a teacher the weighted margins as well.
     pub loss: f32,
-    /// Penalty for the distance to the base, already weighted; not part of `loss`.
+    /// Penalties for the distance to the base and for ranks that are not at right angles, already weighted; not part of `loss`.
     pub pull: f32,
     /// Global gradient norm before clipping.
     pub grad_norm: f64,
@@ -206,7 +214,7 @@ pub enum Stopped {
 #[derive(Debug, Clone)]
 pub struct TuneOutcome {
     /// What was learned; with [`Stopped::NothingToLearn`] the start.
-    pub learned: Learned,
+    pub learned: Adapter,
     /// How the run ended.
     pub stopped: Stopped,
     /// Steps taken, those before a resume included.

@@ -6,6 +6,7 @@ use candle_core::{Tensor, Var};
 use rustc_hash::FxHashMap;
 
 use super::{Hooks, Teacher, TrainingSet, TuneOptions, texts_of};
+use crate::adalora::{self, Allocator};
 use crate::cache::LowerCache;
 use crate::error::{LearnError, Result};
 use crate::graph::{Base, Encoder, Method, unit};
@@ -78,10 +79,10 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Takes one step; `None` when it was stopped half way, with all weights as before.
+    /// Takes one step of `total`; `None` when it was stopped half way, with all weights as before.
     pub(super) fn step(
         &mut self,
-        adam: &mut AdamW,
+        (adam, ranks, total): (&mut AdamW, Option<&mut Allocator>, usize),
         batch: &[u32],
         rate: f64,
         hooks: &mut dyn Hooks,
@@ -129,6 +130,9 @@ impl<'a> Run<'a> {
         }
         let pull = self.pull(&mut grads)?;
         let grad_norm = adam.update(&grads, rate)?;
+        if let Some(ranks) = ranks {
+            ranks.after((step, total), &grads, self.encoder.vars())?;
+        }
         Ok(Some(StepResult { loss: value, pull, grad_norm }))
     }
 
@@ -168,35 +172,36 @@ impl<'a> Run<'a> {
         Ok((loss + (margins * teacher.weight)?)?)
     }
 
-    /// Adds the gradient of the pull towards the base; returns its weighted value.
+    /// Adds the gradient of the pull towards the base, and of what keeps ranks that are weighed apart at right angles; returns their
+    /// weighted value.
     fn pull(&self, grads: &mut BTreeMap<String, Tensor>) -> Result<f32> {
-        let weight = self.options.pull;
-        if weight == 0.0 {
-            return Ok(0.0);
-        }
-        let vars = self.encoder.vars();
+        let (vars, pull) = (self.encoder.vars(), self.options.pull);
         let mut parts = Vec::new();
-        match &self.options.method {
-            Method::Lora(l) => {
-                for (name, a) in vars {
-                    let Some(module) = lora::module_of(name) else { continue };
-                    if let Some(b) = vars.get(&lora::var_name(module, 'B')) {
-                        parts.push(losses::adapter_distance(a, b, l.alpha / l.rank as f64)?);
+        for (name, a) in vars {
+            let Some((module, lora)) = lora::module_of(name).zip(self.options.method.lora()) else { continue };
+            let Some(b) = vars.get(&lora::var_name(module, 'B')) else { continue };
+            let weighed = match (vars.get(&lora::var_name(module, 'E')), &self.options.method) {
+                (Some(e), Method::AdaLora(ada)) => {
+                    if ada.orthogonal > 0.0 {
+                        parts.push((adalora::skew(a, b)? * ada.orthogonal)?);
                     }
+                    a.broadcast_mul(&e.unsqueeze(1)?)?
                 }
+                _ => a.as_tensor().clone(),
+            };
+            if pull > 0.0 {
+                parts.push((losses::adapter_distance(&weighed, b, lora.alpha / lora.rank as f64)? * pull)?);
             }
-            Method::Full => {
-                for (name, base) in &self.origin {
-                    if let Some(w) = vars.get(name) {
-                        parts.push(losses::weight_distance(w, base)?);
-                    }
-                }
+        }
+        for (name, base) in &self.origin {
+            if let Some(w) = vars.get(name) {
+                parts.push((losses::weight_distance(w, base)? * pull)?);
             }
         }
         if parts.is_empty() {
             return Ok(0.0);
         }
-        let penalty = (Tensor::stack(&parts, 0)?.sum_all()? * weight)?;
+        let penalty = Tensor::stack(&parts, 0)?.sum_all()?;
         let from = penalty.backward()?;
         for (name, var) in vars {
             if let Some(g) = from.get(var) {

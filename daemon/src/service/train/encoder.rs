@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mercer_learn::{
-    Adapter, Base, CheckpointOptions, Hooks, LearnError, Learned, StepReport, Stopped, TrainingSet, TuneOptions, tune,
+    Adapter, Base, CheckpointOptions, Hooks, LearnError, StepReport, Stopped, TrainingSet, TuneOptions, tune,
 };
 use mercer_model::{Checkpoint, ModelHandle};
 use mercer_shared::wire::RunPhase;
@@ -146,7 +146,7 @@ pub(super) fn train(
         return Ok(None);
     }
     let changed = outcome.learned.changed(&base.tensors).map_err(|e| failed(&e))?;
-    let Learned::Adapter(adapter) = outcome.learned else { return Ok(None) };
+    let adapter = outcome.learned;
     let tuned = base.with_tensors(&base.identity.name, changed).map_err(|e| failed(&e))?;
     Ok(Some((tuned, adapter)))
 }

@@ -324,6 +324,7 @@ fn report(
     let what = match &options.method {
         Method::Full => "all weights".to_owned(),
         Method::Lora(lora) => format!("LoRA of rank {}", lora.rank),
+        Method::AdaLora(ada) => format!("AdaLoRA of mean rank {}", ada.lora.rank),
     };
     PairReport {
         name: None,

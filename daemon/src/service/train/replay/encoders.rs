@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mercer_learn::examples::permute_positives;
-use mercer_learn::{Adapter, Base, Hooks, Learned, TrainingSet, TuneOptions, tune};
+use mercer_learn::{Adapter, Base, Hooks, TrainingSet, TuneOptions, tune};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, ModelHandle, TextKind};
 use mercer_rank::Vectors;
 use mercer_search::passage_text;
@@ -107,7 +107,7 @@ impl Tuner<'_> {
         });
         if outcome.steps == 0 {
             let checkpoint = match start {
-                Some(adapter) => crate::service::models::merged(self.base, adapter.clone())?,
+                Some(adapter) => crate::service::models::merged(self.base, adapter)?,
                 None => self.base.clone(),
             };
             return Ok((start.cloned(), self.embed(checkpoint, control)?));
@@ -115,8 +115,7 @@ impl Tuner<'_> {
         let changed = outcome.learned.changed(&self.base.tensors).map_err(|e| failed(&e))?;
         let checkpoint = self.base.with_tensors(&self.base.identity.name, changed).map_err(|e| failed(&e))?;
         let vectors = self.embed(checkpoint, control)?;
-        let Learned::Adapter(adapter) = outcome.learned else { return Ok((None, vectors)) };
-        Ok((Some(adapter), vectors))
+        Ok((Some(outcome.learned), vectors))
     }
 }
 
