@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::Tuning;
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set. Unknown keys are refused.
@@ -68,6 +69,8 @@ pub struct TrainConfig {
     pub after_interactions: u64,
     /// Seconds that a cycle is planned to fit into, whole.
     pub budget_seconds: u64,
+    /// How the encoder is fine-tuned.
+    pub tuning: Tuning,
     /// Whether a candidate that passes the gate is promoted without asking.
     pub promote: bool,
     /// Steps between checkpoints.
@@ -119,6 +122,7 @@ impl Default for TrainConfig {
             every_seconds: 24 * 3600,
             after_interactions: 50_000,
             budget_seconds: 1800,
+            tuning: Tuning::Lora,
             promote: true,
             checkpoint_steps: 50,
             replay: 0.3,

@@ -15,6 +15,7 @@ const PLAIN: TrainRequest = TrainRequest {
     budget_seconds: None,
     seed: None,
     encoder: Some(false),
+    tuning: None,
     promote: Some(false),
     holdout: None,
 };

@@ -1,6 +1,6 @@
 //! The learning cycle as an operator drives it: it comes to a verdict with numbers, can be cancelled, and survives a kill.
 
-use mercer_shared::wire::{ModelState, RunCause, RunPhase, RunState, TrainRequest};
+use mercer_shared::wire::{ModelState, RunCause, RunPhase, RunState, TrainRequest, Tuning};
 use mercer_tests::shop::Shop;
 use mercer_tests::{Daemon, Options};
 
@@ -86,6 +86,21 @@ fn a_killed_run_goes_on_from_its_last_checkpoint() {
     let ended = daemon.run_until(&run.id, "the run ends", |run| run.state.is_final());
     assert_eq!(ended.state, RunState::Succeeded, "{:?}: {}", ended.error, daemon.log());
     assert!(ended.model.is_some() && ended.gate.is_some());
+}
+
+#[test]
+fn the_encoder_is_tuned_as_asked() {
+    let daemon = Daemon::start();
+    TINY.open(&daemon);
+    for (tuning, setting) in [("adalora", "encoder.method.ada_lora.initial"), ("full", "encoder.method")] {
+        let run = daemon.mercer_json(&["train", "--wait", "--no-promote", "--budget", "20s", "--tuning", tuning]);
+        assert_eq!(run["state"], "succeeded", "{run}");
+        assert!(run["losses"].as_array().is_some_and(|losses| !losses.is_empty()), "{run}");
+        assert!(!run["record"]["config"][setting].is_null(), "{}", run["record"]);
+    }
+    let contradiction = TrainRequest { encoder: Some(false), tuning: Some(Tuning::Full), ..TrainRequest::default() };
+    let refused = daemon.ask(async |client| client.train(&contradiction).await).unwrap_err().to_string();
+    assert!(refused.contains("left alone"), "{refused}");
 }
 
 #[test]

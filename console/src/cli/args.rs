@@ -9,7 +9,9 @@ use mercer_shared::socket::SOCKET_VARIABLE;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Candidates, ListQuery, Mode, ReportKind};
 
-pub(crate) use super::args_change::{DemoArgs, ImportArgs, InteractArgs, TrainArgs, TrainedModel, UserArgs};
+pub(crate) use super::args_change::{
+    DemoArgs, EncoderTuning, ImportArgs, InteractArgs, TrainArgs, TrainedModel, UserArgs,
+};
 pub(crate) use super::args_learn::{EvalArgs, EvalCommand, RunsCommand, SweepArgs};
 
 /// Watches and steers a running mercerd. Without a command: the console on a terminal, `status` otherwise.

@@ -53,6 +53,17 @@ pub(crate) enum TrainedModel {
     Pair,
 }
 
+/// How the encoder is fine-tuned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EncoderTuning {
+    /// Low-rank adapters of one rank.
+    Lora,
+    /// Low-rank adapters whose ranks go to the layers where they matter.
+    Adalora,
+    /// All weights of the upper layers.
+    Full,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// What to train [default: ranker].
@@ -71,6 +82,9 @@ pub(crate) struct TrainArgs {
     /// Leave the encoder alone: refit memory and blend only.
     #[arg(long)]
     pub(crate) no_encoder: bool,
+    /// How to fine-tune the encoder [default: the daemon's configuration].
+    #[arg(long, value_name = "HOW", conflicts_with = "no_encoder")]
+    pub(crate) tuning: Option<EncoderTuning>,
     /// Promote the candidate at once if it passes the gate.
     #[arg(long, conflicts_with = "no_promote")]
     pub(crate) promote: bool,

@@ -6,9 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mercer_shared::client::Client;
 use mercer_shared::problem::exit;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Run, RunPhase, RunState, TrainModel, TrainRequest};
+use mercer_shared::wire::{Run, RunPhase, RunState, TrainModel, TrainRequest, Tuning};
 
-use super::args::{Paging, RunsCommand, TrainArgs, TrainedModel};
+use super::args::{EncoderTuning, Paging, RunsCommand, TrainArgs, TrainedModel};
 use super::out::{Done, Out, Stop};
 use super::table::{Table, facts};
 use super::text::{ago, bytes, clean, count, duration, figure, maybe, maybe_moment, moment, word};
@@ -29,6 +29,11 @@ fn request(args: &TrainArgs) -> TrainRequest {
         budget_seconds: args.budget,
         seed: args.seed,
         encoder: args.no_encoder.then_some(false),
+        tuning: args.tuning.map(|tuning| match tuning {
+            EncoderTuning::Lora => Tuning::Lora,
+            EncoderTuning::Adalora => Tuning::Adalora,
+            EncoderTuning::Full => Tuning::Full,
+        }),
         promote: if args.promote { Some(true) } else { args.no_promote.then_some(false) },
         holdout: args.holdout.then_some(true),
     }

@@ -44,7 +44,7 @@ pub use profiles::{
 pub use records::{RunKind, RunRecord, Setting, SweepRequest};
 pub use replays::{Replay, ReplayArm, ReplayDifference, ReplayRequest, ReplayWindow};
 pub use reports::{GroupRow, GroupTable, Report, ReportKind, ReportRow, Verdict};
-pub use runs::{LossPoint, PhaseCost, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest};
+pub use runs::{LossPoint, PhaseCost, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest, Tuning};
 pub use status::{Alarm, Counts, Health, Latency, QueueStatus, ServingModel, Status, Traffic};
 pub use users::{Consent, User};
 

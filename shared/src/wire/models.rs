@@ -69,7 +69,7 @@ pub struct EncoderRef {
     pub name: String,
     /// SHA-256 of the base's weights, in hexadecimal.
     pub sha256: String,
-    /// Hash of the LoRA adapter, if there is one.
+    /// Hash of the file with what fine-tuning changed, if it changed anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
     /// Components of a vector.

@@ -170,6 +170,19 @@ pub enum TrainModel {
     Pair,
 }
 
+/// How the encoder is fine-tuned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tuning {
+    /// Low-rank adapters of one rank (Hu et al., arXiv 2106.09685).
+    #[default]
+    Lora,
+    /// Low-rank adapters whose ranks go to the layers where they matter (Zhang et al., arXiv 2303.10512).
+    Adalora,
+    /// All weights of the upper layers.
+    Full,
+}
+
 /// What can be asked of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -186,6 +199,9 @@ pub struct TrainRequest {
     /// Whether to fine-tune the encoder or only refit memory and blend; yes if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<bool>,
+    /// How the encoder is fine-tuned; the configured way if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
     /// Whether a passing candidate is promoted at once; the configured policy if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promote: Option<bool>,

@@ -28,6 +28,7 @@ fn every_form_of_the_contract_is_read() {
         "mercer train",
         "mercer train --wait --budget 10m --seed 7 --no-encoder --promote",
         "mercer train --no-promote",
+        "mercer train --tuning adalora",
         "mercer models",
         "mercer models list",
         "mercer models show v000001",

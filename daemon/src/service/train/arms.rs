@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_learn::Adapter;
+use mercer_learn::{Adapter, Method};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority, TextKind};
 use mercer_rank::{Catalogue, Vectors};
 use mercer_search::passage_text;
@@ -46,22 +46,25 @@ impl Arm {
     }
 }
 
-/// The serving version's adapter, where it was made for this base: training goes on from there, with replay against forgetting.
+/// The serving version's adapter, where it was made for this base in the same way: training goes on from there, with replay against
+/// forgetting.
 pub(super) fn start_adapter(
     app: &App,
     plan: &Plan,
-    base: &Checkpoint,
+    (base, method): (&Checkpoint, &Method),
     control: &Control<'_>,
 ) -> Result<Option<Adapter>, Ended> {
     let Some(parent) = app.store.get_model(&plan.parent).map_err(|e| store_problem(&e))? else { return Ok(None) };
     if parent.encoder.name != base.identity.name || parent.encoder.sha256 != base.identity.sha256 {
         return Ok(None);
     }
-    let adapter = models::adapter(&app.config.state, &parent)?;
-    if let Some(adapter) = &adapter {
-        control.note(format!("the encoder goes on from {} after {} steps", plan.parent, adapter.meta.steps));
+    let Some(adapter) = models::adapter(&app.config.state, &parent)? else { return Ok(None) };
+    if let Some(why) = method.refuses(&adapter) {
+        control.note(format!("the encoder starts at its base: what {} learned {why}", plan.parent));
+        return Ok(None);
     }
-    Ok(adapter)
+    control.note(format!("the encoder goes on from {} after {} steps", plan.parent, adapter.meta.steps));
+    Ok(Some(adapter))
 }
 
 /// Embeds the catalogue with a checkpoint. `None` when fewer than `reserve` seconds of the budget were left before the end.

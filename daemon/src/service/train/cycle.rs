@@ -206,8 +206,9 @@ fn tuned(
         ));
         return Ok(None);
     };
-    let start = start_adapter(app, plan, base, control)?;
-    let learned = encoder::train(app, view, (base, start.as_ref()), plan, (seed, seconds), control)?;
+    let method = encoder::method(plan.request.tuning.unwrap_or(app.config.train.tuning));
+    let start = start_adapter(app, plan, (base, &method), control)?;
+    let learned = encoder::train(app, view, (base, start.as_ref(), method), plan, (seed, seconds), control)?;
     let Some((checkpoint, adapter)) = learned else { return Ok(None) };
     let tuned = embed(app, checkpoint, Some(adapter), 0.5 * behind, control)?;
     if tuned.is_none() {

@@ -1,13 +1,14 @@
-//! The encoder's part of a cycle: LoRA on the upper layers, in the background of serving, with checkpoints.
+//! The encoder's part of a cycle: tuning of the upper layers, in the background of serving, with checkpoints.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mercer_learn::{
-    Adapter, Base, CheckpointOptions, Hooks, LearnError, StepReport, Stopped, TrainingSet, TuneOptions, tune,
+    AdaLoraOptions, Adapter, Base, CheckpointOptions, Hooks, LearnError, LoraOptions, Method, StepReport, Stopped,
+    TrainingSet, TuneOptions, tune,
 };
 use mercer_model::{Checkpoint, ModelHandle};
-use mercer_shared::wire::RunPhase;
+use mercer_shared::wire::{RunPhase, Tuning};
 
 use super::curve::Curve;
 use super::pairs::{Examples, Scope, gather};
@@ -90,12 +91,20 @@ pub(super) fn or_anew<T>(
     outcome.map_err(|e| failed(&e))
 }
 
-/// Fine-tunes the base on the log up to the cut-off, from `start` on if there is one, for so
-/// many seconds at most. `None` if there was nothing to learn.
+/// The learner's method for a way of tuning, with its default sizes.
+pub(super) fn method(tuning: Tuning) -> Method {
+    match tuning {
+        Tuning::Lora => Method::Lora(LoraOptions::default()),
+        Tuning::Adalora => Method::AdaLora(AdaLoraOptions::default()),
+        Tuning::Full => Method::Full,
+    }
+}
+
+/// Fine-tunes the base by a method on the log up to the cut-off, from `start` on if there is one, for so many seconds at most. `None` if there was nothing to learn.
 pub(super) fn train(
     app: &App,
     view: &View,
-    (base, start): (&Checkpoint, Option<&Adapter>),
+    (base, start, method): (&Checkpoint, Option<&Adapter>, Method),
     plan: &Plan,
     (seed, seconds): (u64, f64),
     control: &Control<'_>,
@@ -120,7 +129,7 @@ pub(super) fn train(
             every: app.config.train.checkpoint_steps.max(1) as usize,
             keep: 2,
         }),
-        ..TuneOptions::default()
+        ..TuneOptions::by(method)
     };
     super::record::tuning(control, &options);
     let base_ref = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };

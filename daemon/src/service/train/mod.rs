@@ -139,9 +139,16 @@ fn save(app: &App, run: &Run) {
 /// `training-runs` while one is in progress, `not-enough-data` for an empty log, `bad-parameter` for what does not go together, `read-only`.
 pub fn start(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<Run> {
     app.writable()?;
-    if request.model == Some(TrainModel::Pair) && (request.encoder.is_some() || request.promote.is_some()) {
-        let why = "`encoder` and `promote` belong to the whole cycle, not to the pair classifier";
+    let of_cycle = request.encoder.is_some() || request.promote.is_some() || request.tuning.is_some();
+    if request.model == Some(TrainModel::Pair) && of_cycle {
+        let why = "`encoder`, `tuning` and `promote` belong to the whole cycle, not to the pair classifier";
         return Err(Problem::new(Code::BadParameter, why));
+    }
+    if request.encoder == Some(false) && request.tuning.is_some() {
+        return Err(Problem::new(
+            Code::BadParameter,
+            "`tuning` says how to fine-tune an encoder that is to be left alone",
+        ));
     }
     let view = app.view();
     if view.rank.log.is_empty() {

@@ -35,6 +35,7 @@ pub(super) fn digest(app: &App, view: &View, canon: &Canon, plan: &Plan, run: &R
         env!("CARGO_PKG_VERSION"),
         models::active_encoder(&app.store)?,
         (run.seed, plan.request.encoder.unwrap_or(true), budget, plan.request.holdout.unwrap_or(false)),
+        plan.request.tuning.unwrap_or(app.config.train.tuning),
         plan.cursor,
     );
     add(format!("{settings:?}").as_bytes());
