@@ -1,9 +1,9 @@
 //! Writes recommendation lists for a prepared benchmark, and scores them where its own training part allows that.
 //!
-//! `bench_lists NAME [--at test|val|DATE] [--mode repeat|new] [--cand w|f|c] [--arm blend|refit|ranker|popularity|own|knn] [--vectors FILE --dim D] [--network] [--trees] [--without SIGNALS] [--seed N] [--out FILE]`
+//! `bench_lists NAME [--at test|val|DATE] [--mode repeat|new] [--cand w|f|c] [--arm blend|refit|ranker|popularity|own|knn] [--vectors FILE --dim D] [--network] [--trees] [--without SIGNALS] [--ablate] [--seed N] [--out FILE]`
 //!
 //! `--network` trains the behaviour network too and gives it to the ranker; `--without own,text` trains the ranker without these
-//! signals (see `Signal`); with `--trees` there are trees beside the ranker's networks, and before T the lists are scored without them too.
+//! signals (see `Signal`), and `--ablate` also without each of them, before T, with what is lost and its paired interval; with `--trees` there are trees beside the ranker's networks, and before T the lists are scored without them too.
 //!
 //! Reads `$MERCER_DATA_DIR/benchmarks/NAME/{items,users,train}.ndjson.gz` and `meta.json`. With `--at val` the history ends at `T_val` and
 //! the truth is what `train` holds after it, as long as the test window is; with a date it ends there. On such windows alone anything may
@@ -24,8 +24,8 @@ use mercer_learn::behaviour::Advance;
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
     BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode, Ranker,
-    ReplayOptions, Replayed, Request, SequenceHistory, Signal, Snapshot, Trained, TreeOptions, Vectors, cutoffs,
-    refit_weights, tie_key, train_ranker_watched,
+    ReplayOptions, Replayed, Request, SIGNALS, SequenceHistory, Signal, Snapshot, Trained, TreeOptions, Vectors,
+    cutoffs, refit_weights, tie_key, train_ranker_watched,
 };
 use serde_json::Value;
 
@@ -113,6 +113,87 @@ fn stages(b: &Bench, at: i64, seed: u64, o: &ReplayOptions) -> Result<Stages, Fa
     Ok(stages)
 }
 
+/// What lists of one kind are worth.
+struct Slice {
+    name: String,
+    /// NDCG@10 of each shopper.
+    ndcg: Vec<f64>,
+    /// The same if the candidates stood in the best order.
+    most: f64,
+    candidates: usize,
+    seconds: f64,
+}
+
+impl Slice {
+    /// One line; with the lists of the whole ranker what is lost against them, with a paired interval.
+    fn print(&self, whole: Option<&Self>) {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let (name, mean_of) = (&self.name, mean(&self.ndcg));
+        let Some(whole) = whole else {
+            println!(
+                "{name}: {} lists in {:.1} s; NDCG@10 {mean_of:.4}, at most {:.4} with {} candidates",
+                self.ndcg.len(),
+                self.seconds,
+                self.most,
+                self.candidates
+            );
+            return;
+        };
+        let differences: Vec<f64> = self.ndcg.iter().zip(&whole.ndcg).map(|(a, b)| a - b).collect();
+        match mercer_reports::bootstrap_mean(&differences, 0.95, 2_000, 1) {
+            Ok((d, i)) => println!("  {name}: NDCG@10 {mean_of:.4}, {d:+.4} [{:+.4}, {:+.4}]", i.low, i.high),
+            Err(error) => println!("  {name}: NDCG@10 {mean_of:.4}; {error}"),
+        }
+    }
+}
+
+/// Makes and judges all kinds of lists on a window.
+fn slices(
+    s: &Snapshot,
+    ranker: Option<&Ranker>,
+    (at, end): (i64, i64),
+    weights: &BlendWeights,
+    trees: bool,
+) -> Result<Vec<Slice>, Fail> {
+    let mut out = Vec::new();
+    for (name, mode, candidates) in [
+        ("repeat-w", Mode::Repeat, Candidates::Warm),
+        ("repeat-f", Mode::Repeat, Candidates::All),
+        ("new-w", Mode::New, Candidates::Warm),
+        ("new-f", Mode::New, Candidates::All),
+        ("cold", Mode::Repeat, Candidates::Cold),
+    ] {
+        // Beyond the candidates a list goes on in the blend's order.
+        let ordered = Ranker::candidates(mode, candidates);
+        let arriving_by = (candidates == Candidates::Cold).then_some(end);
+        let r = Request { mode, candidates, arriving_by, ..Request::new(ordered, weights) };
+        let truth = truth(&s.log, &s.memory, end, mode, candidates);
+        let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
+        let variants: &[(&str, bool, bool)] = match candidates {
+            Candidates::Cold => &[("", false, true), (", by the blend", false, false)],
+            _ if trees => &[("", false, true), (", with trees", true, true)],
+            _ => &[("", false, true)],
+        };
+        for &(what, trees, cold) in variants {
+            let ranker = ranker.cloned().map(|ranker| ranker.with_trees_of([trees; 2]));
+            let ranker = ranker.map(|ranker| if cold { ranker } else { ranker.without_cold() });
+            let start = Instant::now();
+            let lists = lists(s, ranker.as_ref(), &users, at, &r, &|| false)?;
+            let (mut each, mut most) = (Vec::new(), 0.0);
+            for (list, t) in lists.iter().zip(&truth) {
+                let items: Vec<u32> = list.iter().map(|x| x.item).collect();
+                let mut perfect = items.clone();
+                perfect.sort_by_key(|i| t.items.binary_search(i).is_err());
+                each.push(ndcg(&items, &t.items, 10));
+                most += ndcg(&perfect, &t.items, 10) / truth.len() as f64;
+            }
+            let seconds = start.elapsed().as_secs_f64();
+            out.push(Slice { name: format!("{name}{what}"), ndcg: each, most, candidates: ordered, seconds });
+        }
+    }
+    Ok(out)
+}
+
 fn main() -> Result<(), Fail> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let name =
@@ -161,64 +242,43 @@ fn main() -> Result<(), Fail> {
         }
         _ => BlendWeights::for_memory(&s.memory),
     };
-    let ranker = if get("--arm") == Some("ranker") {
-        let without = get("--without").map(|list| list.split(',').map(signal).collect::<Result<Vec<_>, Fail>>());
+    let kept = &mut Replayed::default();
+    let mut train = |without: Vec<Signal>| -> Result<Ranker, Fail> {
+        let start = Instant::now();
         let trees = [flag("--trees").then(TreeOptions::default); 2];
-        let o = ReplayOptions { trees, without: without.transpose()?.unwrap_or_default(), ..o };
+        let o = ReplayOptions { trees, without, ..o.clone() };
         let sequence = stages.as_ref().map(|stages| stages as &dyn SequenceHistory);
-        let (data, kept) = ((&b.log, &b.catalogue), &mut Replayed::default());
+        let data = (&b.log, &b.catalogue);
         let Trained { ranker, report, seconds, .. } =
             train_ranker_watched(data, at, &o, sequence, kept, &|_| ControlFlow::Continue(()))?;
         println!("trained in {:.1?}, {seconds:?}; {report:?}", start.elapsed());
-        Some(ranker)
+        Ok(ranker)
+    };
+    let ranker = if get("--arm") == Some("ranker") {
+        let without = get("--without").map(|list| list.split(',').map(signal).collect::<Result<Vec<_>, Fail>>());
+        Some(train(without.transpose()?.unwrap_or_default())?)
     } else {
         None
     };
     println!("weights ready in {:.1?}: {weights:?}", start.elapsed());
-    let r = Request { mode, candidates, ..Request::new(20, &weights) };
     if at < b.t {
-        for (slice, mode, candidates) in [
-            ("repeat-w", Mode::Repeat, Candidates::Warm),
-            ("repeat-f", Mode::Repeat, Candidates::All),
-            ("new-w", Mode::New, Candidates::Warm),
-            ("new-f", Mode::New, Candidates::All),
-            ("cold", Mode::Repeat, Candidates::Cold),
-        ] {
-            // Beyond the candidates a list goes on in the blend's order.
-            let ordered = Ranker::candidates(mode, candidates);
-            let arriving_by = (candidates == Candidates::Cold).then_some(end);
-            let r = Request { mode, candidates, arriving_by, ..Request::new(ordered, &weights) };
-            let truth = truth(&b.log, &s.memory, end, mode, candidates);
-            let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
-            let variants: &[(&str, bool, bool)] = match candidates {
-                Candidates::Cold => &[("", false, true), (", by the blend", false, false)],
-                _ if flag("--trees") => &[("", false, true), (", with trees", true, true)],
-                _ => &[("", false, true)],
-            };
-            for &(what, trees, cold) in variants {
-                let ranker = ranker.clone().map(|ranker| ranker.with_trees_of([trees; 2]));
-                let ranker = ranker.map(|ranker| if cold { ranker } else { ranker.without_cold() });
-                let start = Instant::now();
-                let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;
-                let (mut sum, mut most) = (0.0, 0.0);
-                for (list, t) in lists.iter().zip(&truth) {
-                    let items: Vec<u32> = list.iter().map(|x| x.item).collect();
-                    let mut perfect = items.clone();
-                    perfect.sort_by_key(|i| t.items.binary_search(i).is_err());
-                    sum += ndcg(&items, &t.items, 10);
-                    most += ndcg(&perfect, &t.items, 10);
-                }
-                let (n, took) = (truth.len().max(1) as f64, start.elapsed());
-                println!(
-                    "{slice}{what}: {} lists in {took:.1?}; NDCG@10 {:.4}, at most {:.4} with {ordered} candidates",
-                    lists.len(),
-                    sum / n,
-                    most / n
-                );
+        let judged = |ranker: Option<&Ranker>| slices(&s, ranker, (at, end), &weights, flag("--trees"));
+        let all = judged(ranker.as_ref())?;
+        for slice in &all {
+            slice.print(None);
+        }
+        for without in
+            SIGNALS.into_iter().filter(|signal| flag("--ablate") && (stages.is_some() || *signal != Signal::Sequence))
+        {
+            println!("without {without:?}:");
+            let ranker = train(vec![without])?;
+            for (slice, whole) in judged(Some(&ranker))?.iter().zip(&all) {
+                slice.print(Some(whole));
             }
         }
         return Ok(());
     }
+    let r = Request { mode, candidates, ..Request::new(20, &weights) };
     let users: Vec<u32> = b.eval.iter().map(|u| b.users.get(u).copied().unwrap_or(u32::MAX)).collect();
     let start = Instant::now();
     let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;
