@@ -73,6 +73,9 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     let (arm, mut candidate) = choose(app, &view, control, (plain, with_base), tuned, &asked, |arm| {
         scene.judged(arm.catalogue(&canon)?, order.ranker.as_ref(), order.blend.as_ref())
     })?;
+    if let Some(ranker) = order.ranker.as_ref().filter(|ranker| ranker.has_cold()) {
+        candidate.cold = scene.cold(arm.catalogue(&canon)?, ranker)?.ndcg;
+    }
 
     let serving = &view.model;
     let serving_ranker = canon.ranker(&view, (&log, plan.cut));

@@ -27,6 +27,8 @@ pub(super) struct Judged {
     pub(super) unseen: Lists,
     /// NDCG@10 of each searching shopper; empty where it was not measured.
     pub(super) search: Vec<f64>,
+    /// NDCG@10 of each shopper who took cold items, on lists of nothing else; empty where it was not measured.
+    pub(super) cold: Vec<f64>,
 }
 
 impl Judged {
@@ -67,7 +69,7 @@ pub(super) fn judge(
 ) -> Answer<Judged> {
     let weights = blend.cloned().unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory));
     let lists = |mode| evaluate(snapshot, span, (mode, K), (ranker, &weights), limits).map_err(|e| internal(&e));
-    Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::New)?, search: Vec::new() })
+    Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::New)?, search: Vec::new(), cold: Vec::new() })
 }
 
 /// Makes and judges a ranker's lists of cold items.
@@ -196,7 +198,13 @@ pub(super) fn weigh(
         comparisons,
         spending: None,
     };
-    let metrics = [("repeat", &candidate.any.ndcg), ("new", &candidate.unseen.ndcg), ("search", &candidate.search)]
+    let slices = [
+        ("repeat", &candidate.any.ndcg),
+        ("new", &candidate.unseen.ndcg),
+        ("cold", &candidate.cold),
+        ("search", &candidate.search),
+    ];
+    let metrics = slices
         .into_iter()
         .filter(|(_, values)| !values.is_empty())
         .map(|(slice, values)| metric(slice, values, seed))
