@@ -248,9 +248,9 @@ fn main() -> Result<(), Fail> {
         let trees = [flag("--trees").then(TreeOptions::default); 2];
         let o = ReplayOptions { trees, without, ..o.clone() };
         let sequence = stages.as_ref().map(|stages| stages as &dyn SequenceHistory);
-        let data = (&b.log, &b.catalogue);
+        let (data, clock) = ((&b.log, &b.catalogue), || start.elapsed().as_secs_f64());
         let Trained { ranker, report, seconds, .. } =
-            train_ranker_watched(data, at, &o, sequence, kept, &|_| ControlFlow::Continue(()))?;
+            train_ranker_watched(data, at, &o, sequence, kept, (&|_| ControlFlow::Continue(()), &clock))?;
         println!("trained in {:.1?}, {seconds:?}; {report:?}", start.elapsed());
         Ok(ranker)
     };

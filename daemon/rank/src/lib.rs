@@ -53,7 +53,8 @@ pub use ranker::Ranker;
 pub use recommend::{Candidates, For, Mode, Request, Scored, Snapshot, recommend, related, trending};
 pub use refit::refit_weights;
 pub use replay::{
-    Hook, Progress, ReplayOptions, ReplayReport, ReplaySeconds, Trained, cutoffs, train_ranker, train_ranker_watched,
+    Clock, Hook, Progress, ReplayOptions, ReplayReport, ReplaySeconds, Trained, cutoffs, train_ranker,
+    train_ranker_watched,
 };
 pub use replayed::Replayed;
 pub use sequence::{SequenceHistory, SequenceModel};

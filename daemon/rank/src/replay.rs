@@ -1,7 +1,6 @@
 //! Training the ranker by replay: at many cut-offs the memory is fitted as it would have been then, shoppers that came in the
 //! window after are given their candidates and features as of the cut-off, and what they took are the labels.
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use crate::blend::BlendWeights;
 use crate::catalogue::Catalogue;
@@ -83,6 +82,9 @@ pub struct Progress {
 /// `Break` it must go on saying so.
 pub type Hook<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
 
+/// A clock in seconds that never goes back, for [`ReplaySeconds`]: the arithmetic has none of its own.
+pub type Clock<'a> = &'a dyn Fn() -> f64;
+
 /// Cut-offs whose windows end at or before `until`: half a window apart, newest window ending at `until`, and with at least two
 /// windows of history before the oldest. Oldest first.
 pub fn cutoffs(log: &Log, until: i64, most: usize) -> (Vec<i64>, i64) {
@@ -136,13 +138,14 @@ pub fn train_ranker(
     o: &ReplayOptions,
 ) -> Result<(Ranker, ReplayReport), RankError> {
     let kept = &mut Replayed::default();
-    let trained = train_ranker_watched((log, catalogue), until, o, None, kept, &|_| ControlFlow::Continue(()))?;
+    let watch: (Hook<'_>, Clock<'_>) = (&|_| ControlFlow::Continue(()), &|| 0.0);
+    let trained = train_ranker_watched((log, catalogue), until, o, None, kept, watch)?;
     Ok((trained.ranker, trained.report))
 }
 
 /// The same with the sequence model as of each cut-off and, for the ranker to take along, as of `until`; with lists that an earlier replay
-/// of the same log and catalogue has left in `kept`, where this one's stay too; and with somebody who hears of progress and may end
-/// it, asked for every list and every step of a network.
+/// of the same log and catalogue has left in `kept`, where this one's stay too; with somebody who hears of progress and may end it, asked
+/// for every list and every step of a network; and with a clock.
 ///
 /// # Errors
 /// Those of [`train_ranker`], and [`RankError::Stopped`].
@@ -152,11 +155,11 @@ pub fn train_ranker_watched(
     o: &ReplayOptions,
     sequence: Option<&dyn SequenceHistory>,
     kept: &mut Replayed,
-    hook: Hook<'_>,
+    (hook, clock): (Hook<'_>, Clock<'_>),
 ) -> Result<Trained, RankError> {
-    let begun = Instant::now();
+    let begun = clock();
     let cuts = kept.make((log, catalogue), until, o, sequence, hook)?;
-    let mut seconds = ReplaySeconds { lists: begun.elapsed().as_secs_f64(), ..ReplaySeconds::default() };
+    let mut seconds = ReplaySeconds { lists: clock() - begun, ..ReplaySeconds::default() };
     let sizes: [usize; 3] = std::array::from_fn(|head| kept.lists(head).count());
     let mut report =
         ReplayReport { window_days: kept.window_days(), lists: sizes, cutoffs: cuts, ..ReplayReport::default() };
@@ -180,22 +183,22 @@ pub fn train_ranker_watched(
         let lists: Vec<&List> = kept.lists(head).collect();
         let trees = match o.trees.get(head).copied().flatten() {
             Some(options) => {
-                let begun = Instant::now();
+                let begun = clock();
                 let stopped = || hook(progress).is_break();
                 let grown = Trees::grow(&lists, &options, &plain, &stopped)?.ok_or(RankError::Stopped)?;
                 progress.done += 1;
-                seconds.trees[head] = begun.elapsed().as_secs_f64();
+                seconds.trees[head] = clock() - begun;
                 Some(grown)
             }
             None => None,
         };
         for (ranker, (heads, hidden)) in heads.iter_mut().zip(hidden).take(rankers).enumerate() {
-            let begun = Instant::now();
+            let begun = clock();
             let scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)), hidden);
             let (nets, loss) = networks(&lists, &scale, o, &mut progress, hook)?;
             if ranker == 0 {
                 report.loss[head] = loss;
-                seconds.networks += begun.elapsed().as_secs_f64();
+                seconds.networks += clock() - begun;
             }
             heads.push(Some(Head { scale, nets, trees: trees.clone() }));
         }

@@ -162,7 +162,7 @@ fn a_training_that_is_told_to_end_ends_wherever_it_is() {
         ControlFlow::Continue(())
     };
     let Trained { ranker, report, .. } =
-        train_ranker_watched((&log, &catalogue), NOW, &o, None, &mut Replayed::default(), &count).unwrap();
+        train_ranker_watched((&log, &catalogue), NOW, &o, None, &mut Replayed::default(), (&count, &|| 0.0)).unwrap();
     assert_eq!(train_ranker(&log, &catalogue, NOW, &o).unwrap().0, ranker, "watching changes nothing");
     let all = calls.into_inner();
     // Every list and every step of every network asks.
@@ -174,7 +174,7 @@ fn a_training_that_is_told_to_end_ends_wherever_it_is() {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         };
-        let ended = train_ranker_watched((&log, &catalogue), NOW, &o, None, &mut Replayed::default(), &hook);
+        let ended = train_ranker_watched((&log, &catalogue), NOW, &o, None, &mut Replayed::default(), (&hook, &|| 0.0));
         assert_eq!(ended.map(|_| ()), Err(RankError::Stopped), "at call {stop}");
     }
 }

@@ -7,7 +7,8 @@ use mercer_rank::{
     SequenceModel, Trained, train_ranker_watched,
 };
 
-const ITEMS: u32 = 40;
+/// A prime, so that squares give each shopper something new on most visits.
+const ITEMS: u32 = 97;
 const NOW: i64 = 300 * DAY_MS;
 
 fn log() -> Log {
@@ -51,7 +52,8 @@ impl SequenceHistory for Following {
 
 fn train(until: i64, sequence: bool, o: &ReplayOptions, kept: &mut Replayed) -> Trained {
     let sequence = sequence.then_some(&Following as &dyn SequenceHistory);
-    train_ranker_watched((&log(), &catalogue()), until, o, sequence, kept, &|_| ControlFlow::Continue(())).unwrap()
+    train_ranker_watched((&log(), &catalogue()), until, o, sequence, kept, (&|_| ControlFlow::Continue(()), &|| 0.0))
+        .unwrap()
 }
 
 /// Parameters of a ranker, the sequence model aside.

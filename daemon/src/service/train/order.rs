@@ -104,7 +104,8 @@ pub(super) fn learn(
         if control.unwanted() || control.left() <= 0.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let missing = kept.missing(log, until, o, stages.is_some());
-    match train_ranker_watched((log, catalogue), until, o, stages, kept, &hook) {
+    let clock = || begun.elapsed().as_secs_f64();
+    match train_ranker_watched((log, catalogue), until, o, stages, kept, (&hook, &clock)) {
         Ok(Trained { ranker, without_sequence, report, seconds }) => {
             control.update(|run| record::curves(&mut run.record, &report));
             control.note(format!(
