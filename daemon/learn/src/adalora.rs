@@ -99,7 +99,9 @@ pub(crate) fn start(
         for (mut row, mut column) in rows.into_iter().zip(columns) {
             let length = unit(&mut row) * unit(&mut column);
             if length > 0.0 {
-                (q.push(row), p.push(column), l.push(length));
+                q.push(row);
+                p.push(column);
+                l.push(length);
             }
         }
     }
