@@ -28,7 +28,9 @@ fn shop() -> (Log, Catalogue) {
                 available_from: Some(day * DAY_MS),
                 ..ItemFacts::default()
             });
-            for user in (brand..SHOPPERS).step_by(BRANDS as usize).filter(|user| (user / BRANDS + item) % 2 == 0) {
+            for user in
+                (brand..SHOPPERS).step_by(BRANDS as usize).filter(|user| (user / BRANDS + item).is_multiple_of(2))
+            {
                 let at = (day + i64::from((user + item) % 17)) * DAY_MS + 1_000 * i64::from(user);
                 log.push(user, Event { item: Some(item), kind: Kind::Purchase, value: 1.0, at });
             }
