@@ -8,7 +8,7 @@ use mercer_tests::{Daemon, lines};
 use serde_json::{Value, json};
 
 /// Large enough for a ranker.
-const SHOP: Shop = Shop { seed: 11, users: 300, items: 80, interactions: 8_000 };
+const SHOP: Shop = Shop { seed: 11, users: 300, items: 80, interactions: 12_000 };
 /// What a cycle is asked for where the encoder does not matter.
 const PLAIN: TrainRequest = TrainRequest {
     model: None,
