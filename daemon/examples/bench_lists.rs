@@ -165,8 +165,7 @@ fn slices(
     ] {
         // Beyond the candidates a list goes on in the blend's order.
         let ordered = Ranker::candidates(mode, candidates);
-        let arriving_by = (candidates == Candidates::Cold).then_some(end);
-        let r = Request { mode, candidates, arriving_by, ..Request::new(ordered, weights) };
+        let r = Request { mode, candidates, ..Request::new(ordered, weights) }.held_against(end);
         let truth = truth(&s.log, &s.memory, end, mode, candidates);
         let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
         let variants: &[(&str, bool, bool)] = match candidates {

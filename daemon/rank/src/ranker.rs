@@ -144,8 +144,8 @@ pub(crate) enum Question {
 pub(crate) const QUESTIONS: [Question; 3] = [Question::Any, Question::Unseen, Question::Cold];
 
 impl Question {
-    pub(crate) fn of(r: &Request<'_>) -> Self {
-        match (r.candidates, r.mode) {
+    pub(crate) const fn of(mode: Mode, candidates: Candidates) -> Self {
+        match (candidates, mode) {
             (Candidates::Cold, _) => Self::Cold,
             (_, Mode::New) => Self::Unseen,
             _ => Self::Any,
@@ -160,12 +160,6 @@ impl Question {
             Self::Cold => (Mode::All, Candidates::Cold),
         };
         Request { mode, candidates, ..Request::new(10, blend) }
-    }
-
-    /// Until when items may arrive that are listed for a window that ends then: cold ones are ranked among themselves, and most shops sell
-    /// what they list from the day on which they list it, so that hardly any is cold at a cut-off.
-    pub(crate) fn arriving_by(self, end: i64) -> Option<i64> {
-        (self == Self::Cold).then_some(end)
     }
 }
 
@@ -239,10 +233,10 @@ impl Ranker {
     /// Items that a list is chosen from at most; below them it goes on in the blend's order.
     #[must_use]
     pub const fn candidates(mode: Mode, candidates: Candidates) -> usize {
-        match (candidates, mode) {
-            (Candidates::Cold, _) => COLD,
-            (_, Mode::New) => UNSEEN,
-            _ => OWN + OTHER,
+        match Question::of(mode, candidates) {
+            Question::Any => OWN + OTHER,
+            Question::Unseen => UNSEEN,
+            Question::Cold => COLD,
         }
     }
 
@@ -301,7 +295,7 @@ impl Ranker {
         r: &Request<'_>,
     ) -> Vec<Scored> {
         let r = Request { weights: &self.blend, ..*r };
-        let question = Question::of(&r);
+        let question = Question::of(r.mode, r.candidates);
         let Some(head) = self.head(question).filter(|_| !shopper.owned.is_empty()) else {
             return blended(s, shopper, columns, &r);
         };

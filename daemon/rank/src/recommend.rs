@@ -93,6 +93,13 @@ impl<'a> Request<'a> {
             weights,
         }
     }
+
+    /// The same for lists that are held against what was taken by `end`. Cold items are ranked among themselves, and most shops sell what
+    /// they list from the day on which they list it, so that hardly any is cold before the window: those that arrive in it are listed too.
+    #[must_use]
+    pub fn held_against(self, end: i64) -> Self {
+        Self { arriving_by: (self.candidates == Candidates::Cold).then_some(end), ..self }
+    }
 }
 
 /// An item of a list.

@@ -160,11 +160,11 @@ pub fn train_ranker_watched(
     let begun = clock();
     let cuts = kept.make((log, catalogue), until, o, sequence, hook)?;
     let mut seconds = ReplaySeconds { lists: clock() - begun, ..ReplaySeconds::default() };
-    let sizes: [usize; 3] = std::array::from_fn(|head| kept.lists(head).count());
+    let wanted = [true, true, o.cold];
+    let sizes: [usize; 3] = std::array::from_fn(|head| if wanted[head] { kept.lists(head).count() } else { 0 });
     let mut report =
         ReplayReport { window_days: kept.window_days(), lists: sizes, cutoffs: cuts, ..ReplayReport::default() };
-    let wanted = [true, true, o.cold];
-    let trained = |head: &usize| wanted[*head] && sizes[*head] >= FEWEST_LISTS;
+    let trained = |head: &usize| sizes[*head] >= FEWEST_LISTS;
     let per_ranker: usize = (0..3).filter(trained).map(|head| o.mlp.members_for(sizes[head])).sum();
     let rankers = if sequence.is_some() && o.compared { 2 } else { 1 };
     let trees = (0..2).filter(trained).filter(|&head| o.trees[head].is_some()).count();

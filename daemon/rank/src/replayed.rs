@@ -13,7 +13,7 @@ use crate::log::{DAY_MS, Log};
 use crate::memory::{Memory, MemoryOptions};
 use crate::mlp::List;
 use crate::ranker::{QUESTIONS, Question, candidates};
-use crate::recommend::{Request, Snapshot};
+use crate::recommend::Snapshot;
 use crate::replay::{Hook, Progress, ReplayOptions, cutoffs};
 use crate::sequence::SequenceHistory;
 
@@ -86,10 +86,14 @@ impl Replayed {
             return Err(RankError::TooLittle("fewer than two windows before the cut-off"));
         }
         if !self.made.as_ref().is_some_and(|made| made.serves(&wanted)) {
-            *self = Self { made: Some(wanted), at: BTreeMap::new() };
+            *self = Self { made: Some(wanted.clone()), at: BTreeMap::new() };
         }
         self.at.retain(|cut, _| cuts.binary_search(cut).is_ok());
-        let Some(made) = self.made.clone() else { return Ok(cuts) };
+        if let Some(made) = self.made.as_mut().filter(|_| cuts.iter().any(|cut| !self.at.contains_key(cut))) {
+            // What is added now has no more than is wanted, and what is kept speaks for all.
+            made.sequence &= wanted.sequence;
+            made.cold &= wanted.cold;
+        }
         for (done, &at) in cuts.iter().enumerate() {
             let stopped = || hook(Progress { done, total: cuts.len() }).is_break();
             if stopped() {
@@ -100,7 +104,7 @@ impl Replayed {
             }
             let memory = Memory::fit(log, catalogue, at, &o.memory).with_sequence(sequence.and_then(|x| x.at(at)));
             let s = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::new(memory) };
-            let lists = lists_at(&s, &made, &stopped);
+            let lists = lists_at(&s, &wanted, &stopped);
             if stopped() {
                 return Err(RankError::Stopped);
             }
@@ -131,7 +135,7 @@ fn lists_at(s: &Snapshot, made: &Made, stopped: &(dyn Fn() -> bool + Sync)) -> [
                 return None;
             }
             let (question, taken) = (QUESTIONS[head], taken[place][head].as_ref()?);
-            let r = Request { arriving_by: question.arriving_by(until), ..question.asked(blend) };
+            let r = question.asked(blend).held_against(until);
             let eligible = s.eligible(shopper, &r);
             let items = candidates(s, shopper, columns, &eligible, question, blend);
             let positive: Vec<bool> = items.iter().map(|i| taken.binary_search(i).is_ok()).collect();

@@ -88,6 +88,18 @@ fn kept_lists_change_nothing() {
     assert_eq!(judged.without_sequence.as_ref().map(text), Some(text(&without)));
     assert!(again.without_sequence.is_none(), "nobody asked for it");
 
+    // Lists that were added without the sequence model make all of them lists without it.
+    let mut kept = Replayed::default();
+    train(cut, true, &o, &mut kept);
+    train(NOW, false, &o, &mut kept);
+    assert_eq!((missing(&kept, NOW, false), missing(&kept, NOW, true)), (0, 6));
+    // The same holds of a head for cold items.
+    let without = ReplayOptions { cold: false, ..o.clone() };
+    let mut kept = Replayed::default();
+    train(cut, false, &o, &mut kept);
+    assert_eq!(train(NOW, false, &without, &mut kept).report.lists[2], 0);
+    assert_eq!((kept.missing(&log(), NOW, &without, false), missing(&kept, NOW, false)), (0, 6));
+
     // Lists that know nothing of a sequence model, or were made otherwise, are of no use.
     let mut kept = Replayed::default();
     train(cut, false, &o, &mut kept);

@@ -87,7 +87,7 @@ pub fn evaluate(
     (ranker, weights): (Option<&Ranker>, &BlendWeights),
     limits: &Limits<'_>,
 ) -> Result<Lists, RankError> {
-    judged(snapshot, span, &Request { mode, ..Request::new(k, weights) }, ranker, limits)
+    judged(snapshot, span, Request { mode, ..Request::new(k, weights) }, ranker, limits)
 }
 
 /// The same with cold items alone, ranked among themselves: those that were there at `from` and those that came in the window.
@@ -101,21 +101,21 @@ pub fn evaluate_cold(
     (ranker, weights): (Option<&Ranker>, &BlendWeights),
     limits: &Limits<'_>,
 ) -> Result<Lists, RankError> {
-    let request = Request { candidates: Candidates::Cold, arriving_by: Some(span.1), ..Request::new(k, weights) };
-    judged(snapshot, span, &request, ranker, limits)
+    judged(snapshot, span, Request { candidates: Candidates::Cold, ..Request::new(k, weights) }, ranker, limits)
 }
 
 fn judged(
     snapshot: &Snapshot,
     (from, to): (i64, i64),
-    request: &Request<'_>,
+    request: Request<'_>,
     ranker: Option<&Ranker>,
     limits: &Limits<'_>,
 ) -> Result<Lists, RankError> {
+    let request = request.held_against(to);
     debug_assert!(snapshot.memory.at() <= from);
     let wanted = thinned(truth(&snapshot.log, &snapshot.memory, to, request.mode, request.candidates), limits.users);
     let users: Vec<u32> = wanted.iter().map(|entry| entry.user).collect();
-    let made = lists(snapshot, ranker, &users, from, request, limits.unwanted)?;
+    let made = lists(snapshot, ranker, &users, from, &request, limits.unwanted)?;
     let lists: Vec<Vec<u32>> =
         made.into_iter().map(|list| list.into_iter().map(|scored| scored.item).collect()).collect();
     let ndcg = lists.iter().zip(&wanted).map(|(list, entry)| ndcg(list, &entry.items, request.k)).collect();

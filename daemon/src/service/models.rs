@@ -29,7 +29,7 @@ use crate::app::{App, model_problem, store_problem};
 use crate::sequence::Serving;
 use crate::world::{Model, View, follow};
 
-/// File of the LoRA adapter inside a version's directory.
+/// File of what tuning changed in the encoder, inside a version's directory.
 pub const ADAPTER: &str = "adapter.safetensors";
 /// File of the learned ranker.
 pub const RANKER: &str = "ranker.json";

@@ -30,6 +30,18 @@ fn quick(steps: usize) -> TuneOptions {
     }
 }
 
+/// Long and fast enough to find held-out synonyms.
+fn thorough(method: Method) -> TuneOptions {
+    TuneOptions {
+        method,
+        upper_layers: 2,
+        batch_pairs: 32,
+        adam: crate::optim::AdamOptions { learning_rate: 5e-3, ..Default::default() },
+        pull: 0.0,
+        ..quick(120)
+    }
+}
+
 fn run(tiny: &Tiny, planted: &Planted, options: &TuneOptions) -> TuneOutcome {
     tune(tiny.base(), planted.set(), None, options, &CPU, &mut ()).unwrap()
 }
@@ -176,14 +188,8 @@ fn recall(tiny: &Tiny, planted: &Planted, learned: Option<&Adapter>) -> f64 {
 #[test]
 fn loss_falls_and_held_out_synonyms_are_found() {
     let (tiny, planted) = (Tiny::new(2, 32), Planted::new(30));
-    let options = TuneOptions {
-        method: Method::Lora(LoraOptions { targets: Targets::AllLinear, ..LoraOptions::default() }),
-        upper_layers: 2,
-        batch_pairs: 32,
-        adam: crate::optim::AdamOptions { learning_rate: 5e-3, ..Default::default() },
-        pull: 0.0,
-        ..quick(120)
-    };
+    let lora = LoraOptions { targets: Targets::AllLinear, ..LoraOptions::default() };
+    let options = thorough(Method::Lora(lora));
     let tuned = run(&tiny, &planted, &options);
     let mean = |l: &[f32]| l.iter().sum::<f32>() / l.len() as f32;
     let (first, last) = (mean(&tuned.losses[..10]), mean(&tuned.losses[110..]));

@@ -103,7 +103,7 @@ impl Rung {
             let fitted = 2.0 * fit(s) + 2.0 * s.back.min(1_500) as f64 * (LIST + LIST_ITEM * s.items as f64);
             return (fitted, fitted);
         }
-        // Two heads have many lists; that for cold items has few.
+        // For two heads: the costs of a list were measured before that for cold items learned from arrivals.
         let lists = o.lists.min(s.back * cutoffs);
         let made = cutoffs as f64 * fit(s) + 2.0 * lists as f64 * (LIST + LIST_ITEM * s.items as f64);
         let networks = 2.0 * (lists * o.mlp.members_for(lists) * o.mlp.epochs) as f64 * PASS;

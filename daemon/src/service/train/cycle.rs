@@ -73,7 +73,8 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     let (arm, mut candidate) = choose(app, &view, control, (plain, with_base), tuned, &asked, |arm| {
         scene.judged(arm.catalogue(&canon)?, order.ranker.as_ref(), order.blend.as_ref())
     })?;
-    if let Some(ranker) = order.ranker.as_ref().filter(|ranker| ranker.has_cold()) {
+    // A tuned encoder's lists of cold items are others than those that were judged with the base's.
+    if let Some(ranker) = order.ranker.as_ref().filter(|ranker| ranker.has_cold() && candidate.cold.is_empty()) {
         candidate.cold = scene.cold(arm.catalogue(&canon)?, ranker)?.ndcg;
     }
 

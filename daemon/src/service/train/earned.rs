@@ -1,6 +1,6 @@
 //! What stands in a ranker because it pays: the behaviour network among its sources, trees beside the networks of each head, and a head
-//! for cold items where the hand-made blend would order them. All of them were made up to the cut-off; the window after it decides, for each log anew. What did not pay is not made again until the log
-//! has changed: it would cost every cycle the same time for the same answer.
+//! for cold items where the hand-made blend would order them. All of them were made up to the cut-off; the window after it decides, for
+//! each log anew. What did not pay is not made again until the log has changed: it would cost every cycle the same time for the same answer.
 
 use mercer_rank::Ranker;
 use mercer_store::DocKind;
@@ -170,7 +170,9 @@ pub(super) fn choose(order: Order, control: &Control<'_>, judges: &Judges<'_>) -
             with.users.len(),
             if serves { "serves" } else { "is left out" }
         ));
-        if !serves {
+        if serves {
+            judged.cold = with.ndcg;
+        } else {
             ranker = plain;
         }
     }

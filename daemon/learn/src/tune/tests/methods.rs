@@ -55,14 +55,7 @@ fn varied() -> Method {
 #[test]
 fn adalora_ends_with_its_ranks_where_they_matter_and_learns() {
     let (tiny, planted) = (Tiny::new(2, 32), Planted::new(30));
-    let options = TuneOptions {
-        method: varied(),
-        upper_layers: 2,
-        batch_pairs: 32,
-        adam: crate::optim::AdamOptions { learning_rate: 5e-3, ..Default::default() },
-        pull: 0.0,
-        ..quick(120)
-    };
+    let options = thorough(varied());
     let tuned = run(&tiny, &planted, &options);
     let ranks: Vec<usize> = tuned.learned.pairs.values().map(|(a, _)| a.dim(0).unwrap()).collect();
     assert_eq!(ranks.iter().sum::<usize>(), 12 * 4, "{ranks:?}");

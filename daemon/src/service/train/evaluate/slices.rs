@@ -60,8 +60,8 @@ pub(super) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &Control<'_
             let rows = truth
                 .par_iter()
                 .map(|entry| {
-                    let arriving_by = (candidates == Candidates::Cold).then_some(bench.to);
-                    let request = Request { mode, candidates, arriving_by, ..Request::new(bench.k + 1, &weights) };
+                    let request = Request { mode, candidates, ..Request::new(bench.k + 1, &weights) };
+                    let request = request.held_against(bench.to);
                     worth(&memory, &*arm.list, &request, entry, bench.k)
                 })
                 .collect::<Result<Vec<_>, Ended>>()?;
