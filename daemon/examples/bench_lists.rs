@@ -83,7 +83,7 @@ fn load(dir: &Path) -> Result<Bench, Fail> {
         let kind: Kind = serde_json::from_value(r["type"].clone())?;
         let item = r["item"].as_str().and_then(|i| index.get(i)).copied();
         let value = r["value"].as_f64().unwrap_or(1.0) as f32;
-        log.push(number(&mut users, user), Event { item, kind, value, at });
+        log.push(number(&mut users, user), Event { item, text: None, kind, value, at });
     }
     let eval = BufReader::new(File::open(dir.join("eval_users.txt"))?).lines().collect::<Result<_, _>>()?;
     let (t, t_val) = (time("T")?, time("T_val")?);
@@ -108,7 +108,7 @@ fn stages(b: &Bench, at: i64, seed: u64, o: &ReplayOptions) -> Result<Stages, Fa
     let mut each = |a: &Advance| println!("  network: {} steps in {:.1} s", a.steps, a.seconds);
     let options = sequence::options(&b.log, at, seed);
     let mut stages = Stages::default();
-    stages.train(&b.log, &items, options, &cuts, &mut (), &mut each)?;
+    stages.train((&b.log, b.catalogue.texts()), &items, options, &cuts, &mut (), &mut each)?;
     println!("{} stages of the network in {:.1?}", cuts.len(), start.elapsed());
     Ok(stages)
 }

@@ -9,7 +9,8 @@ use mercer_model::Priority;
 use mercer_search::passage_text;
 
 use crate::app::App;
-use crate::service::memory;
+use crate::service::{memory, searches};
+use crate::world::Model;
 
 /// How often changes become visible. Well inside the promise of one second for interactions and two for items.
 const PUBLISH: Duration = Duration::from_millis(40);
@@ -37,10 +38,14 @@ fn publish(app: &Arc<App>) {
 
 fn embed(app: &Arc<App>) {
     while !app.is_stopping() {
-        let (numbers, model) = {
+        let (numbers, asked, model) = {
             let mut world = app.world.lock();
-            (world.take_stale(BATCH), Arc::clone(&world.view().model))
+            (world.take_stale(BATCH), world.take_asked(BATCH), Arc::clone(&world.view().model))
         };
+        // Searches first: they are few, and somebody's next list waits for them.
+        if !asked.is_empty() && !embed_asked(app, &model, asked) {
+            return;
+        }
         if numbers.is_empty() {
             std::thread::sleep(PUBLISH);
             continue;
@@ -65,15 +70,35 @@ fn embed(app: &Arc<App>) {
     }
 }
 
+/// Embeds what was searched for, for the behaviour network. False when the model thread has stopped.
+fn embed_asked(app: &Arc<App>, model: &Model, asked: Vec<(u32, Arc<str>)>) -> bool {
+    let (numbers, texts): (Vec<u32>, Vec<Arc<str>>) = asked.into_iter().unzip();
+    match searches::embed(app, &model.ruler, &texts) {
+        Ok(rows) => app.world.lock().set_texts(model.ruler_version(), numbers.into_iter().zip(rows)),
+        Err(mercer_model::ModelError::Stopped) => return false,
+        Err(error) => {
+            tracing::warn!(%error, "searches could not be embedded: they are tried again");
+            app.world.lock().ask_again(numbers);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+    true
+}
+
 /// Quiet after which a log that grew by a tenth is fitted again: an import is fitted once, at its end.
 const QUIET: Duration = Duration::from_secs(2);
 /// Longest wait for quiet: a busy shop never is.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Refits when a tenth of the log is new. A log that was never fitted does not wait: until then nothing is known of its shape.
+/// The co-occurrence follows the log for this share of the refitter's time at most: what it costs grows with what was done.
+const FOLLOWING: u32 = 10;
+
+/// Refits when a tenth of the log is new, and keeps the co-occurrence up to date in between. A log that was never fitted does not wait:
+/// until then nothing is known of its shape.
 fn refit(app: &Arc<App>) {
     let (mut seen, mut since) = (0, Instant::now());
     let mut fitted: Option<Instant> = None;
+    let mut rests_until = Instant::now();
     while !app.is_stopping() {
         std::thread::sleep(Duration::from_millis(200));
         let (unfitted, events) = {
@@ -87,6 +112,11 @@ fn refit(app: &Arc<App>) {
         if enough && (since.elapsed() > QUIET || fitted.is_none_or(|last| last.elapsed() > LONGEST)) {
             memory::refit(app);
             fitted = Some(Instant::now());
+        } else if fitted.is_some() && Instant::now() >= rests_until {
+            let begun = Instant::now();
+            if memory::follow(app) {
+                rests_until = Instant::now() + (FOLLOWING - 1) * begun.elapsed();
+            }
         }
     }
 }

@@ -29,7 +29,8 @@ pub struct VectorCache {
     tables: Mutex<HashMap<String, Arc<Mutex<Table>>>>,
 }
 
-fn rounded(vector: &[f32]) -> Arc<[f32]> {
+/// A vector as it is after a look-up.
+pub(crate) fn rounded(vector: &[f32]) -> Arc<[f32]> {
     vector.iter().map(|v| half::f16::from_f32(*v).to_f32()).collect()
 }
 

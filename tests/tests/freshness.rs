@@ -5,7 +5,7 @@ use std::time::Duration;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Interaction, InteractionType, ItemPatch, ListQuery, SearchRequest};
 use mercer_tests::shop::SMALL;
-use mercer_tests::{Daemon, interaction, item, purchase, within};
+use mercer_tests::{Daemon, eventually, interaction, item, purchase, within};
 
 const LISTS: Duration = Duration::from_secs(1);
 const SEARCH: Duration = Duration::from_secs(2);
@@ -48,6 +48,40 @@ fn an_interaction_changes_the_next_list_and_profile_within_a_second() {
         list.items.iter().all(|row| row.id.as_str() != "sim-i000027").then_some(())
     });
     assert!(gone.is_some(), "a dismissed item is still there after {took:?}");
+}
+
+#[test]
+fn what_goes_together_is_known_without_a_fit_and_unknown_again_after_an_erasure() {
+    let daemon = Daemon::start();
+    SMALL.open(&daemon);
+    daemon.ask(async |client| client.put_item(&item("sextant", "Brass sextant")).await).unwrap();
+    daemon.embedded();
+    let related = || {
+        let list = daemon.ask(async |client| client.related("sextant", &ListQuery::default()).await).unwrap();
+        list.items.iter().map(|row| row.id.to_string()).collect::<Vec<_>>()
+    };
+    // Nobody has bought it, so its text alone says what is like it; the last of these is what will be bought with it.
+    let before = related();
+    let other = before.last().unwrap();
+    let comes_first = || related().first() == Some(other);
+    assert!(!comes_first());
+    let shoppers = ["sailor-1", "sailor-2", "sailor-3"];
+    for shopper in shoppers {
+        for bought in ["sextant", other] {
+            let now = Interaction { at: Timestamp::now(), ..purchase(&format!("{shopper}-{bought}"), shopper, bought) };
+            daemon.ask(async |client| client.interact(&now).await).unwrap();
+        }
+    }
+    // Six purchases are far from the tenth of the log after which everything is fitted again.
+    let (known, took) = within(LISTS, || comes_first().then_some(()));
+    assert!(known.is_some(), "{other} does not come first after {took:?}: {:?}", related());
+    for shopper in shoppers {
+        daemon.ask(async |client| client.erase(shopper).await).unwrap();
+    }
+    let (gone, took) = within(LISTS, || (!comes_first()).then_some(()));
+    assert!(gone.is_some(), "what nobody bought is still tied after {took:?}");
+    // With the fit that an erasure calls for, the counts forget them too.
+    eventually("the list is what it was before they came", || (related() == before).then_some(()));
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(crate) fn each<R: Send>(
         let shoppers: Vec<Shopper> = users.par_iter().map(|&u| s.shopper(For::User(u), at)).collect();
         let texts = content::score_many(&s.catalogue, &shoppers);
         let histories: Vec<_> = users.iter().map(|&u| s.history(For::User(u), at)).collect();
-        let sequence = s.memory.sequence().map(|m| m.score(&histories, at, s.catalogue.len()));
+        let sequence = s.memory.sequence().map(|m| m.score(&histories, s.catalogue.texts(), at, s.catalogue.len()));
         let rows = |all: Option<Vec<Vec<f32>>>| match all {
             Some(rows) if rows.len() == users.len() => rows,
             _ => vec![Vec::new(); users.len()],

@@ -109,12 +109,13 @@ impl Vectors {
 pub struct Catalogue {
     items: Chunked<ItemFacts>,
     vectors: Option<Vectors>,
+    texts: Option<Vectors>,
 }
 
 impl Catalogue {
     /// A catalogue of these items, numbered in order.
     pub fn new(items: impl IntoIterator<Item = ItemFacts>) -> Self {
-        Self { items: items.into_iter().collect(), vectors: None }
+        Self { items: items.into_iter().collect(), vectors: None, texts: None }
     }
 
     /// Sets or appends an item; gaps are filled with hidden items.
@@ -140,6 +141,22 @@ impl Catalogue {
     /// The item vectors, to change.
     pub fn vectors_mut(&mut self) -> Option<&mut Vectors> {
         self.vectors.as_mut()
+    }
+
+    /// Replaces the vectors of what was searched for, by the number of the text. They are those of the encoder that a sequence model was
+    /// trained beside, which need not be the one of the item vectors.
+    pub fn set_texts(&mut self, texts: Option<Vectors>) {
+        self.texts = texts;
+    }
+
+    /// Vectors of what was searched for, if there are any.
+    pub fn texts(&self) -> Option<&Vectors> {
+        self.texts.as_ref()
+    }
+
+    /// Vectors of what was searched for, to change.
+    pub fn texts_mut(&mut self) -> Option<&mut Vectors> {
+        self.texts.as_mut()
     }
 
     /// Number of items.

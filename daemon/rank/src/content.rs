@@ -126,7 +126,7 @@ mod tests {
         for u in 0..7u32 {
             for k in 0..u {
                 let item = Some((u * 53 + k * 17) % items as u32);
-                log.push(u, Event { item, kind: Kind::Purchase, value: 1.0, at: i64::from(k) * DAY_MS });
+                log.push(u, Event { item, text: None, kind: Kind::Purchase, value: 1.0, at: i64::from(k) * DAY_MS });
             }
         }
         let memory = Memory::fit(&log, &catalogue, 9 * DAY_MS, &MemoryOptions::light());

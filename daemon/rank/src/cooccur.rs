@@ -1,12 +1,38 @@
 //! Item-item co-occurrence: cosine of time-decayed shopper weights with shrinkage (Sarwar et al. 2001; METRICS.md section 8).
+use std::cmp::Ordering;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
+use crate::chunked::Chunked;
 use crate::sparse::Csr;
 
-/// For each item its nearest items by shared shoppers, best first.
+/// Breaks ties between items.
+pub(crate) type Tie<'a> = &'a (dyn Fn(u32) -> u64 + Sync);
+
+/// The nearest items of one, best first.
+pub(crate) type Near = Arc<[(u32, f32)]>;
+
+/// For each item its nearest items by shared shoppers, best first. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cooccurrence {
-    rows: Vec<Vec<(u32, f32)>>,
+    rows: Chunked<Near>,
+}
+
+/// Best first.
+pub(crate) fn by_tie<'a>(tie: Tie<'a>) -> impl Fn(&(u32, f32), &(u32, f32)) -> Ordering + 'a {
+    move |a, b| b.1.total_cmp(&a.1).then_with(|| tie(a.0).cmp(&tie(b.0)))
+}
+
+/// The `keep` best, best first.
+pub(crate) fn cut(mut row: Vec<(u32, f32)>, keep: usize, tie: Tie<'_>) -> Near {
+    let order = by_tie(tie);
+    if row.len() > keep {
+        row.select_nth_unstable_by(keep, &order);
+        row.truncate(keep);
+    }
+    row.sort_unstable_by(order);
+    row.into()
 }
 
 /// Euclidean norm of each row of a matrix, the columns of what it transposes.
@@ -17,7 +43,7 @@ pub(crate) fn norms(by_item: &Csr) -> Vec<f64> {
 impl Cooccurrence {
     /// `sim(i, j) = x_i . x_j / (|x_i| |x_j| + shrink)` for the `keep` largest j of each i; `users` has one row per shopper and
     /// `by_item` is its transpose.
-    pub(crate) fn fit(users: &Csr, by_item: &Csr, shrink: f64, keep: usize, tie: &(dyn Fn(u32) -> u64 + Sync)) -> Self {
+    pub(crate) fn fit(users: &Csr, by_item: &Csr, shrink: f64, keep: usize, tie: Tie<'_>) -> Self {
         let norms = norms(by_item);
         Self::between(users, by_item, (&norms, &norms), shrink, keep, tie)
     }
@@ -30,10 +56,10 @@ impl Cooccurrence {
         norms: (&[f64], &[f64]),
         shrink: f64,
         keep: usize,
-        tie: &(dyn Fn(u32) -> u64 + Sync),
+        tie: Tie<'_>,
     ) -> Self {
         let items = by_left.rows();
-        let rows = (0..items)
+        let rows: Vec<Near> = (0..items)
             .into_par_iter()
             .map_init(
                 || (vec![0f64; items], Vec::<u32>::new()),
@@ -55,24 +81,26 @@ impl Cooccurrence {
                         }
                     }
                     touched.clear();
-                    let order =
-                        |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then_with(|| tie(a.0).cmp(&tie(b.0)));
-                    if row.len() > keep {
-                        row.select_nth_unstable_by(keep, order);
-                        row.truncate(keep);
-                    }
-                    row.sort_unstable_by(order);
-                    row.shrink_to_fit();
-                    row
+                    cut(row, keep, tie)
                 },
             )
             .collect();
-        Self { rows }
+        Self { rows: rows.into_iter().collect() }
     }
 
     /// Neighbours of an item, best first.
     pub(crate) fn near(&self, item: u32) -> &[(u32, f32)] {
-        self.rows.get(item as usize).map_or(&[], Vec::as_slice)
+        self.rows.get(item as usize).map_or(&[], |row| row)
+    }
+
+    /// Replaces the neighbours of an item.
+    pub(crate) fn set(&mut self, item: u32, near: Near) {
+        while self.rows.len() <= item as usize {
+            self.rows.push(Near::default());
+        }
+        if let Some(row) = self.rows.get_mut(item as usize) {
+            *row = near;
+        }
     }
 
     /// `out[j] = max over i of weight(i) * sim(i, j)`: one strong tie says more than many weak ones.

@@ -34,6 +34,7 @@ mod shopper;
 mod sources;
 mod sparse;
 mod successors;
+mod ties;
 mod trees;
 
 pub use arms::{ARMS, Arm, ArmOptions, Blended, FittedArm};

@@ -14,6 +14,8 @@ pub const DAY_MS: i64 = 86_400_000;
 pub struct Event {
     /// Dense item number; searches have none.
     pub item: Option<u32>,
+    /// Number of a search's text among [`Catalogue::texts`](crate::Catalogue::texts); nothing else has one.
+    pub text: Option<u32>,
     /// What happened.
     pub kind: Kind,
     /// Quantity of a purchase or return, stars of a rating; 1 where the log says nothing.

@@ -15,6 +15,7 @@ use crate::shopper::{Reading, Shopper};
 use crate::sources::{SOURCES, Source};
 use crate::sparse::{Csr, Weighing, weigh_all};
 use crate::successors;
+use crate::ties::Ties;
 
 /// Settings of [`Memory::fit`]; the defaults were chosen on windows before the test windows (see `examples/bench_lists.rs`).
 #[derive(Debug, Clone, PartialEq)]
@@ -88,8 +89,8 @@ pub struct Memory {
     /// Item statistics pooled by category and by brand.
     pub(crate) pooled: Arc<[Vec<ItemStats>; 2]>,
     pub(crate) by_item: Arc<Csr>,
-    pub(crate) knn: Arc<Cooccurrence>,
-    pub(crate) knn_recent: Arc<Cooccurrence>,
+    pub(crate) knn: Ties,
+    pub(crate) knn_recent: Ties,
     pub(crate) next: Arc<Cooccurrence>,
     pub(crate) neighbours: Arc<Neighbours>,
     pub(crate) ials: Option<Arc<Ials>>,
@@ -156,21 +157,21 @@ impl Memory {
             cap: o.cap,
             items,
         };
-        let w = Weighing { at, since: i64::MIN, half_life: o.half_life, kinds, cap: o.cap };
+        let w = Weighing { at, until: at, since: i64::MIN, half_life: o.half_life, kinds, cap: o.cap };
         let users = weigh_all(log, &w, items);
         let by_item = users.transpose(items);
         let tie = |i: u32| catalogue.tie(i);
         let knn = if reads(&[Source::Knn, Source::KnnStrongest]) {
-            Cooccurrence::fit(&users, &by_item, o.shrink, o.keep_items, &tie)
+            Ties::fit((&users, &by_item), w, (o.shrink, o.keep_items), &tie)
         } else {
-            Cooccurrence::default()
+            Ties::default()
         };
         let knn_recent = if reads(&[Source::KnnRecent]) {
             let w = Weighing { since: at - o.recent_days * DAY_MS, ..w };
             let recent = weigh_all(log, &w, items);
-            Cooccurrence::fit(&recent, &recent.transpose(items), o.shrink, o.keep_items, &tie)
+            Ties::fit((&recent, &recent.transpose(items)), w, (o.shrink, o.keep_items), &tie)
         } else {
-            Cooccurrence::default()
+            Ties::default()
         };
         let next = if reads(&[Source::Next]) {
             successors::fit(log, at, shape.target, o.half_life, (o.shrink_next, o.keep_items, o.cap), items, &tie)
@@ -195,8 +196,8 @@ impl Memory {
             brands,
             pooled,
             by_item: Arc::new(by_item),
-            knn: Arc::new(knn),
-            knn_recent: Arc::new(knn_recent),
+            knn,
+            knn_recent,
             next: Arc::new(next),
             neighbours: Arc::new(neighbours),
             ials,
@@ -213,6 +214,30 @@ impl Memory {
         let mut out = Self { at, stats, categories, brands, pooled, ..self.clone() };
         out.reading.items = out.reading.items.max(catalogue.len());
         out
+    }
+
+    /// Takes into the co-occurrence what some shoppers did since the fit, or that they were erased: to the same numbers as if it were
+    /// fitted from this log, with weights as of the moment of the fit. What else is fitted stays. `log` may hold events that are later
+    /// than this memory's moment; none is read that is later than the memory will be asked about, so call it for the log of now.
+    pub fn follow(&self, log: &Log, catalogue: &Catalogue, changed: &[u32]) -> Self {
+        let tie = |i: u32| catalogue.tie(i);
+        let n = catalogue.len();
+        let knn = self.knn.follow(log, changed, n, &tie);
+        let knn_recent = self.knn_recent.follow(log, changed, n, &tie);
+        let mut out = Self { knn, knn_recent, ..self.clone() };
+        out.reading.items = out.reading.items.max(n);
+        out
+    }
+
+    /// This memory with the co-occurrence of another one that followed the log from the same fit; false, and nothing, if it is of another.
+    pub fn take_ties(&mut self, other: &Self) -> bool {
+        let same = Arc::ptr_eq(&self.by_item, &other.by_item);
+        if same {
+            self.knn = other.knn.clone();
+            self.knn_recent = other.knn_recent.clone();
+            self.reading.items = self.reading.items.max(other.reading.items);
+        }
+        same
     }
 
     /// Takes one new event into the popularity counts; call it after the event is in `log`. Windows slide at the next

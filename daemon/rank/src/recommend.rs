@@ -248,7 +248,7 @@ pub(crate) fn best(s: &Snapshot, mut order: Vec<(f32, u32)>, k: usize) -> Vec<(f
 /// # Errors
 /// As [`recommend`].
 pub fn related(s: &Snapshot, item: u32, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
-    let seed = [Event { item: Some(item), kind: s.memory.shape().target, value: 1.0, at }];
+    let seed = [Event { item: Some(item), text: None, kind: s.memory.shape().target, value: 1.0, at }];
     let weights = [(Source::Knn, 1.0), (Source::Content, 0.5), (Source::Category, 0.02), (Source::Popular30, 1e-3)];
     anonymous(s, &seed, item, at, r, &weights)
 }

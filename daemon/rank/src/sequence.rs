@@ -2,13 +2,15 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::catalogue::Vectors;
 use crate::log::Event;
 
 /// A model of what follows a shopper's interactions.
 pub trait SequenceModel: Send + Sync + Debug {
-    /// Scores of all items for shoppers given by their time-sorted events, none of them later than `at`. One row of `items`
-    /// numbers a shopper, not negative, 0 for "nothing to say"; a row may be empty when the model cannot say anything at all.
-    fn score(&self, histories: &[&[Event]], at: i64, items: usize) -> Vec<Vec<f32>>;
+    /// Scores of all items for shoppers given by their time-sorted events, none of them later than `at`; `texts` are vectors of what
+    /// they searched for, and a search without one is passed over. One row of `items` numbers a shopper, not negative, 0 for "nothing
+    /// to say"; a row may be empty when the model cannot say anything at all.
+    fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>>;
 }
 
 /// Gives the sequence model as it was at a moment: trained on events at or before it and on no other.

@@ -112,7 +112,7 @@ impl Shopper {
         dismissed.sort_unstable();
         dismissed.dedup();
         let last = events.last().map_or(at, |e| e.at);
-        let long = Weighing { at, since: i64::MIN, half_life: r.half_life, kinds: r.kinds, cap: r.cap };
+        let long = Weighing { at, until: at, since: i64::MIN, half_life: r.half_life, kinds: r.kinds, cap: r.cap };
         let short = Weighing { at: last, half_life: r.recent_half_life, ..long };
         let mut weak = r.kinds;
         weak.0[r.target as usize] = 0.0;

@@ -165,9 +165,9 @@ impl<'a> Columns<'a> {
             Source::Popular90 => stat(|r| r.windows[2]),
             Source::Popular => stat(|r| r.decayed),
             Source::Trending => stat(|r| if r.windows[0] > 0.0 { growth(&r.windows) } else { 0.0 }),
-            Source::Knn => m.knn.score(&s.profile, &mut out),
-            Source::KnnRecent => m.knn_recent.score(&s.recent, &mut out),
-            Source::KnnStrongest => m.knn.strongest(&s.profile, &mut out),
+            Source::Knn => m.knn.near().score(&s.profile, &mut out),
+            Source::KnnRecent => m.knn_recent.near().score(&s.recent, &mut out),
+            Source::KnnStrongest => m.knn.near().strongest(&s.profile, &mut out),
             Source::Next => m.next.score(&s.last_baskets(), &mut out),
             Source::UserKnn | Source::UserKnnFresh | Source::Adopters => {
                 let (mut fresh, mut adopted) = (vec![0f32; n], vec![0f32; n]);
@@ -191,7 +191,8 @@ impl<'a> Columns<'a> {
             Source::Content => content::score(self.catalogue, s, &mut out),
             Source::Category => self.category(&mut out),
             Source::Sequence => {
-                if let Some(row) = m.sequence.as_ref().and_then(|x| x.score(&[self.history], s.at, n).pop())
+                if let Some(row) =
+                    m.sequence.as_ref().and_then(|x| x.score(&[self.history], self.catalogue.texts(), s.at, n).pop())
                     && row.len() == n
                 {
                     out = row;

@@ -69,9 +69,12 @@ impl Csr {
 }
 
 /// How events become weights.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Weighing {
+    /// The moment as of which an event weighs what its kind does; earlier ones weigh less, later ones more.
     pub(crate) at: i64,
+    /// Only events at or before this moment.
+    pub(crate) until: i64,
     /// Only events after this moment.
     pub(crate) since: i64,
     /// Days after which an event counts half.
@@ -89,7 +92,7 @@ pub(crate) fn weigh(events: &[Event], w: &Weighing, items: usize) -> Vec<(u32, f
     for e in &events[from..] {
         let Some(item) = e.item else { continue };
         let k = f64::from(w.kinds.of(e.kind, e.value));
-        if e.at > w.at || k <= 0.0 || item as usize >= items {
+        if e.at > w.until || k <= 0.0 || item as usize >= items {
             continue;
         }
         let x = k * (-((w.at - e.at) as f64 / DAY_MS as f64) / w.half_life).exp2();
@@ -109,6 +112,6 @@ pub(crate) fn weigh(events: &[Event], w: &Weighing, items: usize) -> Vec<(u32, f
 
 /// Weights of all shoppers, one row each.
 pub(crate) fn weigh_all(log: &Log, w: &Weighing, items: usize) -> Csr {
-    let rows = (0..log.users() as u32).into_par_iter().map(|u| weigh(log.until(u, w.at), w, items)).collect();
+    let rows = (0..log.users() as u32).into_par_iter().map(|u| weigh(log.until(u, w.until), w, items)).collect();
     Csr::from_rows(rows)
 }

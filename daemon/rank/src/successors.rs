@@ -81,7 +81,7 @@ mod tests {
             }
             for (n, (day, item)) in events.into_iter().enumerate() {
                 let at = day * DAY_MS + n as i64;
-                log.push(user, Event { item: Some(item), kind: Kind::Purchase, value: 1.0, at });
+                log.push(user, Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at });
             }
         }
         log

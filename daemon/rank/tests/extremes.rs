@@ -23,7 +23,7 @@ fn catalogue(items: u32) -> Catalogue {
 }
 
 fn buy(item: u32, at: i64) -> Event {
-    Event { item: Some(item), kind: Kind::Purchase, value: 1.0, at }
+    Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at }
 }
 
 /// Shoppers that come every other week and take three items of `items`, repeating half of them.

@@ -21,7 +21,7 @@ fn catalogue() -> Catalogue {
 }
 
 fn buy(item: u32, at: i64) -> Event {
-    Event { item: Some(item), kind: Kind::Purchase, value: 1.0, at }
+    Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at }
 }
 
 /// Shoppers prefer one category of ten items each and come every 9 to 20 days; the last five items are never bought.

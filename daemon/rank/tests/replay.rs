@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mercer_rank::{
     Catalogue, DAY_MS, Event, ItemFacts, Kind, Log, MlpOptions, ReplayOptions, Replayed, SequenceHistory,
-    SequenceModel, Trained, train_ranker_watched,
+    SequenceModel, Trained, Vectors, train_ranker_watched,
 };
 
 /// A prime, so that squares give each shopper something new on most visits.
@@ -17,7 +17,7 @@ fn log() -> Log {
         for visit in 0..30u32 {
             let item = Some((user * 7 + visit * visit * (1 + user % 3)) % ITEMS);
             let at = (i64::from(visit) * 10 + i64::from(user % 10)) * DAY_MS + i64::from(user) * 1000;
-            log.push(user, Event { item, kind: Kind::Purchase, value: 1.0, at });
+            log.push(user, Event { item, text: None, kind: Kind::Purchase, value: 1.0, at });
         }
     }
     log
@@ -32,7 +32,7 @@ fn catalogue() -> Catalogue {
 struct Following;
 
 impl SequenceModel for Following {
-    fn score(&self, histories: &[&[Event]], _: i64, items: usize) -> Vec<Vec<f32>> {
+    fn score(&self, histories: &[&[Event]], _: Option<&Vectors>, _: i64, items: usize) -> Vec<Vec<f32>> {
         let of_one = |events: &&[Event]| {
             let mut row = vec![0.0; items];
             if let Some(item) = events.last().and_then(|e| e.item) {

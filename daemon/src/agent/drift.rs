@@ -271,7 +271,7 @@ mod tests {
             let (Some(user), Some(item)) = (line.user, line.item) else { continue };
             let (user, item, at) = (users[&user], items[&item], line.at.millis());
             found.extend(watch.take(&observe(&log, &catalogue, (user, item, at), Kind::Purchase)));
-            log.push(user, Event { item: Some(item), kind: Kind::Purchase, value: 1.0, at });
+            log.push(user, Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at });
         }
         (found, change)
     }

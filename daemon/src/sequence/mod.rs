@@ -14,6 +14,7 @@ mod tests;
 use mercer_learn::LearnError;
 use mercer_learn::behaviour::{BehaviourOptions, Grouping, Interaction, Items, Network};
 use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceModel, Vectors};
+use rustc_hash::FxHashMap;
 
 pub use serving::Serving;
 pub use stages::Stages;
@@ -49,23 +50,58 @@ impl Behaved {
     }
 }
 
-/// Events as the network reads them. Searches carry no text here: the log of the arithmetic does not hold it.
-fn interactions(events: &[Event], number: impl Fn(u32) -> Option<u32>) -> Vec<Interaction> {
+/// Vectors of the searches that some shoppers made, row after row, each text once.
+struct Searches<'a> {
+    texts: Option<&'a Vectors>,
+    row_of: FxHashMap<u32, u32>,
+    flat: Vec<f32>,
+}
+
+impl<'a> Searches<'a> {
+    /// Of these vectors, where they are as wide as the network's.
+    fn of(texts: Option<&'a Vectors>, dim: usize) -> Self {
+        Self { texts: texts.filter(|texts| texts.dim() == dim), row_of: FxHashMap::default(), flat: Vec::new() }
+    }
+
+    /// Row of a text; none while it has no vector.
+    fn row(&mut self, text: u32) -> Option<u32> {
+        if let Some(&row) = self.row_of.get(&text) {
+            return Some(row);
+        }
+        self.flat.extend_from_slice(self.texts?.get(text)?);
+        let row = self.row_of.len() as u32;
+        self.row_of.insert(text, row);
+        Some(row)
+    }
+}
+
+/// Events as the network reads them: what was done with an item that it knows (`number` says which that is), and searches whose text has a
+/// vector.
+fn interactions(
+    events: &[Event],
+    number: impl Fn(u32) -> Option<u32>,
+    searches: &mut Searches<'_>,
+) -> Vec<Interaction> {
     let one = |e: &Event| {
-        let item = Some(number(e.item?)?);
-        Some(Interaction { item, text: None, kind: e.kind as u8, value: e.value, at: e.at })
+        let (item, text) = match e.text {
+            Some(text) => (None, Some(searches.row(text)?)),
+            None => (Some(number(e.item?)?), None),
+        };
+        Some(Interaction { item, text, kind: e.kind as u8, value: e.value, at: e.at })
     };
     events.iter().filter_map(one).collect()
 }
 
 impl SequenceModel for Behaved {
-    fn score(&self, histories: &[&[Event]], at: i64, items: usize) -> Vec<Vec<f32>> {
+    fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         let known = self.0.items();
         let number = |item: u32| ((item as usize) < known).then_some(item);
-        let read: Vec<Vec<Interaction>> = histories.iter().map(|events| interactions(events, number)).collect();
+        let mut searches = Searches::of(texts, self.0.dim());
+        let read: Vec<Vec<Interaction>> =
+            histories.iter().map(|events| interactions(events, number, &mut searches)).collect();
         let slices: Vec<&[Interaction]> = read.iter().map(Vec::as_slice).collect();
         let mut flat = vec![0f32; slices.len() * known];
-        if let Err(error) = self.0.score_many(&slices, &[], at, &mut flat) {
+        if let Err(error) = self.0.score_many(&slices, &searches.flat, at, &mut flat) {
             tracing::error!(%error, "the behaviour network says nothing");
             return vec![Vec::new(); histories.len()];
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use mercer_learn::LearnError;
 use mercer_learn::behaviour::Network;
-use mercer_rank::{Catalogue, Event, Log, SequenceModel};
+use mercer_rank::{Catalogue, Event, Log, SequenceModel, Vectors};
 use mercer_shared::ids::ItemId;
 use rustc_hash::FxHashMap;
 
@@ -24,7 +24,7 @@ struct Renumbered {
 fn renumbered(
     model: &Behaved,
     inner: &[Option<u32>],
-    (histories, at, items): (&[&[Event]], i64, usize),
+    (histories, texts, at, items): (&[&[Event]], Option<&Vectors>, i64, usize),
 ) -> Vec<Vec<f32>> {
     let of = |item: u32| inner.get(item as usize).copied().flatten();
     let read: Vec<Vec<Event>> = histories
@@ -32,7 +32,7 @@ fn renumbered(
         .map(|events| events.iter().map(|event| Event { item: event.item.and_then(of), ..*event }).collect())
         .collect();
     let slices: Vec<&[Event]> = read.iter().map(Vec::as_slice).collect();
-    let rows = model.score(&slices, at, model.0.items());
+    let rows = model.score(&slices, texts, at, model.0.items());
     let outside = |row: Vec<f32>| -> Vec<f32> {
         if row.is_empty() {
             return row;
@@ -43,8 +43,8 @@ fn renumbered(
 }
 
 impl SequenceModel for Renumbered {
-    fn score(&self, histories: &[&[Event]], at: i64, items: usize) -> Vec<Vec<f32>> {
-        renumbered(&self.model, &self.inner, (histories, at, items))
+    fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
+        renumbered(&self.model, &self.inner, (histories, texts, at, items))
     }
 }
 
@@ -116,23 +116,31 @@ impl Serving {
         ids.map(|id| known.get(id).copied()).collect()
     }
 
-    /// Brings it up to a state of the shop as of a moment: new items by their vectors, where those are of the encoder that it was
-    /// trained beside (`same`), and what was taken up to then. `ids` are those of the catalogue, in the order of its numbers.
+    /// Numbers in the shop of the items that it was not trained with. `ids` are those of the catalogue, in the order of its numbers.
+    #[must_use]
+    pub fn fresh<'a>(&self, ids: impl Iterator<Item = &'a ItemId>) -> Vec<u32> {
+        let inner = self.numbers(ids);
+        (0..inner.len() as u32).filter(|n| inner[*n as usize].is_none()).collect()
+    }
+
+    /// Brings it up to a state of the shop as of a moment: new items by vectors of the encoder that it was trained beside, where there
+    /// are such (`ruler`, of the [`fresh`](Self::fresh) ones at least), and what was taken up to then. `ids` are those of the catalogue, in
+    /// the order of its numbers.
     ///
     /// # Errors
     /// As [`Network::grown`].
     pub fn follow<'a>(
         &self,
         ids: impl Iterator<Item = &'a ItemId>,
-        (catalogue, log): (&Catalogue, &Log),
+        (catalogue, ruler): (&Catalogue, Option<&Vectors>),
+        log: &Log,
         at: i64,
-        same: bool,
     ) -> Result<(), LearnError> {
         let mut inner = self.numbers(ids);
         let mut network = self.trained.clone();
-        if same {
+        if let Some(ruler) = ruler {
             let fresh: Vec<u32> = (0..inner.len() as u32).filter(|n| inner[*n as usize].is_none()).collect();
-            let later = some_items(catalogue, catalogue.vectors(), network.0.dim(), fresh.iter().copied())?;
+            let later = some_items(catalogue, Some(ruler), network.0.dim(), fresh.iter().copied())?;
             network = Behaved(network.0.grown(&later)?);
             for (number, outside) in (self.ids.len() as u32..).zip(fresh) {
                 inner[outside as usize] = Some(number);
@@ -147,13 +155,13 @@ impl Serving {
 }
 
 impl SequenceModel for Serving {
-    fn score(&self, histories: &[&[Event]], at: i64, items: usize) -> Vec<Vec<f32>> {
+    fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         let now = self.now.load();
         if now.inner.is_empty() {
             return vec![Vec::new(); histories.len()];
         }
         // Asked about a moment before today, it does not tell what was taken since.
         let network = if now.at <= at { &now.network } else { &self.trained };
-        renumbered(network, &now.inner, (histories, at, items))
+        renumbered(network, &now.inner, (histories, texts, at, items))
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use mercer_learn::behaviour::{Advance, Behaviour, BehaviourOptions, Interaction, Items, Trainer};
 use mercer_learn::{Hooks, LearnError};
-use mercer_rank::{Log, SequenceHistory, SequenceModel};
+use mercer_rank::{Log, SequenceHistory, SequenceModel, Vectors};
 
-use super::{Behaved, interactions};
+use super::{Behaved, Searches, interactions};
 
 /// Networks by the cut-off up to which they were trained.
 #[derive(Debug, Default)]
@@ -20,15 +20,15 @@ impl Stages {
         self.0.get(&cut)
     }
 
-    /// Trains up to each of the cut-offs that are not there yet, every stage going on from the one before; `each` hears of what a stage
-    /// was. Where a stage is missing before the newest one, all are made anew, for a network that has seen more cannot go back. False
+    /// Trains up to each of the cut-offs that are not there yet, every stage going on from the one before, from a log and the vectors of
+    /// what was searched for in it; `each` hears of what a stage was. Where a stage is missing before the newest one, all are made anew, for a network that has seen more cannot go back. False
     /// when the hooks stopped it.
     ///
     /// # Errors
     /// As [`Trainer::advance`].
     pub fn train(
         &mut self,
-        log: &Log,
+        (log, texts): (&Log, Option<&Vectors>),
         items: &Items,
         options: BehaviourOptions,
         cuts: &BTreeSet<i64>,
@@ -47,9 +47,10 @@ impl Stages {
         };
         let last = cuts.last().copied().unwrap_or(0);
         let number = |item: u32| ((item as usize) < items.len()).then_some(item);
+        let mut searches = Searches::of(texts, items.dim());
         let read: Vec<Vec<Interaction>> =
-            (0..log.users() as u32).map(|user| interactions(log.until(user, last), number)).collect();
-        let behaviour = Behaviour { shoppers: &read, queries: &[] };
+            (0..log.users() as u32).map(|user| interactions(log.until(user, last), number, &mut searches)).collect();
+        let behaviour = Behaviour { shoppers: &read, queries: &searches.flat };
         for cut in missing {
             let mut advance = trainer.advance(items, behaviour, cut, hooks)?;
             each(&advance);

@@ -11,7 +11,7 @@ const ITEMS: u32 = 12;
 const USERS: u32 = 24;
 
 fn purchase(item: u32, day: i64) -> Event {
-    Event { item: Some(item), kind: Kind::Purchase, value: 1.0, at: day * DAY_MS }
+    Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at: day * DAY_MS }
 }
 
 /// Shoppers who walk through the catalogue, each from an item of their own, for so many days; item numbers go through `number`.
@@ -51,7 +51,7 @@ fn trained(cuts: &[i64]) -> Stages {
     let cuts: BTreeSet<i64> = cuts.iter().map(|day| day * DAY_MS).collect();
     let mut stages = Stages::default();
     let options = options(&log, 120 * DAY_MS, 3);
-    assert!(stages.train(&log, &items, options, &cuts, &mut (), &mut |_| ()).unwrap());
+    assert!(stages.train((&log, None), &items, options, &cuts, &mut (), &mut |_| ()).unwrap());
     stages
 }
 
@@ -61,7 +61,7 @@ const fn turned(item: u32) -> u32 {
 }
 
 fn score(model: &dyn SequenceModel, log: &Log, user: u32, day: i64, items: u32) -> Vec<f32> {
-    model.score(&[log.until(user, day * DAY_MS)], day * DAY_MS, items as usize).pop().unwrap()
+    model.score(&[log.until(user, day * DAY_MS)], None, day * DAY_MS, items as usize).pop().unwrap()
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn stages_that_are_there_are_gone_on_from_and_earlier_ones_made_anew() {
     let mut train = |parts: &mut Stages, days: &[i64]| {
         let cuts = days.iter().map(|day| day * DAY_MS).collect();
         let o = options(&log, 120 * DAY_MS, 3);
-        parts.train(&log, &items, o, &cuts, &mut (), &mut |_| steps += 1).unwrap();
+        parts.train((&log, None), &items, o, &cuts, &mut (), &mut |_| steps += 1).unwrap();
     };
     train(&mut parts, &[60, 80, 100]);
     assert!(bytes(&parts, 100) == bytes(&whole, 100));
@@ -93,7 +93,8 @@ fn a_network_answers_in_the_shops_numbers_also_through_its_files() {
     assert!(Serving::from_bytes(&serving.to_bytes().unwrap(), Arc::new([]), "x".as_ref()).is_err());
     assert!(score(&read, &shop, 3, 101, ITEMS).is_empty(), "it does not know the shop yet");
     let named = ids(ITEMS, turned);
-    read.follow(named.iter(), (&catalogue(ITEMS, turned), &shop), 100 * DAY_MS, true).unwrap();
+    let shown = catalogue(ITEMS, turned);
+    read.follow(named.iter(), (&shown, shown.vectors()), &shop, 100 * DAY_MS).unwrap();
     let expected = score(&network, &own, 3, 101, ITEMS);
     let got = score(&read, &shop, 3, 101, ITEMS);
     assert!((0..ITEMS).all(|item| got[turned(item) as usize] == expected[item as usize]), "{got:?} {expected:?}");
@@ -112,14 +113,53 @@ fn new_items_speak_through_the_base_encoders_vectors_only_and_the_past_stays_as_
     let grown = ITEMS + 2;
     let (named, facts) = (ids(grown, |item| item), catalogue(grown, |item| item));
     let before = score(&network, &shop, 3, 101, ITEMS);
-    serving.follow(named.iter(), (&facts, &shop), 112 * DAY_MS, true).unwrap();
+    assert_eq!(serving.fresh(named.iter()), [ITEMS, ITEMS + 1]);
+    serving.follow(named.iter(), (&facts, facts.vectors()), &shop, 112 * DAY_MS).unwrap();
     let now = score(&serving, &shop, 3, 113, grown);
     assert!(now[ITEMS as usize] > 0.0 && now.len() == grown as usize, "{now:?}");
     // Everybody took the sixth item lately: as of today that counts, as of a moment before it does not.
     let share = |row: &[f32]| row[5] / row.iter().sum::<f32>();
     assert!(share(&now) > share(&score(&network, &shop, 3, 113, ITEMS)));
     assert_eq!(score(&serving, &shop, 3, 101, grown)[..ITEMS as usize], before[..]);
-    // A version with a tuned encoder has other vectors: the network says nothing of new items then.
-    serving.follow(named.iter(), (&facts, &shop), 112 * DAY_MS, false).unwrap();
+    // Where there are no vectors of the encoder that it was trained beside, it says nothing of new items.
+    serving.follow(named.iter(), (&facts, None), &shop, 112 * DAY_MS).unwrap();
     assert_eq!(score(&serving, &shop, 3, 113, grown)[ITEMS as usize..], [0.0, 0.0]);
+}
+
+/// Shoppers who take something that says nothing, then search for one of two items and take it: nothing else tells which it will be.
+fn asking(days: i64) -> (Log, Vectors) {
+    let mut log = Log::new();
+    for user in 0..240 {
+        let (which, day) = (user * user % 7 % 2, i64::from(user) * (days - 10) / 240);
+        log.push(user, purchase(user % 3, day));
+        log.push(user, search(which, day + 6));
+        log.push(user, purchase(3 + which, day + 7));
+    }
+    (log, Vectors::from_flat(&[0.9, 0.1, 0.0, 0.4, 0.0, 0.4, 0.9, 0.1], 4).unwrap())
+}
+
+fn search(text: u32, day: i64) -> Event {
+    Event { item: None, text: Some(text), kind: Kind::Search, value: 1.0, at: day * DAY_MS }
+}
+
+#[test]
+fn a_search_is_a_token_and_one_that_nobody_has_embedded_is_passed_over() {
+    let ((log, texts), catalogue) = (asking(160), catalogue(ITEMS, |item| item));
+    let items = items(&catalogue, catalogue.vectors()).unwrap();
+    let mut stages = Stages::default();
+    let cuts = BTreeSet::from([160 * DAY_MS]);
+    let o = options(&log, 160 * DAY_MS, 3);
+    assert!(stages.train((&log, Some(&texts)), &items, o, &cuts, &mut (), &mut |_| ()).unwrap());
+    let network = stages.get(160 * DAY_MS).unwrap();
+    let asked = |text: u32, texts: Option<&Vectors>| {
+        let events = [purchase(1, 155), search(text, 161)];
+        network.score(&[&events], texts, 162 * DAY_MS, ITEMS as usize).pop().unwrap()
+    };
+    let lean = |row: &[f32]| row[3] / (row[3] + row[4]);
+    let (first, second) = (asked(0, Some(&texts)), asked(1, Some(&texts)));
+    assert!(lean(&first) > lean(&second) + 0.2, "{} {}", lean(&first), lean(&second));
+    // Without vectors searches say nothing; neither does one that has none yet, nor are vectors of another width read.
+    assert_eq!(asked(0, None), asked(1, None));
+    assert_eq!(asked(7, Some(&texts)).len(), ITEMS as usize);
+    assert_eq!(asked(0, Some(&Vectors::new(9))), asked(1, None));
 }

@@ -77,10 +77,31 @@ pub fn counts(view: &View, at: i64, named: bool) -> Snapshot {
     with(view, Arc::new(Memory::fit(&view.training_log(), &view.rank.catalogue, at, &MemoryOptions::counts())))
 }
 
+/// Takes into the co-occurrence what shoppers did, and who was erased, since it was fitted or last brought up to date. True if there was
+/// anything to do.
+pub fn follow(app: &App) -> bool {
+    let (view, memory, changed) = {
+        let mut world = app.world.lock();
+        let changed = world.take_changed();
+        (world.view().clone(), world.memory().clone(), changed)
+    };
+    if changed.is_empty() {
+        return false;
+    }
+    let followed = memory.follow(&view.training_log(), &view.rank.catalogue, &changed);
+    let mut world = app.world.lock();
+    if !world.set_ties(&followed) {
+        world.put_back_changed(changed);
+    }
+    true
+}
+
 /// Fits the memory anew from everything there is and puts it in place.
 pub fn refit(app: &App) {
     let (view, unfitted) = {
-        let world = app.world.lock();
+        let mut world = app.world.lock();
+        // The fit will know of them all.
+        drop(world.take_changed());
         (world.view().clone(), world.unfitted())
     };
     let started = Instant::now();
@@ -89,7 +110,7 @@ pub fn refit(app: &App) {
     let memory = Memory::fit(&log, &view.rank.catalogue, at, &MemoryOptions::default());
     tracing::info!(events = view.rank.log.len(), seconds = started.elapsed().as_secs_f64(), "memory fitted");
     for model in [Some(&view.model), view.canary.as_ref().map(|canary| &canary.view.model)].into_iter().flatten() {
-        model.follow(&view, &log, at);
+        super::models::follow(app, model, (&view, &log), at);
     }
     app.world.lock().set_memory(memory, unfitted);
     app.publish();

@@ -15,6 +15,7 @@ pub mod profile;
 pub mod reasons;
 pub mod recommend;
 pub mod report;
+pub mod searches;
 pub mod standing;
 pub mod train;
 

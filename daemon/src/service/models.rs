@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use mercer_learn::{Adapter, Base, fingerprint};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority};
-use mercer_rank::{BlendWeights, Ranker, SequenceModel};
+use mercer_rank::{BlendWeights, Log, Ranker, SequenceModel, Vectors};
 use mercer_search::passage_text;
 use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
@@ -27,7 +27,7 @@ pub use versions::{Parts, draft, prune, write};
 use super::Answer;
 use crate::app::{App, model_problem, store_problem};
 use crate::sequence::Serving;
-use crate::world::{Model, View, follow};
+use crate::world::{Model, View};
 
 /// File of what tuning changed in the encoder, inside a version's directory.
 pub const ADAPTER: &str = "adapter.safetensors";
@@ -110,22 +110,51 @@ pub fn merged(base: &Checkpoint, adapter: &Adapter) -> Answer<Checkpoint> {
 pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     let dir = directory(state, &meta.version);
     let base = base(state, &meta.encoder.name, &meta.encoder.sha256)?;
-    let checkpoint = match adapter(state, &meta)? {
-        Some(adapter) => merged(&base, &adapter)?,
-        None => base,
-    };
-    let encoder = BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?;
+    let tuned = adapter(state, &meta)?.map(|adapter| merged(&base, &adapter)).transpose()?;
+    let loaded = |checkpoint| BertEncoder::on_best_device(checkpoint).map(Arc::new).map_err(|e| model_problem(&e));
+    let ruler = loaded(base)?;
+    let encoder = tuned.map_or_else(|| Ok(Arc::clone(&ruler)), loaded)?;
     let network = read_network(&dir, NETWORK)?;
     let ranker = read_ranker(&dir.join(RANKER))?.map(|ranker| Arc::new(beside(ranker, network.as_ref())));
     let blend = read_json::<BlendWeights>(&dir.join(BLEND))?;
     let probabilities = read_json(&dir.join(PROBABILITIES))?.map(Arc::new);
-    Ok(Model { encoder: Arc::new(encoder), blend, ranker, network, probabilities, meta })
+    Ok(Model { encoder, ruler, blend, ranker, network, probabilities, meta })
 }
 
 /// Brings a model's network up to the shop of now, before it answers.
 pub(super) fn catch_up(app: &App, model: &Model) {
     let view = app.view();
-    model.follow(&view, &view.training_log(), view.last_event);
+    follow(app, model, (&view, &view.training_log()), view.last_event);
+}
+
+/// Brings a model's network up to a state of the shop and its [training log](View::training_log) as of a moment; without a network nothing
+/// is done.
+pub(super) fn follow(app: &App, model: &Model, shop: (&View, &Log), at: i64) {
+    if let Some(network) = &model.network {
+        follow_with(app, (network, &model.ruler), shop, at);
+    }
+}
+
+fn follow_with(app: &App, (network, ruler): (&Serving, &Arc<BertEncoder>), (view, log): (&View, &Log), at: i64) {
+    let ids = || view.items.iter().map(|item| &item.id);
+    let catalogue = &view.rank.catalogue;
+    let fresh = || -> Result<Vectors, Problem> {
+        let fresh = network.fresh(ids());
+        let texts: Vec<String> = fresh.iter().filter_map(|n| view.item(*n)).map(|item| passage_text(item)).collect();
+        let rows = app.vectors.embed(&app.model, ruler, &texts, Priority::Background).map_err(|e| model_problem(&e))?;
+        Vectors::from_rows(ruler.dim(), fresh.into_iter().zip(rows)).map_err(|e| internal(&e))
+    };
+    // The shop's own vectors do where its encoder is the ruler; those of a tuned one say other things.
+    let vectors = match catalogue.vectors() {
+        Some(vectors) if view.model.encoder_version() == ruler.identity().version => Ok(vectors.clone()),
+        _ => fresh(),
+    };
+    if let Err(problem) = &vectors {
+        tracing::warn!(%problem, "the behaviour network does not know new items");
+    }
+    if let Err(error) = network.follow(ids(), (catalogue, vectors.ok().as_ref()), log, at) {
+        tracing::error!(%error, "the behaviour network stays as it was");
+    }
 }
 
 /// A ranker with the network that it was trained beside.
@@ -141,17 +170,17 @@ fn read_network(dir: &Path, (weights, items): (&str, &str)) -> Answer<Option<Arc
     Serving::from_bytes(&bytes, ids.into(), &path).map(|network| Some(Arc::new(network))).map_err(|e| damaged(&e))
 }
 
-/// The ranker that the gate judged, for reports on windows that the serving one has seen: its network knows what was taken up to
-/// `at`, and no more.
+/// The ranker of a view's version that the gate judged, for reports on windows that the serving one has seen: its network knows what was
+/// taken up to `at`, and no more.
 ///
 /// # Errors
 /// `internal` for a damaged file.
-pub fn judged_ranker(state: &Path, meta: &ModelVersion, view: &View, at: i64) -> Answer<Option<Ranker>> {
-    let dir = directory(state, &meta.version);
+pub fn judged_ranker(app: &App, view: &View, at: i64) -> Answer<Option<Ranker>> {
+    let dir = directory(&app.config.state, &view.model.meta.version);
     let Some(ranker) = read_ranker(&dir.join(JUDGED))? else { return Ok(None) };
     let network = read_network(&dir, JUDGED_NETWORK)?;
     if let Some(network) = &network {
-        follow(network, (view, &view.training_log()), at, meta.encoder.adapter.is_none());
+        follow_with(app, (network, &view.model.ruler), (view, &view.training_log()), at);
     }
     Ok(Some(beside(ranker, network.as_ref())))
 }
@@ -194,6 +223,7 @@ pub fn load_serving(store: &Store, state: &Path) -> Answer<Arc<Model>> {
     }
     let (name, sha256) = active_encoder(store)?;
     let encoder = BertEncoder::on_best_device(base(state, &name, &sha256)?).map_err(|e| model_problem(&e))?;
+    let encoder = Arc::new(encoder);
     let now = Timestamp::now();
     let draft = ModelVersion {
         state: ModelState::Serving,
@@ -205,8 +235,8 @@ pub fn load_serving(store: &Store, state: &Path) -> Answer<Arc<Model>> {
         },
         ..versions::draft(now)
     };
-    let base_version = encoder.identity().version.clone();
-    let model = versions::write(store, state, draft, Arc::new(encoder), &base_version, &versions::Parts::default())?;
+    let ruler = Arc::clone(&encoder);
+    let model = versions::write((store, state), draft, (encoder, ruler), &versions::Parts::default())?;
     put_chain(store, &Chain { promoted: vec![model.meta.version.clone()] })?;
     Ok(Arc::new(model))
 }

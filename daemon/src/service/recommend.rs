@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use mercer_rank::{BlendWeights, Event, For, RankError, Ranker, Request, Scored, Snapshot};
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{ListItem, ListQuery, ServedList, SessionRequest};
+use mercer_shared::wire::{InteractionType, ListItem, ListQuery, ServedList, SessionRequest};
 
 use super::lists::{Asked, row, served};
 use super::{Answer, canary, memory, pair, reasons};
@@ -117,7 +117,10 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
             ),
         };
         let value = event.value.map_or(1.0, |v| v as f32);
-        events.push(Event { item, kind: rank_kind(event.kind), value, at: event.at.millis().min(asked.at) });
+        // A query that nobody's log has, so that it has no vector, is passed over.
+        let text = event.query.as_deref().filter(|_| event.kind == InteractionType::Search);
+        let text = text.and_then(|query| view.texts.number(query));
+        events.push(Event { item, text, kind: rank_kind(event.kind), value, at: event.at.millis().min(asked.at) });
     }
     events.sort_by_key(|event| event.at);
     answer(app, &view, &asked, For::Session(&events), started)

@@ -142,7 +142,7 @@ pub(super) fn speaker(
         return Ok((model.ranker.clone(), model.blend.clone().unwrap_or_else(rule), None));
     }
     let judged = match &meta.gate {
-        Some(gate) if gate.from.millis() <= from => models::judged_ranker(&app.config.state, meta, view, from)?,
+        Some(gate) if gate.from.millis() <= from => models::judged_ranker(app, view, from)?,
         _ => None,
     };
     let note = match &judged {

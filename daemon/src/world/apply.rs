@@ -8,7 +8,7 @@ use mercer_shared::ids::UserId;
 use mercer_shared::wire::{Consent, Interaction, Item, User};
 use rustc_hash::FxHashMap;
 
-use super::{RECENT_QUERIES, Subject, Who, World, rank_kind};
+use super::{RECENT_QUERIES, Subject, Who, World, rank_kind, texts};
 
 /// Dense number of a name, given on first sight.
 fn number_of(names: &mut FxHashMap<String, u32>, name: &str) -> u32 {
@@ -96,6 +96,7 @@ impl World {
             subject.consent = user.consent;
         }
         if !trained {
+            self.changed.insert(number);
             self.must_fit();
         }
         self.dirty = true;
@@ -111,8 +112,13 @@ impl World {
         };
         let number = self.slot(who);
         let at = interaction.at.millis();
-        if let Some(query) =
-            interaction.query.filter(|_| interaction.kind == mercer_shared::wire::InteractionType::Search)
+        let search = interaction.kind == mercer_shared::wire::InteractionType::Search;
+        let query = interaction.query.filter(|_| search);
+        let text = query.as_deref().and_then(|query| self.view.texts.take(query));
+        if let Some(text) = text {
+            self.asked.ask(text);
+        }
+        if let Some(query) = query
             && let Some(subject) = self.subject_mut(number)
         {
             let place = subject.queries.partition_point(|(earlier, _)| *earlier <= at);
@@ -122,8 +128,8 @@ impl World {
             }
         }
         let item = interaction.item.and_then(|id| self.view.item_index.get(&id).copied());
-        let event =
-            Event { item, kind: rank_kind(interaction.kind), value: interaction.value.map_or(1.0, |v| v as f32), at };
+        let value = interaction.value.map_or(1.0, |v| v as f32);
+        let event = Event { item, text, kind: rank_kind(interaction.kind), value, at };
         self.view.rank.log.push(number, event);
         let agreed = self.view.subject(number).is_some_and(|subject| subject.consent.train);
         if agreed && at >= self.memory.at() {
@@ -132,12 +138,23 @@ impl World {
         self.view.last_event = self.view.last_event.max(at);
         self.past = Some(self.past.map_or(at, |earliest| earliest.min(at)));
         self.unfitted += 1;
+        if item.is_some() {
+            self.changed.insert(number);
+        }
         self.dirty = true;
     }
 
     /// Forgets a user; returns the slot's number, if there was one.
     pub fn erase(&mut self, id: &UserId) -> Option<u32> {
         let number = self.view.user_index.remove(id)?;
+        for text in self.view.rank.log.events(number).iter().filter_map(|event| event.text) {
+            if self.view.texts.release(text) {
+                self.asked.forget(text);
+                if let Some(vectors) = self.view.rank.catalogue.texts_mut() {
+                    texts::clear(vectors, text);
+                }
+            }
+        }
         self.view.rank.log.erase(number);
         if let Some(subject) = self.subject_mut(number) {
             *subject = Subject {
@@ -148,6 +165,7 @@ impl World {
             };
         }
         self.past = Some(0);
+        self.changed.insert(number);
         self.must_fit();
         self.dirty = true;
         Some(number)

@@ -3,9 +3,11 @@
 
 mod apply;
 mod model;
+mod texts;
 mod writer;
 
-pub use model::{Model, follow};
+pub use model::Model;
+pub use texts::Texts;
 pub use writer::World;
 
 use std::sync::Arc;
@@ -57,8 +59,10 @@ pub struct View {
     pub user_index: imbl::HashMap<UserId, u32>,
     /// Slot of a visit.
     pub session_index: imbl::HashMap<SessionId, u32>,
-    /// Log, item facts and memory.
+    /// Log, item facts, vectors of texts and memory.
     pub rank: Snapshot,
+    /// What was searched for, by the numbers that the log has.
+    pub texts: Texts,
     /// Lexical index.
     pub lexical: LexicalReader,
     /// Item vectors of the model's encoder.

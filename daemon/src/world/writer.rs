@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use mercer_rank::{Catalogue, Log, Memory, MemoryOptions, Snapshot, Vectors};
 use mercer_search::{DenseIndex, LexicalIndex};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::texts::{self, Embedding, Texts};
 use super::{Canary, Model, View};
 
 /// Vectors of one encoder, as search and as the ranker read them.
@@ -23,11 +24,14 @@ impl Trial {
     /// The shop as its shoppers see it.
     fn over(&self, view: &View) -> Canary {
         let mut view = view.clone();
-        view.model = Arc::clone(&self.model);
         if let Some((dense, rows)) = &self.own {
             view.dense = dense.clone();
             view.rank.catalogue.set_vectors(Some(rows.clone()));
         }
+        if self.model.ruler_version() != view.model.ruler_version() {
+            view.rank.catalogue.set_texts(None);
+        }
+        view.model = Arc::clone(&self.model);
         Canary { view: Arc::new(view), share: self.share }
     }
 }
@@ -56,9 +60,13 @@ pub struct World {
     pub(super) tie_key: [u8; 32],
     /// Items whose passage must be embedded (again).
     pub(super) stale: Vec<u32>,
+    /// Texts of searches that must be embedded for the behaviour network.
+    pub(super) asked: Embedding,
     pub(super) dirty: bool,
     /// Events since the memory was last fitted.
     pub(super) unfitted: u64,
+    /// Shoppers and visits whose part in the co-occurrence has changed since it last followed the log.
+    pub(super) changed: FxHashSet<u32>,
     /// A version on trial with the vectors of its encoder, and its share of the shoppers.
     canary: Option<Trial>,
     /// Earliest event that came in since somebody asked last: answers about later moments that were kept are void.
@@ -72,6 +80,7 @@ impl World {
         let mut catalogue = Catalogue::default();
         let dim = mercer_model::Encoder::dim(&*model.encoder);
         catalogue.set_vectors(Some(Vectors::new(dim)));
+        catalogue.set_texts(Some(Vectors::new(mercer_model::Encoder::dim(&*model.ruler))));
         let log = Log::new();
         let memory = Memory::fit(&log, &catalogue, 0, &MemoryOptions::light());
         let lexical = LexicalIndex::new();
@@ -83,6 +92,7 @@ impl World {
             user_index: imbl::HashMap::new(),
             session_index: imbl::HashMap::new(),
             rank: Snapshot { log, catalogue, memory: Arc::new(memory.clone()) },
+            texts: Texts::default(),
             lexical: lexical.reader(),
             dense: DenseIndex::new(model.encoder_version(), dim),
             model,
@@ -99,8 +109,10 @@ impl World {
             brands: FxHashMap::default(),
             tie_key,
             stale: Vec::new(),
+            asked: Embedding::default(),
             dirty: false,
             unfitted: 0,
+            changed: FxHashSet::default(),
             canary: None,
             past: None,
         }
@@ -138,10 +150,34 @@ impl World {
         self.dirty = true;
     }
 
+    /// Puts the co-occurrence of a memory in place that has followed the log. False, and nothing is done, if another memory was fitted
+    /// meanwhile: that one may not know of the same shoppers.
+    pub fn set_ties(&mut self, followed: &Memory) -> bool {
+        let same = self.memory.take_ties(followed);
+        self.dirty |= same;
+        same
+    }
+
+    /// Takes the shoppers and visits that changed since the last call.
+    pub fn take_changed(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.changed).into_iter().collect()
+    }
+
+    /// Puts some back that nothing was made of.
+    pub fn put_back_changed(&mut self, changed: Vec<u32>) {
+        self.changed.extend(changed);
+    }
+
     /// Events since the memory was last fitted.
     #[must_use]
     pub const fn unfitted(&self) -> u64 {
         self.unfitted
+    }
+
+    /// The memory as the writer has it.
+    #[must_use]
+    pub const fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Takes note that the memory must be fitted although no event came (an erasure, a change of consent).
@@ -158,6 +194,41 @@ impl World {
     /// Puts items back that could not be embedded.
     pub fn put_back(&mut self, numbers: Vec<u32>) {
         self.stale.extend(numbers);
+    }
+
+    /// Takes up to `most` texts of searches that must be embedded by the model's ruler, with their numbers; those that nobody asks for
+    /// any more are gone. Where no network reads them, they wait.
+    pub fn take_asked(&mut self, most: usize) -> Vec<(u32, Arc<str>)> {
+        if self.view.model.network.is_none() && self.canary.as_ref().is_none_or(|trial| trial.model.network.is_none()) {
+            return Vec::new();
+        }
+        let numbers = self.asked.take(most);
+        numbers.into_iter().filter_map(|number| Some((number, Arc::clone(self.view.texts.get(number)?)))).collect()
+    }
+
+    /// Sets vectors of texts that were made by this ruler; those of another one are dropped, for all texts wait for the new one then, and
+    /// those of texts that were erased meanwhile.
+    pub fn set_texts(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
+        if version != self.view.model.ruler_version() {
+            return;
+        }
+        let Some(vectors) = self.view.rank.catalogue.texts_mut() else { return };
+        for (number, row) in rows {
+            if self.view.texts.get(number).is_none() {
+                continue;
+            }
+            if let Err(error) = vectors.set(number, row) {
+                tracing::error!(number, %error, "a vector of a search was refused");
+            } else if let Some(oldest) = self.asked.set(number) {
+                texts::clear(vectors, oldest);
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// Puts texts back that could not be embedded.
+    pub fn ask_again(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        numbers.into_iter().for_each(|number| self.asked.ask(number));
     }
 
     /// How many items wait to be embedded.
@@ -203,6 +274,12 @@ impl World {
             }
             self.view.dense = dense;
             self.view.rank.catalogue.set_vectors(Some(rows));
+        }
+        if model.ruler_version() != self.view.model.ruler_version() {
+            let dim = mercer_model::Encoder::dim(&*model.ruler);
+            self.view.rank.catalogue.set_texts(Some(Vectors::new(dim)));
+            let newest_last = self.view.texts.latest(&self.view.rank.log).into_iter().rev();
+            self.asked.begin(newest_last);
         }
         self.view.model = model;
         self.dirty = true;

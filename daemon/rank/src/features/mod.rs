@@ -85,6 +85,9 @@ pub enum Kept {
     Read,
     /// Also by what others do: popularity with each event ([`Memory::observe`]), all counts at the next [`Memory::refresh`].
     Counted,
+    /// As far as it depends on the shopper, at the next list; as far as it depends on others, at the next [`Memory::follow`], with weights as
+    /// of the last fit.
+    Followed,
     /// As far as it depends on the shopper, at the next list; as far as it depends on others, at the next [`Memory::fit`].
     Fitted,
 }

@@ -3,7 +3,7 @@ use super::scene::{Case, Scene};
 use super::{Feature, Kept, Signal, Unit};
 use crate::sources::{Source, growth};
 
-use Kept::{Counted, Fitted, Read};
+use Kept::{Counted, Fitted, Followed, Read};
 use Signal::{Collaborative, Group, Intent, Own, Popularity, Price, Renewal, Sequence, Shopper, Text};
 use Unit::{Cosine, Flag, LogCount, LogDays, LogRank, LogRatio, LogShare, Share};
 
@@ -93,12 +93,12 @@ pub static FEATURES: [Feature; 70] = [
     feature("popular: growth of 30 d, log", LogRatio, Popularity, Counted, |_, c| {
         ((c.stats.windows[1] + 1.0) / (c.stats.before + 3.0)).ln()
     }),
-    feature("knn: share of maximum, log", LogShare, Collaborative, Fitted, |s, c| score(s, c, Source::Knn)),
-    feature("knn: rank, log", LogRank, Collaborative, Fitted, |s, c| rank(s, c, Source::Knn)),
-    feature("knn recent: share of maximum, log", LogShare, Collaborative, Fitted, |s, c| {
+    feature("knn: share of maximum, log", LogShare, Collaborative, Followed, |s, c| score(s, c, Source::Knn)),
+    feature("knn: rank, log", LogRank, Collaborative, Followed, |s, c| rank(s, c, Source::Knn)),
+    feature("knn recent: share of maximum, log", LogShare, Collaborative, Followed, |s, c| {
         score(s, c, Source::KnnRecent)
     }),
-    feature("knn recent: rank, log", LogRank, Collaborative, Fitted, |s, c| rank(s, c, Source::KnnRecent)),
+    feature("knn recent: rank, log", LogRank, Collaborative, Followed, |s, c| rank(s, c, Source::KnnRecent)),
     feature("user knn: share of maximum, log", LogShare, Collaborative, Fitted, |s, c| score(s, c, Source::UserKnn)),
     feature("user knn: rank, log", LogRank, Collaborative, Fitted, |s, c| rank(s, c, Source::UserKnn)),
     feature("adopters: share of maximum, log", LogShare, Collaborative, Fitted, |s, c| score(s, c, Source::Adopters)),
@@ -159,10 +159,10 @@ pub static FEATURES: [Feature; 70] = [
     feature("shopper: days since over own rhythm, log", LogRatio, Shopper, Read, |s, _| {
         ((s.since + 1.0) / (s.rhythm + 1.0)).ln()
     }),
-    feature("knn strongest: share of maximum, log", LogShare, Collaborative, Fitted, |s, c| {
+    feature("knn strongest: share of maximum, log", LogShare, Collaborative, Followed, |s, c| {
         score(s, c, Source::KnnStrongest)
     }),
-    feature("knn strongest: rank, log", LogRank, Collaborative, Fitted, |s, c| rank(s, c, Source::KnnStrongest)),
+    feature("knn strongest: rank, log", LogRank, Collaborative, Followed, |s, c| rank(s, c, Source::KnnStrongest)),
     feature("next: share of maximum, log", LogShare, Collaborative, Fitted, |s, c| score(s, c, Source::Next)),
     feature("next: rank, log", LogRank, Collaborative, Fitted, |s, c| rank(s, c, Source::Next)),
     feature("user knn fresh: share of maximum, log", LogShare, Collaborative, Fitted, |s, c| {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use mercer_model::{BertEncoder, Checkpoint, Encoder, registry};
+use mercer_model::{BertEncoder, Checkpoint, registry};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{AddEncoder, DataSnapshot, EncoderInfo, EventKind, ModelVersion};
@@ -100,7 +100,7 @@ pub fn encoders(app: &App) -> Answer<Vec<EncoderInfo>> {
 /// A version on an encoder as it is, without a ranker, which was trained beside another: it can be promoted by hand at once; the
 /// next cycle makes a whole one. Nothing happens where such a version stands already.
 fn candidate(app: &App, checkpoint: Checkpoint) -> Answer<()> {
-    let encoder = BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?;
+    let encoder = Arc::new(BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?);
     let named = super::encoder_ref(encoder.checkpoint(), None);
     if super::list(app)?.items.iter().any(|model| model.encoder == named) {
         return Ok(());
@@ -114,9 +114,8 @@ fn candidate(app: &App, checkpoint: Checkpoint) -> Answer<()> {
         },
         ..versions::draft(Timestamp::now())
     };
-    let base_version = encoder.identity().version.clone();
-    let parts = versions::Parts::default();
-    let model = versions::write(&app.store, &app.config.state, draft, Arc::new(encoder), &base_version, &parts)?;
+    let encoders = (Arc::clone(&encoder), encoder);
+    let model = versions::write((&app.store, &app.config.state), draft, encoders, &versions::Parts::default())?;
     app.tell(EventKind::Model(Box::new(model.meta)));
     Ok(())
 }

@@ -62,17 +62,15 @@ pub fn draft(created: Timestamp) -> ModelVersion {
     }
 }
 
-/// Writes a version's directory aside, renames it into place, and lists it. `base` is the identity of the encoder under the
-/// adapter: its vectors are kept as long as the version's own.
+/// Writes a version's directory aside, renames it into place, and lists it. Of the encoder and the one under its adapter the vectors
+/// are kept as long as the version.
 ///
 /// # Errors
 /// The disk's or the store's; nothing is listed then.
 pub fn write(
-    store: &Store,
-    state: &Path,
+    (store, state): (&Store, &Path),
     mut meta: ModelVersion,
-    encoder: Arc<BertEncoder>,
-    base: &str,
+    (encoder, ruler): (Arc<BertEncoder>, Arc<BertEncoder>),
     parts: &Parts<'_>,
 ) -> Answer<Model> {
     let number = store.next_number(DocKind::Model).map_err(|e| store_problem(&e))?;
@@ -102,14 +100,14 @@ pub fn write(
     std::fs::rename(&aside, directory(state, &meta.version)).map_err(|e| internal(&e))?;
     sync(&root)?;
     let mut needed: BTreeMap<String, Vec<String>> = tables(store)?;
-    let own = mercer_model::Encoder::identity(&*encoder).version.clone();
-    needed.insert(meta.version.clone(), vec![own, base.to_owned()]);
+    let version = |encoder: &BertEncoder| mercer_model::Encoder::identity(encoder).version.clone();
+    needed.insert(meta.version.clone(), vec![version(&encoder), version(&ruler)]);
     store.put_doc(DocKind::Setting, TABLES, &needed).map_err(|e| store_problem(&e))?;
     store.put_model(&meta).map_err(|e| store_problem(&e))?;
     let network = parts.networks[0].clone();
     let ranker = parts.ranker.map(|ranker| Arc::new(super::beside(ranker.clone(), network.as_ref())));
     let probabilities = parts.probabilities.cloned().map(Arc::new);
-    Ok(Model { meta, encoder, blend: parts.blend.cloned(), ranker, network, probabilities })
+    Ok(Model { meta, encoder, ruler, blend: parts.blend.cloned(), ranker, network, probabilities })
 }
 
 /// Makes the names in a directory durable.

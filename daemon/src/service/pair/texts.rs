@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_shoppers_past_in_memory_reads_like_the_log() {
-        let event = |item, kind, value, at| Event { item: Some(item), kind, value, at };
+        let event = |item, kind, value, at| Event { item: Some(item), text: None, kind, value, at };
         let events = [
             event(4, mercer_rank::Kind::Purchase, 2.0, 10),
             event(5, mercer_rank::Kind::Rating, 5.0, 20),

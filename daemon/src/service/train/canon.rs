@@ -101,6 +101,11 @@ impl Canon {
         out
     }
 
+    /// Vectors of what was searched for, for all catalogues from here on; texts keep the shop's numbers, in whose order nothing is summed.
+    pub(super) fn set_texts(&mut self, texts: Vectors) {
+        self.facts.set_texts(Some(texts));
+    }
+
     /// The items with vectors that are given by number in the shop.
     ///
     /// # Errors

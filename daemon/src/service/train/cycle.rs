@@ -19,7 +19,7 @@ use super::plan::{Made, finish_interrupted, settle, write};
 use super::{Control, Ended, Plan, baselines, chances, earned, encoder, holdout, judge, news, queries, record};
 use crate::app::App;
 use crate::service::evaluation::{Limits, Lists};
-use crate::service::{canary, models};
+use crate::service::{canary, models, searches};
 use crate::world::View;
 
 /// The whole cycle.
@@ -32,7 +32,7 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     let (whole, mut plan) = (app.view(), plan);
     plan.holdout = holdout::share(app, &whole, &plan);
     let view = holdout::without(app, &whole, plan.holdout);
-    let canon = Canon::of(&view);
+    let mut canon = Canon::of(&view);
     let log = canon.log(&view.training_log());
     let plan = settle(app, &view, &log, control, plan)?;
     control.update(|run| run.cursor = Some(plan.cursor));
@@ -42,15 +42,19 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
         return Ok(());
     }
     let rung = Rung::at(plan.rung);
-    let Encoders { base, plain, tuned } = encoders(app, (&view, &log), &plan, run.seed, control)?;
+    let Encoders { plain, tuned } = encoders(app, (&view, &log), &plan, run.seed, control)?;
 
     control.phase(RunPhase::Memory, 0);
+    let parts = earned::worth_making(app, rung, plan.sizes.events, control)?;
+    let ruler = Arc::clone(&plain.encoder);
+    if parts.network || view.model.network.is_some() {
+        canon.set_texts(searches::table(app, (&view, &log), &ruler, |_| control.check())?);
+    }
     let catalogue = plain.catalogue(&canon)?;
     let memory = Arc::new(Memory::fit(&log, &catalogue, plan.cut, &MemoryOptions::default()));
     control.check()?;
     // The ranker's features are free of scale, so one that was trained beside the base's vectors serves beside tuned ones too; and
     // trained so it has not seen vectors that were fitted to its own labels.
-    let parts = earned::worth_making(app, rung, plan.sizes.events, control)?;
     let mut networks = if parts.network { Some(Networks::new(&log, &catalogue, plan.cut, run.seed)?) } else { None };
     let beside = networks.as_mut().map(|networks| (networks, view.last_event));
     let replay =
@@ -149,7 +153,7 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     let ids = canon.ids(&view);
     control.update(|run| run.record.metrics = metrics.clone());
     let made = Made { gate, metrics, until, seed: run.seed, holdout: plan.holdout, probabilities, ids };
-    let model = write(app, &view, &plan, made, (&base, &arm), (&order, last.as_ref()))?;
+    let model = write(app, &view, &plan, made, (ruler, &arm), (&order, last.as_ref()))?;
     let name = model.meta.version.clone();
     control.update(|run| run.model = Some(name.clone()));
     app.tell(EventKind::Model(Box::new(model.meta.clone())));
@@ -167,7 +171,6 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
 
 /// The encoders of a cycle.
 struct Encoders {
-    base: Checkpoint,
     /// The base with the catalogue under it.
     plain: Arm,
     /// The tuned encoder, where there was something to learn and time for it.
@@ -189,7 +192,7 @@ fn encoders(
     })?;
     let wanted = plan.request.encoder.unwrap_or(true);
     let tuned = if wanted { tuned(app, view, plan, seed, (&base, &plain), control)? } else { None };
-    Ok(Encoders { base, plain, tuned })
+    Ok(Encoders { plain, tuned })
 }
 
 fn tuned(

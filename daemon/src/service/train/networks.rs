@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mercer_learn::behaviour::{BehaviourOptions, Items};
 use mercer_learn::{Hooks, StepReport};
-use mercer_rank::{Catalogue, Log, cutoffs};
+use mercer_rank::{Catalogue, Log, Vectors, cutoffs};
 use mercer_shared::wire::RunPhase;
 
 use super::{Control, Ended, failed};
@@ -15,6 +15,7 @@ use crate::sequence::{Behaved, Stages, items, options};
 /// Networks by cut-off, and what they learn with.
 pub(super) struct Networks {
     items: Items,
+    texts: Option<Vectors>,
     options: BehaviourOptions,
     stages: Stages,
 }
@@ -33,10 +34,11 @@ impl Hooks for Watched<'_, '_> {
 }
 
 impl Networks {
-    /// For a log up to a moment and a catalogue with the base encoder's vectors, which no training moves.
+    /// For a log up to a moment and a catalogue with the base encoder's vectors of items and searches, which no training moves.
     pub(super) fn new(log: &Log, catalogue: &Catalogue, until: i64, seed: u64) -> Result<Self, Ended> {
         let items = items(catalogue, catalogue.vectors()).map_err(|e| failed(&e))?;
-        Ok(Self { items, options: options(log, until, seed), stages: Stages::default() })
+        let texts = catalogue.texts().cloned();
+        Ok(Self { items, texts, options: options(log, until, seed), stages: Stages::default() })
     }
 
     /// Networks as of every cut-off of a replay of `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
@@ -58,6 +60,7 @@ impl Networks {
             control.step(done, cuts.len() as u64);
         };
         let hooks = &mut Watched(control);
+        let log = (log, self.texts.as_ref());
         let made = self.stages.train(log, &self.items, self.options.clone(), &cuts, hooks, &mut each);
         if !made.map_err(|e| failed(&e))? {
             control.check()?;

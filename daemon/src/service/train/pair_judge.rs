@@ -136,7 +136,7 @@ fn order(app: &App, view: &View, plan: &Plan) -> Result<(Option<Arc<Ranker>>, St
             return Ok((Some(Arc::clone(ranker)), format!("the ranker of {version}")));
         }
         let before = model.meta.gate.as_ref().is_some_and(|gate| gate.from.millis() <= plan.cut);
-        if before && let Some(ranker) = models::judged_ranker(&app.config.state, &model.meta, view, plan.cut)? {
+        if before && let Some(ranker) = models::judged_ranker(app, view, plan.cut)? {
             return Ok((Some(Arc::new(ranker)), format!("the ranker of {version} as made before the cut-off")));
         }
     }

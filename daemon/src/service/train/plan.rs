@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mercer_learn::Adapter;
-use mercer_model::Checkpoint;
+use mercer_model::BertEncoder;
 use mercer_rank::{BlendWeights, Log, ReplayOptions, cutoffs};
 use mercer_shared::ids::ItemId;
 use mercer_shared::time::Timestamp;
@@ -134,7 +134,7 @@ pub(super) fn write(
     view: &View,
     plan: &Plan,
     made: Made,
-    (base, arm): (&Checkpoint, &Arm),
+    (ruler, arm): (Arc<BertEncoder>, &Arm),
     (judged, last): (&Order, Option<&Order>),
 ) -> Result<Model, Ended> {
     let shape = view.rank.log.shape(made.until);
@@ -151,7 +151,7 @@ pub(super) fn write(
         state: if passed { ModelState::Candidate } else { ModelState::Rejected },
         parent: Some(plan.parent.clone()),
         run: Some(plan.run.clone()),
-        encoder: models::encoder_ref(base, digest),
+        encoder: models::encoder_ref(ruler.checkpoint(), digest),
         blend: [("repeat".to_owned(), named(&weights.any)), ("new".to_owned(), named(&weights.unseen))].into(),
         metrics: made.metrics,
         gate: Some(made.gate),
@@ -180,6 +180,6 @@ pub(super) fn write(
             Some(Arc::new(Serving::new(network.clone(), Arc::clone(&made.ids))))
         }),
     };
-    let encoder = Arc::clone(&arm.encoder);
-    Ok(models::write(&app.store, &app.config.state, meta, encoder, &base.identity.version, &parts)?)
+    let encoders = (Arc::clone(&arm.encoder), ruler);
+    Ok(models::write((&app.store, &app.config.state), meta, encoders, &parts)?)
 }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, Memory, MemoryOptions, Replayed, Snapshot};
+use mercer_rank::{BlendWeights, Catalogue, Memory, MemoryOptions, Replayed, Snapshot, Vectors};
 
 use super::arms::{Contestant, MODES};
 use super::{Bench, Control, Ended};
 use crate::app::App;
-use crate::service::models;
 use crate::service::train::arms::{Arm, embed};
 use crate::service::train::budget::Rung;
 use crate::service::train::networks::Networks;
 use crate::service::train::order::{self, Order};
+use crate::service::{models, searches};
 
 /// The serving configuration with its lists as of the cut-off. What has seen the window is made again without it: the ranker is
 /// the one that the gate judged where that was made up to this very moment, else it is trained again as a cycle does; an adapter
@@ -36,7 +36,10 @@ pub(super) fn contestant(
         ));
         (base_arm(app, meta, control)?, "encoder as it came")
     };
-    let catalogue = arm.shop_catalogue(bench.view)?;
+    let mut catalogue = arm.shop_catalogue(bench.view)?;
+    if model.network.is_some() {
+        catalogue.set_texts(Some(texts(bench, control)?));
+    }
     let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cut);
     let (order, how) = if model.ranker.is_none() && model.blend.is_none() {
         (Order::default(), "the blend's rule; no ranker was trained yet".to_owned())
@@ -44,7 +47,7 @@ pub(super) fn contestant(
         let order = Order { ranker: model.ranker.as_deref().cloned(), blend: model.blend.clone(), ..Order::default() };
         (order, format!("{} as it serves; it has seen nothing of the window", meta.version))
     } else if judged_from == Some(bench.cut)
-        && let Some(judged) = models::judged_ranker(&app.config.state, meta, bench.view, bench.cut)?
+        && let Some(judged) = models::judged_ranker(app, bench.view, bench.cut)?
     {
         notes.push(format!(
             "{} has learned from this window since, so its ranker as the gate judged it, made up to the cut-off, speaks",
@@ -58,11 +61,8 @@ pub(super) fn contestant(
             mercer_shared::time::Timestamp::at(bench.cut)
         ));
         // As in a cycle: trained beside the base's vectors, which were not fitted to any label.
-        let beside = if clean && meta.encoder.adapter.is_some() {
-            base_arm(app, meta, control)?.shop_catalogue(bench.view)?
-        } else {
-            catalogue.clone()
-        };
+        let beside =
+            if clean && meta.encoder.adapter.is_some() { beside_base(bench, control)? } else { catalogue.clone() };
         let configured = Order { ranker: model.ranker.as_deref().cloned(), ..Order::default() };
         let replay = configured.replay(Rung::at(0), meta.seed);
         let mut networks = match &model.network {
@@ -99,6 +99,18 @@ pub(super) fn contestant(
             }
         }),
     })
+}
+
+/// Vectors of what was searched for, by the serving version's base.
+fn texts(bench: &Bench<'_>, control: &Control<'_>) -> Result<Vectors, Ended> {
+    searches::table(bench.app, (bench.view, &bench.log), &bench.view.model.ruler, |_| control.check())
+}
+
+/// The catalogue as a behaviour network learns beside it: with the base encoder's vectors of items and searches.
+pub(super) fn beside_base(bench: &Bench<'_>, control: &Control<'_>) -> Result<Catalogue, Ended> {
+    let mut catalogue = base_arm(bench.app, &bench.view.model.meta, control)?.shop_catalogue(bench.view)?;
+    catalogue.set_texts(Some(texts(bench, control)?));
+    Ok(catalogue)
 }
 
 /// The serving version's base with the catalogue under it.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use mercer_rank::{BlendWeights, Memory, MemoryOptions, Request, SequenceHistory, Snapshot, Source};
 
 use super::arms::{Contestant, MODES};
-use super::mercer::base_arm;
+use super::mercer::beside_base;
 use super::{Bench, Control, Ended};
 use crate::service::train::networks::Networks;
 
 /// The network with its lists as of the cut-off.
 pub(super) fn contestant(bench: &Bench<'_>, control: &Control<'_>) -> Result<Contestant, Ended> {
     let meta = &bench.view.model.meta;
-    let catalogue = base_arm(bench.app, meta, control)?.shop_catalogue(bench.view)?;
+    let catalogue = beside_base(bench, control)?;
     let mut networks = Networks::new(&bench.log, &catalogue, bench.cut, meta.seed)?;
     if networks.up_to(control, &bench.log, (bench.cut, bench.cut), 0)?.is_none() {
         return Err(Ended::Nothing("the budget was used up while the behaviour network was trained".to_owned()));
