@@ -112,7 +112,8 @@ fn refit(app: &Arc<App>) {
         if enough && (since.elapsed() > QUIET || fitted.is_none_or(|last| last.elapsed() > LONGEST)) {
             memory::refit(app);
             fitted = Some(Instant::now());
-        } else if fitted.is_some() && Instant::now() >= rests_until {
+        } else if fitted.is_some() && Instant::now() >= rests_until && (!enough || unfitted > events) {
+            // Where a fit is due anyhow it would do the work twice; but whoever was erased is forgotten at once.
             let begun = Instant::now();
             if memory::follow(app) {
                 rests_until = Instant::now() + (FOLLOWING - 1) * begun.elapsed();

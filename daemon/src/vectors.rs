@@ -90,7 +90,7 @@ impl VectorCache {
         for slice in missing.chunks(SLICE) {
             let batch: Vec<String> = slice.iter().map(|&place| texts[place].clone()).collect();
             let named: Arc<dyn Encoder> = Arc::clone(encoder) as Arc<dyn Encoder>;
-            let answer = submit_patiently(model, batch, priority, named)?;
+            let answer = submit_patiently(model, (batch, TextKind::Passage), priority, named)?;
             let mut table = table.lock();
             let mut bytes = Vec::with_capacity(slice.len() * (32 + 2 * dim));
             for (&place, row) in slice.iter().zip(answer.vectors.rows()) {
@@ -123,14 +123,14 @@ impl VectorCache {
 }
 
 /// Background work waits when the queue is full; what somebody waits for is refused at once.
-fn submit_patiently(
+pub(crate) fn submit_patiently(
     model: &ModelHandle,
-    texts: Vec<String>,
+    (texts, kind): (Vec<String>, TextKind),
     priority: Priority,
     encoder: Arc<dyn Encoder>,
 ) -> Result<mercer_model::Embedded, ModelError> {
     loop {
-        match model.submit(texts.clone(), TextKind::Passage, priority, Some(Arc::clone(&encoder))) {
+        match model.submit(texts.clone(), kind, priority, Some(Arc::clone(&encoder))) {
             Ok(pending) => return pending.wait(),
             Err(ModelError::Overloaded { retry_after }) if priority == Priority::Background => {
                 std::thread::sleep(retry_after);

@@ -41,14 +41,7 @@ pub(crate) fn norms(by_item: &Csr) -> Vec<f64> {
 }
 
 impl Cooccurrence {
-    /// `sim(i, j) = x_i . x_j / (|x_i| |x_j| + shrink)` for the `keep` largest j of each i; `users` has one row per shopper and
-    /// `by_item` is its transpose.
-    pub(crate) fn fit(users: &Csr, by_item: &Csr, shrink: f64, keep: usize, tie: Tie<'_>) -> Self {
-        let norms = norms(by_item);
-        Self::between(users, by_item, (&norms, &norms), shrink, keep, tie)
-    }
-
-    /// The same from one set of rows to another: `x` and `y` stand for the columns of the rows that `by_left` transposes and of
+    /// `sim(i, j) = x_i . y_j / (|x_i| |y_j| + shrink)` for the `keep` largest j of each i, from one set of rows to another: `x` and `y` stand for the columns of the rows that `by_left` transposes and of
     /// `right`, in `sim(i, j) = x_i . y_j / (|x_i| |y_j| + shrink)`; both have one row per observation. `norms` has `|x_i|` and `|y_j|`.
     pub(crate) fn between(
         right: &Csr,

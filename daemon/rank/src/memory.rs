@@ -89,8 +89,8 @@ pub struct Memory {
     /// Item statistics pooled by category and by brand.
     pub(crate) pooled: Arc<[Vec<ItemStats>; 2]>,
     pub(crate) by_item: Arc<Csr>,
-    pub(crate) knn: Ties,
-    pub(crate) knn_recent: Ties,
+    pub(crate) knn: Arc<Ties>,
+    pub(crate) knn_recent: Arc<Ties>,
     pub(crate) next: Arc<Cooccurrence>,
     pub(crate) neighbours: Arc<Neighbours>,
     pub(crate) ials: Option<Arc<Ials>>,
@@ -196,8 +196,8 @@ impl Memory {
             brands,
             pooled,
             by_item: Arc::new(by_item),
-            knn,
-            knn_recent,
+            knn: Arc::new(knn),
+            knn_recent: Arc::new(knn_recent),
             next: Arc::new(next),
             neighbours: Arc::new(neighbours),
             ials,
@@ -217,13 +217,12 @@ impl Memory {
     }
 
     /// Takes into the co-occurrence what some shoppers did since the fit, or that they were erased: to the same numbers as if it were
-    /// fitted from this log, with weights as of the moment of the fit. What else is fitted stays. `log` may hold events that are later
-    /// than this memory's moment; none is read that is later than the memory will be asked about, so call it for the log of now.
+    /// fitted from this log, with weights and windows as of the moment of the fit. What else is fitted stays. All of a shopper's events in
+    /// `log` are read, whatever their moment: the memory of now follows the log, that of a past moment does not.
     pub fn follow(&self, log: &Log, catalogue: &Catalogue, changed: &[u32]) -> Self {
         let tie = |i: u32| catalogue.tie(i);
         let n = catalogue.len();
-        let knn = self.knn.follow(log, changed, n, &tie);
-        let knn_recent = self.knn_recent.follow(log, changed, n, &tie);
+        let [knn, knn_recent] = [&self.knn, &self.knn_recent].map(|ties| Arc::new(ties.follow(log, changed, n, &tie)));
         let mut out = Self { knn, knn_recent, ..self.clone() };
         out.reading.items = out.reading.items.max(n);
         out
@@ -233,8 +232,8 @@ impl Memory {
     pub fn take_ties(&mut self, other: &Self) -> bool {
         let same = Arc::ptr_eq(&self.by_item, &other.by_item);
         if same {
-            self.knn = other.knn.clone();
-            self.knn_recent = other.knn_recent.clone();
+            self.knn = Arc::clone(&other.knn);
+            self.knn_recent = Arc::clone(&other.knn_recent);
             self.reading.items = self.reading.items.max(other.reading.items);
         }
         same

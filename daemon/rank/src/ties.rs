@@ -2,12 +2,13 @@
 //! numbers that a fit of the whole log would give. Nothing is added to sums or taken off them, for that would leave the rounding of what is
 //! gone: the few items whose shoppers changed are summed up again, and the lists of the others have their entries replaced.
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::chunked::Chunked;
-use crate::cooccur::{Cooccurrence, Near, Tie, by_tie, cut};
+use crate::cooccur::{Cooccurrence, Near, Tie, by_tie, cut, norms};
 use crate::log::Log;
 use crate::sparse::{Csr, Weighing, weigh};
 
@@ -18,7 +19,7 @@ type Row = Arc<[(u32, f32)]>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ties {
     /// How events become weights: as of one moment, whenever they came. Older ones weigh less than newer ones by the same factor at any
-    /// moment, so cosines stay what they are.
+    /// moment, so cosines are what they would be as of a later one, but for the shrinkage, which holds back what is new a little less.
     weighing: Weighing,
     shrink: f64,
     keep: usize,
@@ -58,6 +59,10 @@ fn set<T: Clone>(rows: &mut Chunked<T>, at: u32, value: T, empty: &T) {
     }
 }
 
+/// Where more than one in so many items changed, all are summed up again: entries for the lists of the others would take more memory than
+/// they save work.
+const SUMMED_UP_AGAIN: usize = 16;
+
 /// What belongs into an item's list: the item, and a neighbour with its tie.
 type Entry = (u32, (u32, f32));
 
@@ -72,8 +77,9 @@ impl Ties {
         (shrink, keep): (f64, usize),
         tie: Tie<'_>,
     ) -> Self {
-        let near = Cooccurrence::fit(users, by_item, shrink, keep, tie);
-        let norms = Arc::new(crate::cooccur::norms(by_item));
+        let norms = norms(by_item);
+        let near = Cooccurrence::between(users, by_item, (&norms, &norms), shrink, keep, tie);
+        let norms = Arc::new(norms);
         Self { weighing, shrink, keep, users: rows(users), by_item: rows(by_item), norms, near }
     }
 
@@ -142,6 +148,9 @@ impl Ties {
         let norms = Arc::make_mut(&mut out.norms);
         norms.resize(norms.len().max(items), 0.0);
         let mut moved: Vec<u32> = columns.keys().copied().collect();
+        if moved.len() * SUMMED_UP_AGAIN > items {
+            moved = (0..items as u32).collect();
+        }
         moved.sort_unstable();
         for (&item, changes) in &columns {
             let row = replaced(Self::row(&self.by_item, item), changes);
@@ -153,12 +162,18 @@ impl Ties {
     }
 
     /// Lists of neighbours after these items' shoppers changed (ascending); `reached` are items that were tied to one of them before.
-    fn renewed(&self, moved: &[u32], mut reached: FxHashSet<u32>, items: usize, tie: Tie<'_>) -> Cooccurrence {
+    fn renewed(&self, moved: &[u32], reached: FxHashSet<u32>, items: usize, tie: Tie<'_>) -> Cooccurrence {
         let order = by_tie(tie);
         let size = self.norms.len().max(items);
         let sums = || -> Sums { (vec![0.0; size], Vec::new()) };
         let near = |item: u32| self.near.near(item);
-        let has_moved = |item: u32| moved.binary_search(&item).is_ok();
+        let mut moves = vec![false; size];
+        moved.iter().for_each(|item| moves[*item as usize] = true);
+        let has_moved = |item: u32| moves[item as usize];
+        // Items that are, or were, tied to one that moved: there may be far more of them than there are entries to write.
+        let tied: Vec<AtomicBool> = (0..size).map(|_| AtomicBool::new(false)).collect();
+        let mark = |item: u32| tied[item as usize].store(true, Ordering::Relaxed);
+        reached.into_iter().for_each(mark);
         // Whether an entry might stand in a list: what fell off its end before is worse than its last.
         let may_stand = |list: &[(u32, f32)], entry| {
             list.len() < self.keep || list.last().is_none_or(|last| order(&entry, last).is_le())
@@ -168,27 +183,29 @@ impl Ties {
             .par_iter()
             .map_init(sums, |sums, &item| {
                 let all = self.ties(item, sums);
-                let entries = all.iter().map(|&(other, x)| (other, (item, x))).filter(|x| !has_moved(x.0)).collect();
+                all.iter().for_each(|&(other, _)| mark(other));
+                let entries = all
+                    .iter()
+                    .map(|&(other, x)| (other, (item, x)))
+                    .filter(|&(other, entry)| !has_moved(other) && may_stand(near(other), entry))
+                    .collect();
                 (cut(all, self.keep, tie), entries)
             })
             .unzip();
         let mut new: FxHashMap<u32, Vec<(u32, f32)>> = FxHashMap::default();
         for (other, entry) in entries.into_iter().flatten() {
-            reached.insert(other);
-            if may_stand(near(other), entry) {
-                new.entry(other).or_default().push(entry);
-            }
+            new.entry(other).or_default().push(entry);
         }
-        let mut others: Vec<u32> = reached.into_iter().filter(|item| !has_moved(*item)).collect();
-        others.sort_unstable();
+        let others: Vec<u32> =
+            (0..size as u32).filter(|n| tied[*n as usize].load(Ordering::Relaxed) && !has_moved(*n)).collect();
         let changed: Vec<(u32, Near)> = others
             .par_iter()
             .map_init(sums, |sums, &item| {
                 let (old, new) = (near(item), new.get(&item).map_or(&[][..], Vec::as_slice));
-                let mut list: Vec<(u32, f32)> = old.iter().copied().filter(|x| !has_moved(x.0)).collect();
-                if list.len() == old.len() && new.is_empty() {
+                if new.is_empty() && !old.iter().any(|x| has_moved(x.0)) {
                     return None;
                 }
+                let mut list: Vec<(u32, f32)> = old.iter().copied().filter(|x| !has_moved(x.0)).collect();
                 list.extend_from_slice(new);
                 if old.len() >= self.keep && list.len() < self.keep {
                     // Something that had fallen off comes back.
@@ -238,6 +255,8 @@ mod tests {
             keep in 1usize..8,
             cap in 3usize..30,
             since in 0i64..60,
+            // In a large catalogue a few items are looked at, in a small one all.
+            items in prop_oneof![Just(22usize), Just(400)],
         ) {
             let mut log = Log::new();
             before.iter().for_each(|&(user, item, day)| log.push(user, event(item, day)));
@@ -250,8 +269,8 @@ mod tests {
                     if what == 0 { log.erase(user) } else { log.push(user, event(item, day)) }
                     changed.push(user);
                 }
-                ties = ties.follow(&log, &changed, 22, &|i| u64::from(i) * 7 % 31);
-                let fitted = whole(&log, w, keep, 22);
+                ties = ties.follow(&log, &changed, items, &|i| u64::from(i) * 7 % 31);
+                let fitted = whole(&log, w, keep, items);
                 for item in 0..22 {
                     prop_assert_eq!(ties.near().near(item), fitted.near().near(item), "item {}", item);
                 }

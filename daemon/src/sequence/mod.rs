@@ -11,6 +11,9 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+
 use mercer_learn::LearnError;
 use mercer_learn::behaviour::{BehaviourOptions, Grouping, Interaction, Items, Network};
 use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceModel, Vectors};
@@ -50,38 +53,41 @@ impl Behaved {
     }
 }
 
-/// Vectors of the searches that some shoppers made, row after row, each text once.
-struct Searches<'a> {
-    texts: Option<&'a Vectors>,
+/// Events of a shopper, from the last one on, whose searches are looked at: far more than a network takes tokens, and a bound for what a
+/// list of somebody with tens of thousands of searches costs.
+const LOOKED_AT: usize = 1_000;
+
+/// Vectors of the searches that some shoppers made, row after row.
+#[derive(Default)]
+struct Searches {
     row_of: FxHashMap<u32, u32>,
     flat: Vec<f32>,
 }
 
-impl<'a> Searches<'a> {
-    /// Of these vectors, where they are as wide as the network's.
-    fn of(texts: Option<&'a Vectors>, dim: usize) -> Self {
-        Self { texts: texts.filter(|texts| texts.dim() == dim), row_of: FxHashMap::default(), flat: Vec::new() }
+impl Searches {
+    /// Of these texts, in the order of their first mention, as far as they have vectors of the network's width.
+    fn of(texts: Option<&Vectors>, dim: usize, asked: impl IntoIterator<Item = u32>) -> Self {
+        let mut out = Self::default();
+        let Some(texts) = texts.filter(|texts| texts.dim() == dim) else { return out };
+        for text in asked {
+            let next = out.row_of.len() as u32;
+            if let (Entry::Vacant(slot), Some(vector)) = (out.row_of.entry(text), texts.get(text)) {
+                slot.insert(next);
+                out.flat.extend_from_slice(vector);
+            }
+        }
+        out
     }
 
-    /// Row of a text; none while it has no vector.
-    fn row(&mut self, text: u32) -> Option<u32> {
-        if let Some(&row) = self.row_of.get(&text) {
-            return Some(row);
-        }
-        self.flat.extend_from_slice(self.texts?.get(text)?);
-        let row = self.row_of.len() as u32;
-        self.row_of.insert(text, row);
-        Some(row)
+    /// Row of a text; none where it has no vector.
+    fn row(&self, text: u32) -> Option<u32> {
+        self.row_of.get(&text).copied()
     }
 }
 
 /// Events as the network reads them: what was done with an item that it knows (`number` says which that is), and searches whose text has a
 /// vector.
-fn interactions(
-    events: &[Event],
-    number: impl Fn(u32) -> Option<u32>,
-    searches: &mut Searches<'_>,
-) -> Vec<Interaction> {
+fn interactions(events: &[Event], number: impl Fn(u32) -> Option<u32>, searches: &Searches) -> Vec<Interaction> {
     let one = |e: &Event| {
         let (item, text) = match e.text {
             Some(text) => (None, Some(searches.row(text)?)),
@@ -96,9 +102,12 @@ impl SequenceModel for Behaved {
     fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         let known = self.0.items();
         let number = |item: u32| ((item as usize) < known).then_some(item);
-        let mut searches = Searches::of(texts, self.0.dim());
+        // By number, so that a shopper's rows have the same order alone and among others.
+        let latest = histories.iter().flat_map(|events| events.iter().rev().take(LOOKED_AT));
+        let asked: BTreeSet<u32> = latest.filter_map(|e| e.text).collect();
+        let searches = Searches::of(texts.filter(|_| self.0.knows_queries()), self.0.dim(), asked);
         let read: Vec<Vec<Interaction>> =
-            histories.iter().map(|events| interactions(events, number, &mut searches)).collect();
+            histories.iter().map(|events| interactions(events, number, &searches)).collect();
         let slices: Vec<&[Interaction]> = read.iter().map(Vec::as_slice).collect();
         let mut flat = vec![0f32; slices.len() * known];
         if let Err(error) = self.0.score_many(&slices, &searches.flat, at, &mut flat) {

@@ -123,28 +123,25 @@ impl Serving {
         (0..inner.len() as u32).filter(|n| inner[*n as usize].is_none()).collect()
     }
 
-    /// Brings it up to a state of the shop as of a moment: new items by vectors of the encoder that it was trained beside, where there
-    /// are such (`ruler`, of the [`fresh`](Self::fresh) ones at least), and what was taken up to then. `ids` are those of the catalogue, in
-    /// the order of its numbers.
+    /// Brings it up to a state of the shop as of a moment: new items by vectors of the encoder that it was trained beside (`ruler`, of the
+    /// [`fresh`](Self::fresh) ones at least), and what was taken up to then. `ids` are those of the catalogue, in the order of its numbers.
     ///
     /// # Errors
     /// As [`Network::grown`].
     pub fn follow<'a>(
         &self,
         ids: impl Iterator<Item = &'a ItemId>,
-        (catalogue, ruler): (&Catalogue, Option<&Vectors>),
+        (catalogue, ruler): (&Catalogue, &Vectors),
         log: &Log,
         at: i64,
     ) -> Result<(), LearnError> {
         let mut inner = self.numbers(ids);
         let mut network = self.trained.clone();
-        if let Some(ruler) = ruler {
-            let fresh: Vec<u32> = (0..inner.len() as u32).filter(|n| inner[*n as usize].is_none()).collect();
-            let later = some_items(catalogue, Some(ruler), network.0.dim(), fresh.iter().copied())?;
-            network = Behaved(network.0.grown(&later)?);
-            for (number, outside) in (self.ids.len() as u32..).zip(fresh) {
-                inner[outside as usize] = Some(number);
-            }
+        let fresh: Vec<u32> = (0..inner.len() as u32).filter(|n| inner[*n as usize].is_none()).collect();
+        let later = some_items(catalogue, Some(ruler), network.0.dim(), fresh.iter().copied())?;
+        network = Behaved(network.0.grown(&later)?);
+        for (number, outside) in (self.ids.len() as u32..).zip(fresh) {
+            inner[outside as usize] = Some(number);
         }
         let of = |item: u32| inner.get(item as usize).copied().flatten();
         network = network.followed(log, at, of);

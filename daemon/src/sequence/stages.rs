@@ -47,9 +47,11 @@ impl Stages {
         };
         let last = cuts.last().copied().unwrap_or(0);
         let number = |item: u32| ((item as usize) < items.len()).then_some(item);
-        let mut searches = Searches::of(texts, items.dim());
+        let users = 0..log.users() as u32;
+        let asked = users.clone().flat_map(|user| log.until(user, last)).filter_map(|e| e.text);
+        let searches = Searches::of(texts, items.dim(), asked);
         let read: Vec<Vec<Interaction>> =
-            (0..log.users() as u32).map(|user| interactions(log.until(user, last), number, &mut searches)).collect();
+            users.map(|user| interactions(log.until(user, last), number, &searches)).collect();
         let behaviour = Behaviour { shoppers: &read, queries: &searches.flat };
         for cut in missing {
             let mut advance = trainer.advance(items, behaviour, cut, hooks)?;

@@ -184,6 +184,7 @@ pub fn erase(app: &App, id: &str) -> Answer<EraseReceipt> {
     app.world.lock().erase(&id);
     app.moments.forget_from(0);
     app.publish();
+    app.model.forget_queries();
     super::train::evaluate::forget(app);
     let pseudonym = erasure.pseudonym.hex();
     app.tell(EventKind::Erased { pseudonym: pseudonym.clone() });

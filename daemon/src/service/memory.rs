@@ -83,12 +83,16 @@ pub fn follow(app: &App) -> bool {
     let (view, memory, changed) = {
         let mut world = app.world.lock();
         let changed = world.take_changed();
+        if changed.is_empty() {
+            return false;
+        }
         (world.view().clone(), world.memory().clone(), changed)
     };
-    if changed.is_empty() {
-        return false;
-    }
-    let followed = memory.follow(&view.training_log(), &view.rank.catalogue, &changed);
+    // As in the training log: nothing of those who did not agree. Of the others' slots none is looked at.
+    let mut log = view.rank.log.clone();
+    let agreed = |number: u32| view.subject(number).is_some_and(|subject| subject.consent.train);
+    changed.iter().copied().filter(|number| !agreed(*number)).for_each(|number| log.erase(number));
+    let followed = memory.follow(&log, &view.rank.catalogue, &changed);
     let mut world = app.world.lock();
     if !world.set_ties(&followed) {
         world.put_back_changed(changed);
@@ -109,9 +113,10 @@ pub fn refit(app: &App) {
     let log = view.training_log();
     let memory = Memory::fit(&log, &view.rank.catalogue, at, &MemoryOptions::default());
     tracing::info!(events = view.rank.log.len(), seconds = started.elapsed().as_secs_f64(), "memory fitted");
+    app.world.lock().set_memory(memory, unfitted);
+    app.publish();
+    // Afterwards, for new items may have to be embedded for them.
     for model in [Some(&view.model), view.canary.as_ref().map(|canary| &canary.view.model)].into_iter().flatten() {
         super::models::follow(app, model, (&view, &log), at);
     }
-    app.world.lock().set_memory(memory, unfitted);
-    app.publish();
 }

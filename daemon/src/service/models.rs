@@ -139,21 +139,29 @@ fn follow_with(app: &App, (network, ruler): (&Serving, &Arc<BertEncoder>), (view
     let ids = || view.items.iter().map(|item| &item.id);
     let catalogue = &view.rank.catalogue;
     let fresh = || -> Result<Vectors, Problem> {
-        let fresh = network.fresh(ids());
-        let texts: Vec<String> = fresh.iter().filter_map(|n| view.item(*n)).map(|item| passage_text(item)).collect();
-        let rows = app.vectors.embed(&app.model, ruler, &texts, Priority::Background).map_err(|e| model_problem(&e))?;
-        Vectors::from_rows(ruler.dim(), fresh.into_iter().zip(rows)).map_err(|e| internal(&e))
+        let mut out = Vectors::new(ruler.dim());
+        for slice in network.fresh(ids()).chunks(SLICE) {
+            if app.is_stopping() {
+                return Err(Problem::new(Code::Unavailable, "the daemon is stopping"));
+            }
+            let texts: Vec<String> =
+                slice.iter().map(|n| view.item(*n).map(|item| passage_text(item)).unwrap_or_default()).collect();
+            let rows = app.vectors.embed(&app.model, ruler, &texts, Priority::Background);
+            for (number, row) in slice.iter().zip(rows.map_err(|e| model_problem(&e))?) {
+                out.set(*number, row).map_err(|e| internal(&e))?;
+            }
+        }
+        Ok(out)
     };
     // The shop's own vectors do where its encoder is the ruler; those of a tuned one say other things.
     let vectors = match catalogue.vectors() {
         Some(vectors) if view.model.encoder_version() == ruler.identity().version => Ok(vectors.clone()),
         _ => fresh(),
     };
-    if let Err(problem) = &vectors {
-        tracing::warn!(%problem, "the behaviour network does not know new items");
-    }
-    if let Err(error) = network.follow(ids(), (catalogue, vectors.ok().as_ref()), log, at) {
-        tracing::error!(%error, "the behaviour network stays as it was");
+    let followed =
+        vectors.and_then(|vectors| network.follow(ids(), (catalogue, &vectors), log, at).map_err(|e| internal(&e)));
+    if let Err(problem) = followed {
+        tracing::warn!(%problem, "the behaviour network stays as it was");
     }
 }
 

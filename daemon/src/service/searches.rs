@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use mercer_model::{BertEncoder, Embedded, Encoder, ModelError, Pending, Priority, TextKind};
-use mercer_rank::{Log, RankError, Vectors};
+use mercer_model::{BertEncoder, Encoder, ModelError, Priority, TextKind};
+use mercer_rank::{Log, Vectors};
+use mercer_shared::problem::{Code, Problem};
 
 use crate::app::{App, model_problem};
-use crate::vectors::rounded;
+use crate::vectors::{rounded, submit_patiently};
 use crate::world::View;
-use mercer_shared::problem::{Code, Problem};
 
 /// Texts handed to the model thread at once.
 const SLICE: usize = 128;
@@ -21,26 +21,17 @@ const SLICE: usize = 128;
 pub fn embed(app: &App, ruler: &Arc<BertEncoder>, texts: &[Arc<str>]) -> Result<Vec<Arc<[f32]>>, ModelError> {
     let mut out = Vec::with_capacity(texts.len());
     for slice in texts.chunks(SLICE) {
-        let answer = patiently(app, ruler, slice)?;
+        let texts = slice.iter().map(|text| text.to_string()).collect();
+        let named = Arc::clone(ruler) as Arc<dyn Encoder>;
+        let answer = submit_patiently(&app.model, (texts, TextKind::Query), Priority::Background, named)?;
         out.extend(answer.vectors.rows().map(rounded));
     }
     Ok(out)
 }
 
-/// Background work waits when the queue is full.
-fn patiently(app: &App, ruler: &Arc<BertEncoder>, slice: &[Arc<str>]) -> Result<Embedded, ModelError> {
-    loop {
-        let texts = slice.iter().map(|text| text.to_string()).collect();
-        let named = Arc::clone(ruler) as Arc<dyn Encoder>;
-        match app.model.submit(texts, TextKind::Query, Priority::Background, Some(named)).and_then(Pending::wait) {
-            Err(ModelError::Overloaded { retry_after }) => std::thread::sleep(retry_after),
-            answer => return answer,
-        }
-    }
-}
-
-/// Vectors of the latest texts of a log by the numbers of a shop, all of them: those that the shop has cost nothing. `look` hears how many
-/// are done.
+/// Vectors of the latest texts of a log by the numbers of a shop. All are embedded, in an order and in slices that the log alone decides,
+/// whatever vectors the shop has already: another slice may round another way, and a run that goes on after a restart must come to the same
+/// weights. `look` hears how many are done.
 ///
 /// # Errors
 /// The model thread's, and what `look` returns.
@@ -50,24 +41,15 @@ pub fn table<E: From<Problem>>(
     ruler: &Arc<BertEncoder>,
     mut look: impl FnMut(usize) -> Result<(), E>,
 ) -> Result<Vectors, E> {
-    let known = view.rank.catalogue.texts().filter(|_| view.model.ruler_version() == ruler.identity().version);
     let mut out = Vectors::new(ruler.dim());
-    let mut missing = Vec::new();
-    let refused = |error: RankError| E::from(Problem::new(Code::Internal, error.to_string()));
-    for number in view.texts.latest(log) {
-        match (known.and_then(|known| known.get(number)), view.texts.get(number)) {
-            (Some(row), _) => out.set(number, row.into()).map_err(refused)?,
-            (None, Some(text)) => missing.push((number, Arc::clone(text))),
-            (None, None) => {}
-        }
-    }
-    for (done, slice) in missing.chunks(SLICE).enumerate() {
-        let texts: Vec<Arc<str>> = slice.iter().map(|(_, text)| Arc::clone(text)).collect();
+    let latest = view.texts.latest(log);
+    for (place, slice) in latest.chunks(SLICE).enumerate() {
+        let texts: Vec<Arc<str>> = slice.iter().filter_map(|number| view.texts.get(*number)).map(Arc::clone).collect();
         let rows = embed(app, ruler, &texts).map_err(|error| E::from(model_problem(&error)))?;
-        for ((number, _), row) in slice.iter().zip(rows) {
-            out.set(*number, row).map_err(refused)?;
+        for (number, row) in slice.iter().zip(rows) {
+            out.set(*number, row).map_err(|error| E::from(Problem::new(Code::Internal, error.to_string())))?;
         }
-        look(done * SLICE + slice.len())?;
+        look(place * SLICE + slice.len())?;
     }
     Ok(out)
 }

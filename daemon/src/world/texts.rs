@@ -1,16 +1,16 @@
 //! What was searched for, numbered: an event of the log names its text by number, and the behaviour network reads the text's vector. A
 //! text is kept for as long as somebody's search is in the log; an erased shopper's leave nothing behind.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mercer_rank::{Log, Vectors};
 use mercer_search::clean;
 use rustc_hash::FxHashMap;
 
-/// Texts whose vectors are kept, the latest. A vector takes 1.5 kB at a width of 384, so this bounds memory to 30 MB; a search for anything
-/// older is passed over until somebody asks for the same again.
-pub const MOST_TEXTS: usize = 20_000;
+/// Texts whose vectors are kept, those that were asked for last. A vector takes 1.5 kB at a width of 384, which makes 15 MB; a search for
+/// anything else is passed over until somebody asks for the same again.
+pub const MOST_TEXTS: usize = 10_000;
 
 /// A text and how many searches in the log ask for it.
 #[derive(Debug, Clone)]
@@ -93,53 +93,83 @@ impl Texts {
     }
 }
 
+/// Numbers in the order in which they were last asked for.
+#[derive(Debug, Default)]
+struct Recent {
+    stamps: FxHashMap<u32, u64>,
+    order: BTreeMap<u64, u32>,
+    next: u64,
+}
+
+impl Recent {
+    fn touch(&mut self, number: u32) {
+        self.next += 1;
+        if let Some(before) = self.stamps.insert(number, self.next) {
+            self.order.remove(&before);
+        }
+        self.order.insert(self.next, number);
+    }
+
+    /// True if it was there.
+    fn remove(&mut self, number: u32) -> bool {
+        self.stamps.remove(&number).is_some_and(|stamp| self.order.remove(&stamp).is_some())
+    }
+
+    fn pop_newest(&mut self) -> Option<u32> {
+        let (_, number) = self.order.pop_last()?;
+        self.stamps.remove(&number);
+        Some(number)
+    }
+
+    /// The one that was asked for longest ago, if there are more than [`MOST_TEXTS`].
+    fn pop_surplus(&mut self) -> Option<u32> {
+        if self.order.len() <= MOST_TEXTS {
+            return None;
+        }
+        let (_, number) = self.order.pop_first()?;
+        self.stamps.remove(&number);
+        Some(number)
+    }
+}
+
 /// Which texts have vectors in the shop, and which wait for one.
 #[derive(Debug, Default)]
 pub(super) struct Embedding {
-    /// Waiting, oldest first; what is asked for now is embedded first.
-    waiting: VecDeque<u32>,
-    /// Have one, by number: what came first is let go first.
-    done: BTreeSet<u32>,
+    /// What was asked for last is embedded first.
+    waiting: Recent,
+    /// What was asked for longest ago is let go first.
+    done: Recent,
 }
 
 impl Embedding {
     /// A text was asked for.
     pub(super) fn ask(&mut self, number: u32) {
-        if self.done.contains(&number) || self.waiting.back() == Some(&number) {
-            return;
+        if self.done.stamps.contains_key(&number) {
+            return self.done.touch(number);
         }
-        self.waiting.push_back(number);
-        if self.waiting.len() > MOST_TEXTS {
-            self.waiting.pop_front();
-        }
+        self.waiting.touch(number);
+        self.waiting.pop_surplus();
     }
 
-    /// Up to `most` that wait, each once.
+    /// Up to `most` that wait.
     pub(super) fn take(&mut self, most: usize) -> Vec<u32> {
-        let mut out = Vec::new();
-        while out.len() < most
-            && let Some(number) = self.waiting.pop_back()
-        {
-            if !self.done.contains(&number) && !out.contains(&number) {
-                out.push(number);
-            }
-        }
-        out
+        std::iter::from_fn(|| self.waiting.pop_newest()).take(most).collect()
     }
 
     /// A text has its vector now; gives the one that is let go for it.
     pub(super) fn set(&mut self, number: u32) -> Option<u32> {
-        self.done.insert(number);
-        if self.done.len() > MOST_TEXTS { self.done.pop_first() } else { None }
+        self.waiting.remove(number);
+        self.done.touch(number);
+        self.done.pop_surplus()
     }
 
     /// A text is gone.
     pub(super) fn forget(&mut self, number: u32) {
-        self.done.remove(&number);
-        self.waiting.retain(|waiting| *waiting != number);
+        self.waiting.remove(number);
+        self.done.remove(number);
     }
 
-    /// None has a vector any more: all of these wait.
+    /// None has a vector any more: all of these wait, the last one to be embedded first.
     pub(super) fn begin(&mut self, numbers: impl Iterator<Item = u32>) {
         *self = Self::default();
         numbers.for_each(|number| self.ask(number));
@@ -190,21 +220,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_now_comes_first_and_what_came_first_is_let_go() {
+    fn what_is_asked_for_now_comes_first_and_what_nobody_asks_for_is_let_go() {
+        let most = MOST_TEXTS as u32;
         let mut embedding = Embedding::default();
-        embedding.begin(0..MOST_TEXTS as u32 + 2);
-        let first = embedding.take(2);
-        assert_eq!(first, [MOST_TEXTS as u32 + 1, MOST_TEXTS as u32]);
-        for number in 2..MOST_TEXTS as u32 + 2 {
+        embedding.begin(0..most + 2);
+        embedding.ask(7);
+        assert_eq!(embedding.take(3), [7, most + 1, most]);
+        assert_eq!(embedding.take(2 * MOST_TEXTS).len(), MOST_TEXTS - 3, "the two oldest wait no more");
+        for number in 2..most + 2 {
             assert_eq!(embedding.set(number), None);
         }
-        embedding.ask(5);
-        assert!(embedding.take(9).is_empty(), "all that wait have one");
-        assert_eq!(embedding.set(40_000), Some(2));
         embedding.ask(2);
-        assert_eq!(embedding.take(9), [2]);
-        embedding.forget(40_000);
-        embedding.ask(40_000);
-        assert_eq!(embedding.take(9), [40_000]);
+        assert!(embedding.take(9).is_empty(), "it has a vector");
+        // The second was just asked for, so the third makes room; and when that comes back it is not itself what goes.
+        assert_eq!(embedding.set(most + 2), Some(3));
+        embedding.ask(3);
+        assert_eq!(embedding.take(9), [3]);
+        assert_eq!(embedding.set(3), Some(4));
+        embedding.forget(3);
+        embedding.ask(3);
+        assert_eq!(embedding.take(9), [3]);
     }
 }

@@ -120,8 +120,9 @@ impl Story {
         if all.len() > most {
             let rank = |i: &usize| {
                 let t = &self.tokens[*i];
-                let mixed = (u64::from(t.item.unwrap_or(u32::MAX)) << 32 | u64::from(t.text.unwrap_or(u32::MAX)))
-                    ^ u64::from(t.kind);
+                // A search goes by its place among those of the basket: the row of its vector is another in each batch.
+                let text = t.text.map_or(u64::MAX >> 32, |_| (*i - basket.from) as u64);
+                let mixed = (u64::from(t.item.unwrap_or(u32::MAX)) << 32 | text) ^ u64::from(t.kind);
                 (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31), *i)
             };
             all.sort_unstable_by_key(rank);

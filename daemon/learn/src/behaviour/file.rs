@@ -29,6 +29,8 @@ struct Header {
     borders: Vec<f32>,
     popularity_base: [i64; HORIZONS],
     popularity_totals: [f64; HORIZONS],
+    #[serde(default)]
+    knows_queries: bool,
 }
 
 impl Network {
@@ -47,6 +49,7 @@ impl Network {
             borders: self.frame.borders.clone(),
             popularity_base: base,
             popularity_totals: totals,
+            knows_queries: self.frame.knows_queries,
         };
         let json = serde_json::to_string(&header).map_err(candle_core::Error::wrap)?;
         let mut tensors: BTreeMap<String, Tensor> = self.graph.weights.clone();
@@ -97,7 +100,7 @@ impl Network {
         let table = take("table", Some(&[bands.len(), header.dims.width + EXTRA]))?;
         let (base, totals) = (header.popularity_base, header.popularity_totals);
         let popularity = Popularity::restore(header.options.half_lives, base, totals, &counts);
-        let frame = Frame { mean, scale: header.scale, borders: header.borders };
+        let frame = Frame { mean, scale: header.scale, borders: header.borders, knows_queries: header.knows_queries };
         let graph = Arc::new(Graph { dims: header.dims, weights });
         Self::of_table(header.options, graph, frame, popularity, header.until, (table, bands))
     }

@@ -7,12 +7,14 @@ use super::data::Items;
 use super::prices::{band, borders};
 use crate::error::Result;
 
-/// Mean, scale and price borders.
+/// Mean, scale and price borders, and whether queries are read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Frame {
     pub(crate) mean: Vec<f32>,
     pub(crate) scale: f32,
     pub(crate) borders: Vec<f32>,
+    /// Whether the network has learned from queries.
+    pub(crate) knows_queries: bool,
 }
 
 /// Whether a vector says anything.
@@ -30,7 +32,8 @@ impl Frame {
         let distance = |v: &[f32]| mean.iter().zip(v).map(|(m, x)| (f64::from(*x) - m).powi(2)).sum::<f64>();
         let variance = rows().map(distance).sum::<f64>() / n;
         let scale = if variance > 0.0 { (1.0 / variance.sqrt()) as f32 } else { 1.0 };
-        Self { mean: mean.into_iter().map(|m| m as f32).collect(), scale, borders: borders(items.prices()) }
+        let (mean, borders) = (mean.into_iter().map(|m| m as f32).collect(), borders(items.prices()));
+        Self { mean, scale, borders, knows_queries: false }
     }
 
     fn centre(&self, v: &[f32], out: &mut Vec<f32>) {

@@ -124,6 +124,12 @@ impl Network {
         self.graph.dims.text
     }
 
+    /// Whether it has learned from searches: one that has not makes nothing of them.
+    #[must_use]
+    pub fn knows_queries(&self) -> bool {
+        self.frame.knows_queries
+    }
+
     /// Width of user vector and item embeddings.
     #[must_use]
     pub fn width(&self) -> usize {

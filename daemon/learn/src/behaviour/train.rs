@@ -210,6 +210,8 @@ impl Trainer {
             return Err(LearnError::Option { name: "items", why });
         }
         self.grow(items.len())?;
+        let knew_queries = self.frame.knows_queries;
+        self.frame.knows_queries |= behaviour.shoppers.iter().flatten().any(|e| e.text.is_some() && e.at <= until);
         let before: BTreeMap<String, Tensor> =
             self.vars.iter().map(|(n, v)| Ok((n.clone(), v.as_detached_tensor().copy()?))).collect::<Result<_>>()?;
         let (stage, popularity) = Stage::new(items, behaviour, &self.frame, &self.options, self.until, until)?;
@@ -218,6 +220,7 @@ impl Trainer {
         let run = self.steps(&stage, &identity, until, began, hooks);
         let undo = !matches!(&run, Ok(a) if a.ended != Ended::Cancelled);
         if undo {
+            self.frame.knows_queries = knew_queries;
             for (name, value) in &before {
                 if let Some(var) = self.vars.get(name) {
                     var.set(value)?;

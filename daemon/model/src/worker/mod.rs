@@ -309,6 +309,11 @@ impl ModelHandle {
         Some(Embedded { version, vectors: Vectors { dim: vector.len(), data: vector.to_vec() } })
     }
 
+    /// Forgets all remembered queries: whoever typed one may have been erased.
+    pub fn forget_queries(&self) {
+        self.shared.cache.lock().clear();
+    }
+
     /// Embeds one query with serving priority and waits; remembered queries cost nothing.
     ///
     /// # Errors

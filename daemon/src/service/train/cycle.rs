@@ -6,19 +6,21 @@
 use std::sync::Arc;
 
 use mercer_model::Checkpoint;
-use mercer_rank::{BlendWeights, Catalogue, Log, Memory, MemoryOptions, Ranker, ReplayOptions, Replayed, Snapshot};
+use mercer_rank::{Catalogue, Log, Memory, MemoryOptions, Ranker, ReplayOptions, Replayed};
 use mercer_shared::wire::{EventKind, GateVerdict, RunPhase};
 
-use super::arms::{Arm, MIN_SEARCHERS, choose, embed, seconds_per_item, start_adapter};
+use super::arms::{Arm, choose, embed, seconds_per_item, start_adapter};
 use super::budget::{self, Rung};
 use super::canon::Canon;
-use super::judge::{Judged, Opponents};
+use super::judge::Opponents;
 use super::networks::Networks;
+use super::opponent::Opponent;
 use super::order::{self, Order};
 use super::plan::{Made, finish_interrupted, settle, write};
+use super::scene::Scene;
 use super::{Control, Ended, Plan, baselines, chances, earned, encoder, holdout, judge, news, queries, record};
 use crate::app::App;
-use crate::service::evaluation::{Limits, Lists};
+use crate::service::evaluation::Limits;
 use crate::service::{canary, models, searches};
 use crate::world::View;
 
@@ -48,7 +50,7 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     let parts = earned::worth_making(app, rung, plan.sizes.events, control)?;
     let ruler = Arc::clone(&plain.encoder);
     if parts.network || view.model.network.is_some() {
-        canon.set_texts(searches::table(app, (&view, &log), &ruler, |_| control.check())?);
+        canon.set_texts(searches::table(app, (&view, &whole.training_log()), &ruler, |_| control.check())?);
     }
     let catalogue = plain.catalogue(&canon)?;
     let memory = Arc::new(Memory::fit(&log, &catalogue, plan.cut, &MemoryOptions::default()));
@@ -69,58 +71,28 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     control.phase(RunPhase::Evaluation, 0);
     let limits = Limits { users: rung.judged, unwanted: &|| control.unwanted() };
     let scene = Scene { log: &log, memory: &memory, span: (plan.cut, plan.to), limits: &limits, control };
-    let lists = |order: &Order| scene.judged(catalogue.clone(), order.ranker.as_ref(), order.blend.as_ref());
+    let lists = |order: &Order| scene.ordered(catalogue.clone(), order);
     let cold = |ranker: &Ranker| scene.cold(catalogue.clone(), ranker);
     let (order, with_base) = earned::choose(order, control, &earned::Judges { lists: &lists, cold: &cold })?;
     let mut networks = networks.filter(|_| order.network.is_some());
     let asked = queries::collect(app, &view, &canon, &plan)?;
     let (arm, mut candidate) = choose(app, &view, control, (plain, with_base), tuned, &asked, |arm| {
-        scene.judged(arm.catalogue(&canon)?, order.ranker.as_ref(), order.blend.as_ref())
+        scene.ordered(arm.catalogue(&canon)?, &order)
     })?;
     // A tuned encoder's lists of cold items are others than those that were judged with the base's.
     if let Some(ranker) = order.ranker.as_ref().filter(|ranker| ranker.has_cold() && candidate.cold.is_empty()) {
         candidate.cold = scene.cold(arm.catalogue(&canon)?, ranker)?.ndcg;
     }
 
-    let serving = &view.model;
-    let serving_ranker = canon.ranker(&view, (&log, plan.cut));
-    // The view may be older than the embedding of its newest items: the serving encoder's catalogue is made whole for a fair match.
-    let serving_arm = Arm {
-        encoder: Arc::clone(&serving.encoder),
-        embedded: models::embed_catalogue(app, &serving.encoder, |_| control.check())?,
-        adapter: None,
-    };
-    let serving_catalogue = serving_arm.catalogue(&canon)?;
-    let seen = serving.meta.data.to.is_some_and(|to| to.millis() > plan.cut);
-    let same = arm.version() == serving.encoder_version()
-        && order.ranker.is_some() == serving.ranker.is_some()
-        && order.blend.is_some() == serving.blend.is_some();
-    let mut opponent = if seen && same {
-        control.note(
-            "the serving version has this very configuration and knows this window: the candidate is a refresh of it",
-        );
-        candidate.clone()
-    } else if seen {
-        control.note("the serving version knows this window, so its configuration is judged as made up to the cut-off");
-        let ranker = serving_ranker.as_ref().and(order.ranker.as_ref());
-        scene.judged(serving_catalogue, ranker, None)?
-    } else {
-        scene.judged(serving_catalogue, serving_ranker.as_ref(), serving.blend.as_ref())?
-    };
-    if asked.users() >= MIN_SEARCHERS && arm.version() != serving.encoder_version() {
-        let row = |n: u32| serving_arm.embedded.rows.get(&n).map(|row| &**row);
-        opponent.search = asked.judge(app, &view, &serving.encoder, &row, control)?;
-    } else {
-        candidate.search.clear();
-    }
+    let opponent = Opponent::of(app, (&view, &log), (&canon, &ruler), &plan, control)?;
+    let theirs = opponent.judged((app, &view), &scene, (&arm, &order, &mut candidate), &asked)?;
     control.check()?;
     let baselines = baselines::all((&log, &catalogue, &memory), scene.span, &limits, control)?;
     control.check()?;
 
     control.phase(RunPhase::Gate, 0);
-    let refresh = seen && same && plan.cursor > serving.meta.data.cursor;
-    let version = serving.meta.version.clone();
-    let opponents = Opponents { serving: (&version, &opponent), refresh, baselines: &baselines };
+    let refresh = opponent.is_refreshed_by(&arm, &order, &plan);
+    let opponents = Opponents { serving: (opponent.version(), &theirs), refresh, baselines: &baselines };
     let (gate, mut metrics) = judge::decide(app, (&run.id, run.seed), scene.span, &candidate, &opponents)?;
     control.note(format!("gate: {:?}: {}", gate.verdict, gate.reason));
     control.update(|run| run.gate = Some(gate.clone()));
@@ -129,9 +101,8 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     if holdout::due(app, &plan, passed)? {
         let held = canon.log(&holdout::log(app, &whole, plan.holdout));
         let scene = Scene { log: &held, ..scene };
-        let theirs = scene.judged(serving_arm.catalogue(&canon)?, serving_ranker.as_ref(), serving.blend.as_ref())?;
-        let mine = scene.judged(arm.catalogue(&canon)?, order.ranker.as_ref(), order.blend.as_ref())?;
-        metrics.extend(holdout::report(control, run.seed, (&version, seen), &mine, &theirs));
+        let (mine, theirs) = (scene.ordered(arm.catalogue(&canon)?, &order)?, opponent.as_served(&scene)?);
+        metrics.extend(holdout::report(control, run.seed, (opponent.version(), opponent.seen), &mine, &theirs));
     }
 
     let probabilities = match &order.ranker {
@@ -222,39 +193,6 @@ fn tuned(
         control.note("the tuned encoder is left out: embedding the catalogue with it would have used up the budget");
     }
     Ok(tuned)
-}
-
-/// What lists are judged in: the log, the memory of the cut-off, the window.
-struct Scene<'a> {
-    log: &'a Log,
-    memory: &'a Arc<Memory>,
-    span: (i64, i64),
-    limits: &'a Limits<'a>,
-    control: &'a Control<'a>,
-}
-
-impl Scene<'_> {
-    fn snapshot(&self, catalogue: Catalogue) -> Snapshot {
-        Snapshot { log: self.log.clone(), catalogue, memory: Arc::clone(self.memory) }
-    }
-
-    fn judged(
-        &self,
-        catalogue: Catalogue,
-        ranker: Option<&Ranker>,
-        blend: Option<&BlendWeights>,
-    ) -> Result<Judged, Ended> {
-        let judged = judge::judge(&self.snapshot(catalogue), self.span, (ranker, blend), self.limits);
-        self.control.check()?;
-        Ok(judged?)
-    }
-
-    /// A ranker's lists of cold items.
-    fn cold(&self, catalogue: Catalogue, ranker: &Ranker) -> Result<Lists, Ended> {
-        let judged = judge::cold(&self.snapshot(catalogue), self.span, ranker, self.limits);
-        self.control.check()?;
-        Ok(judged?)
-    }
 }
 
 /// What serves, made again with the same configuration from everything; `None` where the budget does not allow that: then what was

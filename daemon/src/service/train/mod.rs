@@ -19,6 +19,7 @@ mod networks;
 mod news;
 #[cfg(test)]
 mod noise;
+mod opponent;
 mod order;
 mod pair;
 mod pair_judge;
@@ -27,6 +28,7 @@ mod plan;
 mod queries;
 mod record;
 pub mod replay;
+mod scene;
 mod spending;
 pub mod sweep;
 

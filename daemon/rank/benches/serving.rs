@@ -1,0 +1,101 @@
+//! What a list and a new purchase cost, on a log of 120,000 purchases by 2,000 shoppers of 4,000 items: read them as ratios, a ranker's list
+//! against a blend's, following the log against fitting it.
+use std::sync::{Arc, LazyLock};
+
+use divan::Bencher;
+use mercer_rank::{
+    BlendWeights, Catalogue, DAY_MS, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Ranker,
+    ReplayOptions, Request, Snapshot, recommend, train_ranker,
+};
+
+const ITEMS: u64 = 4_000;
+const SHOPPERS: u32 = 2_000;
+const NOW: i64 = 400 * DAY_MS;
+
+fn main() {
+    divan::main();
+}
+
+fn event(item: u64, at: i64) -> Event {
+    Event { item: Some(item as u32), text: None, kind: Kind::Purchase, value: 1.0, at }
+}
+
+/// A shop whose shoppers have favourites, and a theme of a tenth of the catalogue each.
+static SHOP: LazyLock<Snapshot> = LazyLock::new(|| {
+    let mut log = Log::new();
+    let mut x = 7u64;
+    let mut draw = |n: u64| {
+        x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (x >> 33) % n
+    };
+    for shopper in 0..SHOPPERS {
+        for _ in 0..60 {
+            let theme = u64::from(shopper) % 10 * (ITEMS / 10);
+            let item = match draw(3) {
+                0 => theme + u64::from(shopper) / 10 % 40 * 10 + draw(10),
+                1 => theme + draw(ITEMS / 10),
+                _ => draw(ITEMS),
+            };
+            log.push(shopper, event(item, draw(400) as i64 * DAY_MS + draw(DAY_MS as u64) as i64));
+        }
+    }
+    let catalogue = Catalogue::new((0..ITEMS as u32).map(|i| ItemFacts {
+        price: Some(1.0 + i as f32 % 90.0),
+        category: Some(i / 100),
+        brand: Some(i % 70),
+        tie: u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        ..ItemFacts::default()
+    }));
+    let memory = Arc::new(Memory::fit(&log, &catalogue, NOW, &MemoryOptions::default()));
+    Snapshot { log, catalogue, memory }
+});
+
+static RANKER: LazyLock<Ranker> = LazyLock::new(|| {
+    // Its networks are as large as any: how well they were trained costs a list nothing.
+    let mlp = MlpOptions { epochs: 1, ..MlpOptions::default() };
+    let o = ReplayOptions { cutoffs: 2, lists: 400, mlp, ..ReplayOptions::default() };
+    train_ranker(&SHOP.log, &SHOP.catalogue, NOW, &o).map(|trained| trained.0).unwrap_or_else(|e| panic!("{e}"))
+});
+
+/// One list of twenty by the blend.
+#[divan::bench]
+fn list_by_the_blend(bencher: Bencher<'_, '_>) {
+    let weights = BlendWeights::for_memory(&SHOP.memory);
+    bencher.bench(|| recommend(&SHOP, For::User(divan::black_box(3)), NOW, &Request::new(20, &weights)));
+}
+
+/// The same by the ranker: up to 350 candidates with all their features, through all its networks.
+#[divan::bench]
+fn list_by_the_ranker(bencher: Bencher<'_, '_>) {
+    let weights = BlendWeights::for_memory(&SHOP.memory);
+    let ranker = &*RANKER;
+    bencher.bench(|| ranker.recommend(&SHOP, For::User(divan::black_box(3)), NOW, &Request::new(20, &weights)));
+}
+
+/// Co-occurrence, neighbours, factors and counts from the whole log.
+#[divan::bench(sample_count = 3)]
+fn fit(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| Memory::fit(&SHOP.log, &SHOP.catalogue, NOW, &MemoryOptions::default()));
+}
+
+/// The same without factors, which nothing follows.
+#[divan::bench(sample_count = 3)]
+fn fit_without_factors(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| Memory::fit(&SHOP.log, &SHOP.catalogue, NOW, &MemoryOptions::light()));
+}
+
+/// The co-occurrence after one shopper has bought something.
+#[divan::bench]
+fn follow_one_purchase(bencher: Bencher<'_, '_>) {
+    let mut log = SHOP.log.clone();
+    log.push(3, event(77, NOW));
+    bencher.bench(|| SHOP.memory.follow(&log, &SHOP.catalogue, &[3]));
+}
+
+/// The co-occurrence after one shopper with sixty purchases was erased.
+#[divan::bench]
+fn follow_one_erasure(bencher: Bencher<'_, '_>) {
+    let mut log = SHOP.log.clone();
+    log.erase(3);
+    bencher.bench(|| SHOP.memory.follow(&log, &SHOP.catalogue, &[3]));
+}
