@@ -74,7 +74,7 @@ impl Texts {
         true
     }
 
-    /// The texts that a log asked for latest, [`MOST_TEXTS`] at most: numbers in the order of their last search, the newest first, and of
+    /// The texts that a log asked for latest, ten thousand at most: numbers in the order of their last search, the newest first, and of
     /// the text. That order is the same however the shop numbers them.
     #[must_use]
     pub fn latest(&self, log: &Log) -> Vec<u32> {
