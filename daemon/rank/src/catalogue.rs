@@ -1,4 +1,5 @@
 //! What the arithmetic knows of items: price, groups, availability, tie-break key and unit vectors.
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use crate::chunked::Chunked;
@@ -80,15 +81,8 @@ impl Vectors {
         if vector.len() != self.dim {
             return Err(RankError::Shape { what: "item vector", expected: self.dim, found: vector.len() });
         }
-        if self.rows.len() <= item as usize {
-            let zero: Arc<[f32]> = vec![0.0; self.dim].into();
-            while self.rows.len() <= item as usize {
-                self.rows.push(zero.clone());
-            }
-        }
-        if let Some(row) = self.rows.get_mut(item as usize) {
-            *row = vector;
-        }
+        let zero: LazyCell<Arc<[f32]>, _> = LazyCell::new(|| vec![0.0; self.dim].into());
+        self.rows.set(item as usize, vector, || Arc::clone(&zero));
         Ok(())
     }
 
@@ -120,12 +114,7 @@ impl Catalogue {
 
     /// Sets or appends an item; gaps are filled with hidden items.
     pub fn set(&mut self, item: u32, facts: ItemFacts) {
-        while self.items.len() <= item as usize {
-            self.items.push(ItemFacts { hidden: true, ..ItemFacts::default() });
-        }
-        if let Some(slot) = self.items.get_mut(item as usize) {
-            *slot = facts;
-        }
+        self.items.set(item as usize, facts, || ItemFacts { hidden: true, ..ItemFacts::default() });
     }
 
     /// Replaces the item vectors.

@@ -48,6 +48,16 @@ impl<T: Clone> Chunked<T> {
         Arc::make_mut(self.chunks.get_mut(i / CHUNK)?).get_mut(i % CHUNK)
     }
 
+    /// Sets the element at `i`; what is missing before it is filled up.
+    pub fn set(&mut self, i: usize, value: T, fill: impl Fn() -> T) {
+        while self.len <= i {
+            self.push(fill());
+        }
+        if let Some(slot) = self.get_mut(i) {
+            *slot = value;
+        }
+    }
+
     /// All elements in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(|c| c.iter())

@@ -35,14 +35,48 @@ pub(crate) fn cut(mut row: Vec<(u32, f32)>, keep: usize, tie: Tie<'_>) -> Near {
     row.into()
 }
 
+/// Sums of a thread: one slot per item, and which of them are in use.
+pub(crate) type Sums = (Vec<f64>, Vec<u32>);
+
+/// Room for so many items.
+pub(crate) fn sums(items: usize) -> Sums {
+    (vec![0.0; items], Vec::new())
+}
+
+/// Products of one column with all columns that share a row with it, in no order: `column` has its rows with their values, `row` gives
+/// the columns of a row with theirs, and `of` makes a tie of a column's number and its product.
+pub(crate) fn summed<R: Iterator<Item = (u32, f32)>>(
+    column: impl Iterator<Item = (u32, f32)>,
+    row: impl Fn(u32) -> R,
+    (sums, touched): &mut Sums,
+    of: impl Fn(u32, f64) -> f32,
+) -> Vec<(u32, f32)> {
+    for (observation, mine) in column {
+        for (other, theirs) in row(observation) {
+            let sum = &mut sums[other as usize];
+            if *sum == 0.0 {
+                touched.push(other);
+            }
+            *sum += f64::from(mine) * f64::from(theirs);
+        }
+    }
+    touched.drain(..).map(|other| (other, of(other, std::mem::take(&mut sums[other as usize])))).collect()
+}
+
+/// Euclidean norm of a row.
+pub(crate) fn norm(row: impl Iterator<Item = (u32, f32)>) -> f64 {
+    row.map(|(_, v)| f64::from(v) * f64::from(v)).sum::<f64>().sqrt()
+}
+
 /// Euclidean norm of each row of a matrix, the columns of what it transposes.
 pub(crate) fn norms(by_item: &Csr) -> Vec<f64> {
-    (0..by_item.rows()).map(|i| by_item.row(i).map(|(_, v)| f64::from(v) * f64::from(v)).sum::<f64>().sqrt()).collect()
+    (0..by_item.rows()).map(|i| norm(by_item.row(i))).collect()
 }
 
 impl Cooccurrence {
-    /// `sim(i, j) = x_i . y_j / (|x_i| |y_j| + shrink)` for the `keep` largest j of each i, from one set of rows to another: `x` and `y` stand for the columns of the rows that `by_left` transposes and of
-    /// `right`, in `sim(i, j) = x_i . y_j / (|x_i| |y_j| + shrink)`; both have one row per observation. `norms` has `|x_i|` and `|y_j|`.
+    /// `sim(i, j) = x_i . y_j / (|x_i| |y_j| + shrink)` for the `keep` largest j of each i, from one set of rows to another: `x` and `y`
+    /// stand for the columns of the rows that `by_left` transposes and of `right`, both with one row per observation. `norms` has `|x_i|`
+    /// and `|y_j|`.
     pub(crate) fn between(
         right: &Csr,
         by_left: &Csr,
@@ -55,26 +89,11 @@ impl Cooccurrence {
         let rows: Vec<Near> = (0..items)
             .into_par_iter()
             .map_init(
-                || (vec![0f64; items], Vec::<u32>::new()),
-                |(acc, touched), i| {
-                    for (u, wi) in by_left.row(i) {
-                        for (j, wj) in right.row(u as usize) {
-                            let slot = &mut acc[j as usize];
-                            if *slot == 0.0 {
-                                touched.push(j);
-                            }
-                            *slot += f64::from(wi) * f64::from(wj);
-                        }
-                    }
-                    let mut row: Vec<(u32, f32)> = Vec::with_capacity(touched.len());
-                    for &j in touched.iter() {
-                        let dot = std::mem::take(&mut acc[j as usize]);
-                        if j as usize != i {
-                            row.push((j, (dot / (norms.0[i] * norms.1[j as usize] + shrink)) as f32));
-                        }
-                    }
-                    touched.clear();
-                    cut(row, keep, tie)
+                || sums(items),
+                |sums, i| {
+                    let of = |j: u32, dot: f64| (dot / (norms.0[i] * norms.1[j as usize] + shrink)) as f32;
+                    let ties = summed(by_left.row(i), |u| right.row(u as usize), sums, of);
+                    cut(ties.into_iter().filter(|tie| tie.0 as usize != i).collect(), keep, tie)
                 },
             )
             .collect();
@@ -88,12 +107,7 @@ impl Cooccurrence {
 
     /// Replaces the neighbours of an item.
     pub(crate) fn set(&mut self, item: u32, near: Near) {
-        while self.rows.len() <= item as usize {
-            self.rows.push(Near::default());
-        }
-        if let Some(row) = self.rows.get_mut(item as usize) {
-            *row = near;
-        }
+        self.rows.set(item as usize, near, Near::default);
     }
 
     /// `out[j] = max over i of weight(i) * sim(i, j)`: one strong tie says more than many weak ones.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::chunked::Chunked;
-use crate::cooccur::{Cooccurrence, Near, Tie, by_tie, cut, norms};
+use crate::cooccur::{Cooccurrence, Near, Sums, Tie, by_tie, cut, norm, norms, summed, sums};
 use crate::log::Log;
 use crate::sparse::{Csr, Weighing, weigh};
 
@@ -33,6 +33,10 @@ fn rows(matrix: &Csr) -> Chunked<Row> {
     (0..matrix.rows()).map(|r| matrix.row(r).collect()).collect()
 }
 
+fn row(rows: &Chunked<Row>, at: u32) -> &[(u32, f32)] {
+    rows.get(at as usize).map_or(&[], |row| row)
+}
+
 /// A row with some of its columns replaced (ascending; `None`: gone).
 fn replaced(row: &[(u32, f32)], changes: &[(u32, Option<f32>)]) -> Row {
     let mut out = Vec::with_capacity(row.len() + changes.len());
@@ -50,24 +54,12 @@ fn replaced(row: &[(u32, f32)], changes: &[(u32, Option<f32>)]) -> Row {
     out.into()
 }
 
-fn set<T: Clone>(rows: &mut Chunked<T>, at: u32, value: T, empty: &T) {
-    while rows.len() <= at as usize {
-        rows.push(empty.clone());
-    }
-    if let Some(slot) = rows.get_mut(at as usize) {
-        *slot = value;
-    }
-}
-
 /// Where more than one in so many items changed, all are summed up again: entries for the lists of the others would take more memory than
 /// they save work.
 const SUMMED_UP_AGAIN: usize = 16;
 
 /// What belongs into an item's list: the item, and a neighbour with its tie.
 type Entry = (u32, (u32, f32));
-
-/// Sums of a thread: one slot per item, and which of them are in use.
-type Sums = (Vec<f64>, Vec<u32>);
 
 impl Ties {
     /// Of shoppers by item and item by shopper, weighed so.
@@ -88,31 +80,14 @@ impl Ties {
         &self.near
     }
 
-    fn row(rows: &Chunked<Row>, at: u32) -> &[(u32, f32)] {
-        rows.get(at as usize).map_or(&[], |row| row)
-    }
-
     /// All ties of an item, in no order.
-    fn ties(&self, item: u32, (sums, touched): &mut Sums) -> Vec<(u32, f32)> {
-        for &(user, mine) in Self::row(&self.by_item, item) {
-            for &(other, theirs) in Self::row(&self.users, user) {
-                let sum = &mut sums[other as usize];
-                if *sum == 0.0 {
-                    touched.push(other);
-                }
-                *sum += f64::from(mine) * f64::from(theirs);
-            }
-        }
-        let of = |other: u32| self.norms.get(other as usize).copied().unwrap_or(0.0);
-        let norm = of(item);
-        let mut out = Vec::with_capacity(touched.len());
-        for other in touched.drain(..) {
-            let dot = std::mem::take(&mut sums[other as usize]);
-            if other != item {
-                out.push((other, (dot / (norm * of(other) + self.shrink)) as f32));
-            }
-        }
-        out
+    fn ties(&self, item: u32, sums: &mut Sums) -> Vec<(u32, f32)> {
+        let norm = |item: u32| self.norms.get(item as usize).copied().unwrap_or(0.0);
+        let of = |other: u32, dot: f64| (dot / (norm(item) * norm(other) + self.shrink)) as f32;
+        let users = |user: u32| row(&self.users, user).iter().copied();
+        let mut ties = summed(row(&self.by_item, item).iter().copied(), users, sums, of);
+        ties.retain(|tie| tie.0 != item);
+        ties
     }
 
     /// The same after some shoppers changed in the log: did something, or are gone. `items` is the size of the catalogue.
@@ -123,9 +98,8 @@ impl Ties {
         changed.sort_unstable();
         changed.dedup();
         let (mut columns, mut reached) = (FxHashMap::<u32, Vec<(u32, Option<f32>)>>::default(), FxHashSet::default());
-        let nobody: Row = Arc::new([]);
         for user in changed {
-            let (old, new) = (Self::row(&self.users, user), weigh(log.events(user), &weighing, items));
+            let (old, new) = (row(&self.users, user), weigh(log.events(user), &weighing, items));
             if *old == *new {
                 continue;
             }
@@ -140,7 +114,7 @@ impl Ties {
                 }
             }
             reached.extend(old.iter().map(|x| x.0));
-            set(&mut out.users, user, new.into(), &nobody);
+            out.users.set(user as usize, new.into(), Row::default);
         }
         if columns.is_empty() {
             return out;
@@ -153,9 +127,9 @@ impl Ties {
         }
         moved.sort_unstable();
         for (&item, changes) in &columns {
-            let row = replaced(Self::row(&self.by_item, item), changes);
-            norms[item as usize] = row.iter().map(|(_, v)| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
-            set(&mut out.by_item, item, row, &nobody);
+            let row = replaced(row(&self.by_item, item), changes);
+            norms[item as usize] = norm(row.iter().copied());
+            out.by_item.set(item as usize, row, Row::default);
         }
         out.near = out.renewed(&moved, reached, items, tie);
         out
@@ -165,7 +139,7 @@ impl Ties {
     fn renewed(&self, moved: &[u32], reached: FxHashSet<u32>, items: usize, tie: Tie<'_>) -> Cooccurrence {
         let order = by_tie(tie);
         let size = self.norms.len().max(items);
-        let sums = || -> Sums { (vec![0.0; size], Vec::new()) };
+        let sums = || sums(size);
         let near = |item: u32| self.near.near(item);
         let mut moves = vec![false; size];
         moved.iter().for_each(|item| moves[*item as usize] = true);

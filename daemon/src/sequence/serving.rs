@@ -48,6 +48,11 @@ impl SequenceModel for Renumbered {
     }
 }
 
+/// Numbers outside of what has none inside.
+fn unknown(inner: &[Option<u32>]) -> Vec<u32> {
+    (0..).zip(inner).filter(|(_, inner)| inner.is_none()).map(|(outside, _)| outside).collect()
+}
+
 /// A network as it is now.
 #[derive(Debug)]
 struct Now {
@@ -119,8 +124,7 @@ impl Serving {
     /// Numbers in the shop of the items that it was not trained with. `ids` are those of the catalogue, in the order of its numbers.
     #[must_use]
     pub fn fresh<'a>(&self, ids: impl Iterator<Item = &'a ItemId>) -> Vec<u32> {
-        let inner = self.numbers(ids);
-        (0..inner.len() as u32).filter(|n| inner[*n as usize].is_none()).collect()
+        unknown(&self.numbers(ids))
     }
 
     /// Brings it up to a state of the shop as of a moment: new items by vectors of the encoder that it was trained beside (`ruler`, of the
@@ -137,7 +141,7 @@ impl Serving {
     ) -> Result<(), LearnError> {
         let mut inner = self.numbers(ids);
         let mut network = self.trained.clone();
-        let fresh: Vec<u32> = (0..inner.len() as u32).filter(|n| inner[*n as usize].is_none()).collect();
+        let fresh = unknown(&inner);
         let later = some_items(catalogue, Some(ruler), network.0.dim(), fresh.iter().copied())?;
         network = Behaved(network.0.grown(&later)?);
         for (number, outside) in (self.ids.len() as u32..).zip(fresh) {

@@ -4,6 +4,7 @@
 //! state and pin do. Exactly one version serves.
 
 mod encoders;
+mod follow;
 mod versions;
 
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use mercer_learn::{Adapter, Base, fingerprint};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority};
-use mercer_rank::{BlendWeights, Log, Ranker, SequenceModel, Vectors};
+use mercer_rank::{BlendWeights, Ranker, SequenceModel};
 use mercer_search::passage_text;
 use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
@@ -22,6 +23,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 pub use encoders::{active_encoder, add_encoder, base, encoders};
+pub(super) use follow::{catch_up, follow};
 pub use versions::{Parts, draft, prune, write};
 
 use super::Answer;
@@ -121,50 +123,6 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     Ok(Model { encoder, ruler, blend, ranker, network, probabilities, meta })
 }
 
-/// Brings a model's network up to the shop of now, before it answers.
-pub(super) fn catch_up(app: &App, model: &Model) {
-    let view = app.view();
-    follow(app, model, (&view, &view.training_log()), view.last_event);
-}
-
-/// Brings a model's network up to a state of the shop and its [training log](View::training_log) as of a moment; without a network nothing
-/// is done.
-pub(super) fn follow(app: &App, model: &Model, shop: (&View, &Log), at: i64) {
-    if let Some(network) = &model.network {
-        follow_with(app, (network, &model.ruler), shop, at);
-    }
-}
-
-fn follow_with(app: &App, (network, ruler): (&Serving, &Arc<BertEncoder>), (view, log): (&View, &Log), at: i64) {
-    let ids = || view.items.iter().map(|item| &item.id);
-    let catalogue = &view.rank.catalogue;
-    let fresh = || -> Result<Vectors, Problem> {
-        let mut out = Vectors::new(ruler.dim());
-        for slice in network.fresh(ids()).chunks(SLICE) {
-            if app.is_stopping() {
-                return Err(Problem::new(Code::Unavailable, "the daemon is stopping"));
-            }
-            let texts: Vec<String> =
-                slice.iter().map(|n| view.item(*n).map(|item| passage_text(item)).unwrap_or_default()).collect();
-            let rows = app.vectors.embed(&app.model, ruler, &texts, Priority::Background);
-            for (number, row) in slice.iter().zip(rows.map_err(|e| model_problem(&e))?) {
-                out.set(*number, row).map_err(|e| internal(&e))?;
-            }
-        }
-        Ok(out)
-    };
-    // The shop's own vectors do where its encoder is the ruler; those of a tuned one say other things.
-    let vectors = match catalogue.vectors() {
-        Some(vectors) if view.model.encoder_version() == ruler.identity().version => Ok(vectors.clone()),
-        _ => fresh(),
-    };
-    let followed =
-        vectors.and_then(|vectors| network.follow(ids(), (catalogue, &vectors), log, at).map_err(|e| internal(&e)));
-    if let Err(problem) = followed {
-        tracing::warn!(%problem, "the behaviour network stays as it was");
-    }
-}
-
 /// A ranker with the network that it was trained beside.
 fn beside(ranker: Ranker, network: Option<&Arc<Serving>>) -> Ranker {
     ranker.with_sequence(network.map(|network| Arc::clone(network) as Arc<dyn SequenceModel>))
@@ -188,7 +146,7 @@ pub fn judged_ranker(app: &App, view: &View, at: i64) -> Answer<Option<Ranker>> 
     let Some(ranker) = read_ranker(&dir.join(JUDGED))? else { return Ok(None) };
     let network = read_network(&dir, JUDGED_NETWORK)?;
     if let Some(network) = &network {
-        follow_with(app, (network, &view.model.ruler), (view, &view.training_log()), at);
+        follow::follow_with(app, (network, &view.model.ruler), (view, &view.training_log()), at);
     }
     Ok(Some(beside(ranker, network.as_ref())))
 }

@@ -1,16 +1,17 @@
 //! What was searched for, numbered: an event of the log names its text by number, and the behaviour network reads the text's vector. A
 //! text is kept for as long as somebody's search is in the log; an erased shopper's leave nothing behind.
 
-use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use lru::LruCache;
 use mercer_rank::{Log, Vectors};
 use mercer_search::clean;
 use rustc_hash::FxHashMap;
 
 /// Texts whose vectors are kept, those that were asked for last. A vector takes 1.5 kB at a width of 384, which makes 15 MB; a search for
 /// anything else is passed over until somebody asks for the same again.
-pub const MOST_TEXTS: usize = 10_000;
+const MOST_TEXTS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// A text and how many searches in the log ask for it.
 #[derive(Debug, Clone)]
@@ -88,85 +89,50 @@ impl Texts {
         let mut all: Vec<(i64, &Arc<str>, u32)> =
             last.into_iter().filter_map(|(number, at)| Some((at, self.get(number)?, number))).collect();
         all.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-        all.truncate(MOST_TEXTS);
+        all.truncate(MOST_TEXTS.get());
         all.into_iter().map(|(.., number)| number).collect()
     }
 }
 
-/// Numbers in the order in which they were last asked for.
-#[derive(Debug, Default)]
-struct Recent {
-    stamps: FxHashMap<u32, u64>,
-    order: BTreeMap<u64, u32>,
-    next: u64,
-}
-
-impl Recent {
-    fn touch(&mut self, number: u32) {
-        self.next += 1;
-        if let Some(before) = self.stamps.insert(number, self.next) {
-            self.order.remove(&before);
-        }
-        self.order.insert(self.next, number);
-    }
-
-    /// True if it was there.
-    fn remove(&mut self, number: u32) -> bool {
-        self.stamps.remove(&number).is_some_and(|stamp| self.order.remove(&stamp).is_some())
-    }
-
-    fn pop_newest(&mut self) -> Option<u32> {
-        let (_, number) = self.order.pop_last()?;
-        self.stamps.remove(&number);
-        Some(number)
-    }
-
-    /// The one that was asked for longest ago, if there are more than [`MOST_TEXTS`].
-    fn pop_surplus(&mut self) -> Option<u32> {
-        if self.order.len() <= MOST_TEXTS {
-            return None;
-        }
-        let (_, number) = self.order.pop_first()?;
-        self.stamps.remove(&number);
-        Some(number)
-    }
-}
-
-/// Which texts have vectors in the shop, and which wait for one.
-#[derive(Debug, Default)]
+/// Which texts have vectors in the shop, and which wait for one; of both the latest.
+#[derive(Debug)]
 pub(super) struct Embedding {
     /// What was asked for last is embedded first.
-    waiting: Recent,
+    waiting: LruCache<u32, ()>,
     /// What was asked for longest ago is let go first.
-    done: Recent,
+    done: LruCache<u32, ()>,
+}
+
+impl Default for Embedding {
+    fn default() -> Self {
+        Self { waiting: LruCache::new(MOST_TEXTS), done: LruCache::new(MOST_TEXTS) }
+    }
 }
 
 impl Embedding {
     /// A text was asked for.
     pub(super) fn ask(&mut self, number: u32) {
-        if self.done.stamps.contains_key(&number) {
-            return self.done.touch(number);
+        // One that has a vector is the latest of them now.
+        if self.done.get(&number).is_none() {
+            self.waiting.put(number, ());
         }
-        self.waiting.touch(number);
-        self.waiting.pop_surplus();
     }
 
     /// Up to `most` that wait.
     pub(super) fn take(&mut self, most: usize) -> Vec<u32> {
-        std::iter::from_fn(|| self.waiting.pop_newest()).take(most).collect()
+        std::iter::from_fn(|| self.waiting.pop_mru()).map(|(number, ())| number).take(most).collect()
     }
 
     /// A text has its vector now; gives the one that is let go for it.
     pub(super) fn set(&mut self, number: u32) -> Option<u32> {
-        self.waiting.remove(number);
-        self.done.touch(number);
-        self.done.pop_surplus()
+        self.waiting.pop(&number);
+        self.done.push(number, ()).map(|(gone, ())| gone).filter(|gone| *gone != number)
     }
 
     /// A text is gone.
     pub(super) fn forget(&mut self, number: u32) {
-        self.waiting.remove(number);
-        self.done.remove(number);
+        self.waiting.pop(&number);
+        self.done.pop(&number);
     }
 
     /// None has a vector any more: all of these wait, the last one to be embedded first.
@@ -221,12 +187,12 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_now_comes_first_and_what_nobody_asks_for_is_let_go() {
-        let most = MOST_TEXTS as u32;
+        let most = MOST_TEXTS.get() as u32;
         let mut embedding = Embedding::default();
         embedding.begin(0..most + 2);
         embedding.ask(7);
         assert_eq!(embedding.take(3), [7, most + 1, most]);
-        assert_eq!(embedding.take(2 * MOST_TEXTS).len(), MOST_TEXTS - 3, "the two oldest wait no more");
+        assert_eq!(embedding.take(2 * MOST_TEXTS.get()).len(), MOST_TEXTS.get() - 3, "the two oldest wait no more");
         for number in 2..most + 2 {
             assert_eq!(embedding.set(number), None);
         }

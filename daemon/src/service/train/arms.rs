@@ -27,6 +27,12 @@ pub(super) struct Arm {
 }
 
 impl Arm {
+    /// An encoder that serves, with the whole catalogue under it: a view may be older than the embedding of its newest items.
+    pub(super) fn serving(app: &App, encoder: &Arc<BertEncoder>, control: &Control<'_>) -> Result<Self, Ended> {
+        let embedded = models::embed_catalogue(app, encoder, |_| control.check())?;
+        Ok(Self { encoder: Arc::clone(encoder), embedded, adapter: None })
+    }
+
     pub(super) fn version(&self) -> &str {
         &self.encoder.identity().version
     }

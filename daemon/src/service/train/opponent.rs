@@ -1,7 +1,5 @@
 //! The serving version as the candidate of a cycle meets it: in the cycle's numbers, with its own encoder's vectors, and as of the cut-off.
 
-use std::sync::Arc;
-
 use mercer_model::{BertEncoder, Encoder};
 use mercer_rank::{Catalogue, Log, Ranker};
 
@@ -13,7 +11,7 @@ use super::queries::Asked;
 use super::scene::Scene;
 use super::{Control, Ended, Plan};
 use crate::app::App;
-use crate::service::{models, searches};
+use crate::service::searches;
 use crate::world::{Model, View};
 
 /// The serving version.
@@ -36,12 +34,7 @@ impl<'a> Opponent<'a> {
         control: &Control<'_>,
     ) -> Result<Self, Ended> {
         let model = &*view.model;
-        // The view may be older than the embedding of its newest items: the catalogue is made whole for a fair match.
-        let arm = Arm {
-            encoder: Arc::clone(&model.encoder),
-            embedded: models::embed_catalogue(app, &model.encoder, |_| control.check())?,
-            adapter: None,
-        };
+        let arm = Arm::serving(app, &model.encoder, control)?;
         let mut catalogue = arm.catalogue(canon)?;
         if model.network.is_some() && model.ruler_version() != ruler.identity().version {
             // Its network reads searches by the encoder that was active when it was made.
