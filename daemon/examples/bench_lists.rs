@@ -1,6 +1,6 @@
 //! Writes recommendation lists for a prepared benchmark, and scores them where its own training part allows that.
 //!
-//! `bench_lists NAME [--at test|val|DATE] [--mode repeat|new] [--cand w|f|c] [--arm blend|refit|ranker|popularity|own|knn] [--vectors FILE --dim D] [--network] [--trees] [--without SIGNALS] [--ablate] [--seed N] [--out FILE]`
+//! `bench_lists NAME [--at test|val|DATE] [--mode repeat|new] [--cand w|f|c] [--arm blend|refit|ranker|popularity|own|knn] [--vectors FILE --dim D [--raw]] [--network] [--trees] [--without SIGNALS] [--ablate] [--seed N] [--out FILE]`
 //!
 //! `--network` trains the behaviour network too and gives it to the ranker; `--without own,text` trains the ranker without these
 //! signals (see `Signal`), and `--ablate` also without each of them, before T, with what is lost and its paired interval; with `--trees` there are trees beside the ranker's networks, and before T the lists are scored without them too.
@@ -8,7 +8,8 @@
 //! Reads `$MERCER_DATA_DIR/benchmarks/NAME/{items,users,train}.ndjson.gz` and `meta.json`. With `--at val` the history ends at `T_val` and
 //! the truth is what `train` holds after it, as long as the test window is; with a date it ends there. On such windows alone anything may
 //! be chosen; all slices are scored. With `--at test` the lists are
-//! written for `score_runs.py`; the truth is not read. `FILE` of vectors: little-endian f32 rows in the order of `items.ndjson.gz`.
+//! written for `score_runs.py`; the truth is not read. `FILE` of vectors: little-endian f32 rows in the order of `items.ndjson.gz`;
+//! `--raw` likens texts by them as they are, without whitening.
 #![allow(clippy::print_stdout)]
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
@@ -24,8 +25,8 @@ use mercer_learn::behaviour::Advance;
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
     BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode, Ranker,
-    ReplayOptions, Replayed, Request, SIGNALS, SequenceHistory, Signal, Snapshot, Trained, TreeOptions, Vectors,
-    cutoffs, refit_weights, tie_key, train_ranker_watched,
+    ReplayOptions, Replayed, Request, SIGNALS, SequenceHistory, Signal, Snapshot, Spread, Trained, TreeOptions,
+    Vectors, Whitening, cutoffs, refit_weights, tie_key, train_ranker_watched,
 };
 use serde_json::Value;
 
@@ -203,7 +204,13 @@ fn main() -> Result<(), Fail> {
     let start = Instant::now();
     let mut b = load(&PathBuf::from(root).join("benchmarks").join(name))?;
     if let Some(path) = get("--vectors") {
-        b.catalogue.set_vectors(Some(vectors(path, get("--dim").ok_or("--dim is missing")?.parse()?)?));
+        let rows = vectors(path, get("--dim").ok_or("--dim is missing")?.parse()?)?;
+        let start = Instant::now();
+        let whitening = Whitening::fit(&rows).filter(|_| !flag("--raw")).map(Arc::new);
+        let spread = whitening.map(|whitening| Spread::of(&rows, whitening)).transpose()?;
+        println!("whitened in {:.1?}", start.elapsed());
+        b.catalogue.set_vectors(Some(rows));
+        b.catalogue.set_spread(spread);
     }
     println!("read {} events, {} items in {:.1?}", b.log.len(), b.items.len(), start.elapsed());
     let at = match get("--at") {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::chunked::Chunked;
 use crate::error::RankError;
+use crate::whitening::Whitening;
 
 /// Facts of one item. Missing values are `None` and never act as a signal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,6 +74,11 @@ impl Vectors {
         Ok(out)
     }
 
+    /// Rows by item number; zeros where an item has none. Each is `dim` long.
+    pub(crate) fn of_rows(dim: usize, rows: Vec<Arc<[f32]>>) -> Self {
+        Self { dim, rows: rows.into_iter().collect() }
+    }
+
     /// Sets the vector of an item, growing with zero rows as needed.
     ///
     /// # Errors
@@ -84,6 +90,12 @@ impl Vectors {
         let zero: LazyCell<Arc<[f32]>, _> = LazyCell::new(|| vec![0.0; self.dim].into());
         self.rows.set(item as usize, vector, || Arc::clone(&zero));
         Ok(())
+    }
+
+    /// Item numbers below this one may have a vector.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.rows.len()
     }
 
     /// Width of a row.
@@ -98,18 +110,48 @@ impl Vectors {
     }
 }
 
+/// Vectors in directions of equal spread, and how they are made.
+#[derive(Debug, Clone)]
+pub struct Spread {
+    whitening: Arc<Whitening>,
+    rows: Vectors,
+}
+
+impl Spread {
+    /// All vectors of a catalogue, whitened.
+    ///
+    /// # Errors
+    /// When the whitening is for vectors of another length.
+    pub fn of(vectors: &Vectors, whitening: Arc<Whitening>) -> Result<Self, RankError> {
+        if whitening.dim() != vectors.dim() {
+            return Err(RankError::Shape {
+                what: "whitening of item vectors",
+                expected: vectors.dim(),
+                found: whitening.dim(),
+            });
+        }
+        Ok(Self { rows: whitening.apply_all(vectors), whitening })
+    }
+
+    /// How they are made.
+    pub fn whitening(&self) -> &Arc<Whitening> {
+        &self.whitening
+    }
+}
+
 /// All items; `clone` is a cheap snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     items: Chunked<ItemFacts>,
     vectors: Option<Vectors>,
+    spread: Option<Spread>,
     texts: Option<Vectors>,
 }
 
 impl Catalogue {
     /// A catalogue of these items, numbered in order.
     pub fn new(items: impl IntoIterator<Item = ItemFacts>) -> Self {
-        Self { items: items.into_iter().collect(), vectors: None, texts: None }
+        Self { items: items.into_iter().collect(), vectors: None, spread: None, texts: None }
     }
 
     /// Sets or appends an item; gaps are filled with hidden items.
@@ -117,9 +159,21 @@ impl Catalogue {
         self.items.set(item as usize, facts, || ItemFacts { hidden: true, ..ItemFacts::default() });
     }
 
-    /// Replaces the item vectors.
+    /// Replaces the item vectors; texts are likened by their cosines as they are until [`Catalogue::set_spread`] says otherwise.
     pub fn set_vectors(&mut self, vectors: Option<Vectors>) {
         self.vectors = vectors;
+        self.spread = None;
+    }
+
+    /// Sets one item's vector, and whitens it where the others are. Where there are no vectors at all nothing is done.
+    ///
+    /// # Errors
+    /// When the vector's length is not that of the others.
+    pub fn set_vector(&mut self, item: u32, vector: Arc<[f32]>) -> Result<(), RankError> {
+        let Some(vectors) = &mut self.vectors else { return Ok(()) };
+        vectors.set(item, Arc::clone(&vector))?;
+        let Some(spread) = &mut self.spread else { return Ok(()) };
+        spread.rows.set(item, spread.whitening.apply(&vector))
     }
 
     /// The item vectors, if there are any.
@@ -127,9 +181,35 @@ impl Catalogue {
         self.vectors.as_ref()
     }
 
-    /// The item vectors, to change.
-    pub fn vectors_mut(&mut self) -> Option<&mut Vectors> {
-        self.vectors.as_mut()
+    /// Lets texts be likened by the whitened vectors of these items, or again by the vectors as they are.
+    pub fn set_spread(&mut self, spread: Option<Spread>) {
+        self.spread = spread;
+    }
+
+    /// Whitens what has a vector and no whitened one yet.
+    ///
+    /// # Errors
+    /// When the whitening is for vectors of another length.
+    pub fn complete_spread(&mut self) -> Result<(), RankError> {
+        let (Some(vectors), Some(Spread { whitening, rows })) = (&self.vectors, &mut self.spread) else {
+            return Ok(());
+        };
+        for item in 0..vectors.len() as u32 {
+            if let Some(row) = vectors.get(item).filter(|_| rows.get(item).is_none()) {
+                rows.set(item, whitening.apply(row))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How the vectors are whitened by which texts are likened; none where they are taken as they are.
+    pub fn whitening(&self) -> Option<&Arc<Whitening>> {
+        self.spread.as_ref().map(Spread::whitening)
+    }
+
+    /// The vectors by which texts are likened.
+    pub(crate) fn alike(&self) -> Option<&Vectors> {
+        self.spread.as_ref().map(|spread| &spread.rows).or(self.vectors.as_ref())
     }
 
     /// Replaces the vectors of what was searched for, by the number of the text. They are those of the encoder that a sequence model was
@@ -170,5 +250,36 @@ impl Catalogue {
 
     pub(crate) fn tie(&self, item: u32) -> u64 {
         self.get(item).map_or(0, |f| f.tie)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_likened_by_whitened_vectors_as_long_as_those_are_of_these_vectors() {
+        let row = |n: u32| -> Arc<[f32]> { [1.0 + (n % 7) as f32 / 50.0, (n % 5) as f32 / 20.0, 0.1].into() };
+        let vectors = Vectors::from_rows(3, (0..40).map(|n| (n, row(n)))).unwrap();
+        let whitening = Arc::new(Whitening::fit(&vectors).unwrap());
+        let mut catalogue = Catalogue::new((0..42).map(|_| ItemFacts::default()));
+        catalogue.set_vectors(Some(vectors.clone()));
+        assert_eq!(catalogue.alike().unwrap().get(3), vectors.get(3));
+        catalogue.set_spread(Some(Spread::of(&Vectors::new(3), Arc::clone(&whitening)).unwrap()));
+        assert!(catalogue.alike().unwrap().get(3).is_none());
+        catalogue.complete_spread().unwrap();
+        let alike = |catalogue: &Catalogue, n: u32| catalogue.alike().unwrap().get(n).map(<[f32]>::to_vec);
+        assert_eq!(alike(&catalogue, 3).unwrap(), *whitening.apply(&row(3)));
+        assert!(alike(&catalogue, 41).is_none());
+        // A new item is whitened as it comes, one that changed anew.
+        catalogue.set_vector(41, row(17)).unwrap();
+        catalogue.set_vector(3, row(4)).unwrap();
+        assert_eq!(alike(&catalogue, 41), alike(&catalogue, 17));
+        assert_eq!(alike(&catalogue, 3), alike(&catalogue, 4));
+        assert!(catalogue.set_vector(3, vec![1.0; 2].into()).is_err());
+        assert!(Spread::of(&Vectors::new(2), whitening).is_err());
+        // Other vectors: what was made of the old ones says nothing of them.
+        catalogue.set_vectors(Some(vectors.clone()));
+        assert_eq!(catalogue.alike().unwrap().get(3), vectors.get(3));
     }
 }

@@ -36,10 +36,11 @@ mod sparse;
 mod successors;
 mod ties;
 mod trees;
+mod whitening;
 
 pub use arms::{ARMS, Arm, ArmOptions, Blended, FittedArm};
 pub use blend::BlendWeights;
-pub use catalogue::{Catalogue, ItemFacts, Vectors, tie_key};
+pub use catalogue::{Catalogue, ItemFacts, Spread, Vectors, tie_key};
 pub use chunked::Chunked;
 pub use ease::EaseOptions;
 pub use error::RankError;
@@ -62,3 +63,4 @@ pub use sequence::{SequenceHistory, SequenceModel};
 pub use shopper::{Own, Shopper};
 pub use sources::{SOURCES, Source};
 pub use trees::TreeOptions;
+pub use whitening::Whitening;

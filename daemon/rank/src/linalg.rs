@@ -36,8 +36,9 @@ pub(crate) fn dots(v: &[f32], others: [&[f32]; 4]) -> [f32; 4] {
     out
 }
 
-/// Solves `A x = b` for a symmetric positive definite `A` (row-major `n x n`, lower triangle read and overwritten); `x` replaces `b`.
-pub(crate) fn cholesky_solve(a: &mut [f64], b: &mut [f64], n: usize) {
+/// Replaces the lower triangle of a symmetric positive definite matrix (row-major `n x n`) by its Cholesky factor; what stands above the
+/// diagonal stays.
+pub(crate) fn cholesky(a: &mut [f64], n: usize) {
     for j in 0..n {
         let (done, rest) = a.split_at_mut((j + 1) * n);
         let pivot_row = &mut done[j * n..];
@@ -48,6 +49,30 @@ pub(crate) fn cholesky_solve(a: &mut [f64], b: &mut [f64], n: usize) {
             row[j] = (row[j] - dot64(&row[..j], &pivot_row[..j])) / pivot;
         }
     }
+}
+
+/// Replaces a lower triangle (row-major `n x n`, diagonal not 0) by its inverse; what stands above the diagonal stays.
+pub(crate) fn invert_lower(a: &mut [f64], n: usize) {
+    for i in 0..n {
+        let (done, rest) = a.split_at_mut(i * n);
+        let row = &mut rest[..n];
+        let inverse = 1.0 / row[i];
+        let mut out = vec![0f64; i];
+        for (k, &l) in row[..i].iter().enumerate() {
+            for (slot, x) in out[..=k].iter_mut().zip(&done[k * n..]) {
+                *slot -= l * x;
+            }
+        }
+        for (slot, x) in row[..i].iter_mut().zip(out) {
+            *slot = x * inverse;
+        }
+        row[i] = inverse;
+    }
+}
+
+/// Solves `A x = b` for a symmetric positive definite `A` (row-major `n x n`, lower triangle read and overwritten); `x` replaces `b`.
+pub(crate) fn cholesky_solve(a: &mut [f64], b: &mut [f64], n: usize) {
+    cholesky(a, n);
     for i in 0..n {
         let dot = dot64(&a[i * n..i * n + i], &b[..i]);
         b[i] = (b[i] - dot) / a[i * n + i];
@@ -173,6 +198,21 @@ mod tests {
         cholesky_solve(&mut m, &mut b, n);
         for (got, want) in b.iter().zip(&x) {
             assert!((got - want).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn an_inverse_of_a_lower_triangle_leads_back() {
+        let n = 9;
+        let mut factor: Vec<f64> = spd(n).iter().map(|&v| f64::from(v)).collect();
+        cholesky(&mut factor, n);
+        let mut inverse = factor.clone();
+        invert_lower(&mut inverse, n);
+        for r in 0..n {
+            for c in 0..=r {
+                let x: f64 = (c..=r).map(|k| factor[r * n + k] * inverse[k * n + c]).sum();
+                assert!((x - f64::from(u8::from(r == c))).abs() < 1e-9, "({r},{c}) {x}");
+            }
         }
     }
 }

@@ -111,7 +111,8 @@ fn begin(app: &App, mut model: Model, embedded: &Embedded, share: f64) -> Answer
     app.guard.begin(&[&version, &other], None);
     app.tell(EventKind::Model(Box::new(model.meta.clone())));
     models::catch_up(app, &model);
-    app.world.lock().set_canary(Some((Arc::new(model), share)), Some(&embedded.rows));
+    let given = embedded.under(&model)?;
+    app.world.lock().set_canary(Some((Arc::new(model), share)), Some(given));
     app.publish();
     Ok(())
 }
@@ -127,7 +128,8 @@ pub fn resume(app: &App, trial: &Trial) -> Answer<()> {
     })?;
     app.guard.begin(&[&trial.version, &trial.other], None);
     models::catch_up(app, &model);
-    app.world.lock().set_canary(Some((Arc::new(model), trial.share)), Some(&embedded.rows));
+    let given = embedded.under(&model)?;
+    app.world.lock().set_canary(Some((Arc::new(model), trial.share)), Some(given));
     app.publish();
     Ok(())
 }
@@ -139,14 +141,13 @@ pub fn resume(app: &App, trial: &Trial) -> Answer<()> {
 pub fn catch_up(app: &App) -> Answer<()> {
     let view = app.view();
     let Some(canary) = &view.canary else { return Ok(()) };
-    if canary.view.dense.len() >= view.items.len()
-        || canary.view.model.encoder_version() == view.model.encoder_version()
-    {
+    if canary.view.dense.len() >= view.items.len() || canary.view.model.reads_like(&view.model) {
         return Ok(());
     }
     let embedded = models::embed_catalogue(app, &canary.view.model.encoder, |_| Answer::Ok(()))?;
     let model = Arc::clone(&canary.view.model);
-    app.world.lock().set_canary(Some((model, canary.share)), Some(&embedded.rows));
+    let given = embedded.under(&model)?;
+    app.world.lock().set_canary(Some((model, canary.share)), Some(given));
     app.publish();
     Ok(())
 }

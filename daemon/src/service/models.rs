@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use mercer_learn::{Adapter, Base, fingerprint};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority};
-use mercer_rank::{BlendWeights, Ranker, SequenceModel};
+use mercer_rank::{BlendWeights, Ranker, SequenceModel, Spread, Vectors, Whitening};
 use mercer_search::passage_text;
 use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
@@ -29,7 +29,7 @@ pub use versions::{Parts, draft, prune, write};
 use super::Answer;
 use crate::app::{App, model_problem, store_problem};
 use crate::sequence::Serving;
-use crate::world::{Model, View};
+use crate::world::{Given, Model, View};
 
 /// File of what tuning changed in the encoder, inside a version's directory.
 pub const ADAPTER: &str = "adapter.safetensors";
@@ -45,6 +45,8 @@ pub const NETWORK: (&str, &str) = ("network.safetensors", "network-items.json");
 pub const JUDGED_NETWORK: (&str, &str) = ("judged-network.safetensors", "judged-network-items.json");
 /// File of the calibration of the ranker's probabilities.
 pub const PROBABILITIES: &str = "probabilities.json";
+/// File of how the encoder's vectors are whitened.
+pub const WHITENING: &str = "whitening.json";
 /// Items embedded between two looks at the caller's wishes.
 const SLICE: usize = 512;
 /// Most versions that are listed; far more than are ever kept.
@@ -120,7 +122,8 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     let ranker = read_ranker(&dir.join(RANKER))?.map(|ranker| Arc::new(beside(ranker, network.as_ref())));
     let blend = read_json::<BlendWeights>(&dir.join(BLEND))?;
     let probabilities = read_json(&dir.join(PROBABILITIES))?.map(Arc::new);
-    Ok(Model { encoder, ruler, blend, ranker, network, probabilities, meta })
+    let whitening = read_whitening(&dir.join(WHITENING), encoder.dim())?;
+    Ok(Model { encoder, ruler, whitening, blend, ranker, network, probabilities, meta })
 }
 
 /// A ranker with the network that it was trained beside.
@@ -163,6 +166,15 @@ fn read_ranker(path: &Path) -> Answer<Option<Ranker>> {
         return Ok(None);
     }
     read_json(path)
+}
+
+fn read_whitening(path: &Path, dim: usize) -> Answer<Option<Arc<Whitening>>> {
+    let Some(whitening) = read_json::<Whitening>(path)? else { return Ok(None) };
+    if !whitening.is_sound() || whitening.dim() != dim {
+        let detail = format!("{}: it is not for vectors of {dim} numbers", path.display());
+        return Err(Problem::new(Code::Internal, detail));
+    }
+    Ok(Some(Arc::new(whitening)))
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Answer<Option<T>> {
@@ -251,6 +263,27 @@ pub struct Embedded {
     pub rows: FxHashMap<u32, Arc<[f32]>>,
 }
 
+impl Embedded {
+    /// The vectors as the ranker reads them.
+    ///
+    /// # Errors
+    /// A vector of another length than `dim`.
+    pub fn vectors(&self, dim: usize) -> Answer<Vectors> {
+        let rows = self.rows.iter().map(|(number, row)| (*number, Arc::clone(row)));
+        Vectors::from_rows(dim, rows).map_err(|e| internal(&e))
+    }
+
+    /// What a model puts in place with itself.
+    ///
+    /// # Errors
+    /// The vectors are not of its encoder.
+    pub fn under(&self, model: &Model) -> Answer<Given<'_>> {
+        let Some(whitening) = &model.whitening else { return Ok((&self.rows, None)) };
+        let spread = Spread::of(&self.vectors(model.encoder.dim())?, Arc::clone(whitening));
+        Ok((&self.rows, Some(spread.map_err(|e| internal(&e))?)))
+    }
+}
+
 /// Embeds the catalogue with an encoder; vectors that are known cost a look-up. `look` hears how many items are done.
 ///
 /// # Errors
@@ -311,6 +344,7 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
     put_chain(&app.store, &chain)?;
     catch_up(app, &model);
+    let given = embedded.under(&model)?;
     // What is known of the version before is what the new one is held against in its first hours.
     app.guard.begin(&[&meta.version], before.as_deref());
     if let Some(before) = before.filter(|before| *before != meta.version)
@@ -323,7 +357,7 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     let encoder = Arc::clone(&model.encoder) as Arc<dyn Encoder>;
     {
         let mut world = app.world.lock();
-        world.set_model(Arc::new(model), Some(&embedded.rows));
+        world.set_model(Arc::new(model), Some(given));
         // What changed since it was embedded must be embedded again; what is newer the world has put on its list itself.
         let now = &world.view().items;
         let changed = (0..).zip(embedded.items.iter().zip(now)).filter(|(_, (then, now))| !Arc::ptr_eq(then, now));
@@ -380,5 +414,22 @@ mod tests {
         assert!(read_ranker(&path).unwrap().is_none());
         std::fs::write(&path, "{").unwrap();
         assert_eq!(read_ranker(&path).unwrap_err().code, Code::Internal);
+    }
+
+    #[test]
+    fn a_whitening_for_other_vectors_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(WHITENING);
+        assert!(read_whitening(&path, 2).unwrap().is_none());
+        let mut vectors = Vectors::new(2);
+        for n in 0..40 {
+            vectors.set(n, [(n % 7) as f32, (n % 3) as f32].into()).unwrap();
+        }
+        let whitening = Whitening::fit(&vectors).unwrap();
+        std::fs::write(&path, serde_json::to_vec(&whitening).unwrap()).unwrap();
+        assert_eq!(read_whitening(&path, 2).unwrap().as_deref(), Some(&whitening));
+        assert_eq!(read_whitening(&path, 3).unwrap_err().code, Code::Internal);
+        std::fs::write(&path, r#"{"items": 40, "mean": [0, 0], "factor": [1]}"#).unwrap();
+        assert_eq!(read_whitening(&path, 2).unwrap_err().code, Code::Internal);
     }
 }

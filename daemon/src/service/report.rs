@@ -43,7 +43,9 @@ pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Repo
         let meta = models::show(app, version)?;
         let model = models::load(&app.config.state, meta)?;
         let embedded = models::embed_catalogue(app, &model.encoder, |_| Answer::Ok(()))?;
-        view.rank.catalogue.set_vectors(Some(vectors(&model, embedded.rows)?));
+        let (_, spread) = embedded.under(&model)?;
+        view.rank.catalogue.set_vectors(Some(embedded.vectors(mercer_model::Encoder::dim(&*model.encoder))?));
+        view.rank.catalogue.set_spread(spread);
         view.model = Arc::new(model);
     }
     let key = (kind, view.model.meta.version.clone(), view.rank.log.len());
@@ -60,11 +62,6 @@ pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Repo
     }
     kept.push((key, report.clone()));
     Ok(report)
-}
-
-fn vectors(model: &crate::world::Model, rows: rustc_hash::FxHashMap<u32, Arc<[f32]>>) -> Answer<mercer_rank::Vectors> {
-    mercer_rank::Vectors::from_rows(mercer_model::Encoder::dim(&*model.encoder), rows)
-        .map_err(|error| Problem::new(Code::Internal, error.to_string()))
 }
 
 fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {

@@ -8,7 +8,7 @@ mod writer;
 
 pub use model::Model;
 pub use texts::Texts;
-pub use writer::World;
+pub use writer::{Given, World};
 
 use std::sync::Arc;
 

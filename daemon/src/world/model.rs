@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mercer_model::{BertEncoder, Encoder};
-use mercer_rank::{BlendWeights, Ranker};
+use mercer_rank::{BlendWeights, Ranker, Whitening};
 use mercer_shared::wire::ModelVersion;
 
 use crate::probabilities::Probabilities;
@@ -18,6 +18,8 @@ pub struct Model {
     pub encoder: Arc<BertEncoder>,
     /// Its encoder as it came. The behaviour network reads items and searches by its vectors, which no training moves.
     pub ruler: Arc<BertEncoder>,
+    /// How the vectors of its encoder are whitened where the ranker likens texts; none for as they are.
+    pub whitening: Option<Arc<Whitening>>,
     /// Weights of the blend; the rule that reads the log where none were fitted.
     pub blend: Option<BlendWeights>,
     /// The learned ranker, where one was trained; its sequence model is `network`.
@@ -33,6 +35,12 @@ impl Model {
     #[must_use]
     pub fn encoder_version(&self) -> &str {
         &self.encoder.identity().version
+    }
+
+    /// Whether another model reads the catalogue by the same vectors, whitened in the same way.
+    #[must_use]
+    pub fn reads_like(&self, other: &Self) -> bool {
+        self.encoder_version() == other.encoder_version() && self.whitening == other.whitening
     }
 
     /// Identity of the encoder as it came.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{Catalogue, Log, Memory, MemoryOptions, Snapshot, Vectors};
+use mercer_rank::{Catalogue, Log, Memory, MemoryOptions, Snapshot, Spread, Vectors};
 use mercer_search::{DenseIndex, LexicalIndex};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -10,13 +10,21 @@ use super::texts::{self, Embedding, Texts};
 use super::{Canary, Model, View};
 
 /// Vectors of one encoder, as search and as the ranker read them.
-type Tables = (DenseIndex, Vectors);
+#[derive(Clone)]
+struct Tables {
+    dense: DenseIndex,
+    rows: Vectors,
+    spread: Option<Spread>,
+}
+
+/// The catalogue under a model's encoder: vectors by dense number, and whitened where the model does so.
+pub type Given<'a> = (&'a FxHashMap<u32, Arc<[f32]>>, Option<Spread>);
 
 /// A version on trial.
 struct Trial {
     model: Arc<Model>,
     share: f64,
-    /// Vectors of its encoder; none where it is the serving one's.
+    /// Vectors of its encoder; none where it reads the serving one's.
     own: Option<Tables>,
 }
 
@@ -24,9 +32,10 @@ impl Trial {
     /// The shop as its shoppers see it.
     fn over(&self, view: &View) -> Canary {
         let mut view = view.clone();
-        if let Some((dense, rows)) = &self.own {
-            view.dense = dense.clone();
-            view.rank.catalogue.set_vectors(Some(rows.clone()));
+        if let Some(Tables { dense, rows, spread }) = self.own.clone() {
+            view.dense = dense;
+            view.rank.catalogue.set_vectors(Some(rows));
+            view.rank.catalogue.set_spread(spread);
         }
         if self.model.ruler_version() != view.model.ruler_version() {
             view.rank.catalogue.set_texts(None);
@@ -37,9 +46,10 @@ impl Trial {
 }
 
 /// The tables of a model's encoder, from the vectors there are.
-fn table(model: &Model, vectors: Option<&FxHashMap<u32, Arc<[f32]>>>) -> Tables {
+fn tables(model: &Model, given: Option<Given<'_>>) -> Tables {
     let dim = mercer_model::Encoder::dim(&*model.encoder);
     let (mut dense, mut rows) = (DenseIndex::new(model.encoder_version(), dim), Vectors::new(dim));
+    let (vectors, spread) = given.unzip();
     for (number, row) in vectors.into_iter().flatten() {
         let set = dense.set(*number, row).map_err(|error| error.to_string());
         let set = set.and_then(|_| rows.set(*number, Arc::clone(row)).map_err(|error| error.to_string()));
@@ -47,7 +57,13 @@ fn table(model: &Model, vectors: Option<&FxHashMap<u32, Arc<[f32]>>>) -> Tables 
             tracing::error!(number, error, "a vector was refused");
         }
     }
-    (dense, rows)
+    Tables { dense, rows, spread: spread.flatten().or_else(|| empty_spread(model)) }
+}
+
+/// The whitened vectors of no item yet.
+fn empty_spread(model: &Model) -> Option<Spread> {
+    let whitening = Arc::clone(model.whitening.as_ref()?);
+    Spread::of(&Vectors::new(whitening.dim()), whitening).ok()
 }
 
 /// The writer's copy. One lock guards it; nothing slow happens under that lock.
@@ -80,6 +96,7 @@ impl World {
         let mut catalogue = Catalogue::default();
         let dim = mercer_model::Encoder::dim(&*model.encoder);
         catalogue.set_vectors(Some(Vectors::new(dim)));
+        catalogue.set_spread(empty_spread(&model));
         catalogue.set_texts(Some(Vectors::new(mercer_model::Encoder::dim(&*model.ruler))));
         let log = Log::new();
         let memory = Memory::fit(&log, &catalogue, 0, &MemoryOptions::light());
@@ -245,10 +262,7 @@ impl World {
         }
         for (number, row) in rows {
             let dense = self.view.dense.set(number, &row).map_err(|error| error.to_string());
-            let known = match self.view.rank.catalogue.vectors_mut() {
-                Some(vectors) => vectors.set(number, row).map_err(|error| error.to_string()),
-                None => Ok(()),
-            };
+            let known = self.view.rank.catalogue.set_vector(number, row).map_err(|error| error.to_string());
             if let Err(error) = dense.and(known) {
                 tracing::error!(number, error, "a vector was refused");
             }
@@ -256,24 +270,22 @@ impl World {
         self.dirty = true;
     }
 
-    /// Puts another model in place. `vectors` are those of its encoder by dense number; items without one (newer than the
-    /// candidate's catalogue) go on the list of items to embed. With the same encoder the vectors stay.
-    pub fn set_model(&mut self, model: Arc<Model>, vectors: Option<&FxHashMap<u32, Arc<[f32]>>>) {
+    /// Puts another model in place, with the catalogue under its encoder; items that it lacks (newer than the candidate's catalogue) go on
+    /// the list of items to embed. With the same encoder the vectors stay.
+    pub fn set_model(&mut self, model: Arc<Model>, given: Option<Given<'_>>) {
         if model.encoder_version() != self.view.model.encoder_version() {
-            let dim = mercer_model::Encoder::dim(&*model.encoder);
-            let mut dense = DenseIndex::new(model.encoder_version(), dim);
-            let mut rows = Vectors::new(dim);
-            self.stale.clear();
-            for number in 0..self.view.items.len() as u32 {
-                let found = vectors
-                    .and_then(|v| v.get(&number))
-                    .is_some_and(|row| dense.set(number, row).is_ok() && rows.set(number, Arc::clone(row)).is_ok());
-                if !found {
-                    self.stale.push(number);
-                }
-            }
+            let Tables { dense, rows, spread } = tables(&model, given);
+            let lacking = |number: &u32| rows.get(*number).is_none();
+            self.stale = (0..self.view.items.len() as u32).filter(lacking).collect();
             self.view.dense = dense;
             self.view.rank.catalogue.set_vectors(Some(rows));
+            self.view.rank.catalogue.set_spread(spread);
+        } else if model.whitening != self.view.model.whitening {
+            let spread = given.and_then(|(_, spread)| spread).or_else(|| empty_spread(&model));
+            self.view.rank.catalogue.set_spread(spread);
+            if let Err(error) = self.view.rank.catalogue.complete_spread() {
+                tracing::error!(%error, "vectors were not whitened");
+            }
         }
         if model.ruler_version() != self.view.model.ruler_version() {
             let dim = mercer_model::Encoder::dim(&*model.ruler);
@@ -285,11 +297,11 @@ impl World {
         self.dirty = true;
     }
 
-    /// Puts a version on trial beside the serving one, for a share of the shoppers, or ends the trial. `vectors` are those of its
-    /// encoder by dense number; where the serving version has the same encoder, its vectors do for both.
-    pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, vectors: Option<&FxHashMap<u32, Arc<[f32]>>>) {
+    /// Puts a version on trial beside the serving one, for a share of the shoppers, or ends the trial; with the catalogue under its encoder.
+    /// Where the serving version reads it by the same vectors, those do for both.
+    pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, given: Option<Given<'_>>) {
         self.canary = canary.map(|(model, share)| {
-            let own = (model.encoder_version() != self.view.model.encoder_version()).then(|| table(&model, vectors));
+            let own = (!model.reads_like(&self.view.model)).then(|| tables(&model, given));
             Trial { model, share, own }
         });
         self.dirty = true;

@@ -96,7 +96,7 @@ pub(super) struct Scene<'a> {
     pub(super) shopper: &'a Shopper,
     catalogue: &'a Catalogue,
     scores: Vec<Option<Scores>>,
-    /// Strongest cosine with a recent item; none without vectors.
+    /// Strongest cosine with another item of the shopper's; none without vectors.
     pub(super) strongest: Option<Scores>,
     pub(super) brands: Groups,
     pub(super) categories: Groups,

@@ -175,7 +175,7 @@ pub static FEATURES: [Feature; 70] = [
     feature("item: first purchases among those of 30 d", Share, Popularity, Counted, |_, c| {
         (c.stats.adopted + 1.0) / (c.stats.windows[1] + 2.0)
     }),
-    feature("content: strongest cosine with recent items", Cosine, Text, Read, |s, c| {
+    feature("content: strongest cosine with another item of the shopper's", Cosine, Text, Read, |s, c| {
         s.strongest.as_ref().map_or(f32::NAN, |x| x.value[c.row])
     }),
     feature("content strongest: rank, log", LogRank, Text, Read, |s, c| {

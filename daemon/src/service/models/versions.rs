@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mercer_model::BertEncoder;
-use mercer_rank::{BlendWeights, Ranker};
+use mercer_rank::{BlendWeights, Ranker, Whitening};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, EncoderRef, ModelState, ModelVersion};
 use mercer_store::{DocKind, Order, Store};
 
 use super::{
-    ADAPTER, Answer, BLEND, JUDGED, JUDGED_NETWORK, LISTED, NETWORK, PROBABILITIES, RANKER, chain, directory, internal,
-    list, put_chain,
+    ADAPTER, Answer, BLEND, JUDGED, JUDGED_NETWORK, LISTED, NETWORK, PROBABILITIES, RANKER, WHITENING, chain,
+    directory, internal, list, put_chain,
 };
 use crate::app::{App, store_problem};
 use crate::probabilities::Probabilities;
@@ -32,6 +32,8 @@ pub struct Parts<'a> {
     pub ranker: Option<&'a Ranker>,
     /// The ranker that the gate judged.
     pub judged: Option<&'a Ranker>,
+    /// How the encoder's vectors are whitened.
+    pub whitening: Option<Arc<Whitening>>,
     /// Fitted weights of the blend.
     pub blend: Option<&'a BlendWeights>,
     /// The network beside the ranker, and the one beside the ranker that the gate judged.
@@ -83,6 +85,7 @@ pub fn write(
         (ADAPTER, parts.adapter.clone()),
         (RANKER, json(parts.ranker)?),
         (JUDGED, json(parts.judged)?),
+        (WHITENING, parts.whitening.as_deref().map(serde_json::to_vec).transpose().map_err(|e| internal(&e))?),
         (BLEND, parts.blend.map(serde_json::to_vec).transpose().map_err(|e| internal(&e))?),
         (PROBABILITIES, parts.probabilities.map(serde_json::to_vec).transpose().map_err(|e| internal(&e))?),
     ];
@@ -107,7 +110,8 @@ pub fn write(
     let network = parts.networks[0].clone();
     let ranker = parts.ranker.map(|ranker| Arc::new(super::beside(ranker.clone(), network.as_ref())));
     let probabilities = parts.probabilities.cloned().map(Arc::new);
-    Ok(Model { meta, encoder, ruler, blend: parts.blend.cloned(), ranker, network, probabilities })
+    let (whitening, blend) = (parts.whitening.clone(), parts.blend.cloned());
+    Ok(Model { meta, encoder, ruler, whitening, blend, ranker, network, probabilities })
 }
 
 /// Makes the names in a directory durable.

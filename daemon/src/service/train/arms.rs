@@ -1,10 +1,10 @@
 //! The encoders of a cycle, each with the catalogue under it: the base, the tuned one, and which of them pays.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mercer_learn::{Adapter, Method};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority, TextKind};
-use mercer_rank::{Catalogue, Vectors};
+use mercer_rank::{Catalogue, Spread, Whitening};
 use mercer_search::passage_text;
 use mercer_shared::wire::RunPhase;
 
@@ -13,8 +13,10 @@ use super::judge::Judged;
 use super::{Control, Ended, Plan, failed, queries};
 use crate::app::{App, model_problem, store_problem};
 use crate::service::models::{self, Embedded};
-use crate::world::View;
+use crate::world::{Model, View};
 
+/// A catalogue of so many times the items has outgrown a whitening.
+const OUTGROWN: usize = 2;
 /// Shoppers with queries from which on the encoder's worth for search is weighed.
 pub(super) const MIN_SEARCHERS: usize = 30;
 
@@ -24,13 +26,39 @@ pub(super) struct Arm {
     pub(super) embedded: Embedded,
     /// None for the base as it is.
     pub(super) adapter: Option<Adapter>,
+    /// How its vectors are whitened where a version says that: that version's lists would be others with any other.
+    whitening: Option<Option<Arc<Whitening>>>,
+    /// The whitened vectors in a cycle's numbers.
+    spread: OnceLock<Option<Spread>>,
 }
 
 impl Arm {
-    /// An encoder that serves, with the whole catalogue under it: a view may be older than the embedding of its newest items.
-    pub(super) fn serving(app: &App, encoder: &Arc<BertEncoder>, control: &Control<'_>) -> Result<Self, Ended> {
-        let embedded = models::embed_catalogue(app, encoder, |_| control.check())?;
-        Ok(Self { encoder: Arc::clone(encoder), embedded, adapter: None })
+    /// A version's encoder, with the whole catalogue under it: a view may be older than the embedding of its newest items.
+    pub(super) fn serving(app: &App, model: &Model, control: &Control<'_>) -> Result<Self, Ended> {
+        let embedded = models::embed_catalogue(app, &model.encoder, |_| control.check())?;
+        let whitening = Some(model.whitening.clone());
+        Ok(Self { encoder: Arc::clone(&model.encoder), embedded, adapter: None, whitening, spread: OnceLock::new() })
+    }
+
+    /// Whitened in the way of a version that has this encoder, unless the catalogue has outgrown that way: what serves and what may follow it
+    /// then differ by what they have learned alone.
+    pub(super) fn in_the_way_of(self, model: &Model) -> Self {
+        let known = model.whitening.as_ref().filter(|known| {
+            model.encoder_version() == self.version() && self.embedded.rows.len() < OUTGROWN * known.items()
+        });
+        Self { whitening: known.map(|known| Some(Arc::clone(known))), ..self }
+    }
+
+    /// How its vectors are whitened; known once its catalogue was asked for.
+    pub(super) fn whitening(&self) -> Option<Arc<Whitening>> {
+        self.spread.get()?.as_ref().map(|spread| Arc::clone(spread.whitening()))
+    }
+
+    /// Whitens a catalogue that has this encoder's vectors.
+    fn spread(&self, catalogue: &Catalogue) -> Result<Option<Spread>, Ended> {
+        let Some(vectors) = catalogue.vectors() else { return Ok(None) };
+        let whitening = self.whitening.clone().unwrap_or_else(|| Whitening::fit(vectors).map(Arc::new));
+        whitening.map(|whitening| Spread::of(vectors, whitening)).transpose().map_err(|e| failed(&e))
     }
 
     pub(super) fn version(&self) -> &str {
@@ -39,15 +67,23 @@ impl Arm {
 
     /// The items as the cycle numbers them, with this encoder's vectors.
     pub(super) fn catalogue(&self, canon: &Canon) -> Result<Catalogue, Ended> {
-        canon.catalogue(self.encoder.dim(), &self.embedded.rows).map_err(|e| failed(&e))
+        let mut catalogue = canon.catalogue(self.encoder.dim(), &self.embedded.rows).map_err(|e| failed(&e))?;
+        let spread = match self.spread.get() {
+            Some(spread) => spread.clone(),
+            None => {
+                let made = self.spread(&catalogue)?;
+                self.spread.get_or_init(|| made).clone()
+            }
+        };
+        catalogue.set_spread(spread);
+        Ok(catalogue)
     }
 
     /// The items as the shop numbers them, with this encoder's vectors.
     pub(super) fn shop_catalogue(&self, view: &View) -> Result<Catalogue, Ended> {
-        let rows = self.embedded.rows.iter().map(|(number, row)| (*number, Arc::clone(row)));
-        let rows = Vectors::from_rows(self.encoder.dim(), rows).map_err(|e| failed(&e))?;
         let mut catalogue = view.rank.catalogue.clone();
-        catalogue.set_vectors(Some(rows));
+        catalogue.set_vectors(Some(self.embedded.vectors(self.encoder.dim())?));
+        catalogue.set_spread(self.spread(&catalogue)?);
         Ok(catalogue)
     }
 }
@@ -101,7 +137,7 @@ pub(super) fn embed(
         control.check()
     });
     match embedded {
-        Ok(embedded) => Ok(Some(Arm { encoder, embedded, adapter })),
+        Ok(embedded) => Ok(Some(Arm { encoder, embedded, adapter, whitening: None, spread: OnceLock::new() })),
         Err(Ended::Nothing(_)) => Ok(None),
         Err(ended) => Err(ended),
     }

@@ -161,6 +161,7 @@ fn encoders(
     let plain = embed(app, base.clone(), None, 0.0, control)?.ok_or_else(|| {
         Ended::Nothing("the budget was used up while the catalogue was embedded: nothing could be judged".to_owned())
     })?;
+    let plain = plain.in_the_way_of(&view.model);
     let wanted = plan.request.encoder.unwrap_or(true);
     let tuned = if wanted { tuned(app, view, plan, seed, (&base, &plain), control)? } else { None };
     Ok(Encoders { plain, tuned })

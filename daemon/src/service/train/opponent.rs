@@ -34,7 +34,7 @@ impl<'a> Opponent<'a> {
         control: &Control<'_>,
     ) -> Result<Self, Ended> {
         let model = &*view.model;
-        let arm = Arm::serving(app, &model.encoder, control)?;
+        let arm = Arm::serving(app, model, control)?;
         let mut catalogue = arm.catalogue(canon)?;
         if model.network.is_some() && model.ruler_version() != ruler.identity().version {
             // Its network reads searches by the encoder that was active when it was made.

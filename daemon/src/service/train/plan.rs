@@ -174,6 +174,7 @@ pub(super) fn write(
         ranker: serving.ranker.as_ref(),
         judged: judged.ranker.as_ref(),
         blend: serving.blend.as_ref(),
+        whitening: arm.whitening(),
         probabilities: made.probabilities.as_ref(),
         networks: [serving, judged].map(|order| {
             let network = order.network.as_deref()?;

@@ -26,7 +26,7 @@ pub(super) fn contestant(
     let judged_from = meta.gate.as_ref().map(|gate| gate.from.millis());
     let clean = meta.encoder.adapter.is_none() || judged_from.is_some_and(|from| from <= bench.cut);
     let (arm, encoder) = if clean {
-        let arm = Arm::serving(app, &model.encoder, control)?;
+        let arm = Arm::serving(app, model, control)?;
         (arm, if meta.encoder.adapter.is_some() { "fine-tuned encoder" } else { "encoder as it came" })
     } else {
         notes.push(format!(
