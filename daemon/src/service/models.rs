@@ -3,7 +3,9 @@
 //! A version is a directory `$STATE/models/vNNNNNN` that never changes (adapter, ranker, blend) and a document in the store whose
 //! state and pin do. Exactly one version serves.
 
+mod embedded;
 mod encoders;
+mod files;
 mod follow;
 mod versions;
 
@@ -11,25 +13,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mercer_learn::{Adapter, Base, fingerprint};
-use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority};
-use mercer_rank::{BlendWeights, Ranker, SequenceModel, Spread, Vectors, Whitening};
-use mercer_search::passage_text;
-use mercer_shared::ids::ItemId;
+use mercer_model::{BertEncoder, Checkpoint, Encoder};
+use mercer_rank::{BlendWeights, Ranker, SequenceModel};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{DataSnapshot, EncoderRef, EventKind, Item, ModelState, ModelVersion, Page};
+use mercer_shared::wire::{DataSnapshot, EncoderRef, EventKind, ModelState, ModelVersion, Page};
 use mercer_store::{DocKind, Order, Store};
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+pub use embedded::{Embedded, embed_catalogue};
 pub use encoders::{active_encoder, add_encoder, base, encoders};
 pub(super) use follow::{catch_up, follow};
 pub use versions::{Parts, draft, prune, write};
 
+use files::{read_json, read_network, read_ranker, read_whitening};
+
 use super::Answer;
 use crate::app::{App, model_problem, store_problem};
 use crate::sequence::Serving;
-use crate::world::{Given, Model, View};
+use crate::world::{Model, View};
 
 /// File of what tuning changed in the encoder, inside a version's directory.
 pub const ADAPTER: &str = "adapter.safetensors";
@@ -131,14 +133,6 @@ fn beside(ranker: Ranker, network: Option<&Arc<Serving>>) -> Ranker {
     ranker.with_sequence(network.map(|network| Arc::clone(network) as Arc<dyn SequenceModel>))
 }
 
-fn read_network(dir: &Path, (weights, items): (&str, &str)) -> Answer<Option<Arc<Serving>>> {
-    let Some(ids) = read_json::<Vec<ItemId>>(&dir.join(items))? else { return Ok(None) };
-    let path = dir.join(weights);
-    let damaged = |why: &dyn std::fmt::Display| Problem::new(Code::Internal, format!("{}: {why}", path.display()));
-    let bytes = std::fs::read(&path).map_err(|e| damaged(&e))?;
-    Serving::from_bytes(&bytes, ids.into(), &path).map(|network| Some(Arc::new(network))).map_err(|e| damaged(&e))
-}
-
 /// The ranker of a view's version that the gate judged, for reports on windows that the serving one has seen: its network knows what was
 /// taken up to `at`, and no more.
 ///
@@ -152,39 +146,6 @@ pub fn judged_ranker(app: &App, view: &View, at: i64) -> Answer<Option<Ranker>> 
         follow::follow_with(app, (network, &view.model.ruler), (view, &view.training_log()), at);
     }
     Ok(Some(beside(ranker, network.as_ref())))
-}
-
-/// A ranker, unless it was trained on other features than this program's: its version serves the blend then, until it is refitted.
-fn read_ranker(path: &Path) -> Answer<Option<Ranker>> {
-    #[derive(Deserialize)]
-    struct Trained {
-        features: Vec<String>,
-    }
-    let Some(trained) = read_json::<Trained>(path)? else { return Ok(None) };
-    if !mercer_rank::are_current(&trained.features) {
-        tracing::warn!(path = %path.display(), "a ranker of another program version is left out; `mercer train` makes a new one");
-        return Ok(None);
-    }
-    read_json(path)
-}
-
-fn read_whitening(path: &Path, dim: usize) -> Answer<Option<Arc<Whitening>>> {
-    let Some(whitening) = read_json::<Whitening>(path)? else { return Ok(None) };
-    if !whitening.is_sound() || whitening.dim() != dim {
-        let detail = format!("{}: it is not for vectors of {dim} numbers", path.display());
-        return Err(Problem::new(Code::Internal, detail));
-    }
-    Ok(Some(Arc::new(whitening)))
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Answer<Option<T>> {
-    match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| Problem::new(Code::Internal, format!("{}: {error}", path.display()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Problem::new(Code::Internal, format!("{}: {error}", path.display()))),
-    }
 }
 
 /// The version that serves; the first one, which nothing was learned for, where there is none yet. Directories that no document
@@ -254,58 +215,6 @@ pub fn saw(app: &App, first: Option<u64>) -> Vec<String> {
     let Some(first) = first else { return Vec::new() };
     let models = list(app).map(|page| page.items).unwrap_or_default();
     models.into_iter().filter(|model| model.data.cursor >= first).map(|model| model.version).collect()
-}
-
-/// The catalogue under an encoder, and the items as they were when they were embedded.
-pub struct Embedded {
-    items: imbl::Vector<Arc<Item>>,
-    /// Vectors by dense number.
-    pub rows: FxHashMap<u32, Arc<[f32]>>,
-}
-
-impl Embedded {
-    /// The vectors as the ranker reads them.
-    ///
-    /// # Errors
-    /// A vector of another length than `dim`.
-    pub fn vectors(&self, dim: usize) -> Answer<Vectors> {
-        let rows = self.rows.iter().map(|(number, row)| (*number, Arc::clone(row)));
-        Vectors::from_rows(dim, rows).map_err(|e| internal(&e))
-    }
-
-    /// What a model puts in place with itself.
-    ///
-    /// # Errors
-    /// The vectors are not of its encoder.
-    pub fn under(&self, model: &Model) -> Answer<Given<'_>> {
-        let Some(whitening) = &model.whitening else { return Ok((&self.rows, None)) };
-        let spread = Spread::of(&self.vectors(model.encoder.dim())?, Arc::clone(whitening));
-        Ok((&self.rows, Some(spread.map_err(|e| internal(&e))?)))
-    }
-}
-
-/// Embeds the catalogue with an encoder; vectors that are known cost a look-up. `look` hears how many items are done.
-///
-/// # Errors
-/// The model thread's, and what `look` returns.
-pub fn embed_catalogue<E: From<Problem>>(
-    app: &App,
-    encoder: &Arc<BertEncoder>,
-    mut look: impl FnMut(usize) -> Result<(), E>,
-) -> Result<Embedded, E> {
-    let items = app.view().items.clone();
-    let mut rows = FxHashMap::default();
-    let numbered: Vec<(u32, String)> = (0..).zip(items.iter().map(|item| passage_text(item))).collect();
-    for slice in numbered.chunks(SLICE) {
-        let texts: Vec<String> = slice.iter().map(|(_, text)| text.clone()).collect();
-        let vectors = app
-            .vectors
-            .embed(&app.model, encoder, &texts, Priority::Background)
-            .map_err(|error| E::from(model_problem(&error)))?;
-        rows.extend(slice.iter().map(|(number, _)| *number).zip(vectors));
-        look(rows.len())?;
-    }
-    Ok(Embedded { items, rows })
 }
 
 /// Puts a version in service: loaded and its catalogue embedded aside, then swapped in at once. Lists in flight keep the version
@@ -399,37 +308,4 @@ pub fn pin(app: &App, version: &str, pinned: bool) -> Answer<ModelVersion> {
     app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
     app.tell(EventKind::Model(Box::new(meta.clone())));
     Ok(meta)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ranker_of_another_program_version_is_left_out() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(RANKER);
-        assert!(read_ranker(&path).unwrap().is_none());
-        std::fs::write(&path, r#"{"features": ["something else"], "any": 7}"#).unwrap();
-        assert!(read_ranker(&path).unwrap().is_none());
-        std::fs::write(&path, "{").unwrap();
-        assert_eq!(read_ranker(&path).unwrap_err().code, Code::Internal);
-    }
-
-    #[test]
-    fn a_whitening_for_other_vectors_is_damage() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(WHITENING);
-        assert!(read_whitening(&path, 2).unwrap().is_none());
-        let mut vectors = Vectors::new(2);
-        for n in 0..40 {
-            vectors.set(n, [(n % 7) as f32, (n % 3) as f32].into()).unwrap();
-        }
-        let whitening = Whitening::fit(&vectors).unwrap();
-        std::fs::write(&path, serde_json::to_vec(&whitening).unwrap()).unwrap();
-        assert_eq!(read_whitening(&path, 2).unwrap().as_deref(), Some(&whitening));
-        assert_eq!(read_whitening(&path, 3).unwrap_err().code, Code::Internal);
-        std::fs::write(&path, r#"{"items": 40, "mean": [0, 0], "factor": [1]}"#).unwrap();
-        assert_eq!(read_whitening(&path, 2).unwrap_err().code, Code::Internal);
-    }
 }
