@@ -30,6 +30,15 @@ pub enum Kind {
     Dismiss,
 }
 
+impl Kind {
+    /// The value of an event: what was given, else one piece, and for a rating or a review without stars the three that say neither good
+    /// nor bad.
+    pub fn value(self, given: Option<f64>) -> f32 {
+        let unsaid = if matches!(self, Self::Rating | Self::Review) { 3.0 } else { 1.0 };
+        given.map_or(unsaid, |value| value as f32)
+    }
+}
+
 /// Number of kinds.
 pub const KINDS: usize = 11;
 
@@ -74,3 +83,19 @@ impl KindWeights {
 /// Kinds that can be what a shop wants to predict, strongest first.
 pub const TARGETS: [Kind; 7] =
     [Kind::Purchase, Kind::Rating, Kind::Review, Kind::Cart, Kind::Favourite, Kind::Click, Kind::View];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_that_were_not_given_are_neither_good_nor_bad() {
+        let weights = KindWeights::default();
+        assert_eq!(weights.of(Kind::Rating, Kind::Rating.value(Some(1.0))), 0.0);
+        assert!(weights.of(Kind::Rating, Kind::Rating.value(None)) > 0.0);
+        assert_eq!(
+            [Kind::Purchase.value(None), Kind::Purchase.value(Some(4.0)), Kind::Review.value(None)],
+            [1.0, 4.0, 3.0]
+        );
+    }
+}

@@ -116,11 +116,11 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
                     .ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?,
             ),
         };
-        let value = event.value.map_or(1.0, |v| v as f32);
+        let kind = rank_kind(event.kind);
         // A query that nobody's log has, so that it has no vector, is passed over.
         let text = event.query.as_deref().filter(|_| event.kind == InteractionType::Search);
         let text = text.and_then(|query| view.texts.number(query));
-        events.push(Event { item, text, kind: rank_kind(event.kind), value, at: event.at.millis().min(asked.at) });
+        events.push(Event { item, text, kind, value: kind.value(event.value), at: event.at.millis().min(asked.at) });
     }
     events.sort_by_key(|event| event.at);
     answer(app, &view, &asked, For::Session(&events), started)

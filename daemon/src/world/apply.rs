@@ -128,8 +128,8 @@ impl World {
             }
         }
         let item = interaction.item.and_then(|id| self.view.item_index.get(&id).copied());
-        let value = interaction.value.map_or(1.0, |v| v as f32);
-        let event = Event { item, text, kind: rank_kind(interaction.kind), value, at };
+        let kind = rank_kind(interaction.kind);
+        let event = Event { item, text, kind, value: kind.value(interaction.value), at };
         self.view.rank.log.push(number, event);
         let agreed = self.view.subject(number).is_some_and(|subject| subject.consent.train);
         if agreed && at >= self.memory.at() {

@@ -161,7 +161,8 @@ pub struct ListItem {
     /// for visits, for cold candidates, and under a filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
-    /// What the score is made of; the parts add up to it.
+    /// What the sources say of the item, by the weights of the blend. Where the blend orders the list they add up to the score; a ranker
+    /// chooses its candidates by them, and its score is its own.
     pub parts: Vec<ScorePart>,
     /// Why, if asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

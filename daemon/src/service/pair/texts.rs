@@ -121,6 +121,8 @@ mod tests {
             event(5, mercer_rank::Kind::Rating, 5.0, 20),
             event(6, mercer_rank::Kind::Rating, 1.0, 21),
             event(7, mercer_rank::Kind::Dismiss, 1.0, 22),
+            // Words without stars praise nothing and damn nothing.
+            event(9, mercer_rank::Kind::Review, mercer_rank::Kind::Review.value(None), 23),
             event(8, mercer_rank::Kind::Purchase, 1.0, 40),
         ];
         let queries = [(15, Arc::from("red vase")), (50, Arc::from("later"))];

@@ -34,8 +34,8 @@ fn shop(options: Options) -> (Log, Catalogue, i64) {
     for line in shop.log {
         let Some(user) = line.user else { continue };
         let item = line.item.map(|item| items[&item]);
-        let (kind, value, at) = (rank_kind(line.kind), line.value.map_or(1.0, |value| value as f32), line.at.millis());
-        log.push(users[&user], Event { item, text: None, kind, value, at });
+        let (kind, at) = (rank_kind(line.kind), line.at.millis());
+        log.push(users[&user], Event { item, text: None, kind, value: kind.value(line.value), at });
         last = last.max(at);
     }
     (log, Catalogue::new(facts), last)
