@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use divan::Bencher;
 use mercer_rank::{
     BlendWeights, Catalogue, DAY_MS, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Ranker,
-    ReplayOptions, Request, Snapshot, recommend, train_ranker,
+    ReplayOptions, Request, Snapshot, Spread, Vectors, Whitening, recommend, train_ranker,
 };
 
 const ITEMS: u64 = 4_000;
@@ -50,12 +50,36 @@ static SHOP: LazyLock<Snapshot> = LazyLock::new(|| {
     Snapshot { log, catalogue, memory }
 });
 
-static RANKER: LazyLock<Ranker> = LazyLock::new(|| {
+/// Vectors of texts, 384 numbers each: a direction that all share, one of the theme, and noise.
+static TEXTS: LazyLock<Vectors> = LazyLock::new(|| {
+    let mut x = 11u64;
+    let mut draw = || {
+        x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (x >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    let row = |item: u64, draw: &mut dyn FnMut() -> f32| -> Arc<[f32]> {
+        let theme = 1 + (item / (ITEMS / 10)) as usize;
+        (0..384).map(|i| 0.3 * draw() + if i == 0 { 2.0 } else { f32::from(u8::from(i == theme)) }).collect()
+    };
+    let rows = (0..ITEMS).map(|item| (item as u32, row(item, &mut draw)));
+    Vectors::from_rows(384, rows.collect::<Vec<_>>()).unwrap_or_else(|e| panic!("{e}"))
+});
+
+/// The same shop with texts, whitened.
+static SHOP_WITH_TEXTS: LazyLock<Snapshot> = LazyLock::new(|| {
+    let mut shop = SHOP.clone();
+    let whitening = Whitening::fit(&TEXTS).map(Arc::new);
+    shop.catalogue.set_vectors(Some(TEXTS.clone()));
+    shop.catalogue.set_spread(whitening.and_then(|whitening| Spread::of(&TEXTS, whitening).ok()));
+    shop
+});
+
+fn trained(shop: &Snapshot) -> Ranker {
     // Its networks are as large as any: how well they were trained costs a list nothing.
     let mlp = MlpOptions { epochs: 1, ..MlpOptions::default() };
     let o = ReplayOptions { cutoffs: 2, lists: 400, mlp, ..ReplayOptions::default() };
-    train_ranker(&SHOP.log, &SHOP.catalogue, NOW, &o).map(|trained| trained.0).unwrap_or_else(|e| panic!("{e}"))
-});
+    train_ranker(&shop.log, &shop.catalogue, NOW, &o).map(|trained| trained.0).unwrap_or_else(|e| panic!("{e}"))
+}
 
 /// One list of twenty by the blend.
 #[divan::bench]
@@ -68,8 +92,29 @@ fn list_by_the_blend(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn list_by_the_ranker(bencher: Bencher<'_, '_>) {
     let weights = BlendWeights::for_memory(&SHOP.memory);
-    let ranker = &*RANKER;
+    let ranker = trained(&SHOP);
     bencher.bench(|| ranker.recommend(&SHOP, For::User(divan::black_box(3)), NOW, &Request::new(20, &weights)));
+}
+
+/// The same with texts: a cosine with every item, and of each candidate with sixty.
+#[divan::bench]
+fn list_by_the_ranker_with_texts(bencher: Bencher<'_, '_>) {
+    let (shop, weights) = (&*SHOP_WITH_TEXTS, BlendWeights::for_memory(&SHOP.memory));
+    let ranker = trained(shop);
+    bencher.bench(|| ranker.recommend(shop, For::User(divan::black_box(3)), NOW, &Request::new(20, &weights)));
+}
+
+/// How the texts of a catalogue are whitened.
+#[divan::bench(sample_count = 3)]
+fn fit_whitening(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| Whitening::fit(&TEXTS));
+}
+
+/// One new item whitened.
+#[divan::bench]
+fn whiten_one_item(bencher: Bencher<'_, '_>) {
+    let whitening = Whitening::fit(&TEXTS);
+    bencher.bench(|| Some(whitening.as_ref()?.apply(TEXTS.get(divan::black_box(3))?)));
 }
 
 /// Co-occurrence, neighbours, factors and counts from the whole log.
