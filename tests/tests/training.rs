@@ -1,8 +1,8 @@
 //! The learning cycle as an operator drives it: it comes to a verdict with numbers, can be cancelled, and survives a kill.
 
-use mercer_shared::wire::{ModelState, RunCause, RunPhase, RunState, TrainRequest, Tuning};
-use mercer_tests::shop::Shop;
-use mercer_tests::{Daemon, Options};
+use mercer_shared::wire::{ListQuery, Mode, ModelState, RunCause, RunPhase, RunState, TrainRequest, Tuning};
+use mercer_tests::shop::{END, Shop};
+use mercer_tests::{Daemon, Options, at};
 
 /// A cycle on it takes some ten steps.
 const SHORT: Shop = Shop { seed: 7, users: 60, items: 80, interactions: 2_000 };
@@ -15,7 +15,7 @@ const CHECKPOINT: u64 = 1;
 
 #[test]
 fn a_cycle_comes_to_a_verdict_with_its_numbers() {
-    let daemon = Daemon::start();
+    let mut daemon = Daemon::start();
     SHORT.open(&daemon);
     let run = daemon.mercer_json(&["train", "--wait", "--budget", "60s"]);
     assert_eq!(run["state"], "succeeded", "{run}");
@@ -45,6 +45,21 @@ fn a_cycle_comes_to_a_verdict_with_its_numbers() {
     // The version's numbers come from the same window as the reports'.
     let report = daemon.mercer_json(&["report", "quality"]);
     assert!(report.to_string().contains("ndcg@10"), "{report}");
+    // What it likens texts by is part of it: the same lists after a restart.
+    assert!(daemon.state().join("models").join(&version.version).join("whitening.json").exists());
+    if !promoted {
+        daemon.mercer_ok(&["models", "promote", &version.version]);
+    }
+    let lists = |daemon: &Daemon| -> Vec<Vec<String>> {
+        let query = ListQuery { k: Some(20), at: Some(at(END)), mode: Some(Mode::New), ..ListQuery::default() };
+        let list = |user: u32| daemon.ask(async |client| client.recommend(&format!("sim-u{user:06}"), &query).await);
+        (0..10).map(|user| list(user).unwrap().items.iter().map(|row| row.id.to_string()).collect()).collect()
+    };
+    let before = lists(&daemon);
+    assert!(daemon.terminate());
+    daemon.launch();
+    daemon.embedded();
+    assert_eq!(lists(&daemon), before);
 }
 
 #[test]
