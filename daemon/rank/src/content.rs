@@ -11,21 +11,25 @@ use crate::shopper::Shopper;
 /// both benchmarks sixty with a long half-life found more than the twenty latest (new items .139 against .136 on Online Retail, cold
 /// ones .077 against .070 on Open e-commerce), a hundred and fifty no more than sixty.
 const MOST: usize = 60;
+/// The same where vectors are taken as they are (nothing was trained yet): there it blurs, so the latest alone count.
+const LATEST: usize = 20;
 /// Items per block of [`score_many`]: their vectors stay in the second-level cache while all shoppers are scored.
 const BLOCK: usize = 256;
 
 /// The signs of interest that count, heaviest first.
-fn liked(shopper: &Shopper) -> Vec<(u32, f32)> {
-    let mut liked = shopper.profile.clone();
+fn liked(catalogue: &Catalogue, shopper: &Shopper) -> Vec<(u32, f32)> {
+    let whitened = catalogue.whitening().is_some();
+    let (signs, most) = if whitened { (&shopper.profile, MOST) } else { (&shopper.recent, LATEST) };
+    let mut liked = signs.clone();
     liked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    liked.truncate(MOST);
+    liked.truncate(most);
     liked
 }
 
 /// The direction in which the shopper's items lie, length 1; none where none of them has a vector.
-fn direction(shopper: &Shopper, vectors: &Vectors) -> Option<Vec<f32>> {
+fn direction(catalogue: &Catalogue, shopper: &Shopper, vectors: &Vectors) -> Option<Vec<f32>> {
     let mut mean = vec![0f32; vectors.dim()];
-    for (i, w) in liked(shopper) {
+    for (i, w) in liked(catalogue, shopper) {
         if let Some(v) = vectors.get(i) {
             mean.iter_mut().zip(v).for_each(|(m, x)| *m += w * x);
         }
@@ -40,7 +44,7 @@ fn direction(shopper: &Shopper, vectors: &Vectors) -> Option<Vec<f32>> {
 /// Cosine of each item with the mean of the shopper's items, not below 0.
 pub(crate) fn score(catalogue: &Catalogue, shopper: &Shopper, out: &mut [f32]) {
     let Some(vectors) = catalogue.alike() else { return };
-    let Some(mean) = direction(shopper, vectors) else { return };
+    let Some(mean) = direction(catalogue, shopper, vectors) else { return };
     Arch::new().dispatch(|| {
         for (i, slot) in out.iter_mut().enumerate() {
             if let Some(v) = vectors.get(i as u32) {
@@ -54,7 +58,7 @@ pub(crate) fn score(catalogue: &Catalogue, shopper: &Shopper, out: &mut [f32]) {
 pub(crate) fn score_many(catalogue: &Catalogue, shoppers: &[Shopper]) -> Option<Vec<Vec<f32>>> {
     let vectors = catalogue.alike()?;
     let (at, means): (Vec<usize>, Vec<Vec<f32>>) =
-        shoppers.iter().enumerate().filter_map(|(k, s)| Some((k, direction(s, vectors)?))).unzip();
+        shoppers.iter().enumerate().filter_map(|(k, s)| Some((k, direction(catalogue, s, vectors)?))).unzip();
     let n = catalogue.len();
     let blocks: Vec<Vec<f32>> = (0..n.div_ceil(BLOCK))
         .into_par_iter()
@@ -101,7 +105,7 @@ pub(crate) fn strongest(catalogue: &Catalogue, shopper: &Shopper, candidates: &[
     let mut out = vec![0f32; catalogue.len()];
     let Some(vectors) = catalogue.alike() else { return out };
     let theirs: Vec<(u32, &[f32])> =
-        liked(shopper).into_iter().filter_map(|(i, _)| Some((i, vectors.get(i)?))).collect();
+        liked(catalogue, shopper).into_iter().filter_map(|(i, _)| Some((i, vectors.get(i)?))).collect();
     Arch::new().dispatch(|| {
         for &i in candidates {
             let Some(v) = vectors.get(i) else { continue };
