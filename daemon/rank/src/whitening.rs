@@ -3,8 +3,8 @@
 //! hardly anything. In directions of equal spread they do.
 //!
 //! The spread is estimated as if as many items again as there are directions had been seen, spread alike over all of them (the mean under an
-//! inverse Wishart prior). Without that, the items of a small catalogue would all be equally unlike: in as many directions as there are
-//! items any of them is far from any other.
+//! inverse Wishart prior): what is hardly there at all is noise. Catalogues with few items for their directions are left alone: in as many
+//! directions as there are items any of them is far from any other.
 use std::sync::Arc;
 
 use pulp::Arch;
@@ -16,8 +16,8 @@ use crate::linalg::{cholesky, dot, invert_lower};
 
 /// Items that are read at most, from all over the catalogue: more move no cosine's second digit.
 const SAMPLE: usize = 10_000;
-/// Items from which on anything is said about directions.
-const FEWEST: usize = 32;
+/// Items for each direction from which on it pays: with ten (Online Retail) it does, with one (the demo's shop) it takes .005 of NDCG@10.
+const FEWEST: usize = 4;
 
 /// How vectors of one encoder are whitened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,14 +30,14 @@ pub struct Whitening {
 }
 
 impl Whitening {
-    /// Fits to item vectors; the same vectors under the same numbers give the same bits. None for fewer than thirty-two vectors or where
-    /// all are the same.
+    /// Fits to item vectors; the same vectors under the same numbers give the same bits. None for fewer than four vectors for each
+    /// direction, or where all are the same.
     pub fn fit(vectors: &Vectors) -> Option<Self> {
         let all: Vec<&[f32]> = (0..vectors.len() as u32).filter_map(|item| vectors.get(item)).collect();
-        if all.len() < FEWEST {
+        let (dim, wanted) = (vectors.dim(), all.len().min(SAMPLE));
+        if all.len() < FEWEST * dim {
             return None;
         }
-        let (dim, wanted) = (vectors.dim(), all.len().min(SAMPLE));
         let sample: Vec<&[f32]> = (0..wanted).map(|k| all[k * all.len() / wanted]).collect();
         let count = sample.len() as f64;
         let column = |i: usize| sample.iter().map(move |row| f64::from(row[i]));
@@ -185,25 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn items_of_a_small_catalogue_stay_as_like_each_other_as_they_were() {
-        // Pairs of near twins, fewer than there are directions.
-        let (base, mut draw) = (cone(40, 64), noise(3));
-        let rows: Vec<Arc<[f32]>> = (0..80)
-            .filter_map(|k| base.get(k / 2))
-            .map(|row| row.iter().map(|x| x + 0.01 * draw()).collect())
-            .collect();
-        let vectors = Vectors::of_rows(64, rows);
-        let spread = Whitening::fit(&vectors).unwrap().apply_all(&vectors);
-        let cosine = |a: u32, b: u32| dot(spread.get(a).unwrap(), spread.get(b).unwrap());
-        for twin in 0..40 {
-            let others = (0..80).filter(|k| k / 2 != twin).map(|k| cosine(2 * twin, k));
-            assert!(cosine(2 * twin, 2 * twin + 1) > others.fold(f32::MIN, f32::max) + 0.2, "twin {twin}");
-        }
-    }
-
-    #[test]
     fn too_few_vectors_and_equal_ones_are_left_alone() {
-        assert_eq!(Whitening::fit(&cone(FEWEST - 1, 8)), None);
+        assert_eq!(Whitening::fit(&cone(FEWEST * 8 - 1, 8)), None);
         assert_eq!(Whitening::fit(&Vectors::of_rows(8, vec![vec![0.5f32; 8].into(); 100])), None);
         assert_eq!(Whitening::fit(&Vectors::new(8)), None);
     }
