@@ -26,7 +26,7 @@ use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
     BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode, Ranker,
     ReplayOptions, Replayed, Request, SIGNALS, SequenceHistory, Signal, Snapshot, Spread, Trained, TreeOptions,
-    Vectors, Whitening, cutoffs, refit_weights, tie_key, train_ranker_watched,
+    Vectors, cutoffs, refit_weights, tie_key, train_ranker_watched,
 };
 use serde_json::Value;
 
@@ -206,8 +206,7 @@ fn main() -> Result<(), Fail> {
     if let Some(path) = get("--vectors") {
         let rows = vectors(path, get("--dim").ok_or("--dim is missing")?.parse()?)?;
         let start = Instant::now();
-        let whitening = Whitening::fit(&rows).filter(|_| !flag("--raw")).map(Arc::new);
-        let spread = whitening.map(|whitening| Spread::of(&rows, whitening)).transpose()?;
+        let spread = if flag("--raw") { None } else { Spread::fitted(&rows) };
         println!("whitened in {:.1?}", start.elapsed());
         b.catalogue.set_vectors(Some(rows));
         b.catalogue.set_spread(spread);

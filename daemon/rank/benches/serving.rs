@@ -68,9 +68,8 @@ static TEXTS: LazyLock<Vectors> = LazyLock::new(|| {
 /// The same shop with texts, whitened.
 static SHOP_WITH_TEXTS: LazyLock<Snapshot> = LazyLock::new(|| {
     let mut shop = SHOP.clone();
-    let whitening = Whitening::fit(&TEXTS).map(Arc::new);
     shop.catalogue.set_vectors(Some(TEXTS.clone()));
-    shop.catalogue.set_spread(whitening.and_then(|whitening| Spread::of(&TEXTS, whitening).ok()));
+    shop.catalogue.set_spread(Spread::fitted(&TEXTS));
     shop
 });
 

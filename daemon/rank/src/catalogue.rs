@@ -93,9 +93,13 @@ impl Vectors {
     }
 
     /// Item numbers below this one may have a vector.
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The items that have a vector, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &[f32])> {
+        (0..self.rows.len() as u32).filter_map(|item| Some((item, self.get(item)?)))
     }
 
     /// Width of a row.
@@ -131,6 +135,12 @@ impl Spread {
             });
         }
         Ok(Self { rows: whitening.apply_all(vectors), whitening })
+    }
+
+    /// The same in the way that fits these vectors; none where [`Whitening::fit`] has none.
+    pub fn fitted(vectors: &Vectors) -> Option<Self> {
+        let whitening = Arc::new(Whitening::fit(vectors)?);
+        Some(Self { rows: whitening.apply_all(vectors), whitening })
     }
 
     /// How they are made.
@@ -194,8 +204,8 @@ impl Catalogue {
         let (Some(vectors), Some(Spread { whitening, rows })) = (&self.vectors, &mut self.spread) else {
             return Ok(());
         };
-        for item in 0..vectors.len() as u32 {
-            if let Some(row) = vectors.get(item).filter(|_| rows.get(item).is_none()) {
+        for (item, row) in vectors.iter() {
+            if rows.get(item).is_none() {
                 rows.set(item, whitening.apply(row))?;
             }
         }

@@ -1,5 +1,5 @@
-//! Likeness of texts: cosines of item vectors, whitened where the catalogue has them so, with what a shopper took interest in. For one shopper, or for many at once,
-//! where each item's vector is read once for all of them: a catalogue of a hundred thousand is 150 MB to read.
+//! Likeness of texts: cosines of item vectors, whitened where the catalogue has them so, with what a shopper took interest in. For one
+//! shopper, or for many at once, where each item's vector is read once for all of them: a catalogue of a hundred thousand is 150 MB to read.
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -11,7 +11,8 @@ use crate::shopper::Shopper;
 /// both benchmarks sixty with a long half-life found more than the twenty latest (new items .139 against .136 on Online Retail, cold
 /// ones .077 against .070 on Open e-commerce), a hundred and fifty no more than sixty.
 const MOST: usize = 60;
-/// The same where vectors are taken as they are (nothing was trained yet): there it blurs, so the latest alone count.
+/// The same where vectors are taken as they are (nothing was trained yet, or the catalogue is small): there it blurs, so the latest alone
+/// count.
 const LATEST: usize = 20;
 /// Items per block of [`score_many`]: their vectors stay in the second-level cache while all shoppers are scored.
 const BLOCK: usize = 256;
@@ -27,7 +28,8 @@ fn liked(catalogue: &Catalogue, shopper: &Shopper) -> Vec<(u32, f32)> {
 }
 
 /// The direction in which the shopper's items lie, length 1; none where none of them has a vector.
-fn direction(catalogue: &Catalogue, shopper: &Shopper, vectors: &Vectors) -> Option<Vec<f32>> {
+fn direction(catalogue: &Catalogue, shopper: &Shopper) -> Option<Vec<f32>> {
+    let vectors = catalogue.alike()?;
     let mut mean = vec![0f32; vectors.dim()];
     for (i, w) in liked(catalogue, shopper) {
         if let Some(v) = vectors.get(i) {
@@ -44,7 +46,7 @@ fn direction(catalogue: &Catalogue, shopper: &Shopper, vectors: &Vectors) -> Opt
 /// Cosine of each item with the mean of the shopper's items, not below 0.
 pub(crate) fn score(catalogue: &Catalogue, shopper: &Shopper, out: &mut [f32]) {
     let Some(vectors) = catalogue.alike() else { return };
-    let Some(mean) = direction(catalogue, shopper, vectors) else { return };
+    let Some(mean) = direction(catalogue, shopper) else { return };
     Arch::new().dispatch(|| {
         for (i, slot) in out.iter_mut().enumerate() {
             if let Some(v) = vectors.get(i as u32) {
@@ -58,7 +60,7 @@ pub(crate) fn score(catalogue: &Catalogue, shopper: &Shopper, out: &mut [f32]) {
 pub(crate) fn score_many(catalogue: &Catalogue, shoppers: &[Shopper]) -> Option<Vec<Vec<f32>>> {
     let vectors = catalogue.alike()?;
     let (at, means): (Vec<usize>, Vec<Vec<f32>>) =
-        shoppers.iter().enumerate().filter_map(|(k, s)| Some((k, direction(catalogue, s, vectors)?))).unzip();
+        shoppers.iter().enumerate().filter_map(|(k, s)| Some((k, direction(catalogue, s)?))).unzip();
     let n = catalogue.len();
     let blocks: Vec<Vec<f32>> = (0..n.div_ceil(BLOCK))
         .into_par_iter()

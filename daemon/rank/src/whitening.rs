@@ -33,7 +33,7 @@ impl Whitening {
     /// Fits to item vectors; the same vectors under the same numbers give the same bits. None for fewer than four vectors for each
     /// direction, or where all are the same.
     pub fn fit(vectors: &Vectors) -> Option<Self> {
-        let all: Vec<&[f32]> = (0..vectors.len() as u32).filter_map(|item| vectors.get(item)).collect();
+        let all: Vec<&[f32]> = vectors.iter().map(|(_, row)| row).collect();
         let (dim, wanted) = (vectors.dim(), all.len().min(SAMPLE));
         if all.len() < FEWEST * dim {
             return None;

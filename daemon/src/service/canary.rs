@@ -103,6 +103,7 @@ pub fn end_grace(app: &App) -> Answer<()> {
 
 fn begin(app: &App, mut model: Model, embedded: &Embedded, share: f64) -> Answer<()> {
     app.writable()?;
+    let given = embedded.under(&model)?;
     let (version, other) = (model.meta.version.clone(), app.view().model.meta.version.clone());
     superseded(app, &version)?;
     model.meta.state = ModelState::Canary;
@@ -111,7 +112,6 @@ fn begin(app: &App, mut model: Model, embedded: &Embedded, share: f64) -> Answer
     app.guard.begin(&[&version, &other], None);
     app.tell(EventKind::Model(Box::new(model.meta.clone())));
     models::catch_up(app, &model);
-    let given = embedded.under(&model)?;
     app.world.lock().set_canary(Some((Arc::new(model), share)), Some(given));
     app.publish();
     Ok(())

@@ -240,6 +240,7 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     static ONE_AT_A_TIME: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
     let _one = ONE_AT_A_TIME.lock();
     app.writable()?;
+    let given = embedded.under(&model)?;
     // First, so that no canary is ever seen with the vectors of another encoder.
     super::canary::superseded(app, &model.meta.version)?;
     let mut chain = chain(&app.store)?;
@@ -253,7 +254,6 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
     put_chain(&app.store, &chain)?;
     catch_up(app, &model);
-    let given = embedded.under(&model)?;
     // What is known of the version before is what the new one is held against in its first hours.
     app.guard.begin(&[&meta.version], before.as_deref());
     if let Some(before) = before.filter(|before| *before != meta.version)

@@ -43,8 +43,8 @@ pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Repo
         let meta = models::show(app, version)?;
         let model = models::load(&app.config.state, meta)?;
         let embedded = models::embed_catalogue(app, &model.encoder, |_| Answer::Ok(()))?;
-        let (_, spread) = embedded.under(&model)?;
-        view.rank.catalogue.set_vectors(Some(embedded.vectors(mercer_model::Encoder::dim(&*model.encoder))?));
+        let (vectors, spread) = embedded.under(&model)?;
+        view.rank.catalogue.set_vectors(Some(vectors));
         view.rank.catalogue.set_spread(spread);
         view.model = Arc::new(model);
     }

@@ -18,7 +18,7 @@ struct Tables {
 }
 
 /// The catalogue under a model's encoder: vectors by dense number, and whitened where the model does so.
-pub type Given<'a> = (&'a FxHashMap<u32, Arc<[f32]>>, Option<Spread>);
+pub type Given = (Vectors, Option<Spread>);
 
 /// A version on trial.
 struct Trial {
@@ -46,18 +46,16 @@ impl Trial {
 }
 
 /// The tables of a model's encoder, from the vectors there are.
-fn tables(model: &Model, given: Option<Given<'_>>) -> Tables {
+fn tables(model: &Model, given: Option<Given>) -> Tables {
     let dim = mercer_model::Encoder::dim(&*model.encoder);
-    let (mut dense, mut rows) = (DenseIndex::new(model.encoder_version(), dim), Vectors::new(dim));
-    let (vectors, spread) = given.unzip();
-    for (number, row) in vectors.into_iter().flatten() {
-        let set = dense.set(*number, row).map_err(|error| error.to_string());
-        let set = set.and_then(|_| rows.set(*number, Arc::clone(row)).map_err(|error| error.to_string()));
-        if let Err(error) = set {
-            tracing::error!(number, error, "a vector was refused");
+    let (rows, spread) = given.unwrap_or_else(|| (Vectors::new(dim), empty_spread(model)));
+    let mut dense = DenseIndex::new(model.encoder_version(), dim);
+    for (number, row) in rows.iter() {
+        if let Err(error) = dense.set(number, row) {
+            tracing::error!(number, %error, "a vector was refused");
         }
     }
-    Tables { dense, rows, spread: spread.flatten().or_else(|| empty_spread(model)) }
+    Tables { dense, rows, spread }
 }
 
 /// The whitened vectors of no item yet.
@@ -272,7 +270,7 @@ impl World {
 
     /// Puts another model in place, with the catalogue under its encoder; items that it lacks (newer than the candidate's catalogue) go on
     /// the list of items to embed. With the same encoder the vectors stay.
-    pub fn set_model(&mut self, model: Arc<Model>, given: Option<Given<'_>>) {
+    pub fn set_model(&mut self, model: Arc<Model>, given: Option<Given>) {
         if model.encoder_version() != self.view.model.encoder_version() {
             let Tables { dense, rows, spread } = tables(&model, given);
             let lacking = |number: &u32| rows.get(*number).is_none();
@@ -281,7 +279,7 @@ impl World {
             self.view.rank.catalogue.set_vectors(Some(rows));
             self.view.rank.catalogue.set_spread(spread);
         } else if model.whitening != self.view.model.whitening {
-            let spread = given.and_then(|(_, spread)| spread).or_else(|| empty_spread(&model));
+            let spread = given.map_or_else(|| empty_spread(&model), |(_, spread)| spread);
             self.view.rank.catalogue.set_spread(spread);
             if let Err(error) = self.view.rank.catalogue.complete_spread() {
                 tracing::error!(%error, "vectors were not whitened");
@@ -299,7 +297,7 @@ impl World {
 
     /// Puts a version on trial beside the serving one, for a share of the shoppers, or ends the trial; with the catalogue under its encoder.
     /// Where the serving version reads it by the same vectors, those do for both.
-    pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, given: Option<Given<'_>>) {
+    pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, given: Option<Given>) {
         self.canary = canary.map(|(model, share)| {
             let own = (!model.reads_like(&self.view.model)).then(|| tables(&model, given));
             Trial { model, share, own }

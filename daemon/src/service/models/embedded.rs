@@ -35,10 +35,11 @@ impl Embedded {
     ///
     /// # Errors
     /// The vectors are not of its encoder.
-    pub fn under(&self, model: &Model) -> Answer<Given<'_>> {
-        let Some(whitening) = &model.whitening else { return Ok((&self.rows, None)) };
-        let spread = Spread::of(&self.vectors(model.encoder.dim())?, Arc::clone(whitening));
-        Ok((&self.rows, Some(spread.map_err(|e| internal(&e))?)))
+    pub fn under(&self, model: &Model) -> Answer<Given> {
+        let vectors = self.vectors(model.encoder.dim())?;
+        let spread = model.whitening.clone().map(|whitening| Spread::of(&vectors, whitening));
+        let spread = spread.transpose().map_err(|e| internal(&e))?;
+        Ok((vectors, spread))
     }
 }
 

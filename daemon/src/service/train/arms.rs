@@ -57,8 +57,8 @@ impl Arm {
     /// Whitens a catalogue that has this encoder's vectors.
     fn spread(&self, catalogue: &Catalogue) -> Result<Option<Spread>, Ended> {
         let Some(vectors) = catalogue.vectors() else { return Ok(None) };
-        let whitening = self.whitening.clone().unwrap_or_else(|| Whitening::fit(vectors).map(Arc::new));
-        whitening.map(|whitening| Spread::of(vectors, whitening)).transpose().map_err(|e| failed(&e))
+        let Some(known) = &self.whitening else { return Ok(Spread::fitted(vectors)) };
+        known.clone().map(|whitening| Spread::of(vectors, whitening)).transpose().map_err(|e| failed(&e))
     }
 
     pub(super) fn version(&self) -> &str {
