@@ -54,6 +54,7 @@ impl<'a> Opponent<'a> {
     /// Whether a candidate is this very configuration.
     pub(super) fn is_like(&self, arm: &Arm, order: &Order) -> bool {
         arm.version() == self.model.encoder_version()
+            && arm.whitening() == self.model.whitening
             && order.ranker.is_some() == self.model.ranker.is_some()
             && order.blend.is_some() == self.model.blend.is_some()
     }
