@@ -10,7 +10,7 @@
 //! be chosen; all slices are scored. With `--at test` the lists are
 //! written for `score_runs.py`; the truth is not read. `FILE` of vectors: little-endian f32 rows in the order of `items.ndjson.gz`;
 //! `--raw` likens texts by them as they are, without whitening.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "what it measures it prints")]
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fs::File;

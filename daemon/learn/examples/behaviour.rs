@@ -6,7 +6,7 @@
 //! on what `train` holds after it: the only window on which anything may be chosen. `--at test` trains up to `T` and scores on `test`, for
 //! reporting. `--window` is what lists are judged over, 30 days if absent. `--stages N` goes there in N monthly advances instead of one. `--set` takes any field of the options. `FILE` of vectors:
 //! little-endian f32 rows in the order of `items.ndjson.gz`.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "what it measures it prints")]
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::error::Error;
 use std::fs::File;

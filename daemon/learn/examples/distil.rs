@@ -1,7 +1,7 @@
 //! Whether a pair classifier's margins pay as a teacher of the encoder (margin-MSE): the encoder is tuned for the same steps without and with
 //! them and judged on later rows: `cargo run --release -p mercer-learn --example distil -- ITEMS TRAIN CUT TEACHER_SECONDS STEPS POSITIVES`, arguments as in
 //! the example `pair_classifier`.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "what it measures it prints")]
 
 mod log;
 

@@ -2,7 +2,7 @@
 //! `cargo run --release -p mercer-learn --example pair_classifier -- ITEMS TRAIN CUT SECONDS POSITIVES [SHAPE...]`. ITEMS and TRAIN are NDJSON as
 //! `mercer import` reads it, CUT the moment (`2011-10-10T12:50:00Z`) after which rows are for judging only. Choose on a window before the
 //! one that is reported.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "what it measures it prints")]
 
 mod log;
 

@@ -1,6 +1,6 @@
 //! Times training steps of an encoder of a given shape with random weights, against the graph without the cache of frozen layers and against
 //! adapters in all layers: `cargo run --release -p mercer-learn --example step_time -- [layers] [hidden] [upper] [pairs] [tokens] [steps]`.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "what it measures it prints")]
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
 //! Tests of the encoder crate over small encoders with random weights, made here.
-#![allow(missing_docs)]
+#![allow(missing_docs, reason = "tests: their names say what they hold")]
 
 mod fixture;
 mod graph;
