@@ -1,6 +1,7 @@
 //! From a record to documents, as a preset's section says.
 
 mod condition;
+mod documents;
 mod gather;
 mod mapper;
 mod time;
