@@ -112,7 +112,7 @@ pub(super) fn train(
     let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.cut };
     let Examples { texts, pairs, known, fresh } = gather(app, view, base, (scope, plan.since), seed)?;
     control.note(format!(
-        "{} pairs of texts up to the cut-off, {fresh} of them new since the last cycle (the rest is replay; thinned if many)",
+        "{} pairs of texts up to the cut-off: from {fresh} that came since the last cycle, and replay; thinned if many",
         pairs.len()
     ));
     if fresh == 0 {
