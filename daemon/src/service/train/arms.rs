@@ -12,6 +12,7 @@ use super::canon::Canon;
 use super::judge::Judged;
 use super::{Control, Ended, Plan, failed, queries};
 use crate::app::{App, model_problem, store_problem};
+use crate::service::evaluation::mean;
 use crate::service::models::{self, Embedded};
 use crate::world::{Model, View};
 
@@ -186,6 +187,11 @@ pub(super) fn choose(
     control.note(format!(
         "fine-tuned encoder against its base: NDCG@10 of lists {lists:+.4}, of {searchers} searching shoppers {found:+.4}"
     ));
+    // Told, not weighed: what a shop shows are lists of everything.
+    if !with_tuned.cold.is_empty() {
+        let (cold, users) = (mean(&with_tuned.cold) - mean(&with_base.cold), with_tuned.cold.len());
+        control.note(format!("the same on lists of cold items alone: {cold:+.4} for {users} shoppers"));
+    }
     if lists + found > 0.0 {
         return Ok((tuned, with_tuned));
     }

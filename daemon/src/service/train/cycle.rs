@@ -77,12 +77,13 @@ pub(super) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
     let mut networks = networks.filter(|_| order.network.is_some());
     let asked = queries::collect(app, &view, &canon, &plan)?;
     let (arm, mut candidate) = choose(app, &view, control, (plain, with_base), tuned, &asked, |arm| {
-        scene.ordered(arm.catalogue(&canon)?, &order)
+        let catalogue = arm.catalogue(&canon)?;
+        let mut judged = scene.ordered(catalogue.clone(), &order)?;
+        if let Some(ranker) = order.ranker.as_ref().filter(|ranker| ranker.has_cold()) {
+            judged.cold = scene.cold(catalogue, ranker)?.ndcg;
+        }
+        Ok(judged)
     })?;
-    // A tuned encoder's lists of cold items are others than those that were judged with the base's.
-    if let Some(ranker) = order.ranker.as_ref().filter(|ranker| ranker.has_cold() && candidate.cold.is_empty()) {
-        candidate.cold = scene.cold(arm.catalogue(&canon)?, ranker)?.ndcg;
-    }
 
     let opponent = Opponent::of(app, (&view, &log), (&canon, &ruler), &plan, control)?;
     let theirs = opponent.judged((app, &view), &scene, (&arm, &order, &mut candidate), &asked)?;
