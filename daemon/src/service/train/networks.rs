@@ -35,7 +35,7 @@ impl Hooks for Watched<'_, '_> {
 
 impl Networks {
     /// For a log up to a moment and a catalogue with the base encoder's vectors of items and searches, which no training moves. As they
-    /// are, not whitened: on whitened ones the ranker gained nothing on windows before T of either real log, and its lists of new items lost.
+    /// are, not whitened: on whitened ones the ranker gained nothing on windows before T of either real log.
     pub(super) fn new(log: &Log, catalogue: &Catalogue, until: i64, seed: u64) -> Result<Self, Ended> {
         let items = items(catalogue, catalogue.vectors()).map_err(|e| failed(&e))?;
         let texts = catalogue.texts().cloned();
