@@ -74,4 +74,6 @@ for name, of, factor in measures:
     print(f"# {name}: {grown:.2f} times since half way, the log {log:.2f} times")
     if grown > factor:
         sys.exit(f"{name} grows without bound")
+if number(last, 7) > 5:
+    sys.exit("more versions stay than the base, the one that serves and three")
 PY

@@ -8,7 +8,7 @@ use mercer_shared::wire::{Consent, Interaction, InteractionType, Item, User};
 
 use super::time::Clock;
 use super::{Columns, Condition, Value, clean};
-use crate::preset::{FileSpec, InteractionSpec, ItemSpec, UserSpec};
+use crate::preset::{FileSpec, InteractionSpec, ItemSpec, UserSpec, ValueSpec};
 use crate::records::Row;
 use crate::validate::{Refusal, clip};
 
@@ -25,9 +25,9 @@ pub(super) struct ItemMap<'a> {
 }
 
 /// A shopper's fields.
-pub(super) struct UserMap {
+pub(super) struct UserMap<'a> {
     id: Value,
-    attributes: Vec<(String, Value)>,
+    attributes: Vec<(&'a str, Value)>,
 }
 
 /// An interaction's fields.
@@ -48,15 +48,21 @@ pub(super) struct InteractionMap<'a> {
     position: Option<Value>,
 }
 
-fn value(spec: &Option<crate::preset::ValueSpec>, columns: &mut Columns) -> Result<Option<Value>, String> {
+fn value(spec: &Option<ValueSpec>, columns: &mut Columns) -> Result<Option<Value>, String> {
     spec.as_ref().map(|spec| Value::new(spec, columns)).transpose()
+}
+
+fn attributes<'a>(
+    specs: &'a BTreeMap<String, ValueSpec>,
+    columns: &mut Columns,
+) -> Result<Vec<(&'a str, Value)>, String> {
+    specs.iter().map(|(name, spec)| Ok((name.as_str(), Value::new(spec, columns)?))).collect()
 }
 
 impl<'a> ItemMap<'a> {
     pub(super) fn new(spec: &'a ItemSpec, columns: &mut Columns) -> Result<Self, String> {
-        let attributes = spec.attributes.iter().map(|(name, spec)| Ok((name.as_str(), Value::new(spec, columns)?)));
         Ok(Self {
-            attributes: attributes.collect::<Result<_, String>>()?,
+            attributes: attributes(&spec.attributes, columns)?,
             id: Value::new(&spec.id, columns)?,
             texts: [
                 value(&spec.title, columns)?,
@@ -73,11 +79,9 @@ impl<'a> ItemMap<'a> {
     }
 }
 
-impl UserMap {
-    pub(super) fn new(spec: &UserSpec, columns: &mut Columns) -> Result<Self, String> {
-        let attributes = spec.attributes.iter().map(|(name, spec)| Ok((name.clone(), Value::new(spec, columns)?)));
-        let attributes = attributes.collect::<Result<_, String>>()?;
-        Ok(Self { id: Value::new(&spec.id, columns)?, attributes })
+impl<'a> UserMap<'a> {
+    pub(super) fn new(spec: &'a UserSpec, columns: &mut Columns) -> Result<Self, String> {
+        Ok(Self { attributes: attributes(&spec.attributes, columns)?, id: Value::new(&spec.id, columns)? })
     }
 }
 
@@ -179,6 +183,12 @@ fn flag(value: &Option<Value>, row: &Row<'_>, content: &str, otherwise: bool) ->
     }
 }
 
+/// The attributes of which a record says something.
+fn declared(attributes: &[(&str, Value)], row: &Row<'_>, content: &str) -> BTreeMap<String, String> {
+    let said = attributes.iter().map(|(name, value)| ((*name).to_owned(), clean(&value.of(row, content)).into_owned()));
+    said.filter(|(_, value)| !value.is_empty()).collect()
+}
+
 /// The item of a record, with what this record alone says; an empty title where it says none.
 pub(super) fn item(map: &ItemMap<'_>, row: &Row<'_>, content: &str) -> Result<Item, Refusal> {
     let id = ItemId::new(map.id.of(row, content).trim()).map_err(|error| bad_id("item", &error))?;
@@ -192,28 +202,16 @@ pub(super) fn item(map: &ItemMap<'_>, row: &Row<'_>, content: &str) -> Result<It
     }
     item.price = number("price", &map.price, row, content)?;
     item.currency = map.spec.currency.clone().filter(|_| item.price.is_some());
-    for (name, value) in &map.attributes {
-        let value = clean(&value.of(row, content)).into_owned();
-        if !value.is_empty() {
-            item.attributes.insert((*name).to_owned(), value);
-        }
-    }
+    item.attributes = declared(&map.attributes, row, content);
     item.in_stock = flag(&map.in_stock, row, content, true);
     item.hidden = flag(&map.hidden, row, content, false);
     Ok(item)
 }
 
 /// The shopper of a record.
-pub(super) fn user(map: &UserMap, row: &Row<'_>, content: &str) -> Result<User, Refusal> {
+pub(super) fn user(map: &UserMap<'_>, row: &Row<'_>, content: &str) -> Result<User, Refusal> {
     let id = UserId::new(map.id.of(row, content).trim()).map_err(|error| bad_id("user", &error))?;
-    let mut attributes = BTreeMap::new();
-    for (name, value) in &map.attributes {
-        let value = clean(&value.of(row, content)).into_owned();
-        if !value.is_empty() {
-            attributes.insert(name.clone(), value);
-        }
-    }
-    Ok(User { id, attributes, consent: Consent::default() })
+    Ok(User { id, attributes: declared(&map.attributes, row, content), consent: Consent::default() })
 }
 
 /// The interaction of a record; `None` where the preset does not map its type.

@@ -37,7 +37,7 @@ pub(crate) struct Mapper<'a> {
     columns: Columns,
     skip: Vec<(&'a str, Condition)>,
     item: Option<ItemMap<'a>>,
-    user: Option<UserMap>,
+    user: Option<UserMap<'a>>,
     interaction: Option<InteractionMap<'a>>,
     source: String,
     /// The clock of this machine, for times in the future.
