@@ -7,7 +7,8 @@ use std::time::Duration;
 use mercer_shared::client::Client;
 use mercer_shared::wire::Run;
 
-use crate::{eventually, program, within};
+use crate::programs::program;
+use crate::wait::{eventually, within};
 
 /// How a daemon under test is set up.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Daemon, PATIENCE};
+use crate::daemon::Daemon;
+use crate::wait::PATIENCE;
 
 /// An answer.
 #[derive(Debug)]

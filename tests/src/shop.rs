@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{Daemon, program};
+use crate::daemon::Daemon;
+use crate::programs::program;
 
 /// When every simulated log of the tests ends.
 pub const END: &str = "2024-06-30T00:00:00Z";

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::{eventually, program};
+use crate::programs::program;
+use crate::wait::{eventually, within};
 
 fn size(cells: u16) -> NonZero<u16> {
     NonZero::new(cells).expect("a terminal has cells")
@@ -77,7 +78,7 @@ impl Terminal {
     /// # Panics
     /// If it does not appear.
     pub fn shows(&self, text: &str) -> String {
-        let (seen, _) = crate::within(std::time::Duration::from_secs(30), || {
+        let (seen, _) = within(std::time::Duration::from_secs(30), || {
             let screen = self.text();
             screen.contains(text).then_some(screen)
         });

@@ -1,8 +1,9 @@
-//! The borders of the house (DESIGN.md section 1), checked from import lines and from what the manifests depend on.
-
-use std::path::{Path, PathBuf};
+//! What each crate may depend on, and where the types of other crates may stand: from manifests and from the names in the code.
 
 use mercer_tests::programs::workspace;
+
+use crate::MEMBERS;
+use crate::workspace::sources_of_member;
 
 /// A source file: its path from the root, and its code without comments.
 struct Source {
@@ -10,28 +11,10 @@ struct Source {
     code: String,
 }
 
-/// All Rust sources below a directory.
-fn sources(part: &str) -> Vec<Source> {
-    let mut found = Vec::new();
-    let mut open = vec![workspace().join(part)];
-    while let Some(dir) = open.pop() {
-        for entry in std::fs::read_dir(&dir).unwrap().map(Result::unwrap) {
-            let path = entry.path();
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                let code = std::fs::read_to_string(&path).unwrap();
-                found.push(Source { path: relative(&path), code: uncommented(&code) });
-            }
-        }
-    }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(!found.is_empty(), "{part} has no sources");
-    found
-}
-
-fn relative(path: &Path) -> String {
-    path.strip_prefix(workspace()).unwrap().display().to_string()
+/// The Rust sources of a member, without comments.
+fn sources(member: &str) -> Vec<Source> {
+    let all = sources_of_member(member).into_iter();
+    all.map(|(path, text)| Source { path, code: uncommented(&text) }).collect()
 }
 
 fn uncommented(code: &str) -> String {
@@ -75,20 +58,6 @@ fn manifest(part: &str) -> Manifest {
     Manifest { normal, all }
 }
 
-const MEMBERS: [&str; 11] = [
-    "shared",
-    "daemon",
-    "daemon/store",
-    "daemon/model",
-    "daemon/search",
-    "daemon/rank",
-    "daemon/learn",
-    "daemon/reports",
-    "daemon/import",
-    "console",
-    "tests",
-];
-
 /// Says which members and sources name a crate outside the places where it may stand.
 fn confined(krate: &str, manifests: &[&str], places: &[&str]) {
     let module = krate.replace('-', "_");
@@ -97,7 +66,7 @@ fn confined(krate: &str, manifests: &[&str], places: &[&str]) {
         assert!(!depends || manifests.contains(&member), "{member}/Cargo.toml depends on {krate}");
     }
     // The tests name such crates in words; their manifest is what holds them.
-    for source in ["shared", "daemon", "console"].iter().flat_map(|part| sources(part)) {
+    for source in MEMBERS.iter().filter(|member| **member != "tests").flat_map(|member| sources(member)) {
         let allowed = places.iter().any(|place| source.path.starts_with(place));
         assert!(allowed || !names(&source.code, &module), "{} names {module}", source.path);
     }
@@ -166,7 +135,7 @@ fn foreign_types_stay_in_their_rooms() {
 
 #[test]
 fn inside_the_daemon_nothing_below_the_wire_knows_http() {
-    for source in sources("daemon/src") {
+    for source in sources("daemon").iter().filter(|source| source.path.starts_with("daemon/src/")) {
         let knows = ["http/", "lib.rs", "main.rs", "commands.rs"];
         let may = knows.iter().any(|place| source.path.starts_with(&format!("daemon/src/{place}")));
         assert!(may || !names(&source.code, "crate::http"), "{} knows HTTP", source.path);
@@ -207,7 +176,8 @@ fn arithmetic_has_no_store_no_clock_and_no_tensors() {
             let foreign = ["tokio", "jiff", "candle", "sled", "mercer-store", "mercer-model", "tracing"];
             assert!(!foreign.iter().any(|word| name.starts_with(word)), "{part} depends on {name}");
         }
-        for source in sources(&format!("{part}/src")) {
+        let code = format!("{part}/src/");
+        for source in sources(part).iter().filter(|source| source.path.starts_with(&code)) {
             for clock in ["SystemTime::now", "Instant::now", "Timestamp::now"] {
                 assert!(!source.code.contains(clock), "{} reads a clock", source.path);
             }
@@ -217,27 +187,7 @@ fn arithmetic_has_no_store_no_clock_and_no_tensors() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let mut silent: Vec<String> = Vec::new();
-    let mut long: Vec<(usize, String)> = Vec::new();
-    for part in ["shared", "daemon", "console", "tests"] {
-        let mut open = vec![workspace().join(part)];
-        while let Some(dir) = open.pop() {
-            let paths: Vec<PathBuf> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-            open.extend(paths.iter().filter(|path| path.is_dir()).cloned());
-            for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "rs")) {
-                let text = std::fs::read_to_string(path).unwrap();
-                if !text.starts_with("//!") {
-                    silent.push(relative(path));
-                }
-                if text.lines().count() > 400 {
-                    long.push((text.lines().count(), relative(path)));
-                }
-            }
-        }
-    }
-    // Long files are allowed with a reason; a reader finds them here.
-    for (lines, path) in long {
-        eprintln!("{path} has {lines} lines");
-    }
+    let sources = MEMBERS.iter().flat_map(|member| sources_of_member(member));
+    let silent: Vec<String> = sources.filter(|(_, text)| !text.starts_with("//!")).map(|(path, _)| path).collect();
     assert!(silent.is_empty(), "no opening words: {silent:?}");
 }
