@@ -3,19 +3,40 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
-/// How long anything may take on a busy machine.
+/// How long anything may take on a busy machine: a limit against hanging, not a measure of speed.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the console sent so far.
+#[derive(Default)]
+struct Sent {
+    bytes: Vec<u8>,
+    /// The terminal is closed: nothing more comes.
+    closed: bool,
+}
 
 /// The console running on a terminal of its own, and what it sent.
 struct Console {
     script: Child,
-    sent: Arc<Mutex<Vec<u8>>>,
+    sent: Arc<(Mutex<Sent>, Condvar)>,
     home: tempfile::TempDir,
+}
+
+/// A console that has ended.
+struct Ended {
+    code: i32,
+    bytes: Vec<u8>,
+}
+
+/// The screen after these bytes.
+fn screen_after(bytes: &[u8]) -> vt100::Parser {
+    let mut parser = vt100::Parser::new(ROWS.try_into().unwrap(), COLUMNS.try_into().unwrap(), 0);
+    parser.process(bytes);
+    parser
 }
 
 impl Console {
@@ -38,34 +59,47 @@ impl Console {
             .stderr(Stdio::inherit())
             .spawn()
             .expect("script of util-linux is needed");
-        let sent = Arc::new(Mutex::new(Vec::new()));
+        let sent = Arc::new((Mutex::new(Sent::default()), Condvar::new()));
         let mut out = script.stdout.take().unwrap();
         let all = Arc::clone(&sent);
         std::thread::spawn(move || {
             let mut chunk = [0; 4096];
             while let Ok(n @ 1..) = out.read(&mut chunk) {
-                all.lock().unwrap().extend_from_slice(&chunk[..n]);
+                all.0.lock().unwrap().bytes.extend_from_slice(&chunk[..n]);
+                all.1.notify_all();
             }
+            all.0.lock().unwrap().closed = true;
+            all.1.notify_all();
         });
         Self { script, sent, home }
     }
 
+    /// Waits until what was sent satisfies a condition; looks whenever something came.
+    fn until<T>(&self, what: &str, holds: impl Fn(&Sent) -> Option<T>) -> T {
+        let (sent, came) = &*self.sent;
+        let mut found = None;
+        let (sent, _) = came
+            .wait_timeout_while(sent.lock().unwrap(), PATIENCE, |sent| {
+                found = holds(sent);
+                found.is_none() && !sent.closed
+            })
+            .unwrap();
+        found.unwrap_or_else(|| panic!("no {what} in:\n{}", screen_after(&sent.bytes).screen().contents()))
+    }
+
     fn bytes(&self) -> Vec<u8> {
-        self.sent.lock().unwrap().clone()
+        self.sent.0.lock().unwrap().bytes.clone()
     }
 
     fn screen(&self) -> vt100::Parser {
-        let mut parser = vt100::Parser::new(ROWS.try_into().unwrap(), COLUMNS.try_into().unwrap(), 0);
-        parser.process(&self.bytes());
-        parser
+        screen_after(&self.bytes())
     }
 
     fn wait_for(&self, text: &str) {
-        let start = Instant::now();
-        while !self.screen().screen().contents().contains(text) {
-            assert!(start.elapsed() < PATIENCE, "no {text:?} in:\n{}", self.screen().screen().contents());
-            std::thread::sleep(Duration::from_millis(30));
-        }
+        assert!(!text.is_empty(), "every screen holds nothing");
+        self.until(&format!("{text:?}"), |sent| {
+            screen_after(&sent.bytes).screen().contents().contains(text).then_some(())
+        });
     }
 
     fn press(&mut self, keys: &str) {
@@ -79,25 +113,17 @@ impl Console {
         rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
-    /// Waits for the end; returns the exit code after checking that the terminal is as it was.
-    fn end(mut self) -> i32 {
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.script.try_wait().unwrap() {
-                break status;
-            }
-            assert!(start.elapsed() < PATIENCE, "the console does not end");
-            std::thread::sleep(Duration::from_millis(30));
-        };
-        // The reader takes what is left after the end.
-        std::thread::sleep(Duration::from_millis(200));
-        let parser = self.screen();
+    /// Waits for the end and for everything that was sent before it, and checks that the terminal is as it was.
+    fn end(mut self) -> Ended {
+        let bytes = self.until("end of the console", |sent| sent.closed.then(|| sent.bytes.clone()));
+        let status = self.script.wait().unwrap();
+        let parser = screen_after(&bytes);
         let screen = parser.screen();
         assert!(!screen.alternate_screen(), "the alternate screen was left");
         assert!(!screen.hide_cursor(), "the cursor is back");
         assert!(!screen.bracketed_paste(), "pastes are plain again");
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "the mouse is the terminal's again");
-        status.code().unwrap()
+        Ended { code: status.code().unwrap(), bytes }
     }
 }
 
@@ -112,7 +138,7 @@ fn starts_without_a_daemon_takes_keys_and_leaves_the_terminal_as_it_was() {
     console.press("3");
     console.wait_for("3 Search");
     console.press("q");
-    assert_eq!(console.end(), 0);
+    assert_eq!(console.end().code, 0);
 }
 
 #[test]
@@ -123,19 +149,34 @@ fn signals_end_it_and_the_terminal_is_given_back() {
         console.press(":mouse\r");
         console.wait_for("The mouse is on");
         console.signal(signal);
-        assert_eq!(console.end(), code);
+        assert_eq!(console.end().code, code);
     }
+}
+
+/// The seconds until the next try to connect, as the screen shows them.
+fn countdown(screen: &vt100::Parser) -> Option<String> {
+    let text = screen.screen().contents();
+    let (_, rest) = text.split_once("retry in ")?;
+    Some(rest.chars().take_while(|sign| !sign.is_whitespace()).collect())
 }
 
 #[test]
 fn waiting_for_a_daemon_sends_next_to_nothing() {
+    /// Seconds that are counted down.
+    const TICKS: usize = 4;
     let mut console = Console::start("");
     console.wait_for("retry in");
     let before = console.bytes().len();
-    std::thread::sleep(Duration::from_secs(4));
+    let mut shown = countdown(&console.screen());
+    for _ in 0..TICKS {
+        shown = console.until("other countdown", |sent| {
+            let now = countdown(&screen_after(&sent.bytes));
+            (now.is_some() && now != shown).then_some(now)
+        });
+    }
     let sent = console.bytes().len() - before;
     // Two countdowns a second are all that changes.
-    assert!(sent < 4 * 150, "{sent} bytes in 4 seconds");
+    assert!(sent < TICKS * 150, "{sent} bytes while {TICKS} seconds were counted down");
     console.press("q");
     console.end();
 }
@@ -145,12 +186,7 @@ fn ascii_and_no_colour_hold_on_the_wire() {
     let mut console = Console::start("MERCER_ASCII=1 NO_COLOR=1");
     console.wait_for("No daemon answers");
     console.press("q");
-    let sent = {
-        console.wait_for("");
-        let bytes = console.bytes();
-        console.end();
-        bytes
-    };
+    let sent = console.end().bytes;
     assert!(sent.is_ascii());
     let text = String::from_utf8(sent).unwrap();
     assert!(!text.contains("\u{1b}[36m") && !text.contains(";36m") && !text.contains("[33m"), "colour was sent");
