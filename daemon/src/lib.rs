@@ -107,7 +107,7 @@ pub fn open_store(state: &Path) -> Result<Store, Problem> {
     std::fs::create_dir_all(state).map_err(bad)?;
     let key = match std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join("mercer.key")) {
         Some(credential) if credential.exists() => Key::load(&credential),
-        _ => Key::load_or_create(&state.join("key")),
+        _ => Key::load_or_create(&state.join("key"), &state.join("store")),
     };
     let key = key.map_err(|error| store_problem(&error))?;
     Store::open(&state.join("store"), key).map_err(|error| store_problem(&error))
@@ -127,7 +127,8 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     for item in store.items() {
         world.put_item(item.map_err(|error| store_problem(&error))?);
     }
-    for user in store.users() {
+    // Users take their numbers in order of first sight, as they did while the daemon ran.
+    for user in store.known_users() {
         world.put_user(user.map_err(|error| store_problem(&error))?);
     }
     let log = store.scan_interactions(0).map_err(|error| store_problem(&error))?;

@@ -2,7 +2,7 @@
 
 use mercer_shared::ids::{InteractionId, ItemId, UserId};
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{Interaction, Item, User};
+use mercer_shared::wire::{DeletedItem, Interaction, Item, User};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::account::Outcome;
@@ -12,6 +12,9 @@ use crate::account::Outcome;
 pub trait Sink {
     /// Writes items.
     fn items(&mut self, items: Vec<Item>) -> Vec<Outcome>;
+
+    /// Writes tombstones of deleted items.
+    fn deleted_items(&mut self, deleted: Vec<DeletedItem>) -> Vec<Outcome>;
 
     /// Writes users.
     fn users(&mut self, users: Vec<User>) -> Vec<Outcome>;
@@ -36,6 +39,7 @@ pub trait Sink {
 pub struct DryRun {
     interactions: FxHashSet<[u8; 16]>,
     items: FxHashMap<ItemId, [u8; 16]>,
+    deleted: FxHashSet<ItemId>,
     users: FxHashMap<UserId, [u8; 16]>,
 }
 
@@ -70,6 +74,14 @@ fn change<K: std::hash::Hash + Eq, T: serde::Serialize>(
 impl Sink for DryRun {
     fn items(&mut self, items: Vec<Item>) -> Vec<Outcome> {
         items.into_iter().map(|item| change(&mut self.items, item.id.clone(), &item)).collect()
+    }
+
+    fn deleted_items(&mut self, deleted: Vec<DeletedItem>) -> Vec<Outcome> {
+        let mut one = |item: DeletedItem| {
+            self.items.remove(&item.id);
+            if self.deleted.insert(item.id) { Outcome::Accepted } else { Outcome::Duplicate }
+        };
+        deleted.into_iter().map(&mut one).collect()
     }
 
     fn users(&mut self, users: Vec<User>) -> Vec<Outcome> {

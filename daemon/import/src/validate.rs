@@ -54,6 +54,8 @@ impl Document for ExportLine {
     fn validate(&self, now: Timestamp) -> Result<(), Refusal> {
         match self {
             Self::Item(item) => validate_item(item, now),
+            // Its fields check themselves when they are read.
+            Self::DeletedItem(_) => Ok(()),
             Self::User(user) => validate_user(user, now),
             Self::Interaction(interaction) => validate_interaction(interaction, now),
         }

@@ -9,7 +9,7 @@ use mercer_import::{DryRun, Kind, Outcome, Plan, Preset, Sink};
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{
-    EventKind, ImportPhase, ImportProgress, ImportQuery, ImportReport, Interaction, Item, PresetInfo, User,
+    DeletedItem, EventKind, ImportPhase, ImportProgress, ImportQuery, ImportReport, Interaction, Item, PresetInfo, User,
 };
 use mercer_store::{Appended, Change};
 use rustc_hash::FxHashSet;
@@ -245,6 +245,17 @@ impl Sink for Door<'_> {
         })
     }
 
+    fn deleted_items(&mut self, deleted: Vec<DeletedItem>) -> Vec<Outcome> {
+        let Some(dry) = &mut self.dry else {
+            return self.write(deleted, ingest::deleted_items, |change| *change != Change::Same);
+        };
+        let outcomes = dry.file.deleted_items(deleted.clone());
+        dry.items.extend(deleted.iter().map(|item| item.id.clone()));
+        with_shop(&deleted, outcomes, |item| {
+            self.app.store.is_deleted_item(&item.id).is_ok_and(|known| known).then_some(Outcome::Duplicate)
+        })
+    }
+
     fn users(&mut self, users: Vec<User>) -> Vec<Outcome> {
         let Some(dry) = &mut self.dry else {
             return self.write(users, ingest::users, |change| *change != Change::Same);
@@ -272,7 +283,9 @@ impl Sink for Door<'_> {
             let gone = interaction.user.as_ref().and_then(|user| erased(self.app, user));
             gone.or_else(|| {
                 let item = interaction.item.as_ref()?;
-                let known = view.item_index.contains_key(item) || dry.items.contains(item);
+                let known = view.item_index.contains_key(item)
+                    || dry.items.contains(item)
+                    || self.app.store.is_deleted_item(item).is_ok_and(|known| known);
                 (!known).then(|| Outcome::Rejected(Code::UnknownItem, format!("there is no item `{item}`")))
             })
         })

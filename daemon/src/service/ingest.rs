@@ -4,7 +4,7 @@ use mercer_import::{validate_interaction, validate_item, validate_user};
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{EraseReceipt, EventKind, Interaction, InteractionType, Item, ItemPatch, User};
+use mercer_shared::wire::{DeletedItem, EraseReceipt, EventKind, Interaction, InteractionType, Item, ItemPatch, User};
 use mercer_store::{Appended, Change};
 
 use super::Answer;
@@ -55,7 +55,11 @@ pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>>
         checked(lines, |line: &Interaction| {
             validate_interaction(line, now).map_err(refused)?;
             match &line.item {
-                Some(item) if !known.contains_key(item) => {
+                // Interactions with a deleted item stay part of the log, and so they must be importable.
+                Some(item)
+                    if !known.contains_key(item)
+                        && !app.store.is_deleted_item(item).map_err(|e| store_problem(&e))? =>
+                {
                     Err(Problem::new(Code::UnknownItem, format!("there is no item `{item}`")))
                 }
                 _ => Ok(()),
@@ -141,6 +145,26 @@ pub fn patch_item(app: &App, id: &str, patch: ItemPatch) -> Answer<Item> {
     Ok(item)
 }
 
+/// Writes tombstones of deleted items; one answer each. The items leave every list at once.
+pub fn deleted_items(app: &App, lines: Vec<DeletedItem>) -> Vec<Answer<Change>> {
+    if let Err(problem) = app.writable() {
+        return lines.iter().map(|_| Err(problem.clone())).collect();
+    }
+    let changes = match app.store.put_deleted_items(lines.clone()) {
+        Ok(changes) => changes,
+        Err(error) => return lines.iter().map(|_| Err(store_problem(&error))).collect(),
+    };
+    let mut world = app.world.lock();
+    for (line, change) in lines.iter().zip(&changes) {
+        let number = world.view().item_index.get(&line.id).copied();
+        let known = number.and_then(|number| world.view().item(number)).map(|item| (**item).clone());
+        if let Some(item) = known.filter(|_| *change == Change::Changed) {
+            world.put_item(Item { hidden: true, ..item });
+        }
+    }
+    changes.into_iter().map(Ok).collect()
+}
+
 /// Writes users whole; one answer each.
 pub fn users(app: &App, lines: Vec<User>) -> Vec<Answer<Change>> {
     if let Err(problem) = app.writable() {
@@ -188,8 +212,8 @@ pub fn erase(app: &App, id: &str) -> Answer<EraseReceipt> {
     super::train::evaluate::forget(app);
     let pseudonym = erasure.pseudonym.hex();
     app.tell(EventKind::Erased { pseudonym: pseudonym.clone() });
-    let first = erasure.range.map(|(first, _)| first);
+    let first = erasure.first();
     let mut models = super::models::saw(app, first);
     models.extend(super::pair::saw(app, first));
-    Ok(EraseReceipt { pseudonym, at: Timestamp::now(), interactions: erasure.interactions, models })
+    Ok(EraseReceipt { pseudonym, at: Timestamp::now(), interactions: erasure.interactions(), models })
 }

@@ -3,13 +3,14 @@
 //! once. A single interaction is a block of one.
 
 use mercer_shared::ids::{InteractionId, ItemId};
-use mercer_shared::wire::{Interaction, InteractionType};
+use mercer_shared::wire::InteractionType;
 use serde::{Deserialize, Serialize};
 
-use crate::keys::{Keyring, Pseudonym};
-use crate::log::StoredInteraction;
-use crate::record::{Record, finite, moment};
-use crate::{Result, StoreError};
+use crate::error::{Result, StoreError};
+use crate::interaction::StoredInteraction;
+use crate::layout::{log_base, log_key};
+use crate::pseudonym::Pseudonym;
+use crate::record::{Record, moment};
 
 /// Most interactions of a block.
 const MAX_ENTRIES: usize = 256;
@@ -83,7 +84,7 @@ impl BlockV1 {
     /// The interactions of the block at `key`, in order.
     pub(crate) fn lines(self, key: &[u8]) -> Result<Vec<StoredInteraction>> {
         let bad = |what: &str| StoreError::corrupt(key, what);
-        let base = crate::layout::log_base(key).ok_or_else(|| bad("the key is no block's"))?;
+        let base = log_base(key).ok_or_else(|| bad("the key is no block's"))?;
         let Self { users, sessions, sources, entries } = self;
         let mut lines = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -134,7 +135,7 @@ impl BlockV1 {
                 line,
             );
         }
-        block.encode(&crate::layout::log_key(base))
+        block.encode(&log_key(base))
     }
 }
 
@@ -163,88 +164,14 @@ fn kind_byte(kind: InteractionType) -> u8 {
     InteractionType::ALL.iter().position(|known| *known == kind).unwrap_or_default() as u8
 }
 
-/// What the log keeps of an interaction from the wire. `seq` is 0 until the committer gives one.
-pub(crate) fn from_wire(keys: &Keyring, interaction: Interaction) -> Result<StoredInteraction> {
-    Ok(StoredInteraction {
-        seq: 0,
-        id: interaction.id,
-        user: interaction.user.as_ref().map(|id| keys.user(id)),
-        session: interaction.session.as_ref().map(|id| keys.session(id)),
-        kind: interaction.kind,
-        item: interaction.item,
-        query: interaction.query,
-        query_id: interaction.query_id,
-        value: finite("value", interaction.value)?,
-        text: interaction.text,
-        position: interaction.position,
-        at: interaction.at,
-        source: interaction.source,
-    })
-}
-
-/// What makes two interactions the same: the id, or without one all of the content. The bytes hashed here are fixed for
-/// good; they do not follow the record format.
-pub(crate) fn identity(keys: &Keyring, line: &StoredInteraction) -> [u8; 16] {
-    if let Some(id) = &line.id {
-        return keys.identity("id", id.as_str().as_bytes());
-    }
-    let mut bytes = Vec::with_capacity(160);
-    let mut field = |value: Option<&[u8]>| match value {
-        None => bytes.push(0),
-        Some(value) => {
-            bytes.push(1);
-            bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(value);
-        }
-    };
-    field(line.user.as_ref().map(|user| user.0.as_slice()));
-    field(line.session.as_ref().map(|session| session.0.as_slice()));
-    field(Some(line.kind.as_str().as_bytes()));
-    field(line.item.as_ref().map(|item| item.as_str().as_bytes()));
-    field(line.query.as_deref().map(str::as_bytes));
-    field(line.query_id.as_deref().map(str::as_bytes));
-    field(line.value.map(|value| value.to_bits().to_le_bytes()).as_ref().map(<[u8; 8]>::as_slice));
-    field(line.text.as_deref().map(str::as_bytes));
-    field(line.position.map(u32::to_le_bytes).as_ref().map(<[u8; 4]>::as_slice));
-    field(Some(&line.at.millis().to_le_bytes()));
-    field(line.source.as_deref().map(str::as_bytes));
-    keys.identity("content", &bytes)
-}
-
 #[cfg(test)]
 mod tests {
-    use mercer_shared::time::Timestamp;
-    use proptest::option::of;
+    use mercer_shared::wire::Interaction;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Key;
-
-    prop_compose! {
-        fn interaction()(
-            names in (of("[a-c]{1,2}"), of("\\PC{1,40}"), of("[a-c]"), of("\\PC{1,20}")),
-            kind in 0..InteractionType::ALL.len(),
-            texts in (of(".{0,40}"), of(".{0,10}"), of(".{0,200}"), of("[xy]")),
-            value in of(prop_oneof![0.0..1e9, Just(f64::MIN_POSITIVE), Just(f64::MAX), Just(-0.0)]),
-            position in of(any::<u32>()),
-            at in 0..=Timestamp::MAX.millis(),
-        ) -> Interaction {
-            Interaction {
-                id: names.1.and_then(|id| InteractionId::new(id).ok()),
-                user: names.0.map(|id| id.parse().unwrap()),
-                session: names.2.map(|id| id.parse().unwrap()),
-                kind: InteractionType::ALL[kind],
-                item: names.3.and_then(|id| ItemId::new(id).ok()),
-                query: texts.0,
-                query_id: texts.1,
-                value,
-                text: texts.2,
-                position,
-                at: Timestamp::from_millis(at).unwrap(),
-                source: texts.3,
-            }
-        }
-    }
+    use crate::interaction::tests::interaction;
+    use crate::keys::{Key, Keyring};
 
     /// Numbers the lines with gaps, as erasures leave them.
     fn numbered(lines: Vec<(Interaction, u64)>) -> Vec<StoredInteraction> {
@@ -252,7 +179,7 @@ mod tests {
         let mut seq = 0;
         let number = |(line, gap): (Interaction, u64)| {
             seq += gap;
-            StoredInteraction { seq, ..from_wire(&keys, line).unwrap() }
+            StoredInteraction { seq, ..StoredInteraction::from_wire(&keys, line).unwrap() }
         };
         lines.into_iter().map(number).collect()
     }
@@ -266,7 +193,7 @@ mod tests {
             let mut back = Vec::new();
             for (base, bytes) in blocks(lines.clone()).unwrap() {
                 prop_assert!(bytes.len() < 30 * 1024, "{} bytes make pages that leave the log", bytes.len());
-                back.extend(BlockV1::read(&crate::layout::log_key(base), &bytes).unwrap());
+                back.extend(BlockV1::read(&log_key(base), &bytes).unwrap());
             }
             prop_assert_eq!(back, lines);
         }
@@ -277,41 +204,15 @@ mod tests {
             let (base, mut bytes) = blocks(lines).unwrap().swap_remove(0);
             let place = place.index(bytes.len());
             bytes[place] ^= 1_u8 << bit;
-            prop_assert!(BlockV1::read(&crate::layout::log_key(base), &bytes).is_err());
+            prop_assert!(BlockV1::read(&log_key(base), &bytes).is_err());
         }
 
         #[test]
         fn random_bytes_are_no_block(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let key = crate::layout::log_key(1);
+            let key = log_key(1);
             prop_assert!(BlockV1::read(&key, &bytes).is_err());
             // With a sound checksum in front the decoder itself must hold.
             let _ = BlockV1::read(&key, &crate::record::wrap(&key, 1, &bytes));
         }
-
-        #[test]
-        fn identity_tells_contents_apart(one in interaction(), two in interaction()) {
-            let keys = Keyring::new(&Key::from_bytes([3; 32]));
-            let of = |line: &Interaction| identity(&keys, &from_wire(&keys, line.clone()).unwrap());
-            let same_bits = one.value.map(f64::to_bits) == two.value.map(f64::to_bits);
-            let same = if one.id.is_some() || two.id.is_some() { one.id == two.id } else { one == two && same_bits };
-            prop_assert_eq!(of(&one) == of(&two), same);
-            prop_assert_eq!(of(&one), of(&one.clone()));
-        }
-    }
-
-    #[test]
-    fn identity_is_fixed_for_good() {
-        // A log imported by an older program must be recognised by a newer one: these bytes may never change.
-        let keys = Keyring::new(&Key::from_bytes(std::array::from_fn(|index| index as u8)));
-        let line: Interaction = serde_json::from_str(
-            r#"{"user":"42","type":"purchase","item":"85123A","value":6,"at":"2010-12-01T08:26:00Z"}"#,
-        )
-        .unwrap();
-        let hex = |line: &Interaction| {
-            identity(&keys, &from_wire(&keys, line.clone()).unwrap()).map(|byte| format!("{byte:02x}")).concat()
-        };
-        assert_eq!(hex(&line), "d403d41268613a17b624c91e2b3ee5e5");
-        let named = Interaction { id: Some(InteractionId::new("536365-0").unwrap()), ..line };
-        assert_eq!(hex(&named), "565f7c6f205e2b676ccb348d8cf0fa16");
     }
 }

@@ -1,5 +1,5 @@
-//! What the daemon notes about itself: models, runs, decisions, audit, reports, settings. Kept as JSON in a versioned
-//! envelope, because their wire types grow often and unknown fields must not cost a migration. Also cursors and counters.
+//! Documents of the daemon itself: models, runs, decisions, audit, reports, settings, and their counters. They are JSON in a
+//! versioned envelope, so that a new field of a wire type needs no migration.
 
 use std::ops::Bound;
 
@@ -7,9 +7,10 @@ use mercer_shared::wire::{AuditEntry, Decision, ModelVersion, Page, Run};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::layout::{CURSOR, DOCUMENT, META, key};
+use crate::error::{Result, StoreError};
+use crate::layout::{DOCUMENT, META, key};
 use crate::record::{unwrap, wrap};
-use crate::{Result, Store, StoreError};
+use crate::store::Store;
 
 /// Version byte of envelopes.
 const VERSION: u8 = 1;
@@ -25,45 +26,58 @@ pub enum DocKind {
     Decision,
     /// [`AuditEntry`]s, by number.
     Audit,
-    /// Reports, by a key of the caller's.
+    /// Reports, by a key that the caller chooses.
     Report,
     /// Evaluations, by their run's id.
     Evaluation,
-    /// Anything else that must outlive a restart, by name.
+    /// Settings, by the name of a [`Setting`](crate::Setting).
     Setting,
 }
 
 impl DocKind {
-    /// The byte in the key, and the word in the name of the counter.
-    const fn names(self) -> (u8, &'static str) {
+    /// The byte in the key.
+    const fn byte(self) -> u8 {
         match self {
-            Self::Model => (b'm', "model"),
-            Self::Run => (b'r', "run"),
-            Self::Decision => (b'd', "decision"),
-            Self::Audit => (b'a', "audit"),
-            Self::Report => (b'p', "report"),
-            Self::Evaluation => (b'e', "evaluation"),
-            Self::Setting => (b's', "setting"),
+            Self::Model => b'm',
+            Self::Run => b'r',
+            Self::Decision => b'd',
+            Self::Audit => b'a',
+            Self::Report => b'p',
+            Self::Evaluation => b'e',
+            Self::Setting => b's',
+        }
+    }
+
+    /// The word in the name of the counter.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Run => "run",
+            Self::Decision => "decision",
+            Self::Audit => "audit",
+            Self::Report => "report",
+            Self::Evaluation => "evaluation",
+            Self::Setting => "setting",
         }
     }
 
     fn key(self, id: &str) -> Vec<u8> {
-        let mut key = vec![DOCUMENT, self.names().0];
+        let mut key = vec![DOCUMENT, self.byte()];
         key.extend_from_slice(id.as_bytes());
         key
     }
 }
 
-/// The direction of a listing, by key.
+/// The order of a listing, by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// From the first key on.
+    /// Ascending.
     Oldest,
-    /// From the last key back.
+    /// Descending.
     Newest,
 }
 
-/// The key of a numbered document: twenty digits, so that keys sort as numbers do.
+/// The key of a numbered document: twenty digits, so that keys sort like the numbers.
 fn number_key(number: u64) -> String {
     format!("{number:020}")
 }
@@ -76,7 +90,7 @@ fn parse<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T> {
 }
 
 impl Store {
-    /// Writes a document; it replaces the one with the same id.
+    /// Writes a document and replaces the one with the same id.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] if it cannot be written as JSON, [`StoreError::ReadOnly`], [`StoreError::Storage`].
@@ -85,7 +99,7 @@ impl Store {
         self.put_record(&kind.key(id), &json)
     }
 
-    /// Writes an envelope, unless it stands there already.
+    /// Writes an envelope, unless the store has the same bytes already.
     fn put_record(&self, key: &[u8], payload: &[u8]) -> Result<()> {
         let core = self.core();
         let _writer = core.write()?;
@@ -101,13 +115,13 @@ impl Store {
     /// A document by its id.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if it is damaged or of another shape than `T`.
+    /// [`StoreError::Corrupt`] if it is damaged or not a `T`.
     pub fn get_doc<T: DeserializeOwned>(&self, kind: DocKind, id: &str) -> Result<Option<T>> {
         let key = kind.key(id);
         self.core().tree.get(&key)?.map(|bytes| parse(&key, &bytes)).transpose()
     }
 
-    /// Removes a document; whether it was there.
+    /// Removes a document; returns whether it was there.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::Storage`].
@@ -124,7 +138,7 @@ impl Store {
         Ok(true)
     }
 
-    /// A page of at most `limit` documents. `cursor` is the last page's `next_cursor`.
+    /// A page of at most `limit` documents. `cursor` is the `next_cursor` of the page before.
     ///
     /// # Errors
     /// [`StoreError::BadCursor`], and [`StoreError::Corrupt`] if a document is damaged.
@@ -137,7 +151,7 @@ impl Store {
     ) -> Result<Page<T>> {
         let after = cursor.map(|cursor| read_cursor(kind, cursor)).transpose()?;
         let first = kind.key("");
-        let end = vec![DOCUMENT, kind.names().0 + 1];
+        let end = vec![DOCUMENT, kind.byte() + 1];
         let (low, high) = match (order, after) {
             (Order::Oldest, Some(after)) => (Bound::Excluded(after), Bound::Excluded(end)),
             (Order::Newest, Some(after)) => (Bound::Included(first), Bound::Excluded(after)),
@@ -194,7 +208,7 @@ impl Store {
         self.get_doc(DocKind::Run, id)
     }
 
-    /// Writes a decision under its number; take a fresh one from [`Store::next_number`].
+    /// Writes a decision under its number, which comes from [`Store::next_number`].
     ///
     /// # Errors
     /// As [`Store::put_doc`].
@@ -202,15 +216,7 @@ impl Store {
         self.put_doc(DocKind::Decision, &number_key(decision.seq), decision)
     }
 
-    /// A decision by its number.
-    ///
-    /// # Errors
-    /// As [`Store::get_doc`].
-    pub fn get_decision(&self, seq: u64) -> Result<Option<Decision>> {
-        self.get_doc(DocKind::Decision, &number_key(seq))
-    }
-
-    /// Writes an entry of the audit log under the next number, which the returned entry carries; its own `seq` is ignored.
+    /// Writes an entry of the audit log. Its `seq` is ignored; the returned entry has the next number.
     ///
     /// # Errors
     /// As [`Store::put_doc`].
@@ -220,36 +226,19 @@ impl Store {
         Ok(entry)
     }
 
-    /// The next number of a collection, from 1; durable before it is given out, never given twice.
+    /// Assigns the next number of a collection, from 1. It is durable before it is returned, so it is never assigned twice.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::Storage`].
     pub fn next_number(&self, kind: DocKind) -> Result<u64> {
         let core = self.core();
         let _writer = core.write()?;
-        let key = key(META, format!("number:{}", kind.names().1).as_bytes());
+        let key = key(META, format!("number:{}", kind.word()).as_bytes());
         let next = read_number(&key, core.tree.get(&key)?)?.unwrap_or(0) + 1;
         let mut batch = sled::Batch::default();
         batch.insert(key.as_slice(), wrap(&key, VERSION, &next.to_le_bytes()));
         core.apply(batch)?;
         Ok(next)
-    }
-
-    /// Remembers how far a reader of the log came.
-    ///
-    /// # Errors
-    /// [`StoreError::ReadOnly`], [`StoreError::Storage`].
-    pub fn put_cursor(&self, name: &str, seq: u64) -> Result<()> {
-        self.put_record(&key(CURSOR, name.as_bytes()), &seq.to_le_bytes())
-    }
-
-    /// How far a reader of the log came.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if the record is damaged.
-    pub fn get_cursor(&self, name: &str) -> Result<Option<u64>> {
-        let key = key(CURSOR, name.as_bytes());
-        read_number(&key, self.core().tree.get(&key)?)
     }
 }
 
@@ -259,7 +248,7 @@ fn read_number(key: &[u8], bytes: Option<sled::IVec>) -> Result<Option<u64>> {
     Ok(Some(u64::from_le_bytes(raw)))
 }
 
-/// A cursor is the last key in hexadecimal: opaque, safe in a URL, and good for as long as the collection exists.
+/// Writes the last key in hexadecimal, which is safe in a URL.
 fn write_cursor(key: &[u8]) -> String {
     key.iter().map(|byte| format!("{byte:02x}")).collect()
 }

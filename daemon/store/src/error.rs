@@ -1,10 +1,13 @@
-//! What can go wrong in the store, and which row of the error table it is.
+//! Errors of the store, and the row of the error table that each belongs to.
 
 use std::path::PathBuf;
 
 use mercer_shared::problem::Code;
 
-/// Why the store refused or failed. Cloneable, because one failed commit answers every line of its group.
+/// The result of every call of this crate that can fail.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Why the store refused or failed. `Clone`, because one failed commit answers every line of its group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Another process holds the store.
@@ -18,7 +21,7 @@ pub enum StoreError {
         /// Newest schema this program reads.
         supported: u32,
     },
-    /// The store was made with another key: nothing in it could be found or read.
+    /// The store was created with another key, so that nothing in it can be found or read.
     #[error("the key does not belong to this store")]
     WrongKey,
     /// The key file cannot be used.
@@ -37,30 +40,27 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// No writes are taken; carries the reason that [`crate::Store::is_read_only`] gives.
+    /// The store refuses writes; carries the reason that [`crate::Store::is_read_only`] gives.
     #[error("the store takes no writes: {0}")]
     ReadOnly(String),
     /// A record does not check or cannot be decoded.
     #[error("damaged record {key}: {reason}")]
     Corrupt {
-        /// Which one: kind and key.
+        /// Kind and key of the record.
         key: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The user was erased; nothing of this user is taken again.
+    /// The user was erased; the store takes nothing of this user any more.
     #[error("the user was erased")]
     Erased,
-    /// A value that cannot be kept, such as NaN.
+    /// A value that cannot be stored, such as NaN.
     #[error("{0}")]
     Invalid(String),
-    /// The queue of the committer is full.
-    #[error("the commit queue is full")]
-    Overloaded,
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,
-    /// A page cursor that this store did not give out.
+    /// A page cursor that is not of this store.
     #[error("the cursor is not one of ours")]
     BadCursor,
     /// Reading or writing failed.
@@ -79,7 +79,6 @@ impl StoreError {
             Self::ReadOnly(_) => Code::ReadOnly,
             Self::Erased => Code::Erased,
             Self::Invalid(_) => Code::BadNumber,
-            Self::Overloaded => Code::Overloaded,
             Self::Closed => Code::Unavailable,
             Self::BadCursor => Code::BadCursor,
             Self::Corrupt { .. } | Self::Storage(_) => Code::Internal,

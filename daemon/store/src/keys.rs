@@ -1,8 +1,8 @@
-//! The secret and what is derived from it: pseudonyms of users and sessions, sealed ids, and the keys for purposes outside
-//! the store (METRICS.md section 5).
+//! The secret key of a store and what is derived from it: pseudonyms of users and sessions, sealed ids, and the keys for
+//! purposes outside the store (METRICS.md section 5).
 //!
-//! The secret lies outside the store's directory, so that a copy of the store alone names nobody. Each purpose has a key of
-//! its own, derived with BLAKE3's key derivation: what one purpose publishes says nothing about another.
+//! The key lies outside the store's directory, so that a copy of the store alone reveals no user id. Each purpose has a key of
+//! its own, derived with BLAKE3's key derivation: the outputs of one purpose reveal nothing about another.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -13,7 +13,9 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use mercer_shared::ids::{SessionId, UserId};
 
-use crate::{Result, StoreError};
+use crate::error::{Result, StoreError};
+use crate::lock::{self, SLED};
+use crate::pseudonym::Pseudonym;
 
 /// Bytes of the secret.
 pub const KEY_BYTES: usize = 32;
@@ -38,28 +40,36 @@ impl Key {
     /// A fresh key from the operating system's randomness.
     ///
     /// # Errors
-    /// [`StoreError::Storage`] if the system has none to give.
+    /// [`StoreError::Storage`] if the system has no randomness.
     pub fn generate() -> Result<Self> {
         let mut bytes = [0; KEY_BYTES];
         getrandom::fill(&mut bytes).map_err(|error| StoreError::Storage(format!("no randomness: {error}")))?;
         Ok(Self(bytes))
     }
 
-    /// Reads the key file, or makes one with mode 0600 if there is none.
+    /// Reads the key file of the store in `store`. Creates one with mode 0600 if there is neither a key nor a store.
     ///
     /// # Errors
-    /// [`StoreError::BadKey`] if others than the owner may read the file, or if it does not hold 32 bytes (raw, or 64
-    /// hexadecimal digits); [`StoreError::BadState`] if it cannot be written.
-    pub fn load_or_create(path: &Path) -> Result<Self> {
+    /// [`StoreError::BadKey`] if there is a store but no key, if others than the owner may read the file, or if it does not hold
+    /// 32 bytes (raw, or 64 hexadecimal digits); [`StoreError::BadState`] if it cannot be written.
+    pub fn load_or_create(path: &Path, store: &Path) -> Result<Self> {
         match fs::metadata(path) {
             Ok(meta) if meta.permissions().mode() & 0o077 != 0 => Err(bad_key(path, "others may read it: chmod 600")),
             Ok(_) => Self::load(path),
+            // A new key would not open the store, and would stand where the right one must be restored.
+            Err(error) if error.kind() == ErrorKind::NotFound && holds_store(store) => {
+                let reason = format!(
+                    "it is missing, and nothing else opens the store in {}: restore it from a backup",
+                    store.display()
+                );
+                Err(bad_key(path, reason))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Self::create(path),
             Err(error) => Err(bad_key(path, error)),
         }
     }
 
-    /// Reads a key from a file whose protection somebody else answers for, such as a systemd credential.
+    /// Reads a key from a file without checking its mode, such as a systemd credential.
     ///
     /// # Errors
     /// [`StoreError::BadKey`] if it cannot be read or does not hold 32 bytes (raw, or 64 hexadecimal digits).
@@ -80,43 +90,24 @@ impl Key {
             path: path.to_path_buf(),
             reason: format!("cannot write the key: {error}"),
         };
-        // Written aside and renamed, so that a crash leaves a whole key or none.
+        // Renamed when complete, so that a crash leaves a whole key or none.
         let aside = path.with_extension("new");
         let _ = fs::remove_file(&aside);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).map_err(bad)?;
         file.write_all(&key.0).and_then(|()| file.sync_all()).map_err(bad)?;
         fs::rename(&aside, path).map_err(bad)?;
-        crate::lock::sync_parent(path);
+        lock::sync_parent(path);
         Ok(key)
     }
 }
 
+/// Whether there is a store in this directory.
+fn holds_store(dir: &Path) -> bool {
+    dir.join(SLED).exists()
+}
+
 fn bad_key(path: &Path, reason: impl std::fmt::Display) -> StoreError {
     StoreError::BadKey { path: path.to_path_buf(), reason: reason.to_string() }
-}
-
-/// A keyed pseudonym of a user or a session.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pseudonym(pub [u8; 32]);
-
-impl Pseudonym {
-    /// Lower-case hexadecimal, 64 digits.
-    #[must_use]
-    pub fn hex(&self) -> String {
-        blake3::Hash::from_bytes(self.0).to_hex().to_string()
-    }
-
-    /// Reads what [`Pseudonym::hex`] writes.
-    #[must_use]
-    pub fn from_hex(text: &str) -> Option<Self> {
-        blake3::Hash::from_hex(text).ok().map(|hash| Self(*hash.as_bytes()))
-    }
-}
-
-impl std::fmt::Debug for Pseudonym {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pseudonym({}..)", &self.hex()[..12])
-    }
 }
 
 /// The keyed hash of `KIND:ID` (METRICS.md TV-P4).
@@ -126,7 +117,7 @@ fn keyed(key: &[u8; KEY_BYTES], kind: &str, id: &str) -> Pseudonym {
     Pseudonym(*hasher.finalize().as_bytes())
 }
 
-/// The keys that follow from the secret, one for each purpose.
+/// The keys derived from the secret, one for each purpose.
 pub(crate) struct Keyring {
     users: [u8; KEY_BYTES],
     sessions: [u8; KEY_BYTES],
@@ -159,12 +150,12 @@ impl Keyring {
         keyed(&self.sessions, "session", id.as_str())
     }
 
-    /// The mark an erased user leaves; it cannot be matched with the pseudonym without the key.
+    /// The tombstone of an erased user; without the key it cannot be matched with the pseudonym.
     pub(crate) fn tombstone(&self, user: &Pseudonym) -> Pseudonym {
         Pseudonym(*blake3::keyed_hash(&self.tombstones, &user.0).as_bytes())
     }
 
-    /// 128 bits that stand for an interaction: enough that two of a billion collide with probability below 2^-68.
+    /// Hashes what identifies an interaction to 128 bits: two of a billion collide with probability below 2^-68.
     pub(crate) fn identity(&self, kind: &str, bytes: &[u8]) -> [u8; 16] {
         let mut hasher = blake3::Hasher::new_keyed(&self.identity);
         hasher.update(kind.as_bytes()).update(b":").update(bytes);
@@ -177,7 +168,7 @@ impl Keyring {
         self.tie_break
     }
 
-    /// Tells whether a store belongs to this key.
+    /// The value by which a store recognises its key.
     pub(crate) fn check(&self) -> [u8; 32] {
         *blake3::keyed_hash(&self.check, b"mercer store").as_bytes()
     }
@@ -246,13 +237,14 @@ mod tests {
     fn the_key_file_is_made_once_and_kept_private() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
-        let key = Key::load_or_create(&path).unwrap();
+        let store = dir.path().join("store");
+        let key = Key::load_or_create(&path, &store).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(Key::load_or_create(&path).unwrap(), key);
+        assert_eq!(Key::load_or_create(&path, &store).unwrap(), key);
         assert_eq!(format!("{key:?}"), "Key(..)");
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Key::load_or_create(&path), Err(StoreError::BadKey { .. })));
+        assert!(matches!(Key::load_or_create(&path, &store), Err(StoreError::BadKey { .. })));
         assert_eq!(Key::load(&path).unwrap(), key);
 
         let hex = dir.path().join("hex");

@@ -1,19 +1,19 @@
-//! Keys of the one sled tree. All records share it, because a sled batch on one tree is the cheapest write that a crash
-//! cannot tear: the log and the names of a commit are there together or not at all.
+//! Keys of the one sled tree. All records share one tree, because a batch on one tree is the cheapest atomic write: after a
+//! crash, both the log and the names of a commit are there, or neither.
 //!
 //! | first byte | rest | value |
 //! |---|---|---|
 //! | `M` | name | schema, key check, counters |
 //! | `L` | sequence number of the block's base, big-endian | block of interactions |
-//! | `N` | pseudonym of a user | sealed id |
+//! | `N` | pseudonym of a user | arrival number and sealed id |
 //! | `S` | pseudonym of a session | sealed id |
 //! | `X` | tombstone of an erased user | nothing |
-//! | `T` | item id | item |
+//! | `T` | item id | arrival number and item |
+//! | `R` | item id | tombstone of a deleted item |
 //! | `U` | pseudonym | user |
-//! | `C` | name | cursor |
 //! | `D` | kind, key | JSON document |
 
-use crate::keys::Pseudonym;
+use crate::pseudonym::Pseudonym;
 
 pub(crate) const META: u8 = b'M';
 pub(crate) const LOG: u8 = b'L';
@@ -21,11 +21,11 @@ pub(crate) const USER_NAME: u8 = b'N';
 pub(crate) const SESSION_NAME: u8 = b'S';
 pub(crate) const TOMBSTONE: u8 = b'X';
 pub(crate) const ITEM: u8 = b'T';
+pub(crate) const DELETED_ITEM: u8 = b'R';
 pub(crate) const USER: u8 = b'U';
-pub(crate) const CURSOR: u8 = b'C';
 pub(crate) const DOCUMENT: u8 = b'D';
 
-/// A key: prefix and rest.
+/// Joins prefix and rest to a key.
 pub(crate) fn key(prefix: u8, rest: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + rest.len());
     key.push(prefix);
@@ -40,6 +40,11 @@ pub(crate) fn pseudonym_key(prefix: u8, pseudonym: &Pseudonym) -> [u8; 33] {
     key
 }
 
+/// Pseudonym in the key of a record that belongs to one.
+pub(crate) fn key_pseudonym(key: &[u8]) -> Option<Pseudonym> {
+    key.get(1..)?.try_into().ok().map(Pseudonym)
+}
+
 /// Key of the block with this base.
 pub(crate) fn log_key(base: u64) -> [u8; 9] {
     let mut key = [LOG; 9];
@@ -52,7 +57,7 @@ pub(crate) fn log_base(key: &[u8]) -> Option<u64> {
     key.get(1..)?.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// A key in words, for error messages; pseudonyms are cut short.
+/// Names a key in error messages; pseudonyms are shortened.
 pub(crate) fn describe(key: &[u8]) -> String {
     let Some((prefix, rest)) = key.split_first() else { return "(empty key)".to_owned() };
     let hex = |bytes: &[u8]| bytes.iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -64,7 +69,7 @@ pub(crate) fn describe(key: &[u8]) -> String {
         TOMBSTONE => format!("tombstone {}", hex(rest)),
         META => format!("meta {}", String::from_utf8_lossy(rest)),
         ITEM => format!("item {}", String::from_utf8_lossy(rest)),
-        CURSOR => format!("cursor {}", String::from_utf8_lossy(rest)),
+        DELETED_ITEM => format!("tombstone of item {}", String::from_utf8_lossy(rest)),
         DOCUMENT => format!("document {}", String::from_utf8_lossy(rest)),
         _ => format!("unknown {}", hex(key)),
     }

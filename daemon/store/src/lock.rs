@@ -1,4 +1,4 @@
-//! The directory of the store: whether it can be used, the lock that keeps a second process out, and free space.
+//! The directory of a store: creating it, the lock that keeps a second process out, and free space.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -6,31 +6,34 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::{Result, StoreError};
+use crate::error::{Result, StoreError};
 
-/// Holds the store's directory for this process; released when dropped, or by the kernel when the process dies.
+/// The directory of sled's files inside the store's directory.
+pub(crate) const SLED: &str = "sled";
+
+/// Locks the store's directory for this process; released when dropped, or by the kernel when the process dies.
 pub(crate) struct DirLock {
     file: File,
 }
 
 impl DirLock {
-    /// Notes in the lock file that numbers below `next_seq` were acknowledged. It is not flushed: it survives the death of
-    /// the process, and after the death of the machine it may be too low, but it is never too high. A log that ends below
-    /// it has lost its end.
+    /// Writes to the lock file that sequence numbers below `next_seq` were acknowledged. The write is not flushed: it survives the
+    /// death of the process; after the death of the machine it may be too low, but it is never too high. A log that ends below
+    /// it is incomplete.
     pub(crate) fn note(&self, next_seq: u64) {
         if let Err(error) = self.file.write_all_at(&next_seq.to_le_bytes(), 0) {
             tracing::warn!(%error, "the end of the log could not be noted");
         }
     }
 
-    /// What was noted last; 0 if nothing was.
+    /// The next sequence number in the lock file; 0 if there is none.
     pub(crate) fn noted(&self) -> u64 {
         let mut bytes = [0; 8];
         self.file.read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes))
     }
 }
 
-/// Makes the directory if its parent exists, and takes the lock.
+/// Creates the directory if its parent exists, and locks it.
 pub(crate) fn acquire(dir: &Path) -> Result<DirLock> {
     let bad = |reason: String| StoreError::BadState { path: dir.to_path_buf(), reason };
     match fs::metadata(dir) {
@@ -55,12 +58,12 @@ pub(crate) fn acquire(dir: &Path) -> Result<DirLock> {
     }
 }
 
-/// Bytes that this process may still write on the file system of `dir`; `None` where it cannot be told.
+/// Bytes that this process may still write on the file system of `dir`; `None` if the system does not tell.
 pub(crate) fn free_bytes(dir: &Path) -> Option<u64> {
     rustix::fs::statvfs(dir).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize))
 }
 
-/// Makes a rename in the directory of `path` durable, as far as the file system can.
+/// Syncs the directory of `path` after a rename; errors are ignored, because some file systems cannot.
 pub(crate) fn sync_parent(path: &Path) {
     if let Some(parent) = path.parent()
         && let Ok(dir) = File::open(parent)

@@ -1,94 +1,35 @@
-//! Reading the log of interactions in order.
+//! The log of interactions: appending to it and reading it in order.
 
 use std::ops::Bound;
 use std::sync::Arc;
 
-use mercer_shared::ids::{InteractionId, ItemId, SessionId, UserId};
-use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Interaction, InteractionType};
+use mercer_shared::ids::{SessionId, UserId};
+use mercer_shared::wire::Interaction;
 use rustc_hash::FxHashMap;
 
 use crate::block::BlockV1;
-use crate::keys::Pseudonym;
+use crate::commit::LineOutcome;
+use crate::core::Core;
+use crate::error::{Result, StoreError};
+use crate::interaction::{StoredInteraction, identity};
 use crate::layout::{LOG, SESSION_NAME, USER_NAME, log_key, pseudonym_key};
-use crate::record::unwrap;
-use crate::store::Core;
-use crate::{Result, Store, StoreError};
+use crate::names::find_name;
+use crate::pseudonym::Pseudonym;
+use crate::store::Store;
 
-/// An interaction as the log keeps it: user and session are pseudonyms.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredInteraction {
-    /// Place in the log: counts up, is never given twice, and has gaps where a user was erased.
-    pub seq: u64,
-    /// The shop's id of the interaction.
-    pub id: Option<InteractionId>,
-    /// The shopper.
-    pub user: Option<Pseudonym>,
-    /// The visit.
-    pub session: Option<Pseudonym>,
-    /// What happened.
-    pub kind: InteractionType,
-    /// To which item.
-    pub item: Option<ItemId>,
-    /// What was searched for.
-    pub query: Option<String>,
-    /// The served list it belongs to.
-    pub query_id: Option<String>,
-    /// Quantity, rating or dwell time.
-    pub value: Option<f64>,
-    /// Text of a review.
-    pub text: Option<String>,
-    /// Rank in the served list, from 1.
-    pub position: Option<u32>,
-    /// When.
-    pub at: Timestamp,
-    /// Where it came from.
-    pub source: Option<String>,
-}
-
-impl StoredInteraction {
-    /// About how many bytes it takes in a block.
-    pub(crate) fn size_hint(&self) -> usize {
-        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        48 + self.id.as_ref().map_or(0, |id| id.as_str().len())
-            + self.item.as_ref().map_or(0, |id| id.as_str().len())
-            + text(&self.query)
-            + text(&self.query_id)
-            + text(&self.text)
-    }
-
-    /// Back to the wire, with the names that belong to its pseudonyms.
-    fn into_wire(self, user: Option<UserId>, session: Option<SessionId>) -> Interaction {
-        Interaction {
-            id: self.id,
-            user,
-            session,
-            kind: self.kind,
-            item: self.item,
-            query: self.query,
-            query_id: self.query_id,
-            value: self.value,
-            text: self.text,
-            position: self.position,
-            at: self.at,
-            source: self.source,
-        }
-    }
-}
-
-/// Walks the log in order; a damaged block is one error, after which the walk goes on with the next block.
+/// Reads the log in order. A damaged block is one error; the iterator goes on with the next block.
 pub struct Interactions {
     blocks: sled::Iter,
     from: u64,
     lines: std::vec::IntoIter<StoredInteraction>,
-    // Keeps the store's files and lock for as long as somebody reads.
+    /// Keeps the store's files and lock while the iterator lives.
     core: Arc<Core>,
     users: FxHashMap<Pseudonym, UserId>,
     sessions: FxHashMap<Pseudonym, SessionId>,
 }
 
 impl Interactions {
-    /// The same walk with users and sessions named: pairs of sequence number and interaction. Each name is unsealed once.
+    /// The same interactions with the ids of users and sessions, each with its sequence number. Each id is unsealed once.
     pub fn named(mut self) -> impl Iterator<Item = Result<(u64, Interaction)>> {
         std::iter::from_fn(move || {
             let line = self.next()?;
@@ -104,7 +45,8 @@ impl Interactions {
     }
 }
 
-/// Names remembered during a walk; beyond that it starts over, so that a log of many million visits does not fill memory.
+/// Ids kept in memory while the log is read; the map is cleared at this size, so that a log of many million sessions does not
+/// fill memory.
 const REMEMBERED: usize = 1 << 20;
 
 fn resolve<T>(core: &Core, known: &mut FxHashMap<Pseudonym, T>, prefix: u8, pseudonym: Pseudonym) -> Result<T>
@@ -114,8 +56,8 @@ where
     if let Some(name) = known.get(&pseudonym) {
         return Ok(name.clone());
     }
-    let name: T = core.unsealed(prefix, &pseudonym)?.ok_or_else(|| {
-        StoreError::corrupt(&pseudonym_key(prefix, &pseudonym), "the log names somebody whose sealed id is missing")
+    let name: T = find_name(core, prefix, &pseudonym)?.ok_or_else(|| {
+        StoreError::corrupt(&pseudonym_key(prefix, &pseudonym), "the log refers to it, but the sealed id is missing")
     })?;
     if known.len() >= REMEMBERED {
         known.clear();
@@ -147,63 +89,49 @@ impl Iterator for Interactions {
     }
 }
 
-impl Core {
-    /// The walk from the block that holds `from` on.
-    pub(crate) fn interactions(self: &Arc<Self>, from: u64) -> Result<Interactions> {
-        let holder = self.tree.get_lt(log_key(from.saturating_add(1)))?;
-        let start = match holder {
-            Some((key, _)) if key.first() == Some(&LOG) => key.to_vec(),
-            _ => log_key(from).to_vec(),
-        };
-        let blocks = self.tree.range::<Vec<u8>, _>((Bound::Included(start), Bound::Excluded(vec![LOG + 1])));
-        Ok(Interactions {
-            blocks,
-            from,
-            lines: Vec::new().into_iter(),
-            core: Arc::clone(self),
-            users: FxHashMap::default(),
-            sessions: FxHashMap::default(),
-        })
-    }
-
-    /// The sealed name at a pseudonym.
-    pub(crate) fn unsealed<T>(&self, prefix: u8, pseudonym: &Pseudonym) -> Result<Option<T>>
-    where
-        T: TryFrom<String, Error: std::fmt::Display>,
-    {
-        let key = pseudonym_key(prefix, pseudonym);
-        let Some(bytes) = self.tree.get(key)? else { return Ok(None) };
-        self.open_name(&key, pseudonym, &bytes).map(Some)
-    }
-
-    /// Opens the record of a name.
-    pub(crate) fn open_name<T>(&self, key: &[u8], pseudonym: &Pseudonym, bytes: &[u8]) -> Result<T>
-    where
-        T: TryFrom<String, Error: std::fmt::Display>,
-    {
-        let (version, sealed) = unwrap(key, bytes)?;
-        if version != NAME_VERSION {
-            return Err(StoreError::corrupt(key, format!("version {version} is not known")));
-        }
-        let name =
-            self.keys.open(pseudonym, sealed).ok_or_else(|| StoreError::corrupt(key, "the sealed id does not open"))?;
-        T::try_from(name).map_err(|error| StoreError::corrupt(key, error.to_string()))
-    }
+/// Reads the log from the block on that holds `from`.
+pub(crate) fn interactions(core: &Arc<Core>, from: u64) -> Result<Interactions> {
+    let holder = core.tree.get_lt(log_key(from.saturating_add(1)))?;
+    let start = match holder {
+        Some((key, _)) if key.first() == Some(&LOG) => key.to_vec(),
+        _ => log_key(from).to_vec(),
+    };
+    let blocks = core.tree.range::<Vec<u8>, _>((Bound::Included(start), Bound::Excluded(vec![LOG + 1])));
+    Ok(Interactions {
+        blocks,
+        from,
+        lines: Vec::new().into_iter(),
+        core: Arc::clone(core),
+        users: FxHashMap::default(),
+        sessions: FxHashMap::default(),
+    })
 }
 
-/// Version byte of the records of sealed names.
-pub(crate) const NAME_VERSION: u8 = 1;
-
 impl Store {
-    /// The log from sequence number `from` on, in order, with pseudonyms; [`Interactions::named`] gives names.
-    ///
-    /// # Errors
-    /// [`StoreError::Storage`] if the log cannot be read; damaged blocks are errors of the walk.
-    pub fn scan_interactions(&self, from: u64) -> Result<Interactions> {
-        self.core().interactions(from)
+    /// Appends interactions and waits until they are durable: one answer for each, in order. Waits while the commit queue is
+    /// full.
+    #[must_use]
+    pub fn append(&self, batch: Vec<Interaction>) -> Vec<LineOutcome> {
+        self.committer().commit(batch)
     }
 
-    /// One interaction with its names, if it is there.
+    /// Whether the log has this interaction; false for one that would be refused.
+    #[must_use]
+    pub fn holds(&self, interaction: &Interaction) -> bool {
+        let core = self.core();
+        StoredInteraction::from_wire(&core.keys, interaction.clone())
+            .is_ok_and(|line| core.writer.lock().identities.contains_key(&identity(&core.keys, &line)))
+    }
+
+    /// The log from sequence number `from` on, in order, with pseudonyms; [`Interactions::named`] adds the ids.
+    ///
+    /// # Errors
+    /// [`StoreError::Storage`] if the log cannot be read; a damaged block is an error of the iterator.
+    pub fn scan_interactions(&self, from: u64) -> Result<Interactions> {
+        interactions(self.core(), from)
+    }
+
+    /// The interaction with this sequence number, if it is in the log.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if its block is damaged.

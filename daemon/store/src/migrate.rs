@@ -1,34 +1,44 @@
-//! Schemas: what the store says it is, and how an older one becomes the present one.
+//! Schemas: the format version of a store, and the migrations from older ones.
+//!
+//! | schema | change |
+//! |---|---|
+//! | 1 | first |
+//! | 2 | new items and users get an arrival number ([`crate::arrival`]); deleted items have a tombstone |
 
+use crate::error::{Result, StoreError};
 use crate::layout::{META, key};
 use crate::record::{unwrap, wrap};
-use crate::{Result, StoreError};
 
-/// The schema this program writes. Raise it together with a step whenever an older program could misread what a newer
-/// one writes.
-pub const SCHEMA: u32 = 1;
+/// The schema this program writes. Raise it and add a step whenever an older program could misread what a newer one writes.
+pub const SCHEMA: u32 = 2;
 
-/// Version byte of the schema record itself, fixed for good: every program must be able to read it.
+/// Version byte of the schema record itself. It never changes, so that every program can read it.
 const RECORD: u8 = 1;
 
-/// One step from a schema to the next: adds to the batch whatever must change.
+/// A migration from one schema to the next: adds its changes to the batch.
 pub(crate) type Step = fn(&sled::Tree, &mut sled::Batch) -> Result<()>;
 
-/// Steps by the schema they start from: `STEPS[0]` leads from schema 1 to schema 2.
-pub(crate) const STEPS: &[Step] = &[];
+/// Migrations by the schema they start from: `STEPS[0]` leads from schema 1 to schema 2.
+pub(crate) const STEPS: &[Step] = &[number_arrivals];
+
+/// Schema 1 to 2 rewrites nothing: records without an arrival number stay readable and come first, in order of their keys. The
+/// new schema only keeps older programs away from the records that have one.
+fn number_arrivals(_: &sled::Tree, _: &mut sled::Batch) -> Result<()> {
+    Ok(())
+}
 
 fn schema_key() -> Vec<u8> {
     key(META, b"schema")
 }
 
-/// The record that says `schema`.
+/// Key and bytes of the schema record.
 pub(crate) fn schema_record(schema: u32) -> (Vec<u8>, Vec<u8>) {
     let key = schema_key();
     let bytes = wrap(&key, RECORD, &schema.to_le_bytes());
     (key, bytes)
 }
 
-/// The schema of the store; `None` for a store that is new.
+/// Reads the schema of the store; `None` if the store is new.
 pub(crate) fn found(tree: &sled::Tree) -> Result<Option<u32>> {
     let key = schema_key();
     let Some(bytes) = tree.get(&key)? else { return Ok(None) };
@@ -37,8 +47,8 @@ pub(crate) fn found(tree: &sled::Tree) -> Result<Option<u32>> {
     Ok(Some(u32::from_le_bytes(raw)))
 }
 
-/// Brings the store from `found` to the schema that `steps` lead to. Each step and the new number are one batch: a crash
-/// leaves one schema or the next.
+/// Migrates the store from schema `found` to the one that `steps` lead to. Each step and its new schema number are one batch,
+/// so a crash leaves one schema or the next.
 pub(crate) fn run(tree: &sled::Tree, found: u32, steps: &[Step]) -> Result<()> {
     let supported = steps.len() as u32 + 1;
     if found > supported {
@@ -114,6 +124,62 @@ mod tests {
             assert_eq!(refused, StoreError::NewerSchema { found: SCHEMA + 1, supported: SCHEMA });
             assert_eq!(refused.code().as_str(), "newer-schema");
         }
+    }
+
+    /// A store of schema 1 as that program wrote it: items and users without arrival numbers, three interactions.
+    fn store_of_schema_one(path: &std::path::Path, key: &crate::Key) {
+        use crate::layout::{ITEM, USER, USER_NAME, pseudonym_key};
+        use crate::record::Record;
+
+        let keys = crate::keys::Keyring::new(key);
+        let db = sled::Config::new().path(path.join("sled")).segment_size(2 << 20).open().unwrap();
+        let put = |key: &[u8], payload: &[u8]| drop(db.insert(key, wrap(key, 1, payload)).unwrap());
+        put(&super::key(META, b"key-check"), &keys.check());
+        put(&schema_key(), &1_u32.to_le_bytes());
+        for id in ["b", "a", "c"] {
+            let item = mercer_shared::wire::Item::new(id.parse().unwrap(), id);
+            put(
+                &super::key(ITEM, id.as_bytes()),
+                &crate::record::ItemV1::from_wire(item).unwrap().1.payload().unwrap(),
+            );
+        }
+        for id in ["zoe", "ann"] {
+            let pseudonym = keys.user(&id.parse().unwrap());
+            put(&pseudonym_key(USER_NAME, &pseudonym), &keys.seal(&pseudonym, id).unwrap());
+            put(&pseudonym_key(USER, &pseudonym), &crate::record::UserV1::default().payload().unwrap());
+        }
+        db.flush().unwrap();
+    }
+
+    #[test]
+    fn a_store_of_schema_one_is_read_and_goes_on_in_order_of_arrival() {
+        use mercer_shared::wire::{Consent, Item, User};
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        std::fs::create_dir(&path).unwrap();
+        let key = crate::Key::from_bytes([7; 32]);
+        store_of_schema_one(&path, &key);
+        let item = |id: &str| Item::new(id.parse().unwrap(), id);
+        let user = |id: &str| User { id: id.parse().unwrap(), attributes: [].into(), consent: Consent::default() };
+
+        let open = || crate::Store::open(&path, key.clone()).unwrap();
+        let items = |store: &crate::Store| store.items().map(|item| item.unwrap().id.to_string()).collect::<Vec<_>>();
+        let users = |store: &crate::Store| store.users().map(|user| user.unwrap().id.to_string()).collect::<Vec<_>>();
+        let store = open();
+        assert_eq!(items(&store), ["a", "b", "c"], "what has no number stands in order of its key");
+        let old_users = users(&store);
+        assert_eq!(old_users.len(), 2);
+
+        // What is written now comes after, whatever its key; an old item that changes keeps its place.
+        store.put_items(vec![item("B"), item("A")]).unwrap();
+        store.put_items(vec![Item { hidden: true, ..item("b") }]).unwrap();
+        store.put_users(vec![user("new-2"), user("new-1")]).unwrap();
+        drop(store);
+        let store = open();
+        assert_eq!(items(&store), ["a", "b", "c", "B", "A"]);
+        assert_eq!(users(&store), [old_users, vec!["new-2".to_owned(), "new-1".to_owned()]].concat());
+        assert_eq!(found(&store.core().tree).unwrap(), Some(SCHEMA));
     }
 
     #[test]

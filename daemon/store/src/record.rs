@@ -1,20 +1,21 @@
-//! How records look on disk: version byte, checksum, postcard. The structs here are the store's own: wire types may grow
-//! and rename as they like, a record may not.
+//! The format of records on disk: version byte, checksum, postcard. The structs here belong to the store alone: wire types
+//! may gain and rename fields, a record may not.
 
 use std::collections::BTreeMap;
 
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Consent, Item, User};
+use mercer_shared::wire::{Consent, DeletedItem, Item, User};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, StoreError};
+use crate::error::{Result, StoreError};
 
 /// Bytes before the payload: version and checksum.
 const HEADER: usize = 5;
 
-/// sled checks its own pages; this covers what lies above: a record under the wrong key, a foreign program, our own bugs.
+/// Checksum over key, version and payload. sled checks its own pages; this one finds a record under the wrong key, a foreign
+/// program's writes, and our own bugs.
 fn checksum(key: &[u8], version: u8, payload: &[u8]) -> [u8; 4] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[version]).update(&(key.len() as u64).to_le_bytes()).update(key).update(payload);
@@ -32,7 +33,7 @@ pub(crate) fn wrap(key: &[u8], version: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The version and payload of the record at `key`, if it checks.
+/// Splits the record at `key` into version and payload, if its checksum matches.
 pub(crate) fn unwrap<'a>(key: &[u8], bytes: &'a [u8]) -> Result<(u8, &'a [u8])> {
     let (Some(&version), Some(sum), Some(payload)) = (bytes.first(), bytes.get(1..HEADER), bytes.get(HEADER..)) else {
         return Err(StoreError::corrupt(key, format!("{} bytes are no record", bytes.len())));
@@ -43,31 +44,39 @@ pub(crate) fn unwrap<'a>(key: &[u8], bytes: &'a [u8]) -> Result<(u8, &'a [u8])> 
     Ok((version, payload))
 }
 
-/// A record of a fixed version that goes through postcard.
+/// A record of one version, encoded by postcard.
 pub(crate) trait Record: Serialize + DeserializeOwned {
     /// Version byte of what this program writes.
     const VERSION: u8;
 
-    /// Bytes for the record at `key`.
-    fn encode(&self, key: &[u8]) -> Result<Vec<u8>> {
-        let payload =
-            postcard::to_stdvec(self).map_err(|error| StoreError::Invalid(format!("cannot be encoded: {error}")))?;
-        Ok(wrap(key, Self::VERSION, &payload))
+    /// Encodes the payload of the record.
+    fn payload(&self) -> Result<Vec<u8>> {
+        postcard::to_stdvec(self).map_err(|error| StoreError::Invalid(format!("cannot be encoded: {error}")))
     }
 
-    /// The record at `key` from its bytes.
+    /// Decodes the payload of the record at `key`.
+    fn from_payload(key: &[u8], payload: &[u8]) -> Result<Self> {
+        let (record, rest) =
+            postcard::take_from_bytes(payload).map_err(|error| StoreError::corrupt(key, error.to_string()))?;
+        if rest.is_empty() { Ok(record) } else { Err(StoreError::corrupt(key, "bytes are left over")) }
+    }
+
+    /// Encodes the whole record at `key`.
+    fn encode(&self, key: &[u8]) -> Result<Vec<u8>> {
+        Ok(wrap(key, Self::VERSION, &self.payload()?))
+    }
+
+    /// Decodes the whole record at `key`.
     fn decode(key: &[u8], bytes: &[u8]) -> Result<Self> {
         let (version, payload) = unwrap(key, bytes)?;
         if version != Self::VERSION {
             return Err(StoreError::corrupt(key, format!("version {version} is not known")));
         }
-        let (record, rest) =
-            postcard::take_from_bytes(payload).map_err(|error| StoreError::corrupt(key, error.to_string()))?;
-        if rest.is_empty() { Ok(record) } else { Err(StoreError::corrupt(key, "bytes are left over")) }
+        Self::from_payload(key, payload)
     }
 }
 
-/// A number that is not NaN or infinite: JSON could not give it back.
+/// Refuses NaN and infinity, which JSON cannot represent.
 pub(crate) fn finite(name: &str, value: Option<f64>) -> Result<Option<f64>> {
     match value {
         Some(number) if !number.is_finite() => Err(StoreError::Invalid(format!("{name} is not a finite number"))),
@@ -75,12 +84,12 @@ pub(crate) fn finite(name: &str, value: Option<f64>) -> Result<Option<f64>> {
     }
 }
 
-/// A moment from stored milliseconds.
+/// Converts stored milliseconds to a time.
 pub(crate) fn moment(key: &[u8], ms: i64) -> Result<Timestamp> {
     Timestamp::from_millis(ms).map_err(|error| StoreError::corrupt(key, error.to_string()))
 }
 
-/// An item, first version.
+/// The payload of an item; the id is in the key. In the store an arrival number precedes it, see [`crate::arrival`].
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ItemV1 {
     title: String,
@@ -102,7 +111,7 @@ impl Record for ItemV1 {
 }
 
 impl ItemV1 {
-    /// Splits an item into its key and its record.
+    /// Splits an item into its id and its record.
     pub(crate) fn from_wire(item: Item) -> Result<(ItemId, Self)> {
         if item.image_embedding.iter().flatten().any(|component| !component.is_finite()) {
             return Err(StoreError::Invalid("image_embedding holds a number that is not finite".to_owned()));
@@ -124,7 +133,7 @@ impl ItemV1 {
         Ok((item.id, record))
     }
 
-    /// Back to the wire.
+    /// Converts back to the wire.
     pub(crate) fn into_wire(self, key: &[u8], id: ItemId) -> Result<Item> {
         Ok(Item {
             id,
@@ -144,6 +153,28 @@ impl ItemV1 {
     }
 }
 
+/// The tombstone of a deleted item, first version; the id is in the key.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DeletedItemV1 {
+    at: i64,
+}
+
+impl Record for DeletedItemV1 {
+    const VERSION: u8 = 1;
+}
+
+impl DeletedItemV1 {
+    /// The tombstone of an item that was deleted at this time.
+    pub(crate) const fn new(at: Timestamp) -> Self {
+        Self { at: at.millis() }
+    }
+
+    /// Converts back to the wire.
+    pub(crate) fn into_wire(self, key: &[u8], id: ItemId) -> Result<DeletedItem> {
+        Ok(DeletedItem { id, at: moment(key, self.at)? })
+    }
+}
+
 /// A user, first version; the id is not in it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct UserV1 {
@@ -158,7 +189,7 @@ impl Record for UserV1 {
 }
 
 impl Default for UserV1 {
-    /// A user who declared nothing and agreed to what is usual.
+    /// A user without attributes and with the default consent.
     fn default() -> Self {
         let Consent { personalise, train, audit_attributes } = Consent::default();
         Self { attributes: BTreeMap::new(), personalise, train, audit_attributes }
@@ -166,7 +197,7 @@ impl Default for UserV1 {
 }
 
 impl UserV1 {
-    /// What is kept of a user besides the id.
+    /// Keeps everything of a user except the id.
     pub(crate) fn from_wire(user: User) -> Self {
         let User { id: _, attributes, consent } = user;
         Self {
@@ -177,7 +208,7 @@ impl UserV1 {
         }
     }
 
-    /// Back to the wire.
+    /// Converts back to the wire.
     pub(crate) fn into_wire(self, id: UserId) -> User {
         let Self { attributes, personalise, train, audit_attributes } = self;
         User { id, attributes, consent: Consent { personalise, train, audit_attributes } }

@@ -1,19 +1,21 @@
-//! What opening finds: schema and key, and then the log, read through once for the index of identities, the counts, and
-//! whether it is all there.
+//! Opening a store: checks schema and key, then reads the log once for the index of identities, the counts, and whether the
+//! log is complete.
 
 use std::sync::atomic::Ordering;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
-use crate::block::{BlockV1, identity};
-use crate::keys::{Keyring, Pseudonym};
-use crate::layout::{ITEM, LOG, META, TOMBSTONE, USER, key, log_base};
+use crate::block::BlockV1;
+use crate::core::{Counters, Writer};
+use crate::error::{Result, StoreError};
+use crate::interaction::identity;
+use crate::keys::Keyring;
+use crate::layout::{ITEM, LOG, META, TOMBSTONE, USER, USER_NAME, key, key_pseudonym, log_base};
 use crate::record::{Record, unwrap, wrap};
-use crate::store::{Counters, Writer};
-use crate::{Result, StoreError, migrate};
+use crate::{arrival, migrate};
 
-/// Checks schema and key, and writes both into a new store.
+/// Checks schema and key, migrates an older schema, and writes both into a new store.
 pub(crate) fn prepare(tree: &sled::Tree, keys: &Keyring) -> Result<()> {
     let check_key = key(META, b"key-check");
     let Some(found) = migrate::found(tree)? else {
@@ -41,12 +43,12 @@ pub(crate) fn prepare(tree: &sled::Tree, keys: &Keyring) -> Result<()> {
     migrate::run(tree, found, migrate::STEPS)
 }
 
-/// Key of what erasures leave behind: see [`Erasures`].
+/// Key of the record of [`Erasures`].
 fn erasures_key() -> Vec<u8> {
     key(META, b"erasures")
 }
 
-/// What the log cannot tell after an erasure: where its numbers had got to, and how many gaps it may have.
+/// What the log itself does not tell after an erasure: its next sequence number, and how many gaps it has.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Erasures {
     next_seq: u64,
@@ -66,16 +68,20 @@ impl Erasures {
     }
 }
 
-/// Reads the log through once: the index of identities, the counts, and whether it is all there. `noted` is what the lock
-/// file says about the log's end. What is wrong comes second, in words.
-pub(crate) fn recover(
-    tree: &sled::Tree,
-    keys: &Keyring,
-    counters: &Counters,
-    noted: u64,
-) -> Result<(Writer, Option<String>)> {
+/// The state of a store that was opened.
+pub(crate) struct Recovered {
+    /// State of the writer.
+    pub(crate) writer: Writer,
+    /// What is wrong with the log, if anything.
+    pub(crate) damage: Option<String>,
+}
+
+/// Reads the log once: the index of identities, the counts, and whether it is complete. `noted` is the next sequence number
+/// that the lock file has.
+pub(crate) fn recover(tree: &sled::Tree, keys: &Keyring, counters: &Counters, noted: u64) -> Result<Recovered> {
     let mut writer = Writer {
         next_seq: 1,
+        next_arrival: 1 + arrival::largest(tree, ITEM)?.max(arrival::largest(tree, USER_NAME)?),
         identities: FxHashMap::default(),
         tombstones: FxHashSet::default(),
         named: FxHashSet::default(),
@@ -109,13 +115,13 @@ pub(crate) fn recover(
     }
     for key in tree.scan_prefix([TOMBSTONE]).keys() {
         let key = key?;
-        let mark = key.get(1..).and_then(|rest| rest.try_into().ok());
-        writer.tombstones.insert(Pseudonym(mark.ok_or_else(|| StoreError::corrupt(&key, "this is no tombstone"))?));
+        let tombstone = key_pseudonym(&key).ok_or_else(|| StoreError::corrupt(&key, "this is no tombstone"))?;
+        writer.tombstones.insert(tombstone);
     }
     let count = |prefix: u8| tree.scan_prefix([prefix]).keys().filter(std::result::Result::is_ok).count() as u64;
     counters.items.store(count(ITEM), Ordering::Release);
     counters.users.store(count(USER), Ordering::Release);
     counters.interactions.store(writer.identities.len() as u64, Ordering::Release);
     counters.next_seq.store(writer.next_seq, Ordering::Release);
-    Ok((writer, damage))
+    Ok(Recovered { writer, damage })
 }

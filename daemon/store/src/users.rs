@@ -1,4 +1,4 @@
-//! Users: declared attributes and consent under a pseudonym, the id sealed beside it.
+//! Users: declared attributes and consent, stored under a pseudonym; the sealed id is a record of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,90 +7,28 @@ use mercer_shared::ids::UserId;
 use mercer_shared::wire::User;
 use rustc_hash::FxHashMap;
 
-use crate::commit::name_record;
-use crate::items::{Change, walk};
-use crate::keys::Pseudonym;
+use crate::arrival;
+use crate::core::{Core, Writer};
+use crate::error::{Result, StoreError};
+use crate::items::{Change, read_keys};
 use crate::layout::{USER, USER_NAME, pseudonym_key};
+use crate::names::{name_record, open_name};
+use crate::pseudonym::Pseudonym;
 use crate::record::{Record, UserV1};
-use crate::store::{Core, Writer};
-use crate::{Result, Store, StoreError};
-
-fn pseudonym_of(key: &[u8]) -> Result<Pseudonym> {
-    let bytes = key.get(1..).and_then(|rest| rest.try_into().ok());
-    bytes.map(Pseudonym).ok_or_else(|| StoreError::corrupt(key, "the key is no pseudonym"))
-}
+use crate::store::Store;
 
 impl Store {
-    /// Writes users whole; says of each what changed, or [`StoreError::Erased`] for one who was erased. The others are
-    /// written all or none.
+    /// Writes users whole; says of each what changed, or [`StoreError::Erased`] for an erased one. The others are written all or
+    /// none.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::Storage`].
     pub fn put_users(&self, users: Vec<User>) -> Result<Vec<Result<Change>>> {
         let mut writer = self.core().write()?;
-        self.write_users(&mut writer, users)
+        write_users(self.core(), &mut writer, users)
     }
 
-    /// Changes a user, who need not have been written before; gives what stands now.
-    ///
-    /// # Errors
-    /// [`StoreError::Erased`], [`StoreError::ReadOnly`], [`StoreError::Storage`], and [`StoreError::Corrupt`] if the present
-    /// record is damaged.
-    pub fn update_user(&self, id: &UserId, change: impl FnOnce(&mut User)) -> Result<(User, Change)> {
-        let mut writer = self.core().write()?;
-        let mut user = self.get_user(id)?.unwrap_or_else(|| UserV1::default().into_wire(id.clone()));
-        change(&mut user);
-        user.id = id.clone();
-        let mut outcomes = self.write_users(&mut writer, vec![user.clone()])?;
-        let outcome = outcomes.pop().unwrap_or(Ok(Change::Same));
-        outcome.map(|change| (user, change))
-    }
-
-    fn write_users(&self, writer: &mut Writer, users: Vec<User>) -> Result<Vec<Result<Change>>> {
-        let core = self.core();
-        let mut batch = sled::Batch::default();
-        let mut pending: FxHashMap<Pseudonym, Vec<u8>> = FxHashMap::default();
-        let mut outcomes = Vec::with_capacity(users.len());
-        for user in users {
-            let id = user.id.clone();
-            let pseudonym = core.keys.user(&id);
-            if writer.tombstones.contains(&core.keys.tombstone(&pseudonym)) {
-                outcomes.push(Err(StoreError::Erased));
-                continue;
-            }
-            let key = pseudonym_key(USER, &pseudonym);
-            let bytes = UserV1::from_wire(user).encode(&key)?;
-            let stored;
-            let before = match pending.get(&pseudonym) {
-                Some(bytes) => Some(bytes.as_slice()),
-                None => {
-                    stored = core.tree.get(key)?;
-                    stored.as_deref()
-                }
-            };
-            let change = match before {
-                None => Change::New,
-                Some(before) if before == bytes => Change::Same,
-                Some(_) => Change::Changed,
-            };
-            outcomes.push(Ok(change));
-            if change != Change::Same {
-                if let Some((name_key, record)) = name_record(core, writer, USER_NAME, pseudonym, id.as_str())? {
-                    batch.insert(&name_key[..], record);
-                }
-                batch.insert(&key[..], bytes.as_slice());
-                pending.insert(pseudonym, bytes);
-            }
-        }
-        if !pending.is_empty() {
-            core.apply(batch)?;
-            let new = outcomes.iter().filter(|outcome| **outcome == Ok(Change::New)).count() as u64;
-            core.counters.users.fetch_add(new, Ordering::AcqRel);
-        }
-        Ok(outcomes)
-    }
-
-    /// A user who was written as a document; one known by interactions only has none, see [`Store::knows_user`].
+    /// The document of a user. A user known only by interactions has none, see [`Store::knows_user`].
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the record is damaged.
@@ -100,7 +38,7 @@ impl Store {
         bytes.map(|bytes| Ok(UserV1::decode(&key, &bytes)?.into_wire(id.clone()))).transpose()
     }
 
-    /// Whether the store has anything of this user: a document or an interaction.
+    /// Whether the store has a document or an interaction of this user.
     ///
     /// # Errors
     /// [`StoreError::Storage`] if it cannot be read.
@@ -108,29 +46,92 @@ impl Store {
         Ok(self.core().tree.contains_key(pseudonym_key(USER_NAME, &self.pseudonym(id)))?)
     }
 
-    /// The id behind a pseudonym, if the store has it.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if the sealed id does not open.
-    pub fn user_id(&self, pseudonym: &Pseudonym) -> Result<Option<UserId>> {
-        self.core().unsealed(USER_NAME, pseudonym)
-    }
-
-    /// All users that were written as documents, in order of their pseudonyms; a damaged record is one error of the walk.
+    /// All users with a document, in order of arrival. A damaged record is one error of the iterator.
     pub fn users(&self) -> impl Iterator<Item = Result<User>> + use<> {
-        walk(Arc::clone(self.core()), USER, |core, key, bytes| {
-            let id = name_of(core, &pseudonym_of(key)?)?;
-            Ok(UserV1::decode(key, bytes)?.into_wire(id))
-        })
+        read_users(self.core(), |user| user.document.map(|document| document.into_wire(user.id)))
     }
 
-    /// The ids of all users the store knows, by document or interaction, in order of their pseudonyms.
-    pub fn user_ids(&self) -> impl Iterator<Item = Result<UserId>> + use<> {
-        walk(Arc::clone(self.core()), USER_NAME, |core, key, bytes| core.open_name(key, &pseudonym_of(key)?, bytes))
+    /// All users in order of arrival: the documents of [`Store::users`], and an empty one with the default consent for each user
+    /// known only by interactions. A damaged record is one error of the iterator.
+    pub fn known_users(&self) -> impl Iterator<Item = Result<User>> + use<> {
+        read_users(self.core(), |user| Some(user.document.unwrap_or_default().into_wire(user.id)))
     }
 }
 
-fn name_of(core: &Core, pseudonym: &Pseudonym) -> Result<UserId> {
-    core.unsealed(USER_NAME, pseudonym)?
-        .ok_or_else(|| StoreError::corrupt(&pseudonym_key(USER, pseudonym), "the sealed id is missing"))
+/// Reads all users in order of arrival, in the form that `choose` gives them.
+fn read_users(core: &Arc<Core>, choose: fn(KnownUser) -> Option<User>) -> impl Iterator<Item = Result<User>> + use<> {
+    let users = read_keys(Arc::clone(core), user_keys(core), KnownUser::read);
+    users.filter_map(move |user| user.map(choose).transpose())
+}
+
+/// A user whom the store knows by a document or by interactions.
+struct KnownUser {
+    id: UserId,
+    document: Option<UserV1>,
+}
+
+impl KnownUser {
+    /// Reads a user from the record of the name.
+    fn read(core: &Core, name_key: &[u8], name: &[u8]) -> Result<Self> {
+        if name_key.first() != Some(&USER_NAME) {
+            return Err(StoreError::corrupt(name_key, "the sealed id is missing"));
+        }
+        let id = open_name(core, name_key, name)?;
+        let key = [&[USER], name_key.get(1..).unwrap_or_default()].concat();
+        let document = core.tree.get(&key)?.map(|bytes| UserV1::decode(&key, &bytes)).transpose()?;
+        Ok(Self { id, document })
+    }
+}
+
+/// Lists the keys of all users' names in order of arrival, then the keys of documents whose name is missing.
+fn user_keys(core: &Core) -> Result<Vec<sled::IVec>> {
+    let mut keys = arrival::keys(core, USER_NAME)?;
+    for key in core.tree.scan_prefix([USER]).keys() {
+        let key = key?;
+        let name = [&[USER_NAME], key.get(1..).unwrap_or_default()].concat();
+        if !core.tree.contains_key(name)? {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// Writes users; the caller holds the writer.
+fn write_users(core: &Core, writer: &mut Writer, users: Vec<User>) -> Result<Vec<Result<Change>>> {
+    let mut batch = sled::Batch::default();
+    let mut pending: FxHashMap<Pseudonym, Vec<u8>> = FxHashMap::default();
+    let mut outcomes = Vec::with_capacity(users.len());
+    for user in users {
+        let id = user.id.clone();
+        let pseudonym = core.keys.user(&id);
+        if writer.tombstones.contains(&core.keys.tombstone(&pseudonym)) {
+            outcomes.push(Err(StoreError::Erased));
+            continue;
+        }
+        let key = pseudonym_key(USER, &pseudonym);
+        let bytes = UserV1::from_wire(user).encode(&key)?;
+        let before = match pending.get(&pseudonym) {
+            Some(bytes) => Some(sled::IVec::from(bytes.as_slice())),
+            None => core.tree.get(key)?,
+        };
+        let change = match before {
+            None => Change::New,
+            Some(before) if *before == *bytes => Change::Same,
+            Some(_) => Change::Changed,
+        };
+        outcomes.push(Ok(change));
+        if change != Change::Same {
+            if let Some(name) = name_record(core, writer, USER_NAME, pseudonym, id.as_str())? {
+                batch.insert(&name.key[..], name.bytes);
+            }
+            batch.insert(&key[..], bytes.as_slice());
+            pending.insert(pseudonym, bytes);
+        }
+    }
+    if !pending.is_empty() {
+        core.apply(batch)?;
+        let new = outcomes.iter().filter(|outcome| **outcome == Ok(Change::New)).count() as u64;
+        core.counters.users.fetch_add(new, Ordering::AcqRel);
+    }
+    Ok(outcomes)
 }

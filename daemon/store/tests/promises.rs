@@ -9,8 +9,8 @@ use common::{item, key, shop_line, view};
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::problem::Code;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{AuditEntry, Consent, Decision, ExportLine, Interaction, ItemPatch, User};
-use mercer_store::{Appended, Change, DocKind, ImportCounts, Key, Options, Order, Store, StoreError};
+use mercer_shared::wire::{AuditEntry, Consent, Decision, DeletedItem, ExportLine, Interaction, Item, ItemPatch, User};
+use mercer_store::{Appended, Change, DocKind, Key, Options, Order, Store, StoreError};
 
 fn fresh() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -35,6 +35,22 @@ fn text(store: &Store) -> Vec<String> {
         })
         .unwrap();
     lines
+}
+
+/// Writes the lines of an export; returns how many changed the store.
+fn load(store: &Store, lines: &[String]) -> usize {
+    let changed = |line: &String| match serde_json::from_str(line).unwrap() {
+        ExportLine::Item(item) => store.put_items(vec![item]).unwrap()[0] != Change::Same,
+        ExportLine::DeletedItem(deleted) => store.put_deleted_items(vec![deleted]).unwrap()[0] != Change::Same,
+        ExportLine::User(user) => store.put_users(vec![user]).unwrap()[0] != Ok(Change::Same),
+        ExportLine::Interaction(line) => matches!(store.append(vec![line])[0], Ok(Appended::Accepted(_))),
+    };
+    lines.iter().filter(|line| changed(line)).count()
+}
+
+/// The ids of all items, in the store's order.
+fn ids(store: &Store) -> Vec<String> {
+    store.items().map(|item| item.unwrap().id.to_string()).collect()
 }
 
 #[test]
@@ -106,35 +122,105 @@ fn items_are_upserted_and_patched() {
     assert_eq!(store.get_item(&ItemId::new("2").unwrap()).unwrap(), Some(patched));
     assert_eq!(store.patch_item(&ItemId::new("3").unwrap(), ItemPatch::default()).unwrap(), None);
     assert_eq!(store.items().map(|item| item.unwrap().id.to_string()).collect::<Vec<_>>(), ["1", "2"]);
-    assert!(store.remove_item(&ItemId::new("1").unwrap()).unwrap());
-    assert!(!store.remove_item(&ItemId::new("1").unwrap()).unwrap());
+}
+
+#[test]
+fn a_deleted_item_leaves_a_tombstone_until_it_is_written_again() {
+    let (dir, store) = fresh();
+    let at = Timestamp::from_millis(1_700_000_000_000).unwrap();
+    let id = |id: &str| ItemId::new(id).unwrap();
+    store.put_items(vec![item("1"), item("2"), item("3")]).unwrap();
+    let _ = store.append(vec![view("u", "2", 5)]);
+
+    let deleted = store.delete_item(&id("2"), at).unwrap().unwrap();
+    assert_eq!(deleted, DeletedItem { id: id("2"), at });
+    assert_eq!(store.delete_item(&id("2"), at).unwrap(), None, "it is there no more");
+    assert_eq!(store.delete_item(&id("9"), at).unwrap(), None);
+    assert!(!store.is_deleted_item(&id("9")).unwrap(), "what was never there gets no tombstone");
+    drop(store);
+
+    let store = Store::open(&dir.path().join("store"), key()).unwrap();
+    assert_eq!(store.counts().items, 2);
+    assert_eq!(store.get_item(&id("2")).unwrap(), None);
+    assert!(store.is_deleted_item(&id("2")).unwrap());
+    assert_eq!(ids(&store), ["1", "3"]);
+    assert_eq!(store.deleted_items().collect::<Result<Vec<_>, _>>().unwrap(), [deleted]);
+    assert_eq!(store.get_interaction(1).unwrap(), Some(view("u", "2", 5)), "the log keeps what happened");
+
+    // Written again it is a new item, after the others, and the tombstone is gone for good.
+    assert_eq!(store.put_items(vec![item("2")]).unwrap(), [Change::New]);
+    drop(store);
+    let store = Store::open(&dir.path().join("store"), key()).unwrap();
+    assert!(!store.is_deleted_item(&id("2")).unwrap());
+    assert_eq!(store.deleted_items().count(), 0);
+    assert_eq!(ids(&store), ["1", "3", "2"]);
+    assert_eq!(store.counts().items, 3);
+}
+
+#[test]
+fn tombstones_of_an_export_delete_items() {
+    let (_dir, store) = fresh();
+    store.put_items(vec![item("1"), item("2")]).unwrap();
+    let tombstone = |id: &str, ms| DeletedItem { id: id.parse().unwrap(), at: Timestamp::from_millis(ms).unwrap() };
+    let lines = vec![tombstone("2", 7), tombstone("9", 8), tombstone("9", 9)];
+    assert_eq!(store.put_deleted_items(lines.clone()).unwrap(), [Change::Changed, Change::New, Change::Same]);
+    assert_eq!(store.put_deleted_items(lines).unwrap(), [Change::Same; 3]);
+    assert_eq!(ids(&store), ["1"]);
     assert_eq!(store.counts().items, 1);
+    let listed: Vec<_> = store.deleted_items().map(Result::unwrap).collect();
+    assert_eq!(listed, [tombstone("2", 7), tombstone("9", 8)], "the first time stays");
+}
+
+#[test]
+fn items_and_users_stand_in_order_of_first_sight_after_a_restart() {
+    let (dir, store) = fresh();
+    // Neither in order of ids nor of pseudonyms, in several batches, users by document and by interaction.
+    store.put_items(vec![item("m"), item("z")]).unwrap();
+    store.put_users(vec![user("zoe"), user("ann")]).unwrap();
+    store.put_items(vec![item("a"), item("z"), item("k")]).unwrap();
+    let _ = store.append(vec![view("bob", "m", 1), view("ann", "m", 2), view("al", "m", 3)]);
+    store.put_users(vec![user("cid"), user("al"), user("bea")]).unwrap();
+    let _ = store.append(vec![view("dan", "z", 4)]);
+    // Changes and repetitions move nobody.
+    store.put_items(vec![Item { hidden: true, ..item("a") }]).unwrap();
+    store.put_users(vec![User { attributes: [].into(), ..user("ann") }]).unwrap();
+
+    let check = |store: &Store| {
+        assert_eq!(ids(store), ["m", "z", "a", "k"]);
+        let users = |users: &mut dyn Iterator<Item = Result<User, StoreError>>| {
+            users.map(|user| user.unwrap().id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(users(&mut store.users()), ["zoe", "ann", "al", "cid", "bea"], "those with documents");
+        assert_eq!(users(&mut store.known_users()), ["zoe", "ann", "bob", "al", "cid", "bea", "dan"]);
+    };
+    check(&store);
+    drop(store);
+    let store = Store::open(&dir.path().join("store"), key()).unwrap();
+    check(&store);
+
+    // An erased user gives up the place, and what comes later is last.
+    store.erase_user(&"bob".parse().unwrap()).unwrap();
+    store.put_users(vec![user("aaa")]).unwrap();
+    drop(store);
+    let store = Store::open(&dir.path().join("store"), key()).unwrap();
+    let known: Vec<_> = store.known_users().map(|user| user.unwrap().id.to_string()).collect();
+    assert_eq!(known, ["zoe", "ann", "al", "cid", "bea", "dan", "aaa"]);
 }
 
 #[test]
 fn export_into_a_fresh_store_exports_the_same() {
     let (_dir, store) = fresh();
     store.put_items((0..50).map(|n| item(&format!("item-{n}"))).collect()).unwrap();
+    store.delete_item(&ItemId::new("item-7").unwrap(), Timestamp::from_millis(9).unwrap()).unwrap();
     store.put_users((0..20).map(|n| user(&format!("shopper-{n}"))).collect()).unwrap();
     assert!(store.append((0..3000).map(shop_line).collect()).iter().all(Result::is_ok));
     store.erase_user(&UserId::new("shopper-3").unwrap()).unwrap();
     let before = text(&store);
 
     let (_other_dir, other) = fresh();
-    let load = || {
-        let mut import = other.import();
-        for line in &before {
-            import.line(serde_json::from_str::<ExportLine>(line).unwrap()).unwrap();
-        }
-        import.finish().unwrap()
-    };
-    assert_eq!(load(), ImportCounts { accepted: before.len() as u64, ..ImportCounts::default() });
+    assert_eq!(load(&other, &before), before.len(), "every line is new");
     assert_eq!(text(&other), before);
-    assert_eq!(
-        load(),
-        ImportCounts { duplicates: before.len() as u64, ..ImportCounts::default() },
-        "twice changes nothing"
-    );
+    assert_eq!(load(&other, &before), 0, "twice changes nothing");
     assert_eq!(text(&other), before);
 }
 
@@ -149,10 +235,10 @@ fn erasing_leaves_a_mark_and_nothing_else() {
     let before = store.counts();
 
     let erasure = store.erase_user(&gone).unwrap();
-    assert_eq!(erasure.interactions, of_user);
+    assert_eq!(erasure.interactions(), of_user);
     assert!(of_user > 0 && erasure.document);
-    let (first, last) = erasure.range.unwrap();
-    assert_eq!((first, last), (erasure.seqs[0], *erasure.seqs.last().unwrap()));
+    assert_eq!(erasure.first(), Some(erasure.seqs[0]));
+    assert!(erasure.seqs.is_sorted());
     assert_eq!(erasure.pseudonym, store.pseudonym(&gone));
 
     let check = |store: &Store| {
@@ -173,7 +259,6 @@ fn erasing_leaves_a_mark_and_nothing_else() {
         assert_eq!(outcomes[1].as_ref().unwrap_err().code(), Code::Erased);
         assert!(matches!(outcomes[2], Ok(Appended::Duplicate(_))));
         assert_eq!(store.put_users(vec![user("shopper-3")]).unwrap(), [Err(StoreError::Erased)]);
-        assert_eq!(store.update_user(&gone, |_| {}), Err(StoreError::Erased));
     };
     check(&store);
     drop(store);
@@ -340,54 +425,66 @@ fn documents_page_in_both_directions() {
         let refused = store.list_docs::<Decision>(DocKind::Decision, Order::Newest, Some(bad), 3);
         assert_eq!(refused.unwrap_err(), StoreError::BadCursor);
     }
-    store.put_cursor("learner", 42).unwrap();
     store.put_doc(DocKind::Setting, "serving", &"v000001").unwrap();
     drop(store);
     let store = Store::open(&dir.path().join("store"), key()).unwrap();
     assert_eq!(store.next_number(DocKind::Decision).unwrap(), 8);
-    assert_eq!((store.get_cursor("learner").unwrap(), store.get_cursor("other").unwrap()), (Some(42), None));
     assert_eq!(store.get_doc::<String>(DocKind::Setting, "serving").unwrap().as_deref(), Some("v000001"));
     assert!(store.remove_doc(DocKind::Setting, "serving").unwrap());
     assert_eq!(store.get_doc::<String>(DocKind::Setting, "serving").unwrap(), None);
 }
 
 #[test]
-fn answers_can_be_called_back_and_a_closed_store_says_so() {
+fn a_closed_store_says_so() {
     let (_dir, store) = fresh();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    store
-        .append_then(vec![view("u", "i", 1)], move |outcomes| {
-            sender.send(outcomes).unwrap();
-        })
-        .unwrap();
-    assert_eq!(receiver.recv().unwrap(), [Ok(Appended::Accepted(1))]);
+    assert_eq!(store.append(vec![view("u", "i", 1)]), [Ok(Appended::Accepted(1))]);
     let other = store.clone();
     store.close().unwrap();
     assert_eq!(other.append(vec![view("u", "i", 2)]), [Err(StoreError::Closed)]);
-    assert!(matches!(other.append_then(Vec::new(), |_| {}), Err(StoreError::Closed)));
     assert!(other.bytes().unwrap() > 0);
 }
 
 #[test]
-fn the_queue_is_bounded() {
+fn writers_wait_for_a_full_queue_and_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open_with(&dir.path().join("store"), key(), Options { queue: 2, ..Options::default() }).unwrap();
-    // The committer is held inside a callback, so that whatever is sent has to wait.
-    let (release, held) = std::sync::mpsc::channel::<()>();
-    let (entered, inside) = std::sync::mpsc::channel::<()>();
-    let hold = move |_| {
-        entered.send(()).unwrap();
-        held.recv().unwrap();
-    };
-    store.append_then(vec![view("u", "i", 0)], hold).unwrap();
-    inside.recv().unwrap();
-    assert!(store.append_then(vec![view("u", "i", 1)], |_| {}).is_ok());
-    assert!(store.append_then(vec![view("u", "i", 2)], |_| {}).is_ok());
-    assert_eq!(store.queued(), 2);
-    let refused = store.append_then(vec![view("u", "i", 3)], |_| {}).unwrap_err();
-    assert_eq!(refused.code(), Code::Overloaded);
-    release.send(()).unwrap();
-    let store2 = store.clone();
+    let options = Options { queue: 1, group: 2, ..Options::default() };
+    let store = Store::open_with(&dir.path().join("store"), key(), options).unwrap();
+    // Many more writers than the queue has room for.
+    let mut seqs: Vec<u64> = std::thread::scope(|scope| {
+        let write = |writer: i64| {
+            let store = &store;
+            move || {
+                let outcomes = store.append((0..3).map(|n| view("u", "i", writer * 10 + n)).collect());
+                outcomes
+                    .into_iter()
+                    .map(|outcome| match outcome {
+                        Ok(Appended::Accepted(seq)) => seq,
+                        other => panic!("{other:?}"),
+                    })
+                    .collect::<Vec<u64>>()
+            }
+        };
+        let writers: Vec<_> = (0..20).map(|writer| scope.spawn(write(writer))).collect();
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..=60).collect::<Vec<u64>>());
     store.close().unwrap();
-    assert_eq!(store2.counts().interactions, 3, "what waited was committed before the close");
+    assert_eq!(Store::open(&dir.path().join("store"), key()).unwrap().counts().interactions, 60);
+}
+
+#[test]
+fn no_key_is_written_beside_a_store_that_has_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, store) = (dir.path().join("key"), dir.path().join("store"));
+    let key = Key::load_or_create(&path, &store).unwrap();
+    drop(Store::open(&store, key.clone()).unwrap());
+    fs::rename(&path, dir.path().join("elsewhere")).unwrap();
+    let refused = Key::load_or_create(&path, &store).unwrap_err();
+    assert!(matches!(refused, StoreError::BadKey { .. }), "{refused}");
+    assert!(refused.to_string().contains("restore it"), "{refused}");
+    assert!(!path.exists() && !path.with_extension("new").exists(), "no key was written");
+    // With the key back everything is as before.
+    fs::rename(dir.path().join("elsewhere"), &path).unwrap();
+    Store::open(&store, Key::load_or_create(&path, &store).unwrap()).unwrap();
 }

@@ -48,7 +48,7 @@ fn half_a_million_interactions() {
     assert_eq!(store.scan_interactions(0).unwrap().named().filter(Result::is_ok).count() as u64, LINES);
     report("scan with names", start, LINES);
     let start = Instant::now();
-    let erased = store.erase_user(&"shopper-3".parse().unwrap()).unwrap().interactions;
+    let erased = store.erase_user(&"shopper-3".parse().unwrap()).unwrap().interactions();
     report(&format!("erase a user with {erased} interactions"), start, erased);
     // Single interactions from many threads share flushes.
     let start = Instant::now();

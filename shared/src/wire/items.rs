@@ -73,6 +73,16 @@ impl Item {
     }
 }
 
+/// The tombstone of an item that was deleted from the catalogue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeletedItem {
+    /// The item.
+    pub id: ItemId,
+    /// When it was deleted.
+    pub at: Timestamp,
+}
+
 /// A partial update: an absent field stays, `null` clears an optional one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

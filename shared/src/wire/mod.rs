@@ -29,7 +29,7 @@ pub use imports::{
     ImportEvent, ImportPhase, ImportProgress, ImportQuery, ImportReport, PresetInfo, ReasonCount, RuleCount,
 };
 pub use interactions::{Interaction, InteractionType};
-pub use items::{Item, ItemPatch};
+pub use items::{DeletedItem, Item, ItemPatch};
 pub use lists::{
     Candidates, ListItem, ListQuery, Mode, PriceBound, QueryUnderstanding, Reason, ScorePart, SearchRequest,
     ServedList, SessionRequest,
@@ -118,6 +118,8 @@ pub enum BatchLine {
 pub enum ExportLine {
     /// An item.
     Item(Item),
+    /// The tombstone of a deleted item: an import deletes the item, and interactions with it stay importable.
+    DeletedItem(DeletedItem),
     /// A user.
     User(User),
     /// An interaction.

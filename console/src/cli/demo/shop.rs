@@ -55,7 +55,7 @@ impl Shop {
                     titles.push(item.title.to_lowercase());
                     continue;
                 }
-                ExportLine::User(_) => continue,
+                ExportLine::DeletedItem(_) | ExportLine::User(_) => continue,
                 ExportLine::Interaction(one) => one,
             };
             match (one.kind, one.user, one.query) {

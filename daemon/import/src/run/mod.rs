@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mercer_shared::problem::Problem;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{ImportPhase, ImportProgress, ImportReport, Interaction, Item, User};
+use mercer_shared::wire::{DeletedItem, ImportPhase, ImportProgress, ImportReport, Interaction, Item, User};
 
 use crate::account::{Account, Outcome};
 use crate::preset::Preset;
@@ -174,6 +174,13 @@ impl Job<'_> {
         let outcomes = self.sink.items(items);
         debug_assert_eq!(outcomes.len(), count);
         self.account.report.items += accepted(&outcomes);
+        outcomes
+    }
+
+    fn write_deleted_items(&mut self, deleted: Vec<DeletedItem>) -> Vec<Outcome> {
+        let count = deleted.len();
+        let outcomes = self.sink.deleted_items(deleted);
+        debug_assert_eq!(outcomes.len(), count);
         outcomes
     }
 

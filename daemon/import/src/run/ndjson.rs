@@ -1,7 +1,7 @@
 //! Mercer's own documents, one a line.
 
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{ExportLine, ImportPhase, Interaction, Item, User};
+use mercer_shared::wire::{DeletedItem, ExportLine, ImportPhase, Interaction, Item, User};
 
 use super::{BATCH, Job, Kind};
 use crate::document::{MAX_LINE_BYTES, parse_line};
@@ -57,6 +57,7 @@ fn parse(kind: Kind, line: &[u8]) -> Result<ExportLine, Refusal> {
 struct Waiting {
     lines: Vec<u64>,
     items: Vec<Item>,
+    deleted: Vec<DeletedItem>,
     users: Vec<User>,
     interactions: Vec<Interaction>,
 }
@@ -69,6 +70,7 @@ impl Waiting {
     const fn takes(&self, document: &ExportLine) -> bool {
         let here = match document {
             ExportLine::Item(_) => self.items.len(),
+            ExportLine::DeletedItem(_) => self.deleted.len(),
             ExportLine::User(_) => self.users.len(),
             ExportLine::Interaction(_) => self.interactions.len(),
         };
@@ -79,6 +81,7 @@ impl Waiting {
         self.lines.push(line);
         match document {
             ExportLine::Item(item) => self.items.push(item),
+            ExportLine::DeletedItem(deleted) => self.deleted.push(deleted),
             ExportLine::User(user) => self.users.push(user),
             ExportLine::Interaction(interaction) => self.interactions.push(interaction),
         }
@@ -89,6 +92,9 @@ impl Waiting {
         let mut outcomes = Vec::with_capacity(lines.len());
         if !self.items.is_empty() {
             outcomes.extend(job.write_items(std::mem::take(&mut self.items)));
+        }
+        if !self.deleted.is_empty() {
+            outcomes.extend(job.write_deleted_items(std::mem::take(&mut self.deleted)));
         }
         if !self.users.is_empty() {
             outcomes.extend(job.write_users(std::mem::take(&mut self.users)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow::record_batch::RecordBatch;
-use mercer_import::{Kind, Plan};
+use mercer_import::{DryRun, Kind, Plan, run};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
@@ -163,4 +163,22 @@ fn exports_are_read_in_their_order() {
     assert_eq!((report.format.as_str(), report.rejected[0].first_lines[0]), ("ndjson, zstd", 5));
     let again = shop.read(&path, &Plan::Ndjson(Kind::Export));
     assert_eq!((again.accepted, again.duplicates), (0, 3));
+}
+
+#[test]
+fn a_deleted_item_of_an_export_stays_deleted_and_keeps_its_interactions() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "{\"item\":{\"id\":\"i\",\"title\":\"t\"}}\n{\"deleted_item\":{\"id\":\"gone\",\"at\":\"2024-05-02T00:00:00Z\"}}\n\
+                {\"interaction\":{\"user\":\"u\",\"type\":\"view\",\"item\":\"gone\",\"at\":\"2024-05-01\"}}\n";
+    let path = write(dir.path(), "export.ndjson", text.as_bytes());
+    let mut shop = Shop::default();
+    let report = shop.read(&path, &Plan::Ndjson(Kind::Export));
+    assert_eq!((report.lines, report.accepted, report.items), (3, 3, 1), "{report:#?}");
+    assert!(shop.deleted.contains_key("gone") && !shop.items.contains_key("gone"));
+    assert_eq!(shop.interactions.len(), 1);
+    let again = shop.read(&path, &Plan::Ndjson(Kind::Export));
+    assert_eq!((again.accepted, again.duplicates), (0, 3));
+    let name = path.file_name().unwrap().to_string_lossy();
+    let dry = run(&path, &name, &Plan::Ndjson(Kind::Export), true, &mut DryRun::default(), &mut |_| {}).unwrap();
+    assert_eq!((dry.accepted, dry.duplicates), (3, 0));
 }

@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use mercer_import::{Outcome, Plan, Preset, Sink, run};
 use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{ImportReport, Interaction, Item, User};
+use mercer_shared::wire::{DeletedItem, ImportReport, Interaction, Item, User};
 
 /// A shop in memory that answers as the daemon does: upserts, idempotent ids, no interaction with an unknown item.
 #[derive(Debug, Default)]
 pub struct Shop {
     pub items: BTreeMap<String, Item>,
+    pub deleted: BTreeMap<String, DeletedItem>,
     pub users: BTreeMap<String, User>,
     pub interactions: Vec<Interaction>,
     ids: HashSet<String>,
@@ -41,6 +42,14 @@ impl Sink for Shop {
         items.into_iter().map(|item| upsert(&mut self.items, item.id.to_string(), item)).collect()
     }
 
+    fn deleted_items(&mut self, deleted: Vec<DeletedItem>) -> Vec<Outcome> {
+        let mut one = |item: DeletedItem| {
+            self.items.remove(item.id.as_str());
+            upsert(&mut self.deleted, item.id.to_string(), item)
+        };
+        deleted.into_iter().map(&mut one).collect()
+    }
+
     fn users(&mut self, users: Vec<User>) -> Vec<Outcome> {
         users.into_iter().map(|user| upsert(&mut self.users, user.id.to_string(), user)).collect()
     }
@@ -49,6 +58,7 @@ impl Sink for Shop {
         let mut one = |interaction: Interaction| {
             if let Some(item) = &interaction.item
                 && !self.items.contains_key(item.as_str())
+                && !self.deleted.contains_key(item.as_str())
             {
                 return Outcome::Rejected(Code::UnknownItem, format!("there is no item `{item}`"));
             }
