@@ -1,10 +1,8 @@
 //! The console on a real terminal: it starts without a daemon, attaches when one comes, survives its death, and fits.
 
-use std::time::Duration;
-
 use mercer_tests::shop::SMALL;
 use mercer_tests::terminal::Terminal;
-use mercer_tests::{Daemon, eventually, within};
+use mercer_tests::{Daemon, eventually};
 
 /// A screen: its key, its tab, and what only its footer says.
 struct Screen {
@@ -35,23 +33,15 @@ fn drawn(text: &str) -> usize {
     text.lines().filter(|line| !line.trim().is_empty()).count()
 }
 
-/// Turns to a screen and returns what it shows. A field of an earlier screen may take the key for itself; escape leaves the
-/// field, and only once it was read as a key of its own, not as the beginning of a longer one, may the next key follow.
+/// Turns to a screen and returns what it shows.
 fn turn_to(terminal: &mut Terminal, screen: &Screen, narrow: bool) -> String {
     let there = |text: &str| {
         // Where there is little room only the tab of the open screen is written out, and the footer is cut.
         let tab = text.contains(&format!("{} {}", screen.key, screen.title));
         if narrow { tab && !text.contains(&screen.other()) } else { tab && text.contains(screen.footer) }
     };
-    eventually(&format!("{} opens", screen.title), || {
-        terminal.press(screen.key);
-        let (text, _) = within(Duration::from_secs(2), || Some(terminal.text()).filter(|text| there(text)));
-        if text.is_none() {
-            terminal.press("\u{1b}");
-            within(Duration::from_millis(300), || None::<()>);
-        }
-        text
-    })
+    terminal.press(screen.key);
+    eventually(&format!("{} opens", screen.title), || Some(terminal.text()).filter(|text| there(text)))
 }
 
 #[test]
