@@ -20,6 +20,10 @@ const ROUNDS: u64 = 50;
 const WRITERS: u64 = 3;
 /// Lines that a user has who is about to be erased.
 const TEMPORARY: usize = 20;
+/// Acknowledged lines that are heard at least before the writer is killed at work.
+const LEAST: u64 = 55;
+/// Longest wait for the next thing a writer says: a limit against hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Lines numbered by round, writer and position.
 fn number(round: u64, writer: u64, position: u64) -> u64 {
@@ -195,26 +199,40 @@ fn killed_at_fifty_moments() {
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let wait = Duration::from_micros((random >> 33) % 90_000);
-        let mut text = String::new();
+        // Not right behind an acknowledgement, but at some moment of the next commit.
+        let moment = Duration::from_micros((random >> 33) % 5_000);
         // Four of five die at work, the fifth perhaps while it still opens.
-        if round % 5 != 4 {
+        let works = round % 5 != 4;
+        let enough = LEAST + (random >> 40) % 100;
+        let mut text = String::new();
+        if works {
             while text.trim_end().lines().last() != Some("open") {
                 assert!(out.read_line(&mut text).unwrap() > 0, "the writer ended before it was killed:\n{text}");
             }
         }
+        let (said, saying) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
-            let reader = scope.spawn(|| {
+            let heard = &mut heard;
+            let reader = scope.spawn(move || {
                 let mut line = Vec::new();
                 while out.read_until(b'\n', &mut line).unwrap() > 0 {
                     // A line that the kill cut short was not said.
                     if line.pop() == Some(b'\n') {
-                        heard.hear(std::str::from_utf8(&line).unwrap());
+                        let text = std::str::from_utf8(&line).unwrap();
+                        heard.hear(text);
+                        // After the kill nobody listens any more.
+                        let _ = said.send(text.to_owned());
                     }
                     line.clear();
                 }
             });
-            std::thread::sleep(wait);
+            let (mut acknowledged, mut erased) = (0, 0);
+            while works && (acknowledged < enough || erased == 0) {
+                let line = saying.recv_timeout(PATIENCE).expect("the writer goes on");
+                acknowledged += if line.starts_with("ack ") { 1 + line.matches(',').count() as u64 } else { 0 };
+                erased += u64::from(line.starts_with("erased "));
+            }
+            std::thread::sleep(moment);
             child.kill().unwrap();
             reader.join().unwrap();
         });
