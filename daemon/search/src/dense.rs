@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use crate::error::SearchError;
 use crate::tie::{Scored, top};
 
-/// Rows of a chunk: at 384 dimensions 1.5 MB, which is what a single changed row costs to copy.
+/// Rows of a chunk: at 384 dimensions 1.5 MB, which a single changed row costs to copy. Own chunks instead of `imbl::Vector`, because a
+/// scan reads the rows of a chunk as one slice.
 const ROWS: usize = 1_024;
 
 #[derive(Debug, Clone)]
@@ -55,13 +56,13 @@ impl DenseIndex {
         self.dim
     }
 
-    /// How many rows are present.
+    /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether no row is present.
+    /// Whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -84,7 +85,7 @@ impl DenseIndex {
         Ok(())
     }
 
-    /// Takes the row of an item out.
+    /// Removes the row of an item.
     pub fn remove(&mut self, item: u32) {
         let row = item as usize % ROWS;
         if let Some(chunk) = self.chunks.get_mut(item as usize / ROWS)
@@ -116,10 +117,10 @@ impl DenseIndex {
         if vector.iter().all(|v| v.is_finite()) { Ok(()) } else { Err(SearchError::NotFinite) }
     }
 
-    /// Refuses a query vector that was not made by this index's encoder version, or has the wrong shape.
+    /// Checks that a query vector was made by this index's encoder version and has its dimension.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// [`SearchError::Version`], [`SearchError::Dimension`], [`SearchError::NotFinite`].
     pub fn check_query(&self, query: &QueryVector) -> Result<(), SearchError> {
         if query.version != self.version {
             return Err(SearchError::Version { query: query.version.to_string(), index: self.version.to_string() });

@@ -1,9 +1,9 @@
-//! What can be wrong with a query or a retrieval.
+//! Errors of queries and retrieval.
 
 /// A query that cannot be searched for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// Nothing is left after white space and punctuation.
+    /// The query has only white space and punctuation.
     #[error("the query holds no word to search for")]
     Empty,
     /// Longer than [`crate::MAX_QUERY_BYTES`]; carries the length in bytes.
@@ -17,7 +17,7 @@ pub enum SearchError {
     /// The query cannot be read.
     #[error(transparent)]
     Query(#[from] QueryError),
-    /// Vectors of two encoder versions must never meet.
+    /// The query vector and the index are of different encoder versions.
     #[error("the query vector was made by encoder version `{query}`, the index holds vectors of `{index}`")]
     Version {
         /// Version of the query vector.

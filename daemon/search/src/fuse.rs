@@ -1,4 +1,4 @@
-//! Fusion of the lexical and the dense list into one, each item keeping what either list gave it.
+//! Fuses the lexical and the dense list into one; each item keeps the contribution of either list.
 //!
 //! Convex fusion: Bruch, Gai, Ingber 2023, "An Analysis of Fusion Functions for Hybrid Retrieval" (TOIS). Reciprocal rank
 //! fusion: Cormack, Clarke, Büttcher 2009.
@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::tie::Scored;
 use crate::tokenize::tokenize;
 
-/// How raw scores become comparable before they are added.
+/// How raw scores are normalised before they are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Normalisation {
     /// Lowest score that the source itself fetched to 0, highest to 1; what lies below counts as 0.
@@ -17,7 +17,7 @@ pub enum Normalisation {
     Theoretical,
 }
 
-/// How two lists become one.
+/// How two lists are fused.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Method {
     /// `w * norm(lexical score) + (1 - w) * norm(dense score)`.
@@ -68,9 +68,9 @@ impl Fusion {
 pub struct Fused {
     /// The item's number.
     pub item: u32,
-    /// What the lexical list gave, weighted.
+    /// Contribution of the lexical list, weighted.
     pub lexical: f64,
-    /// What the dense list gave, weighted.
+    /// Contribution of the dense list, weighted.
     pub dense: f64,
 }
 
@@ -91,17 +91,17 @@ impl Fused {
 pub struct Source<'a> {
     /// The list.
     pub list: &'a [Scored],
-    /// The score that is worth nothing; see [`Normalisation`].
+    /// The score that normalises to 0; see [`Normalisation`].
     pub low: f64,
 }
 
-/// Fuses two lists, best first; `weight` is that of the lexical list. An item that a list lacks gets nothing from it.
+/// Fuses two lists, best first; `weight` is that of the lexical list. An item that a list lacks gets 0 from it.
 #[must_use]
 pub fn fuse(lexical: Source<'_>, dense: Source<'_>, weight: f64, method: Method) -> Vec<Fused> {
     let mut fused: FxHashMap<u32, Fused> = FxHashMap::default();
     for (n, (source, weight)) in [(lexical, weight), (dense, 1.0 - weight)].into_iter().enumerate() {
         for (rank, scored) in source.list.iter().enumerate() {
-            let part = weight * worth(source, rank, scored.score, method);
+            let part = weight * normalised(source, rank, scored.score, method);
             let entry = fused.entry(scored.item).or_insert(Fused { item: scored.item, lexical: 0.0, dense: 0.0 });
             *(if n == 0 { &mut entry.lexical } else { &mut entry.dense }) = part;
         }
@@ -112,8 +112,8 @@ pub fn fuse(lexical: Source<'_>, dense: Source<'_>, weight: f64, method: Method)
     all
 }
 
-/// What a place in a list is worth before weighting: 0 to 1.
-fn worth(source: Source<'_>, rank: usize, score: f64, method: Method) -> f64 {
+/// Normalises the score of a position in a list, before weighting: 0 to 1.
+fn normalised(source: Source<'_>, rank: usize, score: f64, method: Method) -> f64 {
     match method {
         Method::Reciprocal { .. } if score <= source.low => 0.0,
         Method::Reciprocal { k } => 1.0 / (k.max(0.0) + rank as f64 + 1.0),

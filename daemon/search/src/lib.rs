@@ -1,5 +1,5 @@
-//! Retrieval: a lexical index, exact dense retrieval, fusion of both and the reading of queries. Knows neither store, clock,
-//! HTTP nor tensors: items are dense numbers, vectors are slices.
+//! Retrieval: a lexical index, exact dense retrieval, fusion of both, and parsing of queries. No store, clock, HTTP or tensors: items
+//! are dense numbers, vectors are slices.
 //!
 //! ```
 //! use mercer_search::{DenseIndex, Document, LexicalIndex, Query, SearchOptions, search};
@@ -32,6 +32,6 @@ pub use error::{QueryError, SearchError};
 pub use fuse::{Fusion, Method, Normalisation};
 pub use lexical::{LexicalIndex, LexicalParams, LexicalReader};
 pub use query::{MAX_QUERY_BYTES, Query};
-pub use retrieve::{Hit, Parts, SearchOptions, search};
+pub use retrieve::{Hit, ScoreParts, SearchOptions, search};
 pub use text::clean;
 pub use tie::{Scored, tie_hash};

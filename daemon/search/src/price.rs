@@ -1,7 +1,7 @@
 //! Price bounds in a query, in English and Chinese: "under 50", "below £20", "between 10 and 20", "$10-$20", "50元以下", "100-200元".
 //!
-//! Cautious on purpose: a number that may be anything else ("up to 10 people", "16 gb", "size 10-12") stays a word, because a bound
-//! that nobody meant hides the right items.
+//! A number that may be anything else ("up to 10 people", "16 gb", "size 10-12") stays a word, because a bound that was not meant
+//! hides the right items.
 
 use std::ops::Range;
 
@@ -9,7 +9,14 @@ use mercer_shared::wire::PriceBound;
 
 use crate::tokenize::is_continuous;
 
-/// A piece of the query with its place in bytes.
+/// A piece of the query and its place in bytes.
+#[derive(Debug)]
+struct Placed {
+    piece: Piece,
+    place: Range<usize>,
+}
+
+/// A number, a word or a sign.
 #[derive(Debug)]
 enum Piece {
     /// A number, and whether a currency stands before or behind it.
@@ -44,13 +51,13 @@ const BELOW_BEFORE: &[&str] = &["低于", "不超过", "不高于", "少于", "�
 const ABOVE_BEFORE: &[&str] = &["高于", "超过", "不低于", "多于", "大于", "至少", "最少"];
 const BELOW_BEHIND: &[&str] = &["以下", "以内", "之内", "之下", "内", "封顶"];
 const ABOVE_BEHIND: &[&str] = &["以上", "之上", "起"];
-/// What may follow a bound without currency: anything else is taken for a thing that is counted.
+/// Words that may follow a bound without currency; any other word is something that is counted.
 const LINKS: &[&str] = &[
     "for", "with", "in", "and", "or", "from", "to", "please", "only", "not", "but", "by", "under", "below", "over",
     "above", "less",
 ];
 
-/// Takes the bounds out of the text; returns the rest and what was found.
+/// Removes price bounds from the text; returns the rest and the bound.
 pub(crate) fn extract(text: &str) -> (String, Option<PriceBound>) {
     let pieces = pieces(text);
     let mut bound = PriceBound { min: None, max: None };
@@ -61,7 +68,7 @@ pub(crate) fn extract(text: &str) -> (String, Option<PriceBound>) {
             Some((found, length)) => {
                 bound.min = found.min.or(bound.min);
                 bound.max = found.max.or(bound.max);
-                cut.push(pieces[at].1.start..pieces[at + length - 1].1.end);
+                cut.push(pieces[at].place.start..pieces[at + length - 1].place.end);
                 at += length;
             }
             None => at += 1,
@@ -89,11 +96,13 @@ pub(crate) fn extract(text: &str) -> (String, Option<PriceBound>) {
     (rest, Some(bound))
 }
 
-fn pieces(text: &str) -> Vec<(Piece, Range<usize>)> {
+/// Splits a text into pieces; a currency is joined to its number.
+fn pieces(text: &str) -> Vec<Placed> {
     let chars: Vec<(usize, char)> = text.char_indices().collect();
     let end = |n: usize| chars.get(n).map_or(text.len(), |(at, _)| *at);
     let char_at = |n: usize| chars.get(n).map(|(_, c)| *c);
-    let mut out: Vec<(Piece, Range<usize>)> = Vec::new();
+    let mut out: Vec<Placed> = Vec::new();
+    let mut push = |piece, place| out.push(Placed { piece, place });
     let mut n = 0;
     while let Some(c) = char_at(n) {
         let start = n;
@@ -107,21 +116,21 @@ fn pieces(text: &str) -> Vec<(Piece, Range<usize>)> {
             // 1.2.3 is no number; 16gb and 4k are no amounts.
             let glued = char_at(n).is_some_and(|c| c.is_alphanumeric() && !is_continuous(c));
             match digits.parse::<f64>() {
-                Ok(value) if value.is_finite() && !glued => out.push((Piece::Number(value, false), end(start)..end(n))),
-                _ => out.push((Piece::Word(digits), end(start)..end(n))),
+                Ok(value) if value.is_finite() && !glued => push(Piece::Number(value, false), end(start)..end(n)),
+                _ => push(Piece::Word(digits), end(start)..end(n)),
             }
         } else if is_continuous(c) {
             n += 1;
-            out.push((Piece::Word(c.to_string()), end(start)..end(n)));
+            push(Piece::Word(c.to_string()), end(start)..end(n));
         } else if c.is_alphanumeric() {
             while char_at(n).is_some_and(|c| c.is_alphanumeric() && !is_continuous(c)) {
                 n += 1;
             }
-            out.push((Piece::Word(text[end(start)..end(n)].to_lowercase()), end(start)..end(n)));
+            push(Piece::Word(text[end(start)..end(n)].to_lowercase()), end(start)..end(n));
         } else {
             n += 1;
             if !c.is_whitespace() {
-                out.push((Piece::Sign(c), end(start)..end(n)));
+                push(Piece::Sign(c), end(start)..end(n));
             }
         }
     }
@@ -129,9 +138,9 @@ fn pieces(text: &str) -> Vec<(Piece, Range<usize>)> {
 }
 
 /// Makes currency and number one piece.
-fn join_currencies(pieces: Vec<(Piece, Range<usize>)>) -> Vec<(Piece, Range<usize>)> {
-    let mut out: Vec<(Piece, Range<usize>)> = Vec::new();
-    for (piece, range) in pieces {
+fn join_currencies(pieces: Vec<Placed>) -> Vec<Placed> {
+    let mut out: Vec<Placed> = Vec::new();
+    for Placed { piece, place: range } in pieces {
         let is_currency = match &piece {
             Piece::Sign(c) => SIGNS.contains(c),
             Piece::Word(w) => CURRENCIES.contains(&w.as_str()) || matches!(w.as_str(), "元" | "块"),
@@ -139,41 +148,43 @@ fn join_currencies(pieces: Vec<(Piece, Range<usize>)>) -> Vec<(Piece, Range<usiz
         };
         match (&piece, out.last_mut()) {
             // 50元, 50 dollars, 20£
-            (_, Some((Piece::Number(_, marked), place)))
+            (_, Some(Placed { piece: Piece::Number(_, marked), place }))
                 if is_currency && (!matches!(piece, Piece::Sign(_)) || place.end == range.start) =>
             {
                 *marked = true;
                 place.end = range.end;
             }
             // 50块钱
-            (Piece::Word(w), Some((Piece::Number(_, true), place))) if w == "钱" => place.end = range.end,
+            (Piece::Word(w), Some(Placed { piece: Piece::Number(_, true), place })) if w == "钱" => {
+                place.end = range.end
+            }
             // £20, usd 20
-            (Piece::Number(value, _), Some((Piece::Sign(c), place))) if SIGNS.contains(c) => {
+            (Piece::Number(value, _), Some(Placed { piece: Piece::Sign(c), place })) if SIGNS.contains(c) => {
                 let start = place.start;
                 out.pop();
-                out.push((Piece::Number(*value, true), start..range.end));
+                out.push(Placed { piece: Piece::Number(*value, true), place: start..range.end });
             }
-            (Piece::Number(value, _), Some((Piece::Word(w), place)))
+            (Piece::Number(value, _), Some(Placed { piece: Piece::Word(w), place }))
                 if matches!(w.as_str(), "usd" | "gbp" | "eur" | "cny" | "rmb") =>
             {
                 let start = place.start;
                 out.pop();
-                out.push((Piece::Number(*value, true), start..range.end));
+                out.push(Placed { piece: Piece::Number(*value, true), place: start..range.end });
             }
-            _ => out.push((piece, range)),
+            _ => out.push(Placed { piece, place: range }),
         }
     }
     out
 }
 
-/// A bound that begins with this piece, and how many pieces it takes.
-fn bound_at(pieces: &[(Piece, Range<usize>)], at: usize) -> Option<(PriceBound, usize)> {
-    let number = |n: usize| match pieces.get(n) {
-        Some((Piece::Number(value, marked), _)) => Some((*value, *marked)),
+/// Finds a bound that begins with the piece `at`; returns it and its number of pieces.
+fn bound_at(pieces: &[Placed], at: usize) -> Option<(PriceBound, usize)> {
+    let number = |n: usize| match pieces.get(n).map(|placed| &placed.piece) {
+        Some(Piece::Number(value, marked)) => Some((*value, *marked)),
         _ => None,
     };
-    let word = |n: usize| match pieces.get(n) {
-        Some((Piece::Word(w), _)) => Some(w.as_str()),
+    let word = |n: usize| match pieces.get(n).map(|placed| &placed.piece) {
+        Some(Piece::Word(w)) => Some(w.as_str()),
         _ => None,
     };
     let words = |n: usize, list: &[&[&str]]| {
@@ -183,11 +194,11 @@ fn bound_at(pieces: &[(Piece, Range<usize>)], at: usize) -> Option<(PriceBound, 
         let matches = |p: &&&str| p.chars().enumerate().all(|(i, c)| word(n + i).is_some_and(|w| w.chars().eq([c])));
         list.iter().filter(matches).map(|p| p.chars().count()).max()
     };
-    let counted = |n: usize| match pieces.get(n) {
+    let counted = |n: usize| match pieces.get(n).map(|placed| &placed.piece) {
         None => false,
-        Some((Piece::Word(w), _)) => !LINKS.contains(&w.as_str()),
-        Some((Piece::Sign(c), _)) => matches!(c, '%' | '"' | '\'' | '°' | '/' | '+' | '-'),
-        Some((Piece::Number(..), _)) => true,
+        Some(Piece::Word(w)) => !LINKS.contains(&w.as_str()),
+        Some(Piece::Sign(c)) => matches!(c, '%' | '"' | '\'' | '°' | '/' | '+' | '-'),
+        Some(Piece::Number(..)) => true,
     };
     let below = |max| PriceBound { min: None, max: Some(max) };
     let above = |min| PriceBound { min: Some(min), max: None };
@@ -195,9 +206,9 @@ fn bound_at(pieces: &[(Piece, Range<usize>)], at: usize) -> Option<(PriceBound, 
 
     if let Some((low, marked)) = number(at) {
         // 10-20元, $10 - $20, 10到20块, 10 to 20 dollars
-        let dash = match pieces.get(at + 1) {
-            Some((Piece::Sign('-' | '–' | '—' | '~'), _)) => true,
-            Some((Piece::Word(w), _)) => matches!(w.as_str(), "to" | "到" | "至"),
+        let dash = match pieces.get(at + 1).map(|placed| &placed.piece) {
+            Some(Piece::Sign('-' | '–' | '—' | '~')) => true,
+            Some(Piece::Word(w)) => matches!(w.as_str(), "to" | "到" | "至"),
             _ => false,
         };
         if let (true, Some((high, other))) = (dash, number(at + 2))
@@ -243,8 +254,8 @@ fn bound_at(pieces: &[(Piece, Range<usize>)], at: usize) -> Option<(PriceBound, 
             return Some((if is_max { below(value) } else { above(value) }, length + 1));
         }
     }
-    if let Some((Piece::Sign(sign @ ('<' | '>')), _)) = pieces.get(at) {
-        let length = 1 + usize::from(matches!(pieces.get(at + 1), Some((Piece::Sign('='), _))));
+    if let Some(Piece::Sign(sign @ ('<' | '>'))) = pieces.get(at).map(|placed| &placed.piece) {
+        let length = 1 + usize::from(matches!(pieces.get(at + 1).map(|placed| &placed.piece), Some(Piece::Sign('='))));
         if let Some((value, marked)) = number(at + length)
             && (marked || !counted(at + length + 1))
         {

@@ -1,4 +1,4 @@
-//! Reading of what a shopper typed: cleaning, quoted phrases, price bounds.
+//! Parses a query: cleaning, quoted phrases, price bounds.
 
 use mercer_shared::wire::PriceBound;
 
@@ -10,19 +10,19 @@ use crate::tokenize::tokenize;
 /// Longest query in bytes.
 pub const MAX_QUERY_BYTES: usize = 1_000;
 
-/// A query that was read.
+/// A parsed query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
-    /// The words that are searched for: cleaned, bounds and quotation marks taken out. Also what the encoder reads.
+    /// The words that are searched for, and that the encoder reads: cleaned, without price bounds and quotation marks.
     pub words: String,
-    /// What stood in quotation marks; documents that hold every one of them word for word are the only answers, if there are any.
+    /// Quoted phrases. If any document contains all of them word for word, only such documents are answers.
     pub phrases: Vec<String>,
-    /// The price bound that was found in the words.
+    /// The price bound in the query, if any.
     pub price: Option<PriceBound>,
 }
 
 impl Query {
-    /// Reads a query.
+    /// Parses a query.
     ///
     /// # Errors
     /// Longer than [`MAX_QUERY_BYTES`], or nothing to search for.
@@ -32,7 +32,7 @@ impl Query {
         }
         let (unquoted, phrases) = quoted(&clean(text));
         let (words, price) = price::extract(&unquoted);
-        // A query of nothing but a bound is searched for as it stands: the bound filters, the words rank.
+        // A query that is only a bound is also searched for as words: the bound filters, the words rank.
         let words = if tokenize(&words).is_empty() { unquoted } else { words };
         if tokenize(&words).is_empty() {
             return Err(QueryError::Empty);
@@ -41,7 +41,7 @@ impl Query {
     }
 }
 
-/// Takes quotation marks out; what stood between a pair of them is a phrase.
+/// Removes quotation marks; the text between a pair of them is a phrase.
 fn quoted(text: &str) -> (String, Vec<String>) {
     let (mut words, mut phrases, mut open) = (String::new(), Vec::new(), None::<(char, String)>);
     let mut before = ' ';

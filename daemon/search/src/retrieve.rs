@@ -1,4 +1,4 @@
-//! A search: both lists under one filter, fused, cut.
+//! Searches: retrieves both lists under one filter, fuses and cuts them.
 
 use crate::dense::{DenseIndex, QueryVector};
 use crate::error::SearchError;
@@ -7,9 +7,9 @@ use crate::lexical::{LexicalParams, LexicalReader};
 use crate::query::Query;
 use crate::tie::Scored;
 
-/// What either list gave an item, weighted; they add up to its score.
+/// Weighted contributions of the two lists to an item's score; they add up to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Parts {
+pub struct ScoreParts {
     /// From the lexical index.
     pub lexical: f64,
     /// From the vectors.
@@ -23,18 +23,18 @@ pub struct Hit {
     pub item: u32,
     /// `parts.lexical + parts.dense`; comparable within one answer only.
     pub score: f64,
-    /// What the score is made of.
-    pub parts: Parts,
+    /// What the lists contributed to the score.
+    pub parts: ScoreParts,
 }
 
-/// How to search; the default is what was measured best.
+/// Options of a search; the defaults were measured best.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchOptions {
     /// Ranking of the lexical list.
     pub lexical: LexicalParams,
     /// Fusion.
     pub fusion: Fusion,
-    /// How many items either list brings, at least `k`.
+    /// Number of items that either list retrieves, at least `k`.
     pub depth: usize,
 }
 
@@ -69,7 +69,7 @@ pub fn search(
         || vector.map_or(Ok(Vec::new()), |vector| dense.top_k(vector, depth, &passes)),
     );
     let near = near?;
-    // What one list found and the other did not is scored by the other too: a missing score would read as the lowest.
+    // An item that only one list found is scored by the other as well: without a score it would count as the lowest.
     let known: rustc_hash::FxHashSet<u32> = near.iter().map(|s| s.item).collect();
     let mut all_near = near.clone();
     if let Some(vector) = vector {
@@ -99,6 +99,6 @@ pub fn search(
     Ok(fused
         .into_iter()
         .take(k)
-        .map(|f| Hit { item: f.item, score: f.score(), parts: Parts { lexical: f.lexical, dense: f.dense } })
+        .map(|f| Hit { item: f.item, score: f.score(), parts: ScoreParts { lexical: f.lexical, dense: f.dense } })
         .collect())
 }

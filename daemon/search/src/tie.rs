@@ -1,9 +1,9 @@
-//! The one order of results: score descending, then a keyed hash of the item number, then the number itself, so that
-//! neither catalogue order nor the number of threads decides between equals (METRICS.md section 0).
+//! The order of results: score descending, then a keyed hash of the item number, then the number itself, so that neither the
+//! order of the catalogue nor the number of threads breaks ties (METRICS.md section 0).
 
 use std::cmp::Ordering;
 
-/// Keys the hash; any constant does, it only must never change between runs.
+/// Key of the hash: any constant that never changes.
 const TIE_KEY: u64 = 0x6d65_7263_6572_0001;
 
 /// A keyed hash of an item number (the finaliser of SplitMix64; Steele, Lea, Flood 2014).

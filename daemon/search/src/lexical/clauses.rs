@@ -1,26 +1,26 @@
-//! What a query asks of the index: one clause per word, each with the ways in which a document may say it.
+//! Turns a query into clauses: one per word, each with the alternative terms that match it.
 
 use super::correct::similar;
-use super::score::LexicalReader;
+use super::reader::LexicalReader;
 use crate::tokenize::{Token, term};
 
-/// Weight of a reading that the shopper did not type: two words as one, one as two.
+/// Weight of an alternative that joins two words or splits one.
 const COMPOUND: f64 = 0.9;
 
-/// One way to say it: all terms, scores added.
+/// One way to match a clause: all terms, their scores added.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Alternative {
-    /// Term and inverse document frequency.
+    /// Terms, each with its inverse document frequency.
     pub(super) terms: Vec<(String, f64)>,
-    /// Discount of a reading that is not literal, 0 to 1.
+    /// Weight, 0 to 1; below 1 if the alternative was not typed literally.
     pub(super) weight: f64,
 }
 
-/// A part of the query; a document scores with the best alternative.
+/// A part of the query. A document scores with its best alternative.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Clause {
     pub(super) alternatives: Vec<Alternative>,
-    /// Share in the coverage of the query: the inverse document frequency of what was typed.
+    /// Weight in the coverage of the query: the inverse document frequency of the literal terms.
     pub(super) mass: f64,
 }
 
@@ -30,8 +30,8 @@ struct Word {
     whole: Option<String>,
 }
 
-/// Reads the tokens of a query against the terms of the index. Words that neither the index nor anything close to them holds give
-/// no clause: nothing can match them, and they must not lower every document's coverage.
+/// Makes the clauses of a query from its tokens and the terms of the index. A word without any match or similar term in the index
+/// makes no clause: it would only lower the coverage of every document.
 pub(super) fn clauses(reader: &LexicalReader, tokens: &[Token]) -> Vec<Clause> {
     let mut out = Vec::new();
     let mut words: Vec<Word> = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn clauses(reader: &LexicalReader, tokens: &[Token]) -> Vec<Clause> {
             );
             last = None;
         } else if token.extra {
-            // A number with its unit stands over two words, which become one.
+            // A number and its unit are two words, which become one.
             if last != Some(token.word)
                 && words.len() > 1
                 && let Some(unit) = words.pop()
@@ -69,7 +69,7 @@ pub(super) fn clauses(reader: &LexicalReader, tokens: &[Token]) -> Vec<Clause> {
     out
 }
 
-/// The terms as an alternative, if the index holds all of them.
+/// Makes an alternative of the terms, if the index has all of them.
 fn literal(reader: &LexicalReader, terms: &[String], weight: f64) -> Option<Alternative> {
     let terms: Option<Vec<(String, f64)>> = terms
         .iter()
@@ -108,13 +108,14 @@ fn flush(reader: &LexicalReader, words: &mut Vec<Word>, out: &mut Vec<Clause>) {
         }
         if alternatives.is_empty() {
             let typed = word.whole.as_ref().unwrap_or(&word.parts[0]);
-            alternatives = apart(reader, typed).into_iter().collect();
+            alternatives = split(reader, typed).into_iter().collect();
             if alternatives.is_empty() {
                 let close = similar(reader, typed, at == words.len());
-                alternatives = close.into_iter().filter_map(|(t, weight)| literal(reader, &[t], weight)).collect();
+                alternatives =
+                    close.into_iter().filter_map(|found| literal(reader, &[found.term], found.weight)).collect();
             }
             if alternatives.is_empty() {
-                // Some parts of a compound are better than nothing.
+                // A compound whose parts are only partly known.
                 alternatives =
                     word.parts.iter().filter_map(|p| literal(reader, std::slice::from_ref(p), COMPOUND)).collect();
             }
@@ -126,8 +127,8 @@ fn flush(reader: &LexicalReader, words: &mut Vec<Word>, out: &mut Vec<Clause>) {
     }
 }
 
-/// "harleydavidson" as "harley davidson": the split whose halves stand together in most documents.
-fn apart(reader: &LexicalReader, typed: &str) -> Option<Alternative> {
+/// Splits "harleydavidson" into "harley davidson": the split whose halves occur together in most documents.
+fn split(reader: &LexicalReader, typed: &str) -> Option<Alternative> {
     let mut best: Option<(usize, Vec<String>)> = None;
     for (at, _) in typed.char_indices().skip(2) {
         let (a, b) = (term(&typed[..at]), term(&typed[at..]));

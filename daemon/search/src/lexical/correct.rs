@@ -1,26 +1,42 @@
-//! Terms close to one that the index does not hold: one or two typing errors away, or beginning with it.
+//! Finds terms similar to one that the index lacks: one or two typing errors away, or with it as prefix.
 
 use std::collections::BTreeMap;
 
-use super::score::LexicalReader;
+use super::reader::LexicalReader;
+use super::segment::CommittedSegment;
 
-/// Most readings that are tried for a term.
+/// Most similar terms that are tried for a term.
 const MOST: usize = 4;
-/// Weight of a term one error away; two errors square it.
+/// Weight of a term one error away; its square for two errors.
 const ERROR: f64 = 0.8;
-/// Weight of a term that begins with what was typed.
+/// Weight of a term with the typed one as prefix.
 const COMPLETED: f64 = 0.7;
 
-/// Terms of the index close to `typed`, with their weights, best first. `last` words may be unfinished.
-pub(super) fn similar(reader: &LexicalReader, typed: &str, last: bool) -> Vec<(String, f64)> {
+/// A similar term and its weight.
+pub(super) struct Similar {
+    pub(super) term: String,
+    pub(super) weight: f64,
+}
+
+/// How near a term is to the typed one.
+struct Nearness {
+    /// Edit distance; completions come after every correction.
+    rank: usize,
+    /// Number of documents that contain the term.
+    frequency: u32,
+}
+
+/// Finds the terms of the index that are similar to `typed`, best first. The last word of a query may be unfinished, so it is also
+/// completed.
+pub(super) fn similar(reader: &LexicalReader, typed: &str, last: bool) -> Vec<Similar> {
     let target: Vec<char> = typed.chars().collect();
     // A short word has neighbours everywhere, and a number with another digit is another number.
     if target.len() < 4 || !target.iter().all(|c| c.is_alphabetic()) {
         return Vec::new();
     }
     let allowed = if target.len() >= 8 { 2 } else { 1 };
-    let mut found: BTreeMap<String, (usize, u32)> = BTreeMap::new();
-    for (segment, live) in reader.segments.iter() {
+    let mut found: BTreeMap<String, Nearness> = BTreeMap::new();
+    for CommittedSegment { segment, live } in reader.segments.iter() {
         let longest = if last { segment.longest() } else { target.len() + allowed };
         for length in target.len() - allowed..=longest.min(segment.longest()) {
             for &id in segment.of_length(length) {
@@ -30,26 +46,27 @@ pub(super) fn similar(reader: &LexicalReader, typed: &str, last: bool) -> Vec<(S
                 }
                 let term = &segment.terms[id as usize];
                 let distance = if length <= target.len() + allowed { distance(&target, term, allowed) } else { None };
-                // Completions stand behind every correction.
                 let rank = distance.or_else(|| (last && term.starts_with(typed)).then_some(allowed + 1));
                 if let Some(rank) = rank {
-                    found.entry(term.to_string()).or_insert((rank, 0)).1 += frequency;
+                    let nearness = found.entry(term.to_string()).or_insert(Nearness { rank, frequency: 0 });
+                    nearness.frequency += frequency;
                 }
             }
         }
     }
-    let mut ordered: Vec<(String, (usize, u32))> = found.into_iter().collect();
-    ordered.sort_by(|(a, (ra, fa)), (b, (rb, fb))| ra.cmp(rb).then(fb.cmp(fa)).then(a.cmp(b)));
-    let nearest = ordered.first().map(|(_, (rank, _))| *rank);
-    ordered.retain(|(_, (rank, _))| Some(*rank) == nearest);
+    let mut ordered: Vec<(String, Nearness)> = found.into_iter().collect();
+    ordered.sort_by(|(a, one), (b, two)| {
+        one.rank.cmp(&two.rank).then(two.frequency.cmp(&one.frequency)).then_with(|| a.cmp(b))
+    });
+    let nearest = ordered.first().map(|(_, nearness)| nearness.rank);
+    ordered.retain(|(_, nearness)| Some(nearness.rank) == nearest);
     ordered.truncate(MOST);
-    ordered
-        .into_iter()
-        .map(|(t, (rank, _))| (t, if rank > allowed { COMPLETED } else { ERROR.powi(rank as i32) }))
-        .collect()
+    let weight = |rank: usize| if rank > allowed { COMPLETED } else { ERROR.powi(rank as i32) };
+    ordered.into_iter().map(|(term, nearness)| Similar { term, weight: weight(nearness.rank) }).collect()
 }
 
-/// Optimal string alignment distance (insertions, deletions, substitutions, swaps of neighbours), if at most `limit`.
+/// Optimal string alignment distance (insertions, deletions, substitutions, swaps of neighbours), if at most `limit`. Ours, because it
+/// stops at the limit: it runs over all terms of similar length, and `strsim` computes each distance to the end.
 fn distance(a: &[char], b: &str, limit: usize) -> Option<usize> {
     let b: Vec<char> = b.chars().collect();
     if a.len().abs_diff(b.len()) > limit {
@@ -87,5 +104,14 @@ mod tests {
         assert_eq!(d("same", "same"), Some(0));
         assert_eq!(d("lamp", "table"), None);
         assert_eq!(d("kitten", "sitting"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn up_to_the_limit_it_is_the_distance_of_strsim(a in "[abc]{0,7}", b in "[abcé]{0,7}", limit in 0..4_usize) {
+            let exact = strsim::osa_distance(&a, &b);
+            let expected = (exact <= limit).then_some(exact);
+            proptest::prop_assert_eq!(distance(&a.chars().collect::<Vec<_>>(), &b, limit), expected);
+        }
     }
 }

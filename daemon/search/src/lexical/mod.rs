@@ -1,18 +1,19 @@
 //! The lexical index: immutable inverted segments in memory, scored with BM25F.
 //!
-//! Ours rather than a library's for two reasons. Ranking is what this crate is about, and saturation (`k1`), length normalisation per field
-//! (`b`) and coverage of the query had to be tuned; tantivy fixes `k1` and `b`. And statistics must be exact: after any sequence of
-//! upserts and deletes, document frequencies and mean lengths equal those of an index built from nothing, so that a list can be
-//! repeated; engines that count deleted documents until a merge cannot promise that.
+//! Own code instead of a library for two reasons: `k1`, `b` per field and coverage are tuned, and tantivy fixes `k1` and `b`; and the
+//! statistics are exact after any sequence of upserts and deletes (equal to those of a new index), so that lists can be repeated, while
+//! other engines count deleted documents until the next merge.
 
 mod clauses;
 mod correct;
 mod index;
+mod reader;
 mod score;
 mod segment;
 
 pub use index::LexicalIndex;
-pub use score::{LexicalMatches, LexicalParams, LexicalReader};
+pub use reader::LexicalReader;
+pub use score::{LexicalMatches, LexicalParams};
 
 /// Fields of a document, in the order of every per-field array.
 pub const FIELDS: usize = 5;

@@ -1,12 +1,12 @@
-//! The reader: BM25F (Robertson, Zaragoza 2009, "The Probabilistic Relevance Framework", section 3.6) over all segments with global
-//! statistics, times how much of the query a document covers.
+//! Scores documents by BM25F (Robertson, Zaragoza 2009, "The Probabilistic Relevance Framework", section 3.6) over all segments with
+//! global statistics, times the share of the query that a document covers.
 
 use std::sync::Arc;
 
 use super::FIELDS;
 use super::clauses::{Clause, clauses};
-use super::index::places;
-use super::segment::{Live, Segment};
+use super::reader::{LexicalReader, Place};
+use super::segment::CommittedSegment;
 use crate::query::Query;
 use crate::tie::{Scored, top};
 use crate::tokenize::tokenize;
@@ -33,21 +33,13 @@ impl Default for LexicalParams {
     }
 }
 
-/// Where an item stands in the segments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) segment: u32,
-    pub(super) doc: u32,
-}
-
-/// A committed state of a [`super::LexicalIndex`]: immutable, cheap to clone, read by any number of threads.
-#[derive(Debug, Clone, Default)]
-pub struct LexicalReader {
-    pub(super) segments: Arc<Vec<(Arc<Segment>, Arc<Live>)>>,
-    places: Arc<Vec<Option<Place>>>,
-    count: u32,
-    /// Mean length of each field, at least 1.
-    means: [f64; FIELDS],
+/// What matched of an alternative in one document.
+#[derive(Debug, Clone, Copy, Default)]
+struct Matched {
+    /// BM25F points.
+    points: f64,
+    /// Matched share of the alternative; its number of terms while they are counted.
+    share: f64,
 }
 
 /// The answer of the lexical index: the best documents, and the score of any other.
@@ -69,44 +61,7 @@ impl LexicalMatches {
 }
 
 impl LexicalReader {
-    pub(super) fn new(segments: Vec<(Arc<Segment>, Arc<Live>)>) -> Self {
-        let count = segments.iter().map(|(_, live)| live.count).sum();
-        let mut means = [1.0; FIELDS];
-        for (f, mean) in means.iter_mut().enumerate() {
-            let sum: u64 = segments.iter().map(|(_, live)| live.lengths[f]).sum();
-            *mean = (sum as f64 / f64::from(count).max(1.0)).max(1.0);
-        }
-        Self { places: Arc::new(places(&segments)), segments: Arc::new(segments), count, means }
-    }
-
-    pub(super) fn place(&self, item: u32) -> Option<Place> {
-        self.places.get(item as usize).copied().flatten()
-    }
-
-    /// How many documents there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.count as usize
-    }
-
-    /// Whether there is no document.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// How many documents hold the term (as [`tokenize`] gives it).
-    #[must_use]
-    pub fn frequency(&self, term: &str) -> u32 {
-        self.segments.iter().filter_map(|(s, live)| s.id(term).map(|id| live.frequency[id as usize])).sum()
-    }
-
-    /// Inverse document frequency, never negative (Lucene's form).
-    pub(super) fn idf(&self, frequency: u32) -> f64 {
-        (1.0 + (f64::from(self.count) - f64::from(frequency) + 0.5) / (f64::from(frequency) + 0.5)).ln()
-    }
-
-    /// The best `k` documents that pass the filter and hold at least one term of the query or a close one.
+    /// Finds the best `k` documents that pass the filter and contain at least one term of the query or a similar one.
     #[must_use]
     pub fn search(
         &self,
@@ -121,10 +76,11 @@ impl LexicalReader {
             return LexicalMatches::default();
         }
         let scores: Vec<Vec<f64>> =
-            self.segments.iter().map(|(s, live)| self.score_segment(s, live, &clauses, mass, params)).collect();
+            self.segments.iter().map(|segment| self.score_segment(segment, &clauses, mass, params)).collect();
         let mut all = Vec::new();
-        for ((segment, _), scores) in self.segments.iter().zip(&scores) {
-            let found = segment.items.iter().zip(scores).filter(|(item, score)| **score > 0.0 && filter(**item));
+        for (committed, scores) in self.segments.iter().zip(&scores) {
+            let found =
+                committed.segment.items.iter().zip(scores).filter(|(item, score)| **score > 0.0 && filter(**item));
             all.extend(found.map(|(&item, &score)| Scored { item, score }));
         }
         LexicalMatches { top: top(all, k), scores, places: Arc::clone(&self.places) }
@@ -132,16 +88,15 @@ impl LexicalReader {
 
     fn score_segment(
         &self,
-        segment: &Segment,
-        live: &Live,
+        CommittedSegment { segment, live }: &CommittedSegment,
         clauses: &[Clause],
         mass: f64,
         params: &LexicalParams,
     ) -> Vec<f64> {
         let n = segment.items.len();
         let (mut score, mut covered) = (vec![0.0; n], vec![0.0; n]);
-        let mut best: Vec<(f64, f64)> = vec![(0.0, 0.0); n];
-        let mut sum: Vec<(f64, f64)> = vec![(0.0, 0.0); n];
+        let mut best = vec![Matched::default(); n];
+        let mut sum = vec![Matched::default(); n];
         for clause in clauses {
             let mut touched: Vec<u32> = Vec::new();
             for alternative in &clause.alternatives {
@@ -160,28 +115,29 @@ impl LexicalReader {
                                 1.0 - params.b[f] + params.b[f] * f64::from(segment.lengths[d][f]) / self.means[f];
                             weighted += params.boost[f] * f64::from(frequency) / length.max(1e-9);
                         }
-                        if sum[d].1 == 0.0 {
+                        if sum[d].share == 0.0 {
                             reached.push(doc);
                         }
-                        sum[d].0 += alternative.weight * idf * weighted * (params.k1 + 1.0) / (params.k1 + weighted);
-                        sum[d].1 += 1.0;
+                        sum[d].points +=
+                            alternative.weight * idf * weighted * (params.k1 + 1.0) / (params.k1 + weighted);
+                        sum[d].share += 1.0;
                     }
                 }
                 for doc in reached {
-                    let (points, matched) = std::mem::take(&mut sum[doc as usize]);
-                    let share = alternative.weight * matched / alternative.terms.len() as f64;
+                    let Matched { points, share: terms } = std::mem::take(&mut sum[doc as usize]);
+                    let share = alternative.weight * terms / alternative.terms.len() as f64;
                     let slot = &mut best[doc as usize];
-                    if slot.1 == 0.0 {
+                    if slot.share == 0.0 {
                         touched.push(doc);
                     }
-                    // An alternative that is found whole beats a part of another.
-                    if (share, points) > (slot.1, slot.0) {
-                        *slot = (points, share);
+                    // An alternative that matches whole is preferred to a part of another one.
+                    if (share, points) > (slot.share, slot.points) {
+                        *slot = Matched { points, share };
                     }
                 }
             }
             for doc in touched {
-                let (points, share) = std::mem::take(&mut best[doc as usize]);
+                let Matched { points, share } = std::mem::take(&mut best[doc as usize]);
                 score[doc as usize] += points;
                 covered[doc as usize] += clause.mass * share;
             }
@@ -194,8 +150,8 @@ impl LexicalReader {
         score
     }
 
-    /// Which items hold every quoted phrase of the query in one field, as flags by item number; `None` if the query has no phrase
-    /// or no document holds them all (a phrase is a wish, not a wall, when nothing meets it).
+    /// Finds the items that contain every quoted phrase of the query, each in one field: flags by item number. `None` if the query has
+    /// no phrase or no document contains them all; phrases are ignored then.
     #[must_use]
     pub fn phrase_items(&self, query: &Query) -> Option<Vec<bool>> {
         let phrases: Vec<Vec<String>> = query
@@ -209,7 +165,7 @@ impl LexicalReader {
         }
         let mut flags = vec![false; self.places.len()];
         let mut any = false;
-        for (segment, live) in self.segments.iter() {
+        for CommittedSegment { segment, live } in self.segments.iter() {
             let ids: Option<Vec<Vec<u32>>> =
                 phrases.iter().map(|p| p.iter().map(|t| segment.id(t)).collect()).collect();
             let Some(ids) = ids else { continue };
@@ -224,16 +180,5 @@ impl LexicalReader {
             }
         }
         any.then_some(flags)
-    }
-
-    /// In how many documents both terms stand.
-    pub(super) fn together(&self, a: &str, b: &str) -> usize {
-        let both = |(segment, live): &(Arc<Segment>, Arc<Live>)| -> Option<usize> {
-            let docs = |term| segment.id(term).map(|id| &segment.postings[id as usize].docs);
-            let (a, b) = (docs(a)?, docs(b)?);
-            let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
-            Some(short.iter().filter(|d| live.alive[**d as usize] && long.binary_search(d).is_ok()).count())
-        };
-        self.segments.iter().filter_map(both).sum()
     }
 }

@@ -1,4 +1,6 @@
-//! An immutable inverted segment, and the part of it that deletes change.
+//! An immutable inverted segment, and the statistics that deletes change.
+
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -15,10 +17,10 @@ pub(super) struct Postings {
     pub(super) frequencies: Vec<[u8; FIELDS]>,
 }
 
-/// Terms of one document as read: per field first the terms in reading order, then the extras.
+/// Terms of one document in reading order: per field the terms, then the extras.
 #[derive(Debug, Clone, Copy)]
 struct Forward {
-    /// Ends of the 2 * FIELDS stretches in `Segment::sequence`.
+    /// Ends of the 2 * FIELDS runs in `Segment::sequence`.
     ends: [u32; 2 * FIELDS],
     start: u32,
 }
@@ -39,54 +41,61 @@ pub(super) struct Segment {
     forward: Vec<Forward>,
 }
 
-/// What deletes change: copied on write.
+/// Statistics that deletes change; copied on write.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Live {
     pub(super) alive: Vec<bool>,
-    /// Live documents that hold each term.
+    /// Number of live documents that contain each term.
     pub(super) frequency: Vec<u32>,
     pub(super) count: u32,
     /// Sum of `lengths` over the live documents.
     pub(super) lengths: [u64; FIELDS],
 }
 
+/// A segment and which of its documents are live.
+#[derive(Debug, Clone)]
+pub(super) struct CommittedSegment {
+    pub(super) segment: Arc<Segment>,
+    pub(super) live: Arc<Live>,
+}
+
 impl Segment {
     /// Builds a segment of the documents, in this order.
-    pub(super) fn build(documents: &[&Document]) -> (Self, Live) {
+    pub(super) fn build(documents: &[&Document]) -> CommittedSegment {
         let mut segment = Self::default();
         for document in documents {
             let fields =
                 [&document.title, &document.description, &document.brand, &document.category, &document.attributes];
-            let mut stretches: [Vec<u32>; 2 * FIELDS] = Default::default();
+            let mut runs: [Vec<u32>; 2 * FIELDS] = Default::default();
             for (field, text) in fields.into_iter().enumerate() {
                 for token in tokenize(text) {
                     let id = segment.term_id(&token.term);
-                    stretches[2 * field + usize::from(token.extra)].push(id);
+                    runs[2 * field + usize::from(token.extra)].push(id);
                 }
             }
-            segment.push(document.item, &stretches);
+            segment.push(document.item, &runs);
         }
         segment.finish()
     }
 
-    /// Joins the live documents of several segments into one.
-    pub(super) fn merge(sources: &[(&Self, &Live)]) -> (Self, Live) {
+    /// Merges the live documents of several segments into one.
+    pub(super) fn merge(sources: &[CommittedSegment]) -> CommittedSegment {
         let mut segment = Self::default();
-        for (source, live) in sources {
+        for CommittedSegment { segment: source, live } in sources {
             let mut known: Vec<Option<u32>> = vec![None; source.terms.len()];
             for doc in (0..source.items.len()).filter(|&d| live.alive[d]) {
-                let mut stretches: [Vec<u32>; 2 * FIELDS] = Default::default();
-                for (n, stretch) in stretches.iter_mut().enumerate() {
-                    for &old in source.stretch(doc, n) {
+                let mut runs: [Vec<u32>; 2 * FIELDS] = Default::default();
+                for (n, run) in runs.iter_mut().enumerate() {
+                    for &old in source.run(doc, n) {
                         let slot = &mut known[old as usize];
                         let id = match *slot {
                             Some(id) => id,
                             None => *slot.insert(segment.term_id(&source.terms[old as usize])),
                         };
-                        stretch.push(id);
+                        run.push(id);
                     }
                 }
-                segment.push(source.items[doc], &stretches);
+                segment.push(source.items[doc], &runs);
             }
         }
         segment.finish()
@@ -103,13 +112,13 @@ impl Segment {
         id
     }
 
-    fn push(&mut self, item: u32, stretches: &[Vec<u32>; 2 * FIELDS]) {
+    fn push(&mut self, item: u32, runs: &[Vec<u32>; 2 * FIELDS]) {
         let doc = self.items.len() as u32;
         let mut forward = Forward { ends: [0; 2 * FIELDS], start: self.sequence.len() as u32 };
         let mut lengths = [0; FIELDS];
-        for (n, stretch) in stretches.iter().enumerate() {
-            lengths[n / 2] += stretch.len() as u32;
-            for &id in stretch {
+        for (n, run) in runs.iter().enumerate() {
+            lengths[n / 2] += run.len() as u32;
+            for &id in run {
                 let postings = &mut self.postings[id as usize];
                 if postings.docs.last() != Some(&doc) {
                     postings.docs.push(doc);
@@ -119,7 +128,7 @@ impl Segment {
                     frequencies[n / 2] = frequencies[n / 2].saturating_add(1);
                 }
             }
-            self.sequence.extend_from_slice(stretch);
+            self.sequence.extend_from_slice(run);
             forward.ends[n] = self.sequence.len() as u32;
         }
         self.items.push(item);
@@ -127,7 +136,7 @@ impl Segment {
         self.forward.push(forward);
     }
 
-    fn finish(mut self) -> (Self, Live) {
+    fn finish(mut self) -> CommittedSegment {
         for (id, term) in self.terms.iter().enumerate() {
             let length = term.chars().count();
             if self.by_length.len() <= length {
@@ -150,10 +159,10 @@ impl Segment {
                 *sum += u64::from(*length);
             }
         }
-        (self, live)
+        CommittedSegment { segment: Arc::new(self), live: Arc::new(live) }
     }
 
-    fn stretch(&self, doc: usize, n: usize) -> &[u32] {
+    fn run(&self, doc: usize, n: usize) -> &[u32] {
         let forward = &self.forward[doc];
         let start = if n == 0 { forward.start } else { forward.ends[n - 1] };
         &self.sequence[start as usize..forward.ends[n] as usize]
@@ -174,13 +183,13 @@ impl Segment {
         self.by_length.len().saturating_sub(1)
     }
 
-    /// Whether the terms stand side by side in one field.
+    /// Whether the terms are adjacent in one field.
     pub(super) fn holds_phrase(&self, doc: u32, phrase: &[u32]) -> bool {
         !phrase.is_empty()
-            && (0..FIELDS).any(|f| self.stretch(doc as usize, 2 * f).windows(phrase.len()).any(|w| w == phrase))
+            && (0..FIELDS).any(|f| self.run(doc as usize, 2 * f).windows(phrase.len()).any(|w| w == phrase))
     }
 
-    /// Takes a document out of the statistics.
+    /// Removes a document from the statistics.
     pub(super) fn kill(&self, live: &mut Live, doc: u32) {
         let doc = doc as usize;
         if !std::mem::replace(&mut live.alive[doc], false) {
