@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use mercer_daemon::sequence::{self, Stages};
+use mercer_daemon::state::sequence;
+use mercer_daemon::training::sequence_stages::Stages;
 use mercer_learn::behaviour::Advance;
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{

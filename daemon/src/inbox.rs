@@ -14,8 +14,9 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::ImportReport;
 use notify::Watcher;
 
-use crate::app::App;
-use crate::service::import::{self, Job};
+use crate::ingest::import;
+use crate::ingest::import::Job;
+use crate::state::app::App;
 
 /// The scan without any word of the kernel.
 const SCAN: Duration = Duration::from_secs(5);

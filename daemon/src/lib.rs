@@ -1,22 +1,35 @@
 //! `mercerd` as a library: [`run`] is what the program and the tests share.
 //!
-//! The layers: `http` knows the wire and nothing of how answers are made; `service` is the only place where store, model, search,
-//! ranking, learning and reports meet; `world` is the shop in memory; `agent` decides when to act.
+//! The layers, each importing only those below it:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | entrances | `http` (one file per resource), `inbox` (files dropped into the state directory), `agent` (observes and acts) |
+//! | jobs | `jobs` (what runs can be asked to do) |
+//! | learning | `training` (the cycle), `evaluation`, `cross_encoder` |
+//! | judging | `gate`, `runs` (life of a run), `reports` |
+//! | services | `serving` (read path), `ingest` (write path), `versions` (model versions) |
+//! | threads | `background` (publish, embed, refit) |
+//! | state | `state` (the app, the shop in memory, caches, configuration) |
+//!
+//! `simulate` makes a seeded shop and depends on none of them.
 
 pub mod agent;
-pub mod app;
-pub mod config;
-pub mod embedder;
-pub mod guard;
+pub mod background;
+pub mod cross_encoder;
+pub mod evaluation;
+pub mod gate;
 pub mod http;
 pub mod inbox;
-pub mod probabilities;
-pub mod sequence;
-pub mod service;
+pub mod ingest;
+pub mod jobs;
+pub mod reports;
+pub mod runs;
+pub mod serving;
 pub mod simulate;
-pub mod stats;
-pub mod vectors;
-pub mod world;
+pub mod state;
+pub mod training;
+pub mod versions;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,10 +40,15 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_store::{Key, Store};
 use tokio::net::UnixListener;
 
-use app::{App, Parts, store_problem};
-use config::Config;
-use vectors::VectorCache;
-use world::World;
+use crate::background::threads;
+use crate::cross_encoder::rescore;
+use crate::runs::lifecycle;
+use crate::state::app::{App, Parts, Peer};
+use crate::state::config::Config;
+use crate::state::problems::{model_problem, store_problem};
+use crate::state::shop::World;
+use crate::state::vector_cache::VectorCache;
+use crate::versions::startup::load_serving;
 
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -55,9 +73,9 @@ pub async fn run(
 ) -> Result<(), Problem> {
     let opened = tokio::task::spawn_blocking(move || open(config, store)).await;
     let (app, worker) = opened.map_err(|error| Problem::new(Code::Internal, error.to_string()))??;
-    let threads = embedder::spawn(&app)
+    let running = threads::spawn(&app)
         .map_err(|error| Problem::new(Code::Internal, format!("the system gives no thread: {error}")))?;
-    service::train::resume(&app);
+    lifecycle::resume(&app, jobs::execute);
     agent::spawn(&app);
     inbox::spawn(&app);
     ready(&app);
@@ -69,7 +87,7 @@ pub async fn run(
         stopping.stop();
     };
     let router = http::router(Arc::clone(&app));
-    let service = router.into_make_service_with_connect_info::<app::Peer>();
+    let service = router.into_make_service_with_connect_info::<Peer>();
     let server = axum::serve(listener, service).with_graceful_shutdown(signal);
     let late = Arc::clone(&app);
     tokio::select! {
@@ -82,8 +100,8 @@ pub async fn run(
     }
     app.stop();
     let closed = tokio::task::spawn_blocking(move || {
-        service::train::wait(&app, DRAIN);
-        for thread in threads {
+        lifecycle::wait(&app, DRAIN);
+        for thread in running {
             if thread.join().is_err() {
                 tracing::error!("a background thread panicked");
             }
@@ -117,10 +135,10 @@ pub fn open_store(state: &Path) -> Result<Store, Problem> {
 fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     let started = Instant::now();
     let state = config.state.clone();
-    let model = service::models::load_serving(&store, &state)?;
+    let model = load_serving(&store, &state)?;
     let options = WorkerOptions { serving_texts: config.serve.queue, ..WorkerOptions::default() };
     let worker = Worker::start(Arc::clone(&model.encoder) as Arc<dyn Encoder>, options)
-        .map_err(|error| app::model_problem(&error))?;
+        .map_err(|error| model_problem(&error))?;
     let vectors = VectorCache::open(&state.join("vectors"))
         .map_err(|error| Problem::new(Code::BadState, format!("{}: {error}", state.join("vectors").display())))?;
     let mut world = World::new(model, store.tie_break_key());
@@ -144,5 +162,6 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
         "the shop is loaded"
     );
     let model = worker.handle();
-    Ok((App::new(Parts { config, store, model, world, vectors }), worker))
+    let head_rescorer = Box::new(rescore::Serving::default());
+    Ok((App::new(Parts { config, store, model, world, vectors, head_rescorer }), worker))
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use mercer_daemon::config::Config;
+use mercer_daemon::state::config::Config;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::socket::{SOCKET_VARIABLE, STATE_VARIABLE, default_socket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,7 +106,7 @@ fn serve(cli: Cli) -> Result<(), Problem> {
     let outcome = runtime.block_on(async {
         let (listener, _bound) = socket::bind(&config.socket, config.operator_group)?;
         let stop = stop_signal()?;
-        let ready = |app: &std::sync::Arc<mercer_daemon::app::App>| {
+        let ready = |app: &std::sync::Arc<mercer_daemon::state::app::App>| {
             tracing::info!(socket = %app.config.socket.display(), state = %app.config.state.display(), "ready");
             notify(sd_notify::NotifyState::Ready);
         };

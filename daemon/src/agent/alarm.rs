@@ -5,19 +5,19 @@ use mercer_rank::DAY_MS;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::InteractionType;
 
-use super::drift::{Change, Watch, observe};
-use super::record;
-use crate::app::App;
-use crate::service::standing::standing;
-use crate::service::train;
-use crate::world::{View, rank_kind};
+use crate::agent::drift::{Change, Watch, observe};
+use crate::agent::record;
+use crate::evaluation::serving_check::standing;
+use crate::state::app::App;
+use crate::state::process;
+use crate::state::shop::{View, rank_kind};
 
 /// Kind of the alarm.
 const DRIFT: &str = "drift";
 
 /// The detectors and how far they have read. Built anew from the log at each start, so that what they know needs no keeping.
 #[derive(Default)]
-pub(super) struct Drift {
+pub(crate) struct Drift {
     watch: Watch,
     /// Next sequence number to be read.
     next: u64,
@@ -37,7 +37,7 @@ fn news_from(view: &View) -> i64 {
 
 impl Drift {
     /// Reads what is new; raises and answers alarms. While a cycle is at work they wait: it learns from the same log.
-    pub(super) fn look(&mut self, app: &App, busy: bool) {
+    pub(crate) fn look(&mut self, app: &App, busy: bool) {
         let view = app.view();
         if let Err(error) = self.read(app, &view) {
             tracing::warn!(%error, "the log could not be read for drift");
@@ -103,7 +103,7 @@ fn answer(app: &App, changes: &[Change]) {
     let saw = join(&|change| &change.saw);
     let rule = format!("drift: {}", join(&|change| &change.rule));
     app.raise(DRIFT, saw.clone());
-    let judged = train::pool()
+    let judged = process::pool()
         .map_err(|error| error.to_string())
         .and_then(|pool| pool.install(|| standing(app)).map_err(|problem| problem.to_string()));
     let outcome = match judged {

@@ -8,7 +8,7 @@ use mercer_reports::{Adwin, PageHinkley, PageHinkleyOptions};
 
 /// Last purchases of a shopper that the next one is compared with; shoppers with fewer say nothing about taste. A fixed number, or the
 /// share that is familiar would grow with the log.
-pub(super) const LAST: usize = 10;
+pub(crate) const LAST: usize = 10;
 /// Change of a share that matters: what ADWIN finds in a long stream may be far smaller.
 const SHARE_MATTERS: f64 = 0.1;
 /// Values from which mean and spread of a stream without bounds are learned.
@@ -27,34 +27,34 @@ const MATTERS: f64 = 0.1;
 
 /// One purchase as the detectors see it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// The shopper.
-    pub(super) user: u32,
+    pub(crate) user: u32,
     /// Milliseconds.
-    pub(super) at: i64,
+    pub(crate) at: i64,
     /// Whether the item is among the shopper's last ones.
-    pub(super) again: bool,
+    pub(crate) again: bool,
     /// The same, `None` with too short a history to count.
-    pub(super) repeat: Option<bool>,
+    pub(crate) repeat: Option<bool>,
     /// Whether its category is; `None` with too short a history or without a category.
-    pub(super) familiar: Option<bool>,
+    pub(crate) familiar: Option<bool>,
     /// Price, where there is one.
-    pub(super) price: Option<f32>,
+    pub(crate) price: Option<f32>,
     /// Category, where there is one.
-    pub(super) category: Option<u32>,
+    pub(crate) category: Option<u32>,
 }
 
 /// Something moved.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Change {
+pub(crate) struct Change {
     /// Which stream, in words.
-    pub(super) what: &'static str,
+    pub(crate) what: &'static str,
     /// Moment of the purchase that showed it.
-    pub(super) at: i64,
+    pub(crate) at: i64,
     /// The rule that found it.
-    pub(super) rule: String,
+    pub(crate) rule: String,
     /// The numbers.
-    pub(super) saw: String,
+    pub(crate) saw: String,
 }
 
 /// A share that is watched by ADWIN.
@@ -168,7 +168,7 @@ impl Categories {
 }
 
 /// All streams.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     repeats: Share,
     familiar: Share,
     price: Quantity,
@@ -195,7 +195,7 @@ impl Default for Watch {
 
 impl Watch {
     /// Takes a purchase; what it showed to have moved.
-    pub(super) fn take(&mut self, taken: &Taken) -> Vec<Change> {
+    pub(crate) fn take(&mut self, taken: &Taken) -> Vec<Change> {
         let mut changes = Vec::new();
         let day = taken.at.div_euclid(mercer_rank::DAY_MS);
         if day > self.day {
@@ -217,7 +217,7 @@ impl Watch {
 }
 
 /// A purchase as the detectors see it, from what the shopper bought before and the items' facts.
-pub(super) fn observe(
+pub(crate) fn observe(
     log: &mercer_rank::Log,
     catalogue: &mercer_rank::Catalogue,
     (user, item, at): (u32, u32, i64),

@@ -15,8 +15,9 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Decision, EventKind, Page, Run, RunKind, RunState, TrainRequest};
 use mercer_store::{DocKind, Order};
 
-use crate::app::App;
-use crate::service::train;
+use crate::jobs;
+use crate::state::app::App;
+use crate::state::run_documents;
 use policy::{Observed, trigger};
 
 /// How often it looks.
@@ -76,7 +77,7 @@ impl Seen {
         }
         // A log that is still being imported is left to settle: a cycle on half of it would be a cycle for nothing.
         let importing = app.stats.traffic().interactions_per_second > IMPORT_RATE;
-        let training = train::current(app).is_some();
+        let training = run_documents::current(app).is_some();
         if !importing {
             self.drift.look(app, training || app.store.is_read_only().is_some());
         }
@@ -84,7 +85,7 @@ impl Seen {
             return;
         }
         let Some((cause, rule, saw)) = trigger(&app.config.train, &observe(app)) else { return };
-        let outcome = train::start(app, &TrainRequest::default(), cause);
+        let outcome = jobs::start_training(app, &TrainRequest::default(), cause);
         let action = match &outcome {
             Ok(run) => format!("started {}", run.id),
             Err(problem) => format!("could not start a cycle: {problem}"),
@@ -129,7 +130,7 @@ fn cycles(app: &App) -> Vec<Run> {
 
 /// Writes down what came of a decision once its run has ended.
 fn settle(app: &App, (mut decision, id): Open) -> Option<Open> {
-    let Ok(run) = train::run(app, &id) else { return None };
+    let Ok(run) = run_documents::run(app, &id) else { return None };
     if !run.state.is_final() {
         return Some((decision, id));
     }

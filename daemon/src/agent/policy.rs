@@ -2,7 +2,7 @@
 
 use mercer_shared::wire::RunCause;
 
-use crate::config::TrainConfig;
+use crate::state::config::TrainConfig;
 
 /// Seconds that a failed cycle is followed by at least; doubles with each further failure.
 const BACK_OFF: u64 = 300;
@@ -11,19 +11,19 @@ const LONGEST_BACK_OFF: u64 = 24 * 3_600;
 
 /// What the loop saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Observed {
+pub(crate) struct Observed {
     /// Last sequence number of the log.
-    pub(super) last_seq: u64,
+    pub(crate) last_seq: u64,
     /// Sequence number up to which a cycle that succeeded or was cancelled read.
-    pub(super) read: u64,
+    pub(crate) read: u64,
     /// Seconds since the last cycle ended, or since the start of the daemon where there was none.
-    pub(super) idle_seconds: u64,
+    pub(crate) idle_seconds: u64,
     /// Cycles in a row that failed.
-    pub(super) failures: u32,
+    pub(crate) failures: u32,
 }
 
 /// What starts a cycle, if anything does: cause, rule, and what was seen.
-pub(super) fn trigger(config: &TrainConfig, seen: &Observed) -> Option<(RunCause, String, String)> {
+pub(crate) fn trigger(config: &TrainConfig, seen: &Observed) -> Option<(RunCause, String, String)> {
     let fresh = seen.last_seq.saturating_sub(seen.read);
     let idle = seen.idle_seconds;
     if seen.failures > 0 {

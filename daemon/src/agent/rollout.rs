@@ -3,24 +3,27 @@
 
 use mercer_shared::problem::Problem;
 
-use super::record;
-use crate::app::App;
-use crate::guard::{Against, breach};
-use crate::service::canary::{self, Trial};
-use crate::service::{Answer, models};
+use crate::agent::record;
+use crate::state::app::App;
+use crate::state::guardrails::{Against, breach};
+use crate::state::problems::Answer;
+use crate::versions::canary;
+use crate::versions::promote;
+use crate::versions::trial;
+use trial::Trial;
 
 /// Kind of the alarm about a version that was taken back.
 const ALARM: &str = "rolled-back";
 
 /// One look at what is on trial.
-pub(super) fn look(app: &App) {
+pub(crate) fn look(app: &App) {
     if let Err(problem) = watch_canary(app).and_then(|()| watch_first_hours(app)) {
         tracing::error!(%problem, "a version on trial could not be dealt with");
     }
 }
 
 fn watch_canary(app: &App) -> Answer<()> {
-    let Some(trial) = canary::current(app)? else { return Ok(()) };
+    let Some(trial) = trial::current(app)? else { return Ok(()) };
     if app.view().canary.is_none() && app.world.lock().view().canary.is_none() {
         return take_up(app, &trial);
     }
@@ -55,20 +58,20 @@ fn take_up(app: &App, trial: &Trial) -> Answer<()> {
 }
 
 fn watch_first_hours(app: &App) -> Answer<()> {
-    let Some(trial) = canary::grace(app)? else { return Ok(()) };
+    let Some(trial) = trial::grace(app)? else { return Ok(()) };
     let serving = app.view().model.meta.version.clone();
     if serving != trial.version || trial.hours() >= app.config.serve.grace_hours {
         // Somebody has chosen another version, or it has served long enough.
-        return canary::end_grace(app);
+        return trial::end_grace(app);
     }
     let Some(mine) = app.guard.tally(&trial.version) else { return Ok(()) };
     // After a start of the daemon nothing is known of the version before: the rules without a comparison hold.
     let before = app.guard.tally(&trial.other);
     let Some(why) = breach(&mine, before.as_ref().map(|before| (before, Against::Before))) else { return Ok(()) };
-    canary::end_grace(app)?;
+    trial::end_grace(app)?;
     let saw = format!("{} serves for {:.2} h: {why}; {}", trial.version, trial.hours(), mine.words());
     let rule = format!("a guardrail broke within {} h of the promotion", app.config.serve.grace_hours);
-    match models::rollback(app) {
+    match promote::rollback(app) {
         Ok(before) => taken_back(app, &trial.version, &before.version, saw, &rule),
         Err(problem) => could_not(app, saw, rule, &problem),
     }

@@ -13,12 +13,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use super::Shared;
-use super::extract::{Params, body, parse};
-use super::peer::Operator;
-use super::problem::{Refused, Reply, blocking};
-use crate::app::App;
-use crate::service::{Answer, ingest};
+use crate::http::Shared;
+use crate::http::extract::{Params, body, parse};
+use crate::http::peer::Operator;
+use crate::http::problem::{Refused, Reply, blocking};
+use crate::ingest::write;
+use crate::state::app::App;
+use crate::state::problems::Answer;
 
 /// Lines written at once.
 const GROUP: usize = 2_000;
@@ -29,7 +30,7 @@ const MAX_LINE: usize = 1 << 20;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct BatchParams {
+pub(crate) struct BatchParams {
     /// `errors` leaves out the lines that were accepted or known already.
     report: Option<String>,
 }
@@ -49,44 +50,40 @@ impl BatchParams {
 /// Writes items whole, one document or NDJSON.
 #[utoipa::path(post, path = "/v1/items", tag = "catalogue", params(BatchParams), request_body(content = Item, description = "one document, or NDJSON as application/x-ndjson"),
     responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
-pub(super) async fn items(
+pub(crate) async fn items(
     shared: State<Shared>,
     peer: Operator,
     params: Params<BatchParams>,
     request: Request,
 ) -> Reply<Response> {
-    write(shared, peer, params, request, "items", |app, lines: Vec<Item>| {
-        statuses(ingest::items(app, lines), of_change)
-    })
-    .await
+    write(shared, peer, params, request, "items", |app, lines: Vec<Item>| statuses(write::items(app, lines), of_change))
+        .await
 }
 
 /// Writes users whole, one document or NDJSON.
 #[utoipa::path(post, path = "/v1/users", tag = "users", params(BatchParams), request_body(content = User, description = "one document, or NDJSON as application/x-ndjson"),
     responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
-pub(super) async fn users(
+pub(crate) async fn users(
     shared: State<Shared>,
     peer: Operator,
     params: Params<BatchParams>,
     request: Request,
 ) -> Reply<Response> {
-    write(shared, peer, params, request, "users", |app, lines: Vec<User>| {
-        statuses(ingest::users(app, lines), of_change)
-    })
-    .await
+    write(shared, peer, params, request, "users", |app, lines: Vec<User>| statuses(write::users(app, lines), of_change))
+        .await
 }
 
 /// Takes in interactions, one document or NDJSON. Accepted lines are durable.
 #[utoipa::path(post, path = "/v1/interactions", tag = "interactions", params(BatchParams), request_body(content = Interaction, description = "one document, or NDJSON as application/x-ndjson"),
     responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
-pub(super) async fn interactions(
+pub(crate) async fn interactions(
     shared: State<Shared>,
     peer: Operator,
     params: Params<BatchParams>,
     request: Request,
 ) -> Reply<Response> {
     write(shared, peer, params, request, "interactions", |app, lines: Vec<Interaction>| {
-        statuses(ingest::interactions(app, lines), |outcome| match outcome {
+        statuses(write::interactions(app, lines), |outcome| match outcome {
             Appended::Accepted(_) => LineStatus::Accepted,
             Appended::Duplicate(_) => LineStatus::Duplicate,
         })

@@ -5,16 +5,16 @@ use axum::extract::State;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{Item, ItemPatch, Page};
 
-use super::Shared;
-use super::extract::{Document, Id, PageParams, Params, cursor};
-use super::peer::Operator;
-use super::problem::{Refused, Reply, blocking};
-use crate::service::ingest;
+use crate::http::Shared;
+use crate::http::extract::{Document, Id, PageParams, Params, cursor};
+use crate::http::peer::Operator;
+use crate::http::problem::{Refused, Reply, blocking};
+use crate::ingest::write;
 
 /// Items in order of first sight; `q` is a prefix of the id or a part of the title.
 #[utoipa::path(get, path = "/v1/items", tag = "catalogue", params(PageParams),
     responses((status = 200, body = Page<Item>), (status = "default", body = Problem)))]
-pub(super) async fn items(State(shared): State<Shared>, Params(page): Params<PageParams>) -> Reply<Json<Page<Item>>> {
+pub(crate) async fn items(State(shared): State<Shared>, Params(page): Params<PageParams>) -> Reply<Json<Page<Item>>> {
     let (start, limit) = (page.start()?, page.limit()?);
     let view = shared.app.view();
     let wanted = page.q.as_deref().map(str::to_lowercase);
@@ -31,7 +31,7 @@ pub(super) async fn items(State(shared): State<Shared>, Params(page): Params<Pag
 /// One item.
 #[utoipa::path(get, path = "/v1/items/{id}", tag = "catalogue", params(("id" = String, Path, description = "the item")),
     responses((status = 200, body = Item), (status = "default", body = Problem)))]
-pub(super) async fn item(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<Item>> {
+pub(crate) async fn item(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<Item>> {
     let view = shared.app.view_that(|view| view.item_number(&id).is_some());
     let found = view.item_number(&id).and_then(|number| view.item(number));
     found
@@ -42,7 +42,7 @@ pub(super) async fn item(State(shared): State<Shared>, Id(id): Id) -> Reply<Json
 /// Writes an item whole.
 #[utoipa::path(put, path = "/v1/items/{id}", tag = "catalogue", params(("id" = String, Path, description = "the item")), request_body = Item,
     responses((status = 200, body = Item), (status = "default", body = Problem)))]
-pub(super) async fn put_item(
+pub(crate) async fn put_item(
     State(shared): State<Shared>,
     Operator(peer): Operator,
     Id(id): Id,
@@ -52,7 +52,7 @@ pub(super) async fn put_item(
         return Err(Refused(Problem::new(Code::BadId, format!("the path says `{id}`, the document `{}`", item.id))));
     }
     blocking(move || {
-        let answer = ingest::items(&shared.app, vec![item.clone()]).pop();
+        let answer = write::items(&shared.app, vec![item.clone()]).pop();
         answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "no answer")))?;
         shared.app.audit(Some(peer), "put-item", &id, "");
         Ok(item)
@@ -64,14 +64,14 @@ pub(super) async fn put_item(
 /// Changes some fields of an item.
 #[utoipa::path(patch, path = "/v1/items/{id}", tag = "catalogue", params(("id" = String, Path, description = "the item")), request_body = ItemPatch,
     responses((status = 200, body = Item), (status = "default", body = Problem)))]
-pub(super) async fn patch_item(
+pub(crate) async fn patch_item(
     State(shared): State<Shared>,
     Operator(peer): Operator,
     Id(id): Id,
     Document(patch): Document<ItemPatch>,
 ) -> Reply<Json<Item>> {
     blocking(move || {
-        let item = ingest::patch_item(&shared.app, &id, patch)?;
+        let item = write::patch_item(&shared.app, &id, patch)?;
         shared.app.audit(Some(peer), "patch-item", &id, "");
         Ok(item)
     })

@@ -8,12 +8,12 @@ use mercer_shared::problem::{Code, Problem};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use super::MAX_BODY;
-use super::problem::Refused;
+use crate::http::MAX_BODY;
+use crate::http::problem::Refused;
 
 /// Query parameters.
 #[derive(Debug)]
-pub(super) struct Params<T>(pub T);
+pub(crate) struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Refused;
@@ -30,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 
 /// The one id in the path, checked.
 #[derive(Debug)]
-pub(super) struct Id(pub String);
+pub(crate) struct Id(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Refused;
@@ -45,7 +45,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
 /// A JSON document.
 #[derive(Debug)]
-pub(super) struct Document<T>(pub T);
+pub(crate) struct Document<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
     type Rejection = Refused;
@@ -60,7 +60,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
 ///
 /// # Errors
 /// `broken-json` with line and column, `wrong-type`, `bad-id`, `bad-time` and the like.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
     mercer_import::parse_line(bytes).map_err(|(code, detail)| Refused(Problem::new(code, detail)))
 }
 
@@ -68,7 +68,7 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
 ///
 /// # Errors
 /// `body-too-large`, or `broken-json` when the peer hung up.
-pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refused> {
+pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refused> {
     let read: Result<Bytes, BytesRejection> = Bytes::from_request(request, state).await;
     read.map_err(|error| {
         let problem = if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
@@ -84,7 +84,7 @@ pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
 #[derive(Debug, Default, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct PageParams {
+pub(crate) struct PageParams {
     /// From the page before.
     pub cursor: Option<String>,
     /// Entries of a page, 1 to 1,000; 100 if absent.
@@ -98,7 +98,7 @@ impl PageParams {
     ///
     /// # Errors
     /// `bad-parameter` out of range.
-    pub(super) fn limit(&self) -> Result<usize, Refused> {
+    pub(crate) fn limit(&self) -> Result<usize, Refused> {
         match self.limit.unwrap_or(100) {
             limit @ 1..=1_000 => Ok(limit as usize),
             limit => Err(Refused(Problem::new(Code::BadParameter, format!("limit is {limit}, it takes 1 to 1000")))),
@@ -109,7 +109,7 @@ impl PageParams {
     ///
     /// # Errors
     /// `bad-cursor`.
-    pub(super) fn start(&self) -> Result<usize, Refused> {
+    pub(crate) fn start(&self) -> Result<usize, Refused> {
         match &self.cursor {
             None => Ok(0),
             Some(cursor) => cursor
@@ -122,6 +122,6 @@ impl PageParams {
 
 /// The cursor of a place.
 #[must_use]
-pub(super) fn cursor(place: usize) -> String {
+pub(crate) fn cursor(place: usize) -> String {
     format!("c{place}")
 }

@@ -17,12 +17,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::Shared;
-use super::extract::Params;
-use super::peer::Operator;
-use super::problem::{Refused, Reply, blocking};
-use super::stream::{line, ndjson};
-use crate::service::import as service;
+use crate::http::Shared;
+use crate::http::extract::Params;
+use crate::http::peer::Operator;
+use crate::http::problem::{Refused, Reply, blocking};
+use crate::http::stream::{line, ndjson};
+use crate::ingest::import;
 
 /// Progress lines that wait for a slow reader; more are left out.
 const PROGRESS: usize = 16;
@@ -49,7 +49,7 @@ impl Drop for Spooled {
 #[utoipa::path(post, path = "/v1/imports", tag = "transfer", params(ImportQuery),
     request_body(content = String, content_type = "application/octet-stream", description = "the file"),
     responses((status = 200, body = ImportEvent, content_type = "application/x-ndjson"), (status = "default", body = Problem)))]
-pub(super) async fn import(
+pub(crate) async fn import(
     State(shared): State<Shared>,
     operator: Result<Operator, Refused>,
     query: Result<Params<ImportQuery>, Refused>,
@@ -57,8 +57,8 @@ pub(super) async fn import(
 ) -> Reply<Response> {
     let plan = || {
         let (Operator(peer), Params(query)) = (operator?, query?);
-        let job = service::plan(&shared.app, &query)?;
-        service::ready(&shared.app, &job)?;
+        let job = import::plan(&shared.app, &query)?;
+        import::ready(&shared.app, &job)?;
         Ok::<_, Refused>((peer, job))
     };
     let (peer, job) = match plan() {
@@ -76,7 +76,7 @@ pub(super) async fn import(
             // Progress that nobody reads in time is not worth waiting for.
             let _ = told.try_send(Ok::<_, io::Error>(line(&ImportEvent::Progress(progress))));
         };
-        let last = match service::run(&shared.app, &job, &spooled.0, Some(peer), &mut progress) {
+        let last = match import::run(&shared.app, &job, &spooled.0, Some(peer), &mut progress) {
             Ok(report) => ImportEvent::Report(Box::new(report)),
             Err((problem, report)) => ImportEvent::Failed { problem, report },
         };
@@ -106,7 +106,7 @@ async fn discard(body: Body) {
 /// Writes a body to the spool as it comes.
 async fn spool(state: &Path, body: Body) -> Result<Spooled, Refused> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let dir = service::spool_dir(state);
+    let dir = import::spool_dir(state);
     let broken = |error: &io::Error| {
         let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
         let code = if full { Code::ReadOnly } else { Code::BadState };
@@ -129,6 +129,6 @@ async fn spool(state: &Path, body: Body) -> Result<Spooled, Refused> {
 /// Presets, those that ship and those of the configured directory.
 #[utoipa::path(get, path = "/v1/presets", tag = "transfer",
     responses((status = 200, body = Vec<PresetInfo>), (status = "default", body = Problem)))]
-pub(super) async fn presets(State(shared): State<Shared>) -> Reply<Json<Vec<PresetInfo>>> {
-    blocking(move || service::presets(&shared.app)).await.map(Json)
+pub(crate) async fn presets(State(shared): State<Shared>) -> Reply<Json<Vec<PresetInfo>>> {
+    blocking(move || import::presets(&shared.app)).await.map(Json)
 }

@@ -8,15 +8,15 @@ use axum::response::{IntoResponse, Response};
 use mercer_shared::problem::Problem;
 use mercer_shared::wire::{Health, Status};
 
-use super::Shared;
-use super::problem::{Reply, blocking};
-use crate::service::admin;
+use crate::http::Shared;
+use crate::http::problem::{Reply, blocking};
+use crate::serving::status;
 
 /// The numbers of the status for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "daemon",
     responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = Problem)))]
-pub(super) async fn metrics(State(shared): State<Shared>) -> Reply<Response> {
-    let status = blocking(move || Ok(admin::status(&shared.app))).await?;
+pub(crate) async fn metrics(State(shared): State<Shared>) -> Reply<Response> {
+    let status = blocking(move || Ok(status::status(&shared.app))).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&status)).into_response())
 }
 

@@ -24,7 +24,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
-use crate::app::App;
+use crate::state::app::App;
 
 /// Largest body of a request that is no import, in bytes.
 pub const MAX_BODY: usize = 64 << 20;

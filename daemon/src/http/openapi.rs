@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{admin, batch, collections, evaluations, imports, lists, metrics, operators, stream, users};
+use crate::http::{admin, batch, collections, evaluations, imports, lists, metrics, operators, stream, users};
 
 #[derive(OpenApi)]
 #[openapi(

@@ -7,9 +7,9 @@ use axum::serve::IncomingStream;
 use mercer_shared::problem::{Code, Problem};
 use tokio::net::UnixListener;
 
-use super::Shared;
-use super::problem::Refused;
-use crate::app::Peer;
+use crate::http::Shared;
+use crate::http::problem::Refused;
+use crate::state::app::Peer;
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
@@ -24,7 +24,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 
 /// A peer that may change things: root, the daemon's own user, or a member of the operator group.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Operator(pub Peer);
+pub(crate) struct Operator(pub Peer);
 
 impl FromRequestParts<Shared> for Operator {
     type Rejection = Refused;

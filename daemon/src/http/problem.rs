@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use mercer_shared::problem::{Code, Problem};
 
-use super::{MAX_BODY, Shared};
+use crate::http::{MAX_BODY, Shared};
 
 /// A refusal on its way out.
 #[derive(Debug)]
-pub(super) struct Refused(pub Problem);
+pub(crate) struct Refused(pub Problem);
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
@@ -37,10 +37,10 @@ impl IntoResponse for Refused {
 }
 
 /// What a handler returns.
-pub(super) type Reply<T> = Result<T, Refused>;
+pub(crate) type Reply<T> = Result<T, Refused>;
 
 /// Runs a service on a blocking thread; a panic in it is an internal problem, not the end of the connection.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Refused> {
     match tokio::task::spawn_blocking(work).await {
@@ -56,7 +56,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// Refuses at once what is beyond the limit of requests at work, so that memory does not grow with the load.
-pub(super) async fn limit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn limit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let Ok(_room) = shared.room.clone().try_acquire_owned() else {
         return Refused(Problem::new(Code::Overloaded, "as many requests are at work as are allowed").retry_after(1))
             .into_response();
@@ -65,7 +65,7 @@ pub(super) async fn limit(State(shared): State<Shared>, request: Request, next: 
 }
 
 /// Counts what was answered; refuses bodies that say they are too large before a byte of them is read.
-pub(super) async fn account(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn account(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     let response = if length.is_some_and(|length| length > MAX_BODY as u64) && request.uri().path() != "/v1/imports" {
         let detail = format!("the body has {} bytes, at most {MAX_BODY} are taken", length.unwrap_or_default());
@@ -80,11 +80,11 @@ pub(super) async fn account(State(shared): State<Shared>, request: Request, next
 }
 
 /// The answer to a path that does not exist.
-pub(super) async fn no_such_path(uri: Uri) -> Refused {
+pub(crate) async fn no_such_path(uri: Uri) -> Refused {
     Refused(Problem::new(Code::NoSuchPath, format!("there is no `{}`", uri.path())))
 }
 
 /// The answer to a method that a path does not take.
-pub(super) async fn no_such_method(method: axum::http::Method, uri: Uri) -> Refused {
+pub(crate) async fn no_such_method(method: axum::http::Method, uri: Uri) -> Refused {
     Refused(Problem::new(Code::NoSuchMethod, format!("`{}` does not take {method}", uri.path())))
 }

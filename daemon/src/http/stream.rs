@@ -18,12 +18,13 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::Shared;
-use super::problem::Reply;
-use crate::app::{App, store_problem};
+use crate::http::Shared;
+use crate::http::problem::Reply;
+use crate::state::app::App;
+use crate::state::problems::store_problem;
 
 /// What a line-by-line answer calls itself.
-pub(super) const NDJSON: &str = "application/x-ndjson";
+pub(crate) const NDJSON: &str = "application/x-ndjson";
 /// Bytes gathered before they are handed to the connection.
 const CHUNK: usize = 64 * 1024;
 /// Chunks that wait for a slow reader before the export waits as well.
@@ -33,7 +34,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// One line of NDJSON.
 #[must_use]
-pub(super) fn line(document: &impl Serialize) -> Bytes {
+pub(crate) fn line(document: &impl Serialize) -> Bytes {
     // Wire types always have a JSON form.
     let mut bytes = serde_json::to_vec(document).unwrap_or_default();
     bytes.push(b'\n');
@@ -41,7 +42,7 @@ pub(super) fn line(document: &impl Serialize) -> Bytes {
 }
 
 /// An answer of lines.
-pub(super) fn ndjson(body: Body) -> Response {
+pub(crate) fn ndjson(body: Body) -> Response {
     ([(header::CONTENT_TYPE, NDJSON)], body).into_response()
 }
 
@@ -62,7 +63,7 @@ impl From<mercer_store::StoreError> for Ended {
 /// The whole state as NDJSON: items, users, interactions. An answer that breaks off is not complete.
 #[utoipa::path(get, path = "/v1/export", tag = "transfer",
     responses((status = 200, body = ExportLine, content_type = "application/x-ndjson"), (status = "default", body = Problem)))]
-pub(super) async fn export(State(shared): State<Shared>) -> Reply<Response> {
+pub(crate) async fn export(State(shared): State<Shared>) -> Reply<Response> {
     let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(CHUNKS);
     let app = shared.app;
     tokio::task::spawn_blocking(move || {
@@ -132,7 +133,7 @@ impl Listener {
 /// The live stream: a heartbeat at once and after every five quiet seconds, events as they happen.
 #[utoipa::path(get, path = "/v1/events", tag = "daemon",
     responses((status = 200, body = Event, content_type = "application/x-ndjson"), (status = "default", body = Problem)))]
-pub(super) async fn events(State(shared): State<Shared>) -> Reply<Response> {
+pub(crate) async fn events(State(shared): State<Shared>) -> Reply<Response> {
     let listener = Listener { events: shared.app.listen(), app: shared.app, ending: false };
     let first = listener.about(EventKind::Heartbeat);
     let lines = stream::unfold((listener, Some(first)), |(mut listener, first)| async move {

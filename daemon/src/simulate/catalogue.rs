@@ -6,50 +6,50 @@ use std::collections::BTreeMap;
 use mercer_shared::ids::ItemId;
 use mercer_shared::wire::Item;
 
-use super::dice::{Dice, running};
-use super::goods::{DEPARTMENTS, KINDS, Kind};
-use super::words::{CLOSINGS, COLOURS, OPENINGS, SELLERS, SERIES, STYLES};
-use super::{Options, SOURCE, SimulateError};
+use crate::simulate::dice::{Dice, running};
+use crate::simulate::goods::{DEPARTMENTS, KINDS, Kind};
+use crate::simulate::words::{CLOSINGS, COLOURS, OPENINGS, SELLERS, SERIES, STYLES};
+use crate::simulate::{Options, SOURCE, SimulateError};
 
 /// What the simulator knows about an item, beside what it says about itself.
-pub(super) struct Traits {
+pub(crate) struct Traits {
     /// Place in [`KINDS`].
-    pub(super) kind: usize,
+    pub(crate) kind: usize,
     /// 0 English, 1 Chinese.
-    pub(super) language: usize,
+    pub(crate) language: usize,
     /// Place among the department's brands.
-    pub(super) brand: usize,
+    pub(crate) brand: usize,
     /// Place in [`COLOURS`], if it has one.
-    pub(super) colour: Option<usize>,
+    pub(crate) colour: Option<usize>,
     /// Where the price stands in the range of its kind, 0 to 1.
-    pub(super) price_level: f64,
+    pub(crate) price_level: f64,
     /// How well it is made, 0 to 1; ratings follow it.
-    pub(super) quality: f64,
+    pub(crate) quality: f64,
     /// How known it is; a few items are much better known than the rest.
-    pub(super) popularity: f64,
+    pub(crate) popularity: f64,
     /// Day of launch; negative before the log starts.
-    pub(super) launch: i64,
+    pub(crate) launch: i64,
     /// Noun used in title, queries and reviews.
-    pub(super) noun: &'static str,
+    pub(crate) noun: &'static str,
 }
 
 /// Items of one kind in one language, ready to be drawn by popularity.
 #[derive(Default)]
-pub(super) struct Shelf {
-    pub(super) items: Vec<u32>,
-    pub(super) cumulative: Vec<f64>,
+pub(crate) struct Shelf {
+    pub(crate) items: Vec<u32>,
+    pub(crate) cumulative: Vec<f64>,
 }
 
 /// The catalogue with its hidden side.
-pub(super) struct Catalogue {
-    pub(super) items: Vec<Item>,
-    pub(super) traits: Vec<Traits>,
+pub(crate) struct Catalogue {
+    pub(crate) items: Vec<Item>,
+    pub(crate) traits: Vec<Traits>,
     /// By kind, then by language.
-    pub(super) shelves: Vec<[Shelf; 2]>,
+    pub(crate) shelves: Vec<[Shelf; 2]>,
 }
 
 /// Makes the catalogue. Without signal every item is equally popular and equally good.
-pub(super) fn catalogue(options: &Options) -> Result<Catalogue, SimulateError> {
+pub(crate) fn catalogue(options: &Options) -> Result<Catalogue, SimulateError> {
     let mut dice = Dice::new(options.seed, 1);
     let mut items = Vec::with_capacity(options.items);
     let mut traits: Vec<Traits> = Vec::with_capacity(options.items);

@@ -1,10 +1,10 @@
 //! What the simulated shop sells: departments, and in each of them kinds of goods with their words, prices and habits.
 
-use super::words::{Both, Lists};
+use crate::simulate::words::{Both, Lists};
 
 /// How a kind of goods is sized.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sizing {
+pub(crate) enum Sizing {
     /// Not at all.
     None,
     /// XS to XXL.
@@ -19,7 +19,7 @@ pub(super) enum Sizing {
 
 impl Sizing {
     /// The sizes in which it is sold.
-    pub(super) fn values(self) -> &'static [&'static str] {
+    pub(crate) fn values(self) -> &'static [&'static str] {
         match self {
             Self::None => &[],
             Self::Clothes => &["XS", "S", "M", "L", "XL", "XXL"],
@@ -31,34 +31,34 @@ impl Sizing {
 }
 
 /// A department of the shop.
-pub(super) struct Department {
-    pub(super) name: Both,
+pub(crate) struct Department {
+    pub(crate) name: Both,
     /// Brands that sell here.
-    pub(super) brands: Lists,
+    pub(crate) brands: Lists,
     /// Demand by month, January first, in percent of the usual.
-    pub(super) season: [u8; 12],
+    pub(crate) season: [u8; 12],
     /// How much women, men, the young (below 35) and the old (55 and above) favour it, in percent of the usual.
-    pub(super) skew: [u8; 4],
+    pub(crate) skew: [u8; 4],
 }
 
 /// A kind of goods: a leaf of the category tree.
-pub(super) struct Kind {
-    pub(super) department: usize,
-    pub(super) name: Both,
-    pub(super) nouns: Lists,
-    pub(super) materials: Lists,
-    pub(super) features: Lists,
+pub(crate) struct Kind {
+    pub(crate) department: usize,
+    pub(crate) name: Both,
+    pub(crate) nouns: Lists,
+    pub(crate) materials: Lists,
+    pub(crate) features: Lists,
     /// Lowest and highest price in whole euros.
-    pub(super) price: (u32, u32),
-    pub(super) coloured: bool,
-    pub(super) sizing: Sizing,
+    pub(crate) price: (u32, u32),
+    pub(crate) coloured: bool,
+    pub(crate) sizing: Sizing,
     /// Days until a buyer needs it again; 0 for what lasts.
-    pub(super) rhythm: u32,
+    pub(crate) rhythm: u32,
 }
 
 /// The departments.
 #[rustfmt::skip]
-pub(super) const DEPARTMENTS: [Department; 10] = [
+pub(crate) const DEPARTMENTS: [Department; 10] = [
     Department { name: ["Clothing", "服装"], season: [80, 80, 100, 110, 110, 100, 80, 90, 110, 115, 120, 130], skew: [130, 90, 120, 90],
         brands: [&["Marlowe", "Oakline", "Sundry & Co", "Fable", "Tern"], &["素衣坊", "南织", "棉里", "风衫", "锦时"]] },
     Department { name: ["Shoes & Bags", "鞋包"], season: [85, 85, 105, 110, 105, 95, 90, 105, 115, 105, 110, 120], skew: [125, 95, 110, 90],
@@ -113,14 +113,14 @@ const MANNERS: [&str; 2] = ["organic", "artist-grade"];
 
 impl Kind {
     /// Whether its materials read as "made of cotton"; otherwise they only go before the noun, as in "organic tea".
-    pub(super) fn made_of(&self) -> bool {
+    pub(crate) fn made_of(&self) -> bool {
         !MANNERS.contains(&self.materials[0][0])
     }
 }
 
 /// The kinds of goods, four per department.
 #[rustfmt::skip]
-pub(super) const KINDS: [Kind; 40] = [
+pub(crate) const KINDS: [Kind; 40] = [
     kind(0, ["Dresses", "连衣裙"], [&["wrap dress", "midi dress", "summer dress", "shirt dress"], &["连衣裙", "碎花裙", "衬衫裙", "吊带裙"]], CLOTH,
         [&["a flattering waist", "two hidden pockets", "a floral print"], &["收腰显瘦", "隐形口袋", "碎花印花"]], (25, 120), true, Sizing::Clothes, 0),
     kind(0, ["Shirts", "衬衫"], [&["oxford shirt", "linen shirt", "flannel shirt", "polo shirt"], &["牛津衬衫", "亚麻衬衫", "法兰绒衬衫", "polo衫"]], CLOTH,

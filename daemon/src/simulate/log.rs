@@ -6,12 +6,12 @@ use mercer_shared::ids::{InteractionId, ItemId, SessionId, UserId};
 use mercer_shared::time::DAY_MS;
 use mercer_shared::wire::{Interaction, InteractionType};
 
-use super::catalogue::Catalogue;
-use super::dice::{Dice, running};
-use super::goods::{DEPARTMENTS, KINDS};
-use super::people::{People, Shopper};
-use super::speech;
-use super::{Options, SOURCE};
+use crate::simulate::catalogue::Catalogue;
+use crate::simulate::dice::{Dice, running};
+use crate::simulate::goods::{DEPARTMENTS, KINDS};
+use crate::simulate::people::{People, Shopper};
+use crate::simulate::speech;
+use crate::simulate::{Options, SOURCE};
 
 /// Interactions per visit on average, measured over seeds; the number of visits follows from it.
 const PER_VISIT: f64 = 6.8;
@@ -63,7 +63,7 @@ struct Visit {
 }
 
 impl Log {
-    pub(super) fn new(options: Options, catalogue: Catalogue, people: People) -> Self {
+    pub(crate) fn new(options: Options, catalogue: Catalogue, people: People) -> Self {
         Self {
             dice: Dice::new(options.seed, 3),
             hours: running(HOURS.map(f64::from)),

@@ -5,46 +5,46 @@ use std::collections::BTreeMap;
 use mercer_shared::ids::UserId;
 use mercer_shared::wire::{Consent, User};
 
-use super::dice::{Dice, running};
-use super::goods::{DEPARTMENTS, KINDS};
-use super::words::COLOURS;
-use super::{Options, SOURCE, SimulateError, Truth};
+use crate::simulate::dice::{Dice, running};
+use crate::simulate::goods::{DEPARTMENTS, KINDS};
+use crate::simulate::words::COLOURS;
+use crate::simulate::{Options, SOURCE, SimulateError, Truth};
 
 /// The regions that shoppers live in; the last one is the planted disadvantaged group.
-pub(super) const REGIONS: [&str; 4] = ["north", "south", "coast", "islands"];
+pub(crate) const REGIONS: [&str; 4] = ["north", "south", "coast", "islands"];
 
 /// What a shopper likes, as running sums over the kinds of goods.
-pub(super) struct Taste {
+pub(crate) struct Taste {
     /// Until the change.
-    pub(super) before: Vec<f32>,
+    pub(crate) before: Vec<f32>,
     /// After the change; the same without drift.
-    pub(super) after: Vec<f32>,
+    pub(crate) after: Vec<f32>,
 }
 
 /// A shopper's hidden side.
-pub(super) struct Shopper {
-    pub(super) language: usize,
-    pub(super) taste: Taste,
+pub(crate) struct Shopper {
+    pub(crate) language: usize,
+    pub(crate) taste: Taste,
     /// Favourite brand per department.
-    pub(super) brands: [u8; DEPARTMENTS.len()],
-    pub(super) colour: usize,
-    pub(super) price_level: f64,
+    pub(crate) brands: [u8; DEPARTMENTS.len()],
+    pub(crate) colour: usize,
+    pub(crate) price_level: f64,
     /// Visits relative to the average shopper.
-    pub(super) activity: f64,
+    pub(crate) activity: f64,
     /// First day in the shop.
-    pub(super) since: u32,
+    pub(crate) since: u32,
     /// Belongs to the group whose behaviour says little about them.
-    pub(super) disadvantaged: bool,
+    pub(crate) disadvantaged: bool,
 }
 
 /// All shoppers with their hidden side.
-pub(super) struct People {
-    pub(super) users: Vec<User>,
-    pub(super) shoppers: Vec<Shopper>,
+pub(crate) struct People {
+    pub(crate) users: Vec<User>,
+    pub(crate) shoppers: Vec<Shopper>,
 }
 
 /// Makes the shoppers.
-pub(super) fn people(options: &Options, truth: &Truth) -> Result<People, SimulateError> {
+pub(crate) fn people(options: &Options, truth: &Truth) -> Result<People, SimulateError> {
     let mut dice = Dice::new(options.seed, 2);
     let mut users = Vec::with_capacity(options.users);
     let mut shoppers = Vec::with_capacity(options.users);

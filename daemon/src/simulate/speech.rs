@@ -1,13 +1,13 @@
 //! What simulated shoppers type: searches, and reviews that sound like their rating.
 
-use super::catalogue::Traits;
-use super::dice::Dice;
-use super::goods::{DEPARTMENTS, KINDS};
-use super::people::Shopper;
-use super::words::{COLOURS, COMPLAINT, MIDDLING, PRAISE, VAGUE};
+use crate::simulate::catalogue::Traits;
+use crate::simulate::dice::Dice;
+use crate::simulate::goods::{DEPARTMENTS, KINDS};
+use crate::simulate::people::Shopper;
+use crate::simulate::words::{COLOURS, COMPLAINT, MIDDLING, PRAISE, VAGUE};
 
 /// A search for goods of a kind, in the shopper's language. Shoppers of the disadvantaged group often search vaguely.
-pub(super) fn query(dice: &mut Dice, shopper: &Shopper, kind: usize, vague: bool) -> String {
+pub(crate) fn query(dice: &mut Dice, shopper: &Shopper, kind: usize, vague: bool) -> String {
     let language = shopper.language;
     if vague {
         return dice.pick(VAGUE[language]).to_owned();
@@ -46,7 +46,7 @@ pub(super) fn query(dice: &mut Dice, shopper: &Shopper, kind: usize, vague: bool
 }
 
 /// A review whose words fit the rating (1 to 5), in the shopper's language.
-pub(super) fn review(dice: &mut Dice, shopper: &Shopper, item: &Traits, rating: u8) -> String {
+pub(crate) fn review(dice: &mut Dice, shopper: &Shopper, item: &Traits, rating: u8) -> String {
     let lists = match rating {
         4.. => &PRAISE,
         3 => &MIDDLING,

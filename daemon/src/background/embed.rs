@@ -1,0 +1,64 @@
+//! The thread that embeds new and changed items, and queries that the sequence model reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mercer_model::Priority;
+use mercer_search::passage_text;
+
+use crate::background::publish::PUBLISH;
+use crate::background::query_vectors;
+use crate::state::app::App;
+use crate::state::shop::model::Model;
+
+/// Items embedded between two looks at the world.
+const BATCH: usize = 128;
+
+pub(crate) fn run(app: &Arc<App>) {
+    while !app.is_stopping() {
+        let (numbers, asked, model) = {
+            let mut world = app.world.lock();
+            (world.take_stale(BATCH), world.take_asked(BATCH), Arc::clone(&world.view().model))
+        };
+        // Searches first: they are few, and somebody's next list waits for them.
+        if !asked.is_empty() && !embed_asked(app, &model, asked) {
+            return;
+        }
+        if numbers.is_empty() {
+            std::thread::sleep(PUBLISH);
+            continue;
+        }
+        let texts: Vec<String> = {
+            let world = app.world.lock();
+            numbers.iter().map(|&n| world.view().item(n).map(|item| passage_text(item)).unwrap_or_default()).collect()
+        };
+        match app.vectors.embed(&app.model, &model.encoder, &texts, Priority::Background) {
+            Ok(rows) => {
+                let rows = numbers.iter().copied().zip(rows);
+                app.world.lock().set_vectors(model.encoder_version(), rows);
+                app.clear("embedding");
+            }
+            Err(mercer_model::ModelError::Stopped) => return,
+            Err(error) => {
+                app.raise("embedding", format!("items could not be embedded: {error}"));
+                app.world.lock().put_back(numbers);
+                std::thread::sleep(Duration::from_secs(5));
+            }
+        }
+    }
+}
+
+/// Embeds what was searched for, for the behaviour network. False when the model thread has stopped.
+fn embed_asked(app: &Arc<App>, model: &Model, asked: Vec<(u32, Arc<str>)>) -> bool {
+    let (numbers, texts): (Vec<u32>, Vec<Arc<str>>) = asked.into_iter().unzip();
+    match query_vectors::embed(app, &model.ruler, &texts) {
+        Ok(rows) => app.world.lock().set_texts(model.ruler_version(), numbers.into_iter().zip(rows)),
+        Err(mercer_model::ModelError::Stopped) => return false,
+        Err(error) => {
+            tracing::warn!(%error, "searches could not be embedded: they are tried again");
+            app.world.lock().ask_again(numbers);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+    true
+}

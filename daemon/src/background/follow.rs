@@ -1,0 +1,65 @@
+//! Networks that follow the shop: new items by the vectors of the encoder they were trained beside, and what was taken lately.
+
+use std::sync::Arc;
+
+use mercer_model::{BertEncoder, Encoder, Priority};
+use mercer_rank::{Log, Vectors};
+use mercer_search::passage_text;
+use mercer_shared::problem::{Code, Problem};
+
+use crate::state::app::App;
+use crate::state::problems::internal;
+use crate::state::problems::model_problem;
+use crate::state::sequence::artifact::Serving;
+use crate::state::shop::View;
+use crate::state::shop::model::Model;
+use crate::state::vector_cache::CATALOGUE_SLICE;
+
+/// Brings a model's network up to the shop of now, before it answers.
+pub(crate) fn catch_up(app: &App, model: &Model) {
+    let view = app.view();
+    follow(app, model, (&view, &view.training_log()), view.last_event);
+}
+
+/// Brings a model's network up to a state of the shop and its [training log](View::training_log) as of a moment; without a network nothing
+/// is done.
+pub(crate) fn follow(app: &App, model: &Model, shop: (&View, &Log), at: i64) {
+    if let Some(network) = &model.network {
+        follow_with(app, (network, &model.ruler), shop, at);
+    }
+}
+
+pub(crate) fn follow_with(
+    app: &App,
+    (network, ruler): (&Serving, &Arc<BertEncoder>),
+    (view, log): (&View, &Log),
+    at: i64,
+) {
+    let ids = || view.items.iter().map(|item| &item.id);
+    let catalogue = &view.rank.catalogue;
+    let fresh = || -> Result<Vectors, Problem> {
+        let mut out = Vectors::new(ruler.dim());
+        for slice in network.fresh(ids()).chunks(CATALOGUE_SLICE) {
+            if app.is_stopping() {
+                return Err(Problem::new(Code::Unavailable, "the daemon is stopping"));
+            }
+            let texts: Vec<String> =
+                slice.iter().map(|n| view.item(*n).map(|item| passage_text(item)).unwrap_or_default()).collect();
+            let rows = app.vectors.embed(&app.model, ruler, &texts, Priority::Background);
+            for (number, row) in slice.iter().zip(rows.map_err(|e| model_problem(&e))?) {
+                out.set(*number, row).map_err(|e| internal(&e))?;
+            }
+        }
+        Ok(out)
+    };
+    // The shop's own vectors do where its encoder is the ruler; those of a tuned one say other things.
+    let vectors = match catalogue.vectors() {
+        Some(vectors) if view.model.encoder_version() == ruler.identity().version => Ok(vectors.clone()),
+        _ => fresh(),
+    };
+    let followed =
+        vectors.and_then(|vectors| network.follow(ids(), (catalogue, &vectors), log, at).map_err(|e| internal(&e)));
+    if let Err(problem) = followed {
+        tracing::warn!(%problem, "the behaviour network stays as it was");
+    }
+}

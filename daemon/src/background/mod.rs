@@ -1,0 +1,8 @@
+//! Threads that work beside requests: they publish changes, embed texts and fit the collaborative index.
+
+pub mod embed;
+pub mod follow;
+pub mod publish;
+pub mod query_vectors;
+pub mod refit;
+pub mod threads;

@@ -1,0 +1,56 @@
+//! Vectors of what was searched for, by the encoder as it came: tokens of the behaviour network. They are made anew after a restart rather
+//! than kept on disk: nothing of what a shopper typed is to be left behind anywhere when the shopper is erased.
+
+use std::sync::Arc;
+
+use mercer_model::{BertEncoder, Encoder, ModelError, Priority, TextKind};
+use mercer_rank::{Log, Vectors};
+use mercer_shared::problem::{Code, Problem};
+
+use crate::state::app::App;
+use crate::state::problems::model_problem;
+use crate::state::shop::View;
+use crate::state::vector_cache::{rounded, submit_patiently};
+
+/// Texts handed to the model thread at once.
+const SLICE: usize = 128;
+
+/// Vectors of texts, in order, rounded as those of items are.
+///
+/// # Errors
+/// The model thread's.
+pub fn embed(app: &App, ruler: &Arc<BertEncoder>, texts: &[Arc<str>]) -> Result<Vec<Arc<[f32]>>, ModelError> {
+    let mut out = Vec::with_capacity(texts.len());
+    for slice in texts.chunks(SLICE) {
+        let texts = slice.iter().map(|text| text.to_string()).collect();
+        let named = Arc::clone(ruler) as Arc<dyn Encoder>;
+        let answer = submit_patiently(&app.model, (texts, TextKind::Query), Priority::Background, named)?;
+        out.extend(answer.vectors.rows().map(rounded));
+    }
+    Ok(out)
+}
+
+/// Vectors of the latest texts of a log by the numbers of a shop. All are embedded, in an order and in slices that the log alone decides,
+/// whatever vectors the shop has already: another slice may round another way, and a run that goes on after a restart must come to the same
+/// weights. `look` hears how many are done.
+///
+/// # Errors
+/// The model thread's, and what `look` returns.
+pub fn table<E: From<Problem>>(
+    app: &App,
+    (view, log): (&View, &Log),
+    ruler: &Arc<BertEncoder>,
+    mut look: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vectors, E> {
+    let mut out = Vectors::new(ruler.dim());
+    let latest = view.texts.latest(log);
+    for (place, slice) in latest.chunks(SLICE).enumerate() {
+        let texts: Vec<Arc<str>> = slice.iter().filter_map(|number| view.texts.get(*number)).map(Arc::clone).collect();
+        let rows = embed(app, ruler, &texts).map_err(|error| E::from(model_problem(&error)))?;
+        for (number, row) in slice.iter().zip(rows) {
+            out.set(*number, row).map_err(|error| E::from(Problem::new(Code::Internal, error.to_string())))?;
+        }
+        look(place * SLICE + slice.len())?;
+    }
+    Ok(out)
+}

@@ -1,0 +1,90 @@
+//! The thread that fits the collaborative index anew when enough came in, and keeps the co-occurrence up to date in between.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mercer_rank::{Memory, MemoryOptions};
+
+use crate::state::app::App;
+use std::time::Duration;
+
+/// Takes into the co-occurrence what shoppers did, and who was erased, since it was fitted or last brought up to date. True if there was
+/// anything to do.
+pub fn follow(app: &App) -> bool {
+    let (view, memory, changed) = {
+        let mut world = app.world.lock();
+        let changed = world.take_changed();
+        if changed.is_empty() {
+            return false;
+        }
+        (world.view().clone(), world.memory().clone(), changed)
+    };
+    // As in the training log: nothing of those who did not agree. Of the others' slots none is looked at.
+    let mut log = view.rank.log.clone();
+    let agreed = |number: u32| view.subject(number).is_some_and(|subject| subject.consent.train);
+    changed.iter().copied().filter(|number| !agreed(*number)).for_each(|number| log.erase(number));
+    let followed = memory.follow(&log, &view.rank.catalogue, &changed);
+    let mut world = app.world.lock();
+    if !world.set_ties(&followed) {
+        world.put_back_changed(changed);
+    }
+    true
+}
+
+/// Fits the memory anew from everything there is and puts it in place.
+pub fn refit(app: &App) {
+    let (view, unfitted) = {
+        let mut world = app.world.lock();
+        // The fit will know of them all.
+        drop(world.take_changed());
+        (world.view().clone(), world.unfitted())
+    };
+    let started = Instant::now();
+    let at = view.last_event;
+    let log = view.training_log();
+    let memory = Memory::fit(&log, &view.rank.catalogue, at, &MemoryOptions::default());
+    tracing::info!(events = view.rank.log.len(), seconds = started.elapsed().as_secs_f64(), "memory fitted");
+    app.world.lock().set_memory(memory, unfitted);
+    app.publish();
+    // Afterwards, for new items may have to be embedded for them.
+    for model in [Some(&view.model), view.canary.as_ref().map(|canary| &canary.view.model)].into_iter().flatten() {
+        crate::background::follow::follow(app, model, (&view, &log), at);
+    }
+}
+
+/// Quiet after which a log that grew by a tenth is fitted again: an import is fitted once, at its end.
+const QUIET: Duration = Duration::from_secs(2);
+/// Longest wait for quiet: a busy shop never is.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The co-occurrence follows the log for this share of the refitter's time at most: what it costs grows with what was done.
+const FOLLOWING: u32 = 10;
+
+/// Refits when a tenth of the log is new, and keeps the co-occurrence up to date in between. A log that was never fitted does not wait:
+/// until then nothing is known of its shape.
+pub(crate) fn run(app: &Arc<App>) {
+    let (mut seen, mut since) = (0, Instant::now());
+    let mut fitted: Option<Instant> = None;
+    let mut rests_until = Instant::now();
+    while !app.is_stopping() {
+        std::thread::sleep(Duration::from_millis(200));
+        let (unfitted, events) = {
+            let world = app.world.lock();
+            (world.unfitted(), world.view().rank.log.len() as u64)
+        };
+        if unfitted != seen {
+            (seen, since) = (unfitted, Instant::now());
+        }
+        let enough = unfitted > 0 && unfitted >= (events / 10).clamp(1, 50_000);
+        if enough && (since.elapsed() > QUIET || fitted.is_none_or(|last| last.elapsed() > LONGEST)) {
+            refit(app);
+            fitted = Some(Instant::now());
+        } else if fitted.is_some() && Instant::now() >= rests_until && (!enough || unfitted > events) {
+            // Where a fit is due anyhow it would do the work twice; but whoever was erased is forgotten at once.
+            let begun = Instant::now();
+            if follow(app) {
+                rests_until = Instant::now() + (FOLLOWING - 1) * begun.elapsed();
+            }
+        }
+    }
+}

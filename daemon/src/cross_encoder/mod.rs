@@ -1,0 +1,7 @@
+//! The cross-encoder: trained on behaviour and item texts, re-scores the head of lists. The wire calls it `pair`.
+
+pub mod evaluate;
+pub mod mix;
+pub mod rescore;
+pub mod texts;
+pub mod train;

@@ -1,0 +1,132 @@
+//! The texts that the classifier reads: of shoppers' histories and of items, by the encoder's own tokenizer.
+
+use std::sync::Arc;
+
+use mercer_learn::examples::{Interaction, Kind};
+use mercer_learn::pair_classifier::examples::{Entry, Options, behaviour};
+use mercer_learn::pair_classifier::{Form, Join};
+use mercer_model::{Checkpoint, TextKind, Tokens};
+use mercer_rank::Event;
+use mercer_search::passage_text;
+
+use crate::state::problems::Answer;
+use crate::state::problems::internal;
+use crate::state::shop::View;
+
+/// Tokenizer and form of pairs.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    tokens: Tokens,
+    form: Form,
+}
+
+impl Reader {
+    /// For an encoder.
+    ///
+    /// # Errors
+    /// When its tokenizer fails.
+    pub fn new(base: &Checkpoint, join: Join, max_tokens: usize) -> Answer<Self> {
+        let tokens = base.tokens().map_err(|e| internal(&e))?;
+        let form = Form::read(&tokens, join, max_tokens.min(base.config.max_tokens())).map_err(|e| internal(&e))?;
+        Ok(Self { tokens, form })
+    }
+
+    /// Texts as token ids without frame.
+    ///
+    /// # Errors
+    /// When the tokenizer fails.
+    pub fn bodies<S: AsRef<str> + Sync>(&self, texts: &[S], kind: TextKind) -> Answer<Vec<Vec<u32>>> {
+        let rows = self.tokens.encode(texts, kind).map_err(|e| internal(&e))?;
+        Ok(rows.iter().map(|row| self.form.body(row, kind).to_vec()).collect())
+    }
+
+    /// The shopper's side.
+    #[must_use]
+    pub fn behaviour<'a>(&self, bodies: impl IntoIterator<Item = &'a [u32]>) -> Vec<u32> {
+        self.form.behaviour(bodies)
+    }
+
+    /// The item's side.
+    #[must_use]
+    pub fn item(&self, body: &[u32]) -> Vec<u32> {
+        self.form.item(body)
+    }
+
+    /// The shopper's side from texts.
+    ///
+    /// # Errors
+    /// When the tokenizer fails.
+    pub fn behaviour_of(&self, history: &[(String, TextKind)]) -> Answer<Vec<u32>> {
+        let mut bodies = Vec::with_capacity(history.len());
+        for (text, kind) in history {
+            bodies.extend(self.bodies(std::slice::from_ref(text), *kind)?);
+        }
+        Ok(self.behaviour(bodies.iter().map(Vec::as_slice)))
+    }
+}
+
+/// The learner's kind of an event; `None` for what says nothing about interest.
+fn kind_of(event: &Event) -> Option<Kind> {
+    use mercer_rank::Kind as Known;
+    match event.kind {
+        Known::Search => Some(Kind::Search),
+        Known::Impression => Some(Kind::Impression),
+        Known::View => Some(Kind::View),
+        Known::Click => Some(Kind::Click),
+        Known::Cart => Some(Kind::Cart),
+        Known::Favourite => Some(Kind::Favourite),
+        Known::Purchase => Some(Kind::Purchase),
+        Known::Return | Known::Dismiss => Some(Kind::Disliked),
+        Known::Rating | Known::Review if event.value >= 4.0 => Some(Kind::Liked),
+        Known::Rating | Known::Review if event.value <= 2.0 => Some(Kind::Disliked),
+        Known::Rating | Known::Review => None,
+    }
+}
+
+/// Events of one shopper in memory, and the queries they typed up to `at`, as the learner reads them, in the order of time. Queries are
+/// numbered by their place in `queries`.
+#[must_use]
+fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interaction> {
+    let taken = events.iter().filter(|e| e.at <= at && e.item.is_some()).filter_map(|event| {
+        Some(Interaction { user: 0, item: event.item, kind: kind_of(event)?, query: None, at_ms: event.at })
+    });
+    let typed = queries.iter().enumerate().filter(|(_, (asked, _))| *asked <= at).map(|(number, (asked, _))| {
+        Interaction { user: 0, item: None, kind: Kind::Search, query: Some(number as u32), at_ms: *asked }
+    });
+    let mut all: Vec<Interaction> = taken.chain(typed).collect();
+    all.sort_by_key(|i| i.at_ms);
+    all
+}
+
+/// Texts of what the shopper's side shows as of a moment, latest first: in serving and where serving is judged.
+#[must_use]
+pub fn spoken(view: &View, events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<(String, TextKind)> {
+    let history = behaviour(&past(events, queries, at), at.saturating_add(1), &Options::default());
+    let one = |entry: &Entry| match entry {
+        Entry::Item(number) => Some((passage_text(view.item(*number)?), TextKind::Passage)),
+        Entry::Query(number) => Some((queries.get(*number as usize)?.1.to_string(), TextKind::Query)),
+    };
+    history.iter().filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shoppers_past_in_memory_reads_like_the_log() {
+        let event = |item, kind, value, at| Event { item: Some(item), text: None, kind, value, at };
+        let events = [
+            event(4, mercer_rank::Kind::Purchase, 2.0, 10),
+            event(5, mercer_rank::Kind::Rating, 5.0, 20),
+            event(6, mercer_rank::Kind::Rating, 1.0, 21),
+            event(7, mercer_rank::Kind::Dismiss, 1.0, 22),
+            // Words without stars praise nothing and damn nothing.
+            event(9, mercer_rank::Kind::Review, mercer_rank::Kind::Review.value(None), 23),
+            event(8, mercer_rank::Kind::Purchase, 1.0, 40),
+        ];
+        let queries = [(15, Arc::from("red vase")), (50, Arc::from("later"))];
+        let history = behaviour(&past(&events, &queries, 30), 31, &Options::default());
+        assert_eq!(history, [Entry::Item(5), Entry::Query(0), Entry::Item(4)]);
+    }
+}

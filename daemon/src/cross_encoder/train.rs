@@ -1,0 +1,367 @@
+//! A run that trains the pair classifier: rows from the log, training, metrics on later events, whether re-scoring lists pays.
+//!
+//! The log up to the cut-off (the beginning of its last window) is parted once more: its last rows choose threshold and calibration and
+//! teach nothing. Rows later than the cut-off are read once, at the end.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use mercer_learn::examples::Interaction;
+use mercer_learn::pair_classifier::examples::{Entry, Options, Row, Source, Window, rows, source};
+use mercer_learn::pair_classifier::{LabelledPair, PairOptions, PairOutcome, PairSet, Scorer, train};
+use mercer_learn::{Base, CheckpointOptions, Hooks, Method, Stopped, TextTable};
+use mercer_model::{Checkpoint, TextKind};
+use mercer_reports::calibrate::Calibrator;
+use mercer_reports::classification::best_f1_threshold;
+use mercer_search::passage_text;
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{MetricValue, PairCheck, PairPart, PairReport, PairSource, RunPhase};
+
+use crate::cross_encoder::evaluate::check;
+use crate::cross_encoder::texts::Reader;
+use crate::gate::probability_metrics::{Scored, metrics};
+use crate::runs::context::{Control, Ended, failed};
+use crate::runs::labelled_log::{Read, Scope, read};
+use crate::runs::plan::Plan;
+use crate::runs::plan::run_directory;
+use crate::state::app::App;
+use crate::state::shop::View;
+use crate::training::borders::borders;
+use crate::training::contrastive_pairs::{Renumbered, next_options};
+use crate::training::encoder_tuning::{Progress, ending, or_anew};
+use crate::versions::cross_encoder::{Kept, keep, kept};
+use crate::versions::encoders;
+
+/// Negatives a positive.
+const NEGATIVES: usize = 4;
+/// Positives that are learned from for each second of the budget: with their negatives and five epochs about what two cores train in it. The
+/// number depends on what was asked for and not on the machine, so that the same request gives the same rows everywhere.
+const POSITIVES_A_SECOND: u64 = 1;
+/// Positives that are judged at least and at most, of validation and of later rows each.
+const JUDGED: (u64, u64) = (24, 400);
+
+/// What the classifier learns from and is judged on.
+struct Data {
+    source: Source,
+    reader: Reader,
+    train: Vec<Row>,
+    validation: Vec<Row>,
+    later: Vec<Row>,
+    bodies: Vec<Vec<u32>>,
+    queries: Vec<Vec<u32>>,
+}
+
+/// The whole run.
+pub(crate) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), Ended> {
+    if let Some(done) = kept(&app.store)?.filter(|kept| kept.run == plan.run) {
+        control.note(format!("{} was written before the interruption", done.name));
+        control.update(|run| run.pair = Some(done.report));
+        return Ok(());
+    }
+    let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
+    let view = app.view();
+    control.phase(RunPhase::Examples, 0);
+    let log = view.training_log();
+    let plan = borders(app, &view, &log, plan)?;
+    control.update(|run| run.cursor = Some(plan.cursor));
+    let (name, sha256) = encoders::active_encoder(&app.store)?;
+    let base = encoders::base(&app.config.state, &name, &sha256)?;
+    let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
+    let options = PairOptions {
+        wall_seconds: Some(budget as f64),
+        seed: run.seed,
+        checkpoint: Some(CheckpointOptions {
+            dir: run_directory(app, &plan.run),
+            every: app.config.train.checkpoint_steps.max(1) as usize,
+            keep: 2,
+        }),
+        ..PairOptions::default()
+    };
+    let data = gather(app, &view, &base, &plan, (&options, budget))?;
+    control.note(told(&data));
+    if data.train.is_empty() {
+        control.note("no row to learn from: nothing is trained");
+        return Ok(());
+    }
+    let mut texts = TextTable::new();
+    let pairs = data.pairs(&data.train, &mut texts);
+    let outcome = fit(app, &base, PairSet { texts: &texts, pairs: &pairs }, &options, &plan, control)?;
+    control.check()?;
+    if matches!(outcome.stopped, Stopped::NothingToLearn(_)) || outcome.steps == 0 {
+        control.note("nothing was learned: no classifier is kept");
+        return Ok(());
+    }
+    let judged = judge(app, &view, &base, &data, &outcome, (&plan, &options), control)?;
+    let kept = Kept {
+        name: format!("pair-{}", plan.run),
+        run: plan.run.clone(),
+        encoder: (name, sha256),
+        digest: String::new(),
+        cursor: plan.cursor,
+        cut: plan.cut,
+        calibrator: judged.calibrator,
+        report: PairReport { name: Some(format!("pair-{}", plan.run)), ..judged.report },
+    };
+    control.check()?;
+    let kept = keep(app, kept, &outcome.weights)?;
+    app.audit(None, "keep", &kept.name, kept.report.check.reason.clone());
+    control.note(format!("{} is kept; {}", kept.name, kept.report.check.reason));
+    control.update(|run| run.pair = Some(kept.report));
+    Ok(())
+}
+
+/// Rows of the three parts of the log, and the texts they speak of.
+fn gather(
+    app: &App,
+    view: &View,
+    base: &Checkpoint,
+    plan: &Plan,
+    (options, budget): (&PairOptions, u64),
+) -> Result<Data, Ended> {
+    let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.to };
+    let Read { mut log, queries } = read(app, view, scope)?;
+    let (mut users, mut items) = (Renumbered::default(), Renumbered::default());
+    for event in &mut log {
+        event.user = users.of(event.user);
+        event.item = event.item.map(|item| items.of(item));
+    }
+    let learned: Vec<Interaction> = log.iter().filter(|event| event.at_ms <= plan.cut).copied().collect();
+    let mut wanted = Options { negatives: NEGATIVES, seed: options.seed, ..Options::default() };
+    let source = source(&learned, plan.cut, &wanted);
+    if source == Source::Sampled {
+        wanted.min_weight = next_options(&learned).min_weight;
+    }
+    let first = learned.iter().map(|event| event.at_ms).min().unwrap_or(plan.cut);
+    // As long as the window that is reported, and at most half of what there is.
+    let chosen = (plan.cut - (plan.to - plan.cut)).max(first.midpoint(plan.cut));
+    let judged = Options { most: (budget / 2).clamp(JUDGED.0, JUDGED.1) as usize, ..wanted.clone() };
+    let most = (budget * POSITIVES_A_SECOND).max(40) as usize;
+    let train = rows(&log, source, Window { after_ms: i64::MIN, until_ms: chosen }, &Options { most, ..wanted });
+    let validation = rows(&log, source, Window { after_ms: chosen, until_ms: plan.cut }, &judged);
+    let later = rows(&log, source, Window { after_ms: plan.cut, until_ms: plan.to }, &judged);
+    let reader = Reader::new(base, options.join, options.max_tokens)?;
+    let passages: Vec<String> =
+        items.order.iter().map(|&n| view.item(n).map(|item| passage_text(item)).unwrap_or_default()).collect();
+    let bodies = reader.bodies(&passages, TextKind::Passage)?;
+    let queries = reader.bodies(&queries, TextKind::Query)?;
+    Ok(Data { source, reader, train, validation, later, bodies, queries })
+}
+
+impl Data {
+    /// Rows as token ids.
+    fn pairs(&self, rows: &[Row], texts: &mut TextTable) -> Vec<LabelledPair> {
+        let body = |entry: &Entry| match entry {
+            Entry::Item(item) => self.bodies.get(*item as usize).map(Vec::as_slice),
+            Entry::Query(query) => self.queries.get(*query as usize).map(Vec::as_slice),
+        };
+        rows.iter()
+            .map(|row| LabelledPair {
+                behaviour: texts.push(&self.reader.behaviour(row.history.iter().filter_map(body))),
+                item: texts.push(&self.reader.item(body(&Entry::Item(row.item)).unwrap_or_default())),
+                label: row.label,
+            })
+            .collect()
+    }
+
+    /// The negatives in words.
+    fn negatives(&self) -> String {
+        match self.source {
+            Source::Impressions => format!(
+                "impressions that led to nothing within {} minutes, at most {NEGATIVES} a positive",
+                Options::default().led_to_ms / 60_000
+            ),
+            Source::Sampled => format!(
+                "{NEGATIVES} a positive: for an item that is new to the shopper, drawn by the popularity of the 30 days before among what they \
+                 had not taken; for a repeated one, others of their own earlier items"
+            ),
+        }
+    }
+}
+
+fn told(data: &Data) -> String {
+    format!(
+        "{} rows to learn from, {} to choose by, {} later ones; negatives: {}",
+        data.train.len(),
+        data.validation.len(),
+        data.later.len(),
+        data.negatives()
+    )
+}
+
+fn part(rows: &[Row]) -> PairPart {
+    let users: BTreeSet<u32> = rows.iter().map(|row| row.user).collect();
+    PairPart {
+        rows: rows.len() as u64,
+        users: users.len() as u64,
+        positives: rows.iter().filter(|row| row.label).count() as f64 / rows.len().max(1) as f64,
+        from: rows.iter().map(|row| row.at_ms).min().map(Timestamp::at),
+        to: rows.iter().map(|row| row.at_ms).max().map(Timestamp::at),
+    }
+}
+
+fn fit(
+    app: &App,
+    base: &Checkpoint,
+    set: PairSet<'_>,
+    options: &PairOptions,
+    plan: &Plan,
+    control: &Control<'_>,
+) -> Result<PairOutcome, Ended> {
+    control.phase(RunPhase::Encoder, 0);
+    let base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    let device = mercer_model::device::pick();
+    let attempt =
+        |control: &Control<'_>| train(base, set, options, &device, &mut Progress::new(control, app.model.clone()));
+    let outcome = or_anew(app, plan, control, "training", attempt)?;
+    if let Some(step) = outcome.resumed_from {
+        control.note(format!("training went on from step {step}"));
+    }
+    control.note(format!(
+        "pair classifier: {} after {} of {} steps in {:.0} s",
+        ending(&outcome.stopped),
+        outcome.steps,
+        outcome.total_steps,
+        outcome.seconds
+    ));
+    Ok(outcome)
+}
+
+struct Judged {
+    calibrator: Option<Calibrator>,
+    report: PairReport,
+}
+
+/// Log-odds of rows, and seconds a row.
+fn score(
+    app: &App,
+    scorer: &Scorer,
+    data: &Data,
+    rows: &[Row],
+    control: &Control<'_>,
+) -> Result<(Vec<f32>, f64), Ended> {
+    let mut texts = TextTable::new();
+    let pairs = data.pairs(rows, &mut texts);
+    let begun = Instant::now();
+    let mut hooks = Progress::new(control, app.model.clone());
+    let scores = scorer.score(PairSet { texts: &texts, pairs: &pairs }, || {
+        hooks.yield_now();
+        !hooks.should_stop()
+    });
+    let scores = scores.map_err(|e| failed(&e))?;
+    control.check()?;
+    Ok((scores, begun.elapsed().as_secs_f64() / rows.len().max(1) as f64))
+}
+
+fn judge(
+    app: &App,
+    view: &View,
+    base: &Checkpoint,
+    data: &Data,
+    outcome: &PairOutcome,
+    (plan, options): (&Plan, &PairOptions),
+    control: &Control<'_>,
+) -> Result<Judged, Ended> {
+    control.phase(RunPhase::Evaluation, 0);
+    let device = mercer_model::device::pick();
+    let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    let scorer = Scorer::new(of_base, &outcome.weights, &device).map_err(|e| failed(&e))?;
+    let (chosen, _) = score(app, &scorer, data, &data.validation, control)?;
+    let labels: Vec<bool> = data.validation.iter().map(|row| row.label).collect();
+    let chosen: Vec<f64> = chosen.into_iter().map(f64::from).collect();
+    let calibrator = Calibrator::fit(&chosen, &labels).ok();
+    let probability = |logit: f64| crate::versions::cross_encoder::probability(calibrator.as_ref(), logit as f32);
+    let calibrated: Vec<f64> = chosen.iter().map(|z| probability(*z)).collect();
+    let threshold = best_f1_threshold(&labels, &calibrated).ok();
+    let (later, each) = score(app, &scorer, data, &data.later, control)?;
+    let judged = |keep: &dyn Fn(&Row) -> bool| -> Vec<Scored> {
+        let all = data.later.iter().zip(&later).filter(|(row, _)| keep(row));
+        all.map(|(row, z)| Scored { user: row.user, label: row.label, p: probability(f64::from(*z)) }).collect()
+    };
+    let seed = plan.cursor;
+    let mut all: Vec<MetricValue> = metrics("later", &judged(&|_| true), threshold, seed);
+    all.extend(metrics("later new", &judged(&|row| !row.repeat), threshold, seed));
+    all.extend(metrics("later repeat", &judged(&|row| row.repeat), threshold, seed));
+    all.extend(untrained(app, base, data, options, control, seed)?);
+    let check = check(app, view, plan, &scorer, &data.reader, control)?;
+    control.check()?;
+    Ok(Judged {
+        report: report(data, outcome, (plan, options), (each, threshold, calibrator.as_ref()), all, check),
+        calibrator,
+    })
+}
+
+/// What the same model told apart before its first step: the encoder's cosine, read by the layers that were to train.
+fn untrained(
+    app: &App,
+    base: &Checkpoint,
+    data: &Data,
+    options: &PairOptions,
+    control: &Control<'_>,
+    seed: u64,
+) -> Result<Vec<MetricValue>, Ended> {
+    let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    let device = mercer_model::device::pick();
+    let mut texts = TextTable::new();
+    let pairs = data.pairs(&data.later, &mut texts);
+    let nothing = PairOptions { max_steps: Some(0), checkpoint: None, ..options.clone() };
+    let start = train(of_base, PairSet { texts: &texts, pairs: &pairs }, &nothing, &device, &mut ());
+    let start = start.map_err(|e| failed(&e))?;
+    let scorer = Scorer::new(of_base, &start.weights, &device).map_err(|e| failed(&e))?;
+    let (scores, _) = score(app, &scorer, data, &data.later, control)?;
+    let scored: Vec<Scored> = data
+        .later
+        .iter()
+        .zip(scores)
+        .map(|(row, z)| Scored {
+            user: row.user,
+            label: row.label,
+            p: crate::versions::cross_encoder::probability(None, z),
+        })
+        .collect();
+    // Its probabilities mean nothing; its order does.
+    Ok(metrics("untrained", &scored, None, seed).into_iter().filter(|m| m.name.ends_with("auc")).collect())
+}
+
+fn report(
+    data: &Data,
+    outcome: &PairOutcome,
+    (plan, options): (&Plan, &PairOptions),
+    (each, threshold, calibrator): (f64, Option<f64>, Option<&Calibrator>),
+    metrics: Vec<MetricValue>,
+    check: PairCheck,
+) -> PairReport {
+    let what = match &options.method {
+        Method::Full => "all weights".to_owned(),
+        Method::Lora(lora) => format!("LoRA of rank {}", lora.rank),
+        Method::AdaLora(ada) => format!("AdaLoRA of mean rank {}", ada.lora.rank),
+    };
+    PairReport {
+        name: None,
+        method: format!(
+            "{what} of the last {} layers, which read both sides; AdamW {}, batches of {}, {} epochs, dropout {}, {} tokens; {}",
+            outcome.weights.meta.upper_layers,
+            options.adam.learning_rate,
+            options.batch_pairs,
+            options.epochs,
+            options.dropout,
+            options.max_tokens,
+            ending(&outcome.stopped),
+        ),
+        source: match data.source {
+            Source::Impressions => PairSource::Impressions,
+            Source::Sampled => PairSource::Sampled,
+        },
+        negatives: data.negatives(),
+        train: part(&data.train),
+        validation: part(&data.validation),
+        later: part(&data.later),
+        cut: Timestamp::at(plan.cut),
+        steps: outcome.steps as u64,
+        seconds: outcome.seconds,
+        ms_per_pair: 1e3 * each,
+        calibration: calibrator.map(|fitted| fitted.name().to_owned()),
+        threshold,
+        metrics,
+        check,
+    }
+}

@@ -1,0 +1,199 @@
+//! The arms of an evaluation, in one table: Mercer as it serves, and what a shop could pick instead.
+
+use std::time::Instant;
+
+use mercer_rank::evaluate::{Truth, truth};
+use mercer_rank::{ARMS, Arm, ArmOptions, Blended, Candidates, FittedArm, Memory, MemoryOptions, Mode};
+use mercer_shared::wire::RunPhase;
+
+use crate::evaluation::bench::{Bench, rank_problem};
+use crate::evaluation::contestant::{Contestant, MODES};
+use crate::evaluation::{mercer, sequence};
+use crate::runs::context::{Control, Ended};
+
+/// Shoppers that settings are tried on at most; beyond it they are thinned evenly.
+pub(crate) const TUNED_ON: usize = 1_500;
+/// A row of the table.
+pub(crate) enum Row {
+    /// The serving configuration.
+    Serving,
+    /// A single method, tuned.
+    Single(Arm),
+    /// The behaviour network alone.
+    Sequence,
+    /// The weighted sum of up to three single methods.
+    Blend,
+}
+
+/// Who competes, in the order of the report. A further arm is a further row.
+pub(crate) const TABLE: [Row; 8] = [
+    Row::Serving,
+    Row::Single(ARMS[0]),
+    Row::Single(ARMS[1]),
+    Row::Single(ARMS[2]),
+    Row::Single(ARMS[3]),
+    Row::Single(ARMS[4]),
+    Row::Sequence,
+    Row::Blend,
+];
+
+/// A setting with what it was worth on the window before the cut-off; nothing where there was no such window.
+#[derive(Clone)]
+pub(crate) struct Choice {
+    options: ArmOptions,
+    worth: Option<f64>,
+    /// The arm fitted up to that window, for choosing the weights of the sum.
+    fitted: Option<FittedArm>,
+}
+
+/// A single method, tuned for each mode and fitted up to the cut-off.
+pub(crate) struct Tuned {
+    tried: usize,
+    choices: [Choice; 2],
+    fitted: [FittedArm; 2],
+}
+
+pub(crate) const fn place(mode: Mode) -> usize {
+    matches!(mode, Mode::New) as usize
+}
+
+/// The window before the cut-off: its beginning, and its truth by mode.
+pub(crate) struct Validation {
+    from: i64,
+    truths: [Vec<Truth>; 2],
+}
+
+impl Validation {
+    fn of(bench: &Bench<'_>, from: i64) -> Self {
+        let memory = Memory::fit(&bench.log, &bench.view.rank.catalogue, from, &MemoryOptions::counts());
+        let truths = MODES.map(|(mode, _)| {
+            let all = truth(&bench.log, &memory, bench.cut, mode, Candidates::Warm);
+            let step = all.len().div_ceil(TUNED_ON).max(1);
+            all.into_iter().step_by(step).collect()
+        });
+        Self { from, truths }
+    }
+}
+
+/// Makes every arm of the table.
+pub(crate) fn all(bench: &Bench<'_>, control: &Control<'_>, notes: &mut Vec<String>) -> Result<Vec<Contestant>, Ended> {
+    let settings: usize = ARMS.iter().map(|arm| arm.grid(bench.window_days).len()).sum();
+    control.phase(RunPhase::Memory, settings as u64);
+    let validation = bench.tuned_from.map(|from| Validation::of(bench, from));
+    let mut singles: Vec<(Arm, Tuned)> = Vec::new();
+    let mut out = Vec::new();
+    for row in TABLE {
+        control.check()?;
+        let begun = Instant::now();
+        let mut made = match row {
+            Row::Serving => mercer::contestant(bench, control, notes)?,
+            Row::Single(arm) => {
+                let tuned = tune(bench, arm, validation.as_ref(), control)?;
+                if let Some((model, bought)) = tuned.fitted[0].covers().filter(|(model, bought)| model < bought) {
+                    notes.push(format!("{} knows the {model} most bought of {bought} items", arm.name()));
+                }
+                let contestant = single(bench, arm, &tuned);
+                singles.push((arm, tuned));
+                contestant
+            }
+            Row::Sequence => sequence::contestant(bench, control)?,
+            Row::Blend => blend(bench, &singles, validation.as_ref()),
+        };
+        made.seconds = begun.elapsed().as_secs_f64();
+        control.note(format!("{}: {}", made.name, said(&made)));
+        out.push(made);
+    }
+    Ok(out)
+}
+
+pub(crate) fn said(made: &Contestant) -> String {
+    let each: Vec<String> = made
+        .settings
+        .iter()
+        .map(|(mode, setting)| match made.tuned.get(mode) {
+            Some(worth) => format!("{mode}: {setting} ({worth:.4} before the cut-off)"),
+            None => format!("{mode}: {setting}"),
+        })
+        .collect();
+    each.join("; ")
+}
+
+/// Tries the arm's grid on the window before the cut-off and fits the best setting of each mode up to the cut-off.
+pub(crate) fn tune(
+    bench: &Bench<'_>,
+    arm: Arm,
+    validation: Option<&Validation>,
+    control: &Control<'_>,
+) -> Result<Tuned, Ended> {
+    let catalogue = &bench.view.rank.catalogue;
+    let grid = arm.grid(bench.window_days);
+    let middle = Choice { options: grid[grid.len() / 2].clone(), worth: None, fitted: None };
+    let mut choices = [middle.clone(), middle];
+    if let Some(window) = validation {
+        for options in &grid {
+            control.check()?;
+            let fitted = FittedArm::fit(arm, options, &bench.log, catalogue, window.from);
+            for ((mode, _), truth) in MODES.iter().zip(&window.truths) {
+                let worth = fitted.worth(truth, *mode, bench.k).map_err(|e| rank_problem(&e))?;
+                let choice = &mut choices[place(*mode)];
+                if choice.worth.is_none_or(|best| worth > best) {
+                    *choice = Choice { options: options.clone(), worth: Some(worth), fitted: Some(fitted.clone()) };
+                }
+            }
+            control.update(|run| run.step += 1);
+        }
+    }
+    control.check()?;
+    let repeat = FittedArm::fit(arm, &choices[0].options, &bench.log, catalogue, bench.cut);
+    let new = if choices[1].options == choices[0].options {
+        repeat.clone()
+    } else {
+        FittedArm::fit(arm, &choices[1].options, &bench.log, catalogue, bench.cut)
+    };
+    Ok(Tuned { tried: grid.len(), choices, fitted: [repeat, new] })
+}
+
+pub(crate) fn single(bench: &Bench<'_>, arm: Arm, tuned: &Tuned) -> Contestant {
+    let (fitted, cut) = (tuned.fitted.clone(), bench.cut);
+    let by_mode = |mode: Mode| &tuned.choices[place(mode)];
+    Contestant {
+        name: arm.name().to_owned(),
+        settings: MODES.iter().map(|(mode, word)| ((*word).to_owned(), by_mode(*mode).options.label.clone())).collect(),
+        tuned: MODES.iter().filter_map(|(mode, word)| Some(((*word).to_owned(), by_mode(*mode).worth?))).collect(),
+        tried: tuned.tried,
+        seconds: 0.0,
+        list: Box::new(move |whom, request| fitted[place(request.mode)].recommend(whom, cut, request)),
+    }
+}
+
+/// The sum of up to three arms that was best on the window before the cut-off; own repeats and popularity where there is none.
+pub(crate) fn blend(bench: &Bench<'_>, singles: &[(Arm, Tuned)], validation: Option<&Validation>) -> Contestant {
+    let chosen = MODES.map(|(mode, _)| {
+        let fitted: Vec<FittedArm> =
+            singles.iter().filter_map(|(_, tuned)| tuned.choices[place(mode)].fitted.clone()).collect();
+        match validation {
+            Some(window) => Blended::choose(&fitted, &window.truths[place(mode)], mode, bench.k),
+            None => Blended { parts: vec![(Arm::OwnRepeats, 1.0), (Arm::Popularity, 0.3)], worth: f64::NAN },
+        }
+    });
+    let words = |blended: &Blended| {
+        blended.parts.iter().map(|(arm, weight)| format!("{weight} {}", arm.name())).collect::<Vec<_>>().join(" + ")
+    };
+    let by_mode = || MODES.iter().zip(&chosen).map(|((_, word), blended)| ((*word).to_owned(), blended));
+    let settings = by_mode().map(|(word, blended)| (word, words(blended))).collect();
+    let tuned = by_mode().filter(|x| x.1.worth.is_finite()).map(|(word, blended)| (word, blended.worth)).collect();
+    let fitted: [Vec<FittedArm>; 2] =
+        [0, 1].map(|n| singles.iter().map(|(_, tuned)| tuned.fitted[n].clone()).collect());
+    let cut = bench.cut;
+    Contestant {
+        name: "blend of three".to_owned(),
+        settings,
+        tuned,
+        tried: 0,
+        seconds: 0.0,
+        list: Box::new(move |whom, request| {
+            let n = place(request.mode);
+            chosen[n].recommend(&fitted[n], whom, cut, request)
+        }),
+    }
+}

@@ -1,0 +1,129 @@
+//! Mercer as an arm: the serving configuration, made from nothing later than the cut-off.
+
+use std::sync::Arc;
+
+use mercer_rank::{BlendWeights, Catalogue, Memory, MemoryOptions, Replayed, Snapshot, Vectors};
+
+use crate::background::query_vectors;
+use crate::evaluation::bench::Bench;
+use crate::evaluation::contestant::{Contestant, MODES};
+use crate::runs::budget::Rung;
+use crate::runs::context::{Control, Ended};
+use crate::state::app::App;
+use crate::training::encoder_choice::embed;
+use crate::training::ranker_fit;
+use crate::training::ranker_fit::Order;
+use crate::training::sequence_fit::Networks;
+use crate::versions::encoder_variant::Arm;
+use crate::versions::encoders;
+use crate::versions::load;
+
+/// The serving configuration with its lists as of the cut-off. What has seen the window is made again without it: the ranker is
+/// the one that the gate judged where that was made up to this very moment, else it is trained again as a cycle does; an adapter
+/// that learned from later interactions gives way to its base.
+pub(crate) fn contestant(
+    bench: &Bench<'_>,
+    control: &Control<'_>,
+    notes: &mut Vec<String>,
+) -> Result<Contestant, Ended> {
+    let (app, model) = (bench.app, &bench.view.model);
+    let meta = &model.meta;
+    let judged_from = meta.gate.as_ref().map(|gate| gate.from.millis());
+    let clean = meta.encoder.adapter.is_none() || judged_from.is_some_and(|from| from <= bench.cut);
+    let (arm, encoder) = if clean {
+        let arm = Arm::serving(app, model, |_| control.check())?;
+        (arm, if meta.encoder.adapter.is_some() { "fine-tuned encoder" } else { "encoder as it came" })
+    } else {
+        notes.push(format!(
+            "{} has an adapter that learned from interactions after the cut-off: the base encoder speaks instead",
+            meta.version
+        ));
+        (base_arm(app, meta, control)?, "encoder as it came")
+    };
+    let mut catalogue = arm.shop_catalogue(bench.view)?;
+    if model.network.is_some() {
+        catalogue.set_texts(Some(texts(bench, control)?));
+    }
+    let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cut);
+    let (order, how) = if model.ranker.is_none() && model.blend.is_none() {
+        (Order::default(), "the blend's rule; no ranker was trained yet".to_owned())
+    } else if !seen {
+        let order = Order { ranker: model.ranker.as_deref().cloned(), blend: model.blend.clone(), ..Order::default() };
+        (order, format!("{} as it serves; it has seen nothing of the window", meta.version))
+    } else if judged_from == Some(bench.cut)
+        && let Some(judged) = load::judged_ranker(app, bench.view, bench.cut)?
+    {
+        notes.push(format!(
+            "{} has learned from this window since, so its ranker as the gate judged it, made up to the cut-off, speaks",
+            meta.version
+        ));
+        (Order { ranker: Some(judged), ..Order::default() }, "the ranker that the gate judged".to_owned())
+    } else {
+        notes.push(format!(
+            "{} has learned from this window, so its ranker is made again with the same configuration up to {}",
+            meta.version,
+            mercer_shared::time::Timestamp::at(bench.cut)
+        ));
+        // As in a cycle: trained beside the base's vectors, which were not fitted to any label.
+        let beside =
+            if clean && meta.encoder.adapter.is_some() { beside_base(bench, control)? } else { catalogue.clone() };
+        let configured = Order { ranker: model.ranker.as_deref().cloned(), ..Order::default() };
+        let replay = configured.replay(Rung::at(0), meta.seed);
+        let mut networks = match &model.network {
+            Some(_) => Some(Networks::new(&bench.log, &beside, bench.cut, meta.seed)?),
+            None => None,
+        };
+        let network = networks.as_mut().map(|networks| (networks, bench.cut));
+        let order =
+            ranker_fit::learn(control, (&bench.log, &beside), bench.cut, &replay, network, &mut Replayed::default())?
+                .unwrap_or_default();
+        let what = if order.ranker.is_some() {
+            "ranker made again up to the cut-off"
+        } else {
+            "blend fitted up to the cut-off"
+        };
+        (order, what.to_owned())
+    };
+    control.check()?;
+    let memory = Arc::new(Memory::fit(&bench.log, &catalogue, bench.cut, &MemoryOptions::default()));
+    let weights = order.blend.clone().unwrap_or_else(|| BlendWeights::for_memory(&memory));
+    let snapshot = Snapshot { log: bench.log.clone(), catalogue, memory };
+    let cut = bench.cut;
+    Ok(Contestant {
+        name: "Mercer".to_owned(),
+        settings: MODES.iter().map(|(_, word)| ((*word).to_owned(), format!("{how}, {encoder}"))).collect(),
+        tuned: [].into(),
+        tried: 0,
+        seconds: 0.0,
+        list: Box::new(move |whom, request| match &order.ranker {
+            Some(ranker) => ranker.recommend(&snapshot, whom, cut, request),
+            None => {
+                let request = mercer_rank::Request { weights: &weights, ..*request };
+                mercer_rank::recommend(&snapshot, whom, cut, &request)
+            }
+        }),
+    })
+}
+
+/// Vectors of what was searched for, by the serving version's base.
+pub(crate) fn texts(bench: &Bench<'_>, control: &Control<'_>) -> Result<Vectors, Ended> {
+    query_vectors::table(bench.app, (bench.view, &bench.log), &bench.view.model.ruler, |_| control.check())
+}
+
+/// The catalogue as a behaviour network learns beside it: with the base encoder's vectors of items and searches.
+pub(crate) fn beside_base(bench: &Bench<'_>, control: &Control<'_>) -> Result<Catalogue, Ended> {
+    let mut catalogue = base_arm(bench.app, &bench.view.model.meta, control)?.shop_catalogue(bench.view)?;
+    catalogue.set_texts(Some(texts(bench, control)?));
+    Ok(catalogue)
+}
+
+/// The serving version's base with the catalogue under it.
+pub(crate) fn base_arm(
+    app: &App,
+    meta: &mercer_shared::wire::ModelVersion,
+    control: &Control<'_>,
+) -> Result<Arm, Ended> {
+    let base = encoders::base(&app.config.state, &meta.encoder.name, &meta.encoder.sha256)?;
+    let embedded = embed(app, base, None, 0.0, control)?;
+    embedded.ok_or_else(|| Ended::Nothing("the budget was used up while the catalogue was embedded".to_owned()))
+}

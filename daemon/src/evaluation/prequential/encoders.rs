@@ -1,0 +1,188 @@
+//! The encoders of a replay: the base, and per seed the chains that learn from window to window. What an arm knows is its vectors of
+//! the catalogue; they stay out of the daemon's own vector cache, for no version will ever serve them.
+
+use std::time::Duration;
+
+use mercer_learn::examples::permute_positives;
+use mercer_learn::{Adapter, Base, Hooks, TrainingSet, TuneOptions, tune};
+use mercer_model::{BertEncoder, Checkpoint, Encoder, ModelHandle, TextKind};
+use mercer_rank::Vectors;
+use mercer_search::passage_text;
+
+use crate::evaluation::prequential::{Control, Ended};
+use crate::runs::context::failed;
+use crate::runs::labelled_log::Scope;
+use crate::state::app::App;
+use crate::state::problems::model_problem;
+use crate::state::shop::View;
+use crate::training::contrastive_pairs::{Examples, gather};
+use crate::versions::load;
+
+/// Items embedded between two looks at the operator's wishes.
+const SLICE: usize = 64;
+/// How long the replay waits at once while serving needs the machine.
+const YIELD: Duration = Duration::from_millis(5);
+
+/// Steps of an arm's encoder over a whole replay, per seed.
+pub(crate) fn steps_of(arm: &str, windows: u32, steps: u32, warm: u32) -> u64 {
+    let learned = u64::from(windows.saturating_sub(1));
+    match arm {
+        "F1" | "S1" => u64::from(warm),
+        "F2" | "P1" => u64::from(warm) + learned * u64::from(steps),
+        "F4" => (learned + 1) * u64::from(warm),
+        _ => 0,
+    }
+}
+
+struct Patient<'a, 'b> {
+    control: &'a Control<'b>,
+    model: ModelHandle,
+}
+
+impl Hooks for Patient<'_, '_> {
+    fn should_stop(&mut self) -> bool {
+        self.control.check().is_err()
+    }
+
+    fn yield_now(&mut self) {
+        if self.model.stats().serving_waiting > 0 {
+            std::thread::sleep(YIELD);
+        }
+    }
+}
+
+/// What encoders are tuned from.
+pub(crate) struct Tuner<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) view: &'a View,
+    pub(crate) base: &'a Checkpoint,
+    pub(crate) cursor: u64,
+}
+
+impl Tuner<'_> {
+    /// Vectors of the catalogue by the base as it is.
+    pub(crate) fn base_vectors(&self, control: &Control<'_>) -> Result<Vectors, Ended> {
+        self.embed(self.base.clone(), control)
+    }
+
+    fn embed(&self, checkpoint: Checkpoint, control: &Control<'_>) -> Result<Vectors, Ended> {
+        let encoder = BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?;
+        let texts: Vec<String> = self.view.items.iter().map(|item| passage_text(item)).collect();
+        let mut rows = Vectors::new(encoder.dim());
+        let mut number = 0u32;
+        for slice in texts.chunks(SLICE) {
+            control.check()?;
+            let words: Vec<&str> = slice.iter().map(String::as_str).collect();
+            let made = encoder.embed(&words, TextKind::Passage).map_err(|e| model_problem(&e))?;
+            for row in made.rows() {
+                rows.set(number, row.into()).map_err(|e| failed(&e))?;
+                number += 1;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Tunes for so many steps on what came after `since` up to `until`, with replay of what was before; from `start` on, or from the
+    /// base. `placebo` deals the positives of the pairs out anew. Where there is nothing to learn, the start stays.
+    fn tune(
+        &self,
+        start: Option<&Adapter>,
+        (since, until): (i64, i64),
+        (steps, seed, placebo): (u32, u64, bool),
+        control: &Control<'_>,
+    ) -> Result<(Option<Adapter>, Vectors), Ended> {
+        let scope = Scope { cursor: self.cursor, after: i64::MIN, until };
+        let Examples { texts, mut pairs, known, .. } = gather(self.app, self.view, self.base, (scope, since), seed)?;
+        if placebo {
+            pairs = permute_positives(&pairs, seed ^ until as u64);
+        }
+        let base = Base { config: &self.base.config, pooling: self.base.rules.pooling, tensors: &self.base.tensors };
+        let options = TuneOptions { epochs: 1e6, max_steps: Some(steps as usize), seed, ..TuneOptions::default() };
+        let outcome = {
+            let mut hooks = Patient { control, model: self.app.model.clone() };
+            let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known };
+            tune(base, set, start, &options, &mercer_model::device::pick(), &mut hooks).map_err(|e| failed(&e))?
+        };
+        control.check()?;
+        control.update(|run| {
+            run.step += 1;
+            run.loss = outcome.losses.last().map(|loss| f64::from(*loss));
+        });
+        if outcome.steps == 0 {
+            let checkpoint = match start {
+                Some(adapter) => load::merged(self.base, adapter)?,
+                None => self.base.clone(),
+            };
+            return Ok((start.cloned(), self.embed(checkpoint, control)?));
+        }
+        let changed = outcome.learned.changed(&self.base.tensors).map_err(|e| failed(&e))?;
+        let checkpoint = self.base.with_tensors(&self.base.identity.name, changed).map_err(|e| failed(&e))?;
+        let vectors = self.embed(checkpoint, control)?;
+        Ok((Some(outcome.learned), vectors))
+    }
+}
+
+/// An encoder in the course of a replay.
+struct Link {
+    adapter: Option<Adapter>,
+    vectors: Vectors,
+}
+
+impl Link {
+    fn of((adapter, vectors): (Option<Adapter>, Vectors)) -> Self {
+        Self { adapter, vectors }
+    }
+}
+
+/// The learning arms of one seed.
+pub(crate) struct Chain {
+    warm: Link,
+    continued: Link,
+    anew: Link,
+    placebo: Link,
+}
+
+impl Chain {
+    /// Tunes on everything before the first window; all arms begin there.
+    pub(crate) fn begin(
+        tuner: &Tuner<'_>,
+        first: i64,
+        steps: u32,
+        seed: u64,
+        control: &Control<'_>,
+    ) -> Result<Self, Ended> {
+        let (adapter, vectors) = tuner.tune(None, (i64::MIN, first), (steps, seed, false), control)?;
+        let link = || Link { adapter: adapter.clone(), vectors: vectors.clone() };
+        Ok(Self { warm: link(), continued: link(), anew: link(), placebo: link() })
+    }
+
+    /// Learns from a window that has passed: with the same pairs and steps for F2 and its placebo.
+    pub(crate) fn learn(
+        &mut self,
+        tuner: &Tuner<'_>,
+        (since, until): (i64, i64),
+        (steps, anew): (u32, u32),
+        seed: u64,
+        control: &Control<'_>,
+    ) -> Result<(), Ended> {
+        let go_on = |link: &Link, placebo, control: &Control<'_>| {
+            tuner.tune(link.adapter.as_ref(), (since, until), (steps, seed, placebo), control).map(Link::of)
+        };
+        self.continued = go_on(&self.continued, false, control)?;
+        self.placebo = go_on(&self.placebo, true, control)?;
+        self.anew = Link::of(tuner.tune(None, (i64::MIN, until), (anew, seed, false), control)?);
+        Ok(())
+    }
+
+    /// Vectors of the arms as they are now.
+    pub(crate) fn vectors(&self) -> Vec<(&'static str, Vectors)> {
+        [("F1", &self.warm), ("F2", &self.continued), ("F4", &self.anew), ("P1", &self.placebo)]
+            .map(|(name, link)| (name, link.vectors.clone()))
+            .into()
+    }
+
+    /// Vectors of the warm-up's encoder.
+    pub(crate) fn warm(&self) -> &Vectors {
+        &self.warm.vectors
+    }
+}

@@ -1,0 +1,38 @@
+//! The behaviour network alone as an arm: trained up to the cut-off beside the base encoder's vectors, its scores order the list.
+
+use std::sync::Arc;
+
+use mercer_rank::{BlendWeights, Memory, MemoryOptions, Request, SequenceHistory, Snapshot, Source};
+
+use crate::evaluation::bench::Bench;
+use crate::evaluation::contestant::{Contestant, MODES};
+use crate::evaluation::mercer::beside_base;
+use crate::runs::context::{Control, Ended};
+use crate::training::sequence_fit::Networks;
+
+/// The network with its lists as of the cut-off.
+pub(crate) fn contestant(bench: &Bench<'_>, control: &Control<'_>) -> Result<Contestant, Ended> {
+    let meta = &bench.view.model.meta;
+    let catalogue = beside_base(bench, control)?;
+    let mut networks = Networks::new(&bench.log, &catalogue, bench.cut, meta.seed)?;
+    if networks.up_to(control, &bench.log, (bench.cut, bench.cut), 0)?.is_none() {
+        return Err(Ended::Nothing("the budget was used up while the behaviour network was trained".to_owned()));
+    }
+    let memory = Memory::fit(&bench.log, &catalogue, bench.cut, &MemoryOptions::counts());
+    let memory = Arc::new(memory.with_sequence(networks.stages().at(bench.cut)));
+    let snapshot = Snapshot { log: bench.log.clone(), catalogue, memory };
+    let only = vec![(Source::Sequence, 1.0)];
+    let weights = BlendWeights { any: only.clone(), unseen: only };
+    let cut = bench.cut;
+    let setting = format!("one training up to the cut-off, horizon {} days", bench.window_days);
+    Ok(Contestant {
+        name: "behaviour network".to_owned(),
+        settings: MODES.iter().map(|(_, word)| ((*word).to_owned(), setting.clone())).collect(),
+        tuned: [].into(),
+        tried: 0,
+        seconds: 0.0,
+        list: Box::new(move |whom, request| {
+            mercer_rank::recommend(&snapshot, whom, cut, &Request { weights: &weights, ..*request })
+        }),
+    })
+}

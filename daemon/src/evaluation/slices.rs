@@ -1,0 +1,162 @@
+//! Lists of every arm for every shopper of the window, and what they are worth, by slice.
+
+use std::collections::BTreeMap;
+
+use mercer_rank::evaluate::{Truth, truth};
+use mercer_rank::{BlendWeights, Candidates, For, Memory, MemoryOptions, Mode, Request, Scored};
+use mercer_reports::Gain;
+use mercer_reports::ties::ndcg_tie_averaged;
+use rayon::prelude::*;
+
+use crate::evaluation::bench::{Bench, METRICS, rank_problem};
+use crate::evaluation::contestant::{Contestant, Lists};
+use crate::reports::window_lists::{MAX_USERS, thinned};
+use crate::runs::context::{Control, Ended, failed};
+
+/// Which lists are made: name, words, mode, candidates.
+pub(crate) const LISTS: [(&str, &str, Mode, Candidates); 5] = [
+    ("repeat-all", "any item of the catalogue, repeats welcome", Mode::Repeat, Candidates::All),
+    ("repeat-warm", "items bought before the cut-off, repeats welcome", Mode::Repeat, Candidates::Warm),
+    ("new-all", "items the shopper never had", Mode::New, Candidates::All),
+    ("new-warm", "items bought before the cut-off by others but never by the shopper", Mode::New, Candidates::Warm),
+    ("cold", "items nobody had bought before the cut-off, ranked among themselves", Mode::New, Candidates::Cold),
+];
+
+/// Number of metrics.
+pub(crate) const WIDTH: usize = METRICS.len();
+
+/// One arm on one kind of list, a row of metrics a shopper.
+pub(crate) struct Values {
+    pub(crate) rows: Vec<[f64; WIDTH]>,
+    /// Share of lists that cut through a tie.
+    pub(crate) tied: f64,
+}
+
+/// One kind of list: whose, and every arm's values in the order of the arms.
+pub(crate) struct Judged {
+    pub(crate) truth: Vec<Truth>,
+    pub(crate) arms: Vec<Values>,
+}
+
+/// Everything that was measured.
+pub(crate) struct All {
+    /// In the order of [`LISTS`].
+    pub(crate) lists: Vec<Judged>,
+    /// Baskets of each judged shopper before the cut-off.
+    pub(crate) shoppers: BTreeMap<u32, u32>,
+    /// Most baskets of a light shopper.
+    pub(crate) border: u32,
+}
+
+/// Makes and judges all lists.
+pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &Control<'_>) -> Result<All, Ended> {
+    let memory = Memory::fit(&bench.log, &bench.view.rank.catalogue, bench.cut, &MemoryOptions::counts());
+    let weights = BlendWeights::popularity();
+    let mut lists = Vec::new();
+    for (_, _, mode, candidates) in LISTS {
+        let truth = thinned(truth(&bench.log, &memory, bench.to, mode, candidates), MAX_USERS);
+        let mut values = Vec::new();
+        for arm in arms {
+            control.check()?;
+            let rows = truth
+                .par_iter()
+                .map(|entry| {
+                    let request = Request { mode, candidates, ..Request::new(bench.k + 1, &weights) };
+                    let request = request.held_against(bench.to);
+                    worth(&memory, &*arm.list, &request, entry, bench.k)
+                })
+                .collect::<Result<Vec<_>, Ended>>()?;
+            let tied = rows.iter().filter(|(_, tied)| *tied).count() as f64 / rows.len().max(1) as f64;
+            values.push(Values { rows: rows.into_iter().map(|(row, _)| row).collect(), tied });
+            control.update(|run| run.step += 1);
+        }
+        lists.push(Judged { truth, arms: values });
+    }
+    let target = memory.shape().target;
+    let day = |at: i64| at.div_euclid(mercer_rank::DAY_MS);
+    let baskets = |user: u32| {
+        let mut days: Vec<i64> =
+            bench.log.until(user, bench.cut).iter().filter(|e| e.kind == target).map(|e| day(e.at)).collect();
+        days.dedup();
+        days.len() as u32
+    };
+    let judged = lists.iter().flat_map(|judged: &Judged| &judged.truth).map(|entry| entry.user);
+    let shoppers: BTreeMap<u32, u32> = judged.map(|user| (user, baskets(user))).collect();
+    let mut sorted: Vec<u32> = shoppers.values().copied().collect();
+    sorted.sort_unstable();
+    let border = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0);
+    Ok(All { lists, shoppers, border })
+}
+
+/// Metrics of one shopper's list, and whether a tie is cut by it: then NDCG is the expectation over all orders of the tied items
+/// (METRICS.md section 0.2), for which the list is made longer until the tie ends. `request` asks for one item more than is judged.
+pub(crate) fn worth(
+    memory: &Memory,
+    list: &Lists,
+    request: &Request<'_>,
+    entry: &Truth,
+    k: usize,
+) -> Result<([f64; WIDTH], bool), Ended> {
+    let made =
+        |length: usize| list(For::User(entry.user), &Request { k: length, ..*request }).map_err(|e| rank_problem(&e));
+    // Items of equal score are ordered by their purchases; only beyond that chance decides.
+    let key = |scored: &Scored| (scored.score, memory.stats(scored.item).map_or(0.0, |stats| stats.count));
+    let gain = |scored: &Scored| f64::from(u8::from(entry.items.binary_search(&scored.item).is_ok()));
+    let relevant = vec![1.0; entry.items.len()];
+    let mut found = made(request.k)?;
+    let ranked: Vec<f64> = found.iter().take(k).map(gain).collect();
+    let mut row = [0.0; WIDTH];
+    for (slot, metric) in row.iter_mut().zip(METRICS) {
+        *slot = metric.evaluate(&ranked, &relevant, k).map_err(|e| failed(&e))?;
+    }
+    let tied = found.len() > k && key(&found[k - 1]) == key(&found[k]);
+    if tied {
+        let cut = key(&found[k]);
+        let mut length = request.k;
+        while found.len() == length && found.last().is_some_and(|last| key(last) == cut) {
+            length = length.saturating_mul(4);
+            found = made(length)?;
+        }
+        let mut places: Vec<f64> = Vec::with_capacity(found.len());
+        for (n, scored) in found.iter().enumerate() {
+            let same = n > 0 && key(&found[n - 1]) == key(scored);
+            let above = places.last().copied().unwrap_or(0.0);
+            places.push(if same { above } else { above - 1.0 });
+        }
+        let gains: Vec<f64> = found.iter().map(gain).collect();
+        // NDCG is the first of the metrics.
+        row[0] = ndcg_tie_averaged(&places, &gains, &relevant, k, Gain::Linear).map_err(|e| failed(&e))?;
+    }
+    Ok((row, tied))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mercer_rank::{Catalogue, ItemFacts, Log, RankError};
+
+    #[test]
+    fn a_tie_at_the_cut_counts_as_its_expectation() {
+        let catalogue = Catalogue::new((0..40).map(|_| ItemFacts::default()));
+        let memory = Memory::fit(&Log::new(), &catalogue, 0, &MemoryOptions::counts());
+        let weights = BlendWeights::popularity();
+        let scored = |item: u32, score: f32| Scored { item, score, parts: Vec::new(), share: None };
+        // The first item stands out, the others are alike; the shopper took the last one.
+        let all: Vec<Scored> = (0..40).map(|item| scored(item, if item == 0 { 1.0 } else { 0.0 })).collect();
+        let list = move |_: For<'_>, r: &Request<'_>| -> Result<Vec<Scored>, RankError> {
+            Ok(all.iter().take(r.k).cloned().collect())
+        };
+        let judge = |items: Vec<u32>, k: usize| {
+            let entry = Truth { user: 0, items };
+            let (row, tied) = worth(&memory, &list, &Request::new(k + 1, &weights), &entry, k).unwrap();
+            (row[0], tied)
+        };
+        // Places 2 and 3 are each the last item's with chance 1 in 39.
+        let expected = (1.0 / 3f64.log2() + 1.0 / 4f64.log2()) / 39.0;
+        let (ndcg, tied) = judge(vec![39], 3);
+        assert!(tied && (ndcg - expected).abs() < 1e-12, "{ndcg} {expected}");
+        assert_eq!(judge(vec![0], 1), (1.0, false));
+        // A list that ends at the cut hides nothing.
+        assert!(!judge(vec![0], 40).1);
+    }
+}

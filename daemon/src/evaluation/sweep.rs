@@ -1,0 +1,226 @@
+//! Sweeps: rankers with other settings than the standing ones, each trained on what was known one window before the gate's and judged on
+//! the window that ends where the gate's begins, so that the gate's window stays unseen. Nothing is promoted: a sweep informs.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mercer_rank::{DAY_MS, Memory, ReplayOptions, Snapshot, train_ranker};
+use mercer_reports::compare_paired;
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{DataSnapshot, MetricValue, RunCause, RunKind, RunPhase, RunState, Setting, SweepRequest};
+
+use crate::gate::decide::{Judged, judge};
+use crate::gate::policy::ScoringPolicy;
+use crate::reports::window_lists::Limits;
+use crate::reports::window_lists::window;
+use crate::runs::budget::Rung;
+use crate::runs::context::{Control, Ended, failed};
+use crate::runs::lifecycle::{Enqueue, NewRun, draft};
+use crate::runs::plan::{Job, Plan};
+use crate::runs::record;
+use crate::state::app::App;
+use crate::state::problems::Answer;
+use crate::state::run_documents::save;
+
+/// Seconds after which no further point is begun unless something else is asked for.
+const BUDGET: u64 = 600;
+/// Points of a grid at most.
+const MOST_POINTS: usize = 200;
+/// Replicates of every interval.
+const REPLICATES: usize = 2_000;
+
+/// A point of the grid: what it changes.
+type Point = Vec<(String, Setting)>;
+
+/// The settings as they are, then every combination.
+fn grid(request: &SweepRequest) -> Answer<Vec<Point>> {
+    let bad = |detail: String| Problem::new(Code::BadParameter, detail);
+    let mut points: Vec<Point> = vec![Vec::new()];
+    for (name, values) in &request.set {
+        if values.is_empty() {
+            return Err(bad(format!("`{name}` has no value to try")));
+        }
+        for value in values {
+            record::set(&mut ReplayOptions::default(), name, value).map_err(bad)?;
+        }
+        let with = |point: &Point, value: &Setting| [point.as_slice(), &[(name.clone(), value.clone())]].concat();
+        points = points.iter().flat_map(|point| values.iter().map(move |value| with(point, value))).collect();
+        if points.len() > MOST_POINTS {
+            return Err(bad(format!("the grid has more than {MOST_POINTS} points")));
+        }
+    }
+    if request.set.is_empty() {
+        return Err(bad(format!("name a setting to change: {}", record::names().join(", "))));
+    }
+    points.insert(0, Vec::new());
+    Ok(points)
+}
+
+/// Starts a sweep; it runs where training runs, one at a time.
+///
+/// # Errors
+/// `training-runs` while something is in progress, `bad-parameter` for settings that do not exist or make no sense,
+/// `not-enough-data`, `read-only`.
+pub(crate) fn prepare(app: &App, request: &SweepRequest) -> Answer<Enqueue> {
+    app.writable()?;
+    grid(request)?;
+    let view = app.view();
+    let log = view.training_log();
+    let few = || Problem::new(Code::NotEnoughData, "a sweep needs three windows of interactions");
+    let (gate, last) = window(&log, view.last_event).ok_or_else(few)?;
+    let cut = gate - (last - gate);
+    if cut - log.shape(cut).first < DAY_MS {
+        return Err(few());
+    }
+    let plan = Plan { cut, to: gate, job: Job::Sweep(request.clone()), ..Plan::default() };
+    let seed = request.seed.unwrap_or(app.config.train.seed);
+    Ok(Enqueue { plan, seed, cursor: None, cause: RunCause::Operator })
+}
+
+fn words(point: &Point) -> String {
+    if point.is_empty() {
+        return "the settings as they are".to_owned();
+    }
+    point.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The whole sweep.
+pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &Control<'_>) -> Result<(), Ended> {
+    let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
+    let view = app.view();
+    let log = view.training_log();
+    let points = grid(request)?;
+    let budget = request.budget_seconds.unwrap_or(BUDGET);
+    let (begun, catalogue) = (Instant::now(), &view.rank.catalogue);
+    control.update(|run| {
+        let grid = request.set.iter().map(|(name, values)| {
+            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+            (name.clone(), Setting::Text(values.join(",")))
+        });
+        run.record.config.extend(grid);
+        run.record.config.insert("budget_seconds".to_owned(), Setting::Number(budget as f64));
+    });
+    control.note(format!(
+        "{} points; trained up to {}, judged on what came from then to {}, where the gate's window begins; no further point after {budget} s",
+        points.len(),
+        Timestamp::at(plan.cut),
+        Timestamp::at(plan.to)
+    ));
+    control.phase(RunPhase::Evaluation, points.len() as u64);
+    let mut base: Option<Judged> = None;
+    for (number, point) in points.iter().enumerate() {
+        control.check()?;
+        if number > 0 && begun.elapsed().as_secs() >= budget {
+            control.note(format!(
+                "the budget is used up: {} of {} points were not reached",
+                points.len() - number,
+                points.len()
+            ));
+            let left: Vec<String> = points[number..].iter().map(words).collect();
+            control.note(format!("not reached: {}", left.join("; ")));
+            break;
+        }
+        let mut options = ReplayOptions::default();
+        options.mlp.seed = options.mlp.seed.wrapping_add(request.seed.unwrap_or(0));
+        for (name, value) in point {
+            record::set(&mut options, name, value).map_err(|detail| Problem::new(Code::BadParameter, detail))?;
+        }
+        let mut document = {
+            let new = NewRun { kind: RunKind::SweepPoint, seed: run.seed, cursor: None, cause: RunCause::Operator };
+            draft(app, new)?
+        };
+        document.started = Some(Timestamp::now());
+        let (ranker, report) = train_ranker(&log, catalogue, plan.cut, &options).map_err(|e| failed(&e))?;
+        control.check()?;
+        let memory = Arc::new(Memory::fit(&log, catalogue, plan.cut, &options.memory));
+        let snapshot = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory };
+        let limits = Limits { users: Rung::at(0).judged, unwanted: &|| control.unwanted() };
+        let judged =
+            judge(&snapshot, (plan.cut, plan.to), ScoringPolicy { ranker: Some(&ranker), blend: None }, &limits);
+        control.check()?;
+        let judged = judged?;
+        let noted = &mut document.record;
+        noted.sweep = Some(plan.run.clone());
+        record::settings(noted, &options);
+        record::curves(noted, &report);
+        noted.data = Some(DataSnapshot {
+            interactions: log.shape(plan.cut).counts.iter().sum(),
+            to: Some(Timestamp::at(plan.cut)),
+            ..DataSnapshot::default()
+        });
+        noted.metrics = metrics(&judged, base.as_ref(), run.seed);
+        document.log.push(words(point));
+        (document.state, document.phase, document.ended) =
+            (RunState::Succeeded, RunPhase::Done, Some(Timestamp::now()));
+        document.loss = report.loss.iter().filter_map(|losses| losses.last()).next_back().copied();
+        save(app, &document);
+        let value = |slice: &str| {
+            document
+                .record
+                .metrics
+                .iter()
+                .find(|m| m.slice == slice && m.name == "ndcg@10")
+                .and_then(|m| m.value)
+                .unwrap_or(0.0)
+        };
+        control.note(format!(
+            "{}: repeat {:.4}, new {:.4}: {}",
+            document.id,
+            value("repeat"),
+            value("new"),
+            words(point)
+        ));
+        control.update(|run| run.step = number as u64 + 1);
+        base.get_or_insert(judged);
+    }
+    Ok(())
+}
+
+/// NDCG@10 by head with intervals, and the paired difference to the settings as they are.
+fn metrics(judged: &Judged, base: Option<&Judged>, seed: u64) -> Vec<MetricValue> {
+    let mut out = Vec::new();
+    for (slice, mine, theirs) in [
+        ("repeat", &judged.any.ndcg, base.map(|base| &base.any.ndcg)),
+        ("new", &judged.unseen.ndcg, base.map(|base| &base.unseen.ndcg)),
+    ] {
+        let row = |name: &str, value: Option<(f64, f64, f64)>| MetricValue {
+            name: name.to_owned(),
+            slice: slice.to_owned(),
+            value: value.map(|x| x.0),
+            low: value.map(|x| x.1),
+            high: value.map(|x| x.2),
+            n: mine.len() as u64,
+        };
+        let mean = mercer_reports::bootstrap_mean(mine, 0.95, REPLICATES, seed).ok();
+        out.push(row("ndcg@10", mean.map(|(mean, interval)| (mean, interval.low, interval.high))));
+        if let Some(theirs) = theirs {
+            let some = |values: &[f64]| values.iter().copied().map(Some).collect::<Vec<_>>();
+            let paired = compare_paired(&some(mine), &some(theirs), 0.025, REPLICATES, seed).ok();
+            let shown = paired.map(|paired| (paired.difference, paired.interval.low, paired.interval.high));
+            out.push(row("ndcg@10 against the settings as they are", shown));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_is_the_product_and_begins_with_what_is() {
+        let set = [
+            ("ranker.hidden".to_owned(), vec![Setting::Number(16.0), Setting::Number(32.0)]),
+            ("ranker.dropout".to_owned(), vec![Setting::Flag(true), Setting::Flag(false)]),
+        ];
+        let request = SweepRequest { set: set.into(), ..SweepRequest::default() };
+        let points = grid(&request).unwrap();
+        assert_eq!(points.len(), 5);
+        assert!(points[0].is_empty() && points[1..].iter().all(|point| point.len() == 2));
+        assert_eq!(words(&points[1]), "ranker.dropout=yes ranker.hidden=16");
+        let wrong = SweepRequest { set: [("ranker.hiden".to_owned(), vec![])].into(), ..SweepRequest::default() };
+        assert_eq!(grid(&wrong).unwrap_err().code, Code::BadParameter);
+        assert_eq!(grid(&SweepRequest::default()).unwrap_err().code, Code::BadParameter);
+    }
+}

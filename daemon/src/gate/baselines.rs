@@ -1,0 +1,39 @@
+//! What a candidate must not be worse than: methods that a shop could pick instead, each fitted up to the cut-off. The gate takes the
+//! middle setting of each grid, for tuning them costs minutes; `mercer eval` tunes.
+
+use std::sync::Arc;
+
+use mercer_rank::{Arm, BlendWeights, Catalogue, FittedArm, Log, Memory, Snapshot};
+
+use crate::gate::decide::{Judged, judge};
+use crate::gate::policy::ScoringPolicy;
+use crate::reports::window_lists::Limits;
+use crate::runs::context::{Control, Ended};
+
+/// The baselines' lists on a window, judged. `memory` is of its beginning and has what the cheap ones read.
+pub(crate) fn all(
+    (log, catalogue, memory): (&Log, &Catalogue, &Arc<Memory>),
+    span: (i64, i64),
+    limits: &Limits<'_>,
+    control: &Control<'_>,
+) -> Result<Vec<(&'static str, Judged)>, Ended> {
+    let shared = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::clone(memory) };
+    let judged = |snapshot: &Snapshot, weights: &BlendWeights| {
+        let judged = judge(snapshot, span, ScoringPolicy { ranker: None, blend: Some(weights) }, limits);
+        control.check()?;
+        judged.map_err(Ended::from)
+    };
+    let mut out = Vec::new();
+    for (name, weights) in BlendWeights::baselines() {
+        control.check()?;
+        out.push((name, judged(&shared, &weights)?));
+    }
+    for arm in [Arm::Ease, Arm::Ials] {
+        control.check()?;
+        let grid = arm.grid(memory.shape().window_days());
+        let Some(options) = grid.get(grid.len() / 2) else { continue };
+        let fitted = FittedArm::fit(arm, options, log, catalogue, span.0);
+        out.push((arm.name(), judged(fitted.snapshot(), &BlendWeights::filled(arm.source()))?));
+    }
+    Ok(out)
+}

@@ -1,0 +1,111 @@
+//! Shoppers that are held out of training and of gates, so that there is something left that no gate has looked at: a sticky share by
+//! pseudonym, none in small shops. Looked at rarely, for each look wears it out (METRICS.md section 2).
+
+use mercer_rank::Log;
+use mercer_shared::ids::UserId;
+use mercer_shared::wire::MetricValue;
+use mercer_store::DocKind;
+
+use crate::gate::decide::{Judged, metric};
+use crate::reports::window_lists::known;
+use crate::runs::context::{Control, Ended};
+use crate::runs::plan::Plan;
+use crate::state::app::App;
+use crate::state::buckets;
+use crate::state::problems::store_problem;
+use crate::state::shop::{View, Who};
+
+/// Name of the document that counts promotions.
+const PROMOTIONS: &str = "holdout-promotions";
+
+fn is_held(app: &App, user: &UserId, share: f64) -> bool {
+    buckets::place(&app.store, user, "mercer 2026-01 holdout shoppers") < share
+}
+
+/// The share that is held out of this run: the configured one where there are enough shoppers, and whatever it began with where it
+/// goes on.
+pub(crate) fn share(app: &App, view: &View, plan: &Plan) -> f64 {
+    if plan.cursor > 0 {
+        return plan.holdout;
+    }
+    let config = &app.config.gate;
+    if view.user_index.len() >= config.holdout_shoppers { config.holdout } else { 0.0 }
+}
+
+/// The shop as if nobody of the share had agreed to training: what trains and what is judged at the gate leave them out alike.
+pub(crate) fn without(app: &App, view: &View, share: f64) -> View {
+    let mut view = view.clone();
+    if share > 0.0 {
+        for number in 0..view.subjects.len() {
+            let Some(subject) = view.subjects.get(number).filter(|subject| subject.consent.train) else { continue };
+            if matches!(&subject.who, Who::User(id) if is_held(app, id, share)) {
+                let mut subject = (**subject).clone();
+                subject.consent.train = false;
+                view.subjects.set(number, std::sync::Arc::new(subject));
+            }
+        }
+    }
+    view
+}
+
+/// The log of those who are held out and agreed to training, and of nobody else.
+pub(crate) fn log(app: &App, view: &View, share: f64) -> Log {
+    let mut log = view.training_log();
+    for (number, subject) in view.subjects.iter().enumerate() {
+        if !matches!(&subject.who, Who::User(id) if is_held(app, id, share)) {
+            log.erase(number as u32);
+        }
+    }
+    log
+}
+
+/// Whether this cycle looks at them: at every few promotions, or on request.
+pub(crate) fn due(app: &App, plan: &Plan, passed: bool) -> Result<bool, Ended> {
+    if plan.holdout <= 0.0 {
+        return Ok(false);
+    }
+    let mut promotions: u64 =
+        app.store.get_doc(DocKind::Setting, PROMOTIONS).map_err(|e| store_problem(&e))?.unwrap_or_default();
+    if passed {
+        promotions += 1;
+        app.store.put_doc(DocKind::Setting, PROMOTIONS, &promotions).map_err(|e| store_problem(&e))?;
+    }
+    let every = app.config.gate.holdout_every;
+    Ok(plan.request.holdout.unwrap_or(passed && every > 0 && promotions.is_multiple_of(every)))
+}
+
+/// What the look shows: for the run's log in words, for the version as numbers.
+pub(crate) fn report(
+    control: &Control<'_>,
+    seed: u64,
+    (serving, seen): (&str, bool),
+    mine: &Judged,
+    theirs: &Judged,
+) -> Vec<MetricValue> {
+    let mut metrics = Vec::new();
+    for (slice, mine, theirs) in
+        [("holdout repeat", &mine.any, &theirs.any), ("holdout new", &mine.unseen, &theirs.unseen)]
+    {
+        if mine.users.is_empty() {
+            control.note(format!("{slice}: none of the shoppers held out came back in the window"));
+            continue;
+        }
+        let value = metric(slice, &mine.ndcg, seed);
+        let paired = mercer_reports::compare_paired(&known(&mine.ndcg), &known(&theirs.ndcg), 0.025, 2_000, seed);
+        let against = paired.map_or_else(
+            |why| why.to_string(),
+            |c| format!("{:+.4} [{:+.4}, {:+.4}]", c.difference, c.interval.low, c.interval.high),
+        );
+        let knows = if seen { ", which knows the window from others" } else { "" };
+        control.note(format!(
+            "{slice}: ndcg@10 {:.4} [{:.4}, {:.4}] on {} shoppers that no training and no gate has seen; against {serving}{knows}: \
+             {against}",
+            value.value.unwrap_or(f64::NAN),
+            value.low.unwrap_or(f64::NAN),
+            value.high.unwrap_or(f64::NAN),
+            value.n
+        ));
+        metrics.push(value);
+    }
+    metrics
+}

@@ -1,0 +1,304 @@
+//! Imports: the readers of `mercer_import` on one side, the doors that every write goes through on the other.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mercer_import::{DryRun, Kind, Outcome, Plan, Preset, Sink};
+use mercer_shared::ids::{ItemId, UserId};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{
+    DeletedItem, EventKind, ImportPhase, ImportProgress, ImportQuery, ImportReport, Interaction, Item, PresetInfo, User,
+};
+use mercer_store::{Appended, Change};
+use rustc_hash::FxHashSet;
+
+use crate::ingest::write;
+use crate::state::app::{App, Peer};
+use crate::state::problems::Answer;
+
+/// Least time between two lines of progress.
+const PROGRESS: Duration = Duration::from_millis(100);
+/// How long a full commit queue is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where uploads lie while they are read.
+#[must_use]
+pub fn spool_dir(state: &Path) -> PathBuf {
+    state.join("spool")
+}
+
+/// Removes uploads that a daemon left behind when it died.
+///
+/// # Errors
+/// What keeps the directory from being emptied.
+pub fn clear_spool(state: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(spool_dir(state)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Presets that ship, and those of the configured directory.
+///
+/// # Errors
+/// None at present.
+pub fn presets(app: &App) -> Answer<Vec<PresetInfo>> {
+    Ok(Preset::list(app.config.presets.as_deref()))
+}
+
+/// An import to be done.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Name of the file, for the report and to tell format and compression.
+    pub name: String,
+    /// How it is read.
+    pub plan: Plan,
+    /// Only tell what would happen.
+    pub dry_run: bool,
+}
+
+/// Understands how a file is to be read, before a byte of it is taken.
+///
+/// # Errors
+/// `unknown-preset`, `unknown-format`, `bad-parameter`.
+pub fn plan(app: &App, query: &ImportQuery) -> Answer<Job> {
+    let bad = |detail: String| Problem::new(Code::BadParameter, detail);
+    let plan = match (query.preset.as_deref(), query.format.as_deref()) {
+        (Some(_), Some(_)) => return Err(bad("an import takes preset or format, not both".to_owned())),
+        (Some(name), None) => Plan::Preset(name.to_owned(), Preset::find(name, app.config.presets.as_deref())?),
+        (None, Some("ndjson")) => {
+            let kind = query.kind.as_deref().unwrap_or("export");
+            Plan::Ndjson(kind.parse::<Kind>().map_err(|error| bad(format!("kind: {error}")))?)
+        }
+        (None, Some(other)) => {
+            let detail = format!("format is `{other}`, it takes ndjson; other files are read by a preset");
+            return Err(Problem::new(Code::UnknownFormat, detail));
+        }
+        (None, None) => return Err(bad("an import needs preset=NAME or format=ndjson".to_owned())),
+    };
+    let name = if query.file.is_empty() { "upload".to_owned() } else { query.file.clone() };
+    Ok(Job { name, plan, dry_run: query.dry_run })
+}
+
+/// Whether an import can be begun.
+///
+/// # Errors
+/// `read-only`, `unavailable`.
+pub fn ready(app: &App, job: &Job) -> Answer<()> {
+    if app.is_stopping() {
+        return Err(Problem::new(Code::Unavailable, "the daemon stops"));
+    }
+    if job.dry_run { Ok(()) } else { app.writable() }
+}
+
+/// Reads a file into the shop. `progress` is called at most ten times a second; the stream of events hears the same.
+///
+/// # Errors
+/// Why it broke, with the report of what was done until then: that stays.
+pub fn run(
+    app: &Arc<App>,
+    job: &Job,
+    file: &Path,
+    peer: Option<Peer>,
+    progress: &mut dyn FnMut(ImportProgress),
+) -> Result<ImportReport, (Problem, Box<ImportReport>)> {
+    let mut last: Option<(Instant, ImportPhase)> = None;
+    let mut told = |now: ImportProgress| {
+        if last.is_some_and(|(at, phase)| phase == now.phase && at.elapsed() < PROGRESS) {
+            return;
+        }
+        last = Some((Instant::now(), now.phase));
+        app.tell(EventKind::Import(now.clone()));
+        progress(now);
+    };
+    let mut door = Door { app, dry: job.dry_run.then(Dry::default), broken: None };
+    let outcome = mercer_import::run(file, &job.name, &job.plan, job.dry_run, &mut door, &mut told);
+    let outcome = match (outcome, door.broken) {
+        (Ok(report), Some(problem)) => Err((problem, Box::new(report))),
+        (Err((_, report)), Some(problem)) => Err((problem, report)),
+        (outcome, None) => outcome,
+    };
+    let (verb, report) = match &outcome {
+        Ok(report) => ("import", report),
+        Err((_, report)) => ("import-failed", &**report),
+    };
+    app.publish();
+    tracing::info!(
+        file = job.name,
+        dry_run = job.dry_run,
+        lines = report.lines,
+        accepted = report.accepted,
+        seconds = report.seconds,
+        "{verb}"
+    );
+    app.tell(EventKind::Imported(Box::new(report.clone())));
+    if !job.dry_run {
+        let mut detail = format!(
+            "{} lines, {} accepted, {} duplicates, {} skipped, {} rejected",
+            report.lines,
+            report.accepted,
+            report.duplicates,
+            report.skipped.iter().map(|rule| rule.count).sum::<u64>(),
+            report.rejected.iter().map(|reason| reason.count).sum::<u64>()
+        );
+        if let Err((problem, _)) = &outcome {
+            detail = format!("{detail}; {problem}");
+        }
+        app.audit(peer, verb, &job.name, detail);
+    }
+    outcome
+}
+
+/// Writes documents into the shop.
+struct Door<'a> {
+    app: &'a App,
+    /// Set while nothing is written.
+    dry: Option<Dry>,
+    /// What ended all writing; every later line is answered with it.
+    broken: Option<Problem>,
+}
+
+/// What a dry run would have written so far.
+#[derive(Default)]
+struct Dry {
+    file: DryRun,
+    items: FxHashSet<ItemId>,
+}
+
+impl Door<'_> {
+    /// Writes a batch; waits while the store's queue is full.
+    fn write<T: Clone, C>(
+        &mut self,
+        lines: Vec<T>,
+        write: impl Fn(&App, Vec<T>) -> Vec<Answer<C>>,
+        new: impl Fn(&C) -> bool,
+    ) -> Vec<Outcome> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut answers = if self.goes_on() { write(self.app, lines.clone()) } else { Vec::new() }.into_iter();
+        let mut outcomes = Vec::with_capacity(lines.len());
+        for line in lines {
+            let mut answer = match (&self.broken, answers.next()) {
+                (_, Some(answer)) => answer,
+                (Some(problem), None) => Err(problem.clone()),
+                (None, None) => Err(Problem::new(Code::Internal, "the line got no answer")),
+            };
+            while answer.as_ref().is_err_and(|problem| problem.code == Code::Overloaded)
+                && Instant::now() < deadline
+                && self.goes_on()
+            {
+                std::thread::sleep(Duration::from_millis(20));
+                answer = write(self.app, vec![line.clone()]).pop().unwrap_or(answer);
+            }
+            outcomes.push(match answer {
+                Ok(written) if new(&written) => Outcome::Accepted,
+                Ok(_) => Outcome::Duplicate,
+                Err(problem) => {
+                    if fatal(problem.code) {
+                        self.broken.get_or_insert_with(|| problem.clone());
+                    }
+                    Outcome::Rejected(problem.code, problem.detail)
+                }
+            });
+        }
+        outcomes
+    }
+
+    /// Whether more can be written; notes the stop of the daemon.
+    fn goes_on(&mut self) -> bool {
+        if self.app.is_stopping() {
+            self.broken.get_or_insert_with(|| Problem::new(Code::Unavailable, "the daemon stops"));
+        }
+        self.broken.is_none()
+    }
+}
+
+/// Whether a refusal says something about the daemon, not about the line.
+const fn fatal(code: Code) -> bool {
+    matches!(code, Code::ReadOnly | Code::Unavailable | Code::Internal | Code::Overloaded)
+}
+
+/// Changes what the file alone tells by what the shop knows: `known` answers for lines that the file finds good.
+fn with_shop<T>(lines: &[T], outcomes: Vec<Outcome>, known: impl Fn(&T) -> Option<Outcome>) -> Vec<Outcome> {
+    let answer = |(line, outcome): (&T, Outcome)| match outcome {
+        Outcome::Accepted => known(line).unwrap_or(Outcome::Accepted),
+        other => other,
+    };
+    lines.iter().zip(outcomes).map(answer).collect()
+}
+
+fn erased(app: &App, user: &UserId) -> Option<Outcome> {
+    app.store.is_erased(user).then(|| Outcome::Rejected(Code::Erased, "the user was erased".to_owned()))
+}
+
+impl Sink for Door<'_> {
+    fn items(&mut self, items: Vec<Item>) -> Vec<Outcome> {
+        let Some(dry) = &mut self.dry else {
+            return self.write(items, write::items, |change| *change != Change::Same);
+        };
+        let view = self.app.view();
+        let outcomes = dry.file.items(items.clone());
+        dry.items.extend(items.iter().map(|item| item.id.clone()));
+        with_shop(&items, outcomes, |item| {
+            let known = view.item(view.item_number(item.id.as_str())?)?;
+            (**known == *item).then_some(Outcome::Duplicate)
+        })
+    }
+
+    fn deleted_items(&mut self, deleted: Vec<DeletedItem>) -> Vec<Outcome> {
+        let Some(dry) = &mut self.dry else {
+            return self.write(deleted, write::deleted_items, |change| *change != Change::Same);
+        };
+        let outcomes = dry.file.deleted_items(deleted.clone());
+        dry.items.extend(deleted.iter().map(|item| item.id.clone()));
+        with_shop(&deleted, outcomes, |item| {
+            self.app.store.is_deleted_item(&item.id).is_ok_and(|known| known).then_some(Outcome::Duplicate)
+        })
+    }
+
+    fn users(&mut self, users: Vec<User>) -> Vec<Outcome> {
+        let Some(dry) = &mut self.dry else {
+            return self.write(users, write::users, |change| *change != Change::Same);
+        };
+        let view = self.app.view();
+        let outcomes = dry.file.users(users.clone());
+        with_shop(&users, outcomes, |user| {
+            erased(self.app, &user.id).or_else(|| {
+                let known = view.user(view.user_number(user.id.as_str())?)?;
+                (known == *user).then_some(Outcome::Duplicate)
+            })
+        })
+    }
+
+    fn interactions(&mut self, interactions: Vec<Interaction>) -> Vec<Outcome> {
+        let Some(dry) = &mut self.dry else {
+            return self.write(interactions, write::interactions, |done| matches!(done, Appended::Accepted(_)));
+        };
+        let view = self.app.view();
+        let outcomes = dry.file.interactions(interactions.clone());
+        with_shop(&interactions, outcomes, |interaction| {
+            if self.app.store.holds(interaction) {
+                return Some(Outcome::Duplicate);
+            }
+            let gone = interaction.user.as_ref().and_then(|user| erased(self.app, user));
+            gone.or_else(|| {
+                let item = interaction.item.as_ref()?;
+                let known = view.item_index.contains_key(item)
+                    || dry.items.contains(item)
+                    || self.app.store.is_deleted_item(item).is_ok_and(|known| known);
+                (!known).then(|| Outcome::Rejected(Code::UnknownItem, format!("there is no item `{item}`")))
+            })
+        })
+    }
+
+    /// A log that names an item without describing it must not replace what the catalogue says of it.
+    fn knows_item(&self, id: &ItemId) -> bool {
+        self.app.view().item_index.contains_key(id)
+    }
+
+    fn ends(&mut self) -> Option<Problem> {
+        self.goes_on();
+        self.broken.clone()
+    }
+}

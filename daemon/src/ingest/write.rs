@@ -1,0 +1,221 @@
+//! Writes: checked, durable, then visible. Every line stands for itself.
+
+use mercer_import::{validate_interaction, validate_item, validate_user};
+use mercer_shared::ids::{ItemId, UserId};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{DeletedItem, EraseReceipt, EventKind, Interaction, InteractionType, Item, ItemPatch, User};
+use mercer_store::{Appended, Change};
+
+use crate::state::app::App;
+use crate::state::evaluation_files;
+use crate::state::problems::{Answer, store_problem};
+use crate::versions::{cross_encoder, registry};
+
+fn refused((code, detail): mercer_import::Refusal) -> Problem {
+    Problem::new(code, detail)
+}
+
+/// Splits a batch into lines that pass a check and the refusals of the others, by place.
+fn checked<T, D>(lines: Vec<T>, check: impl Fn(&T) -> Answer<()>) -> (Vec<Option<Answer<D>>>, Vec<usize>, Vec<T>) {
+    let mut answers = Vec::with_capacity(lines.len());
+    let (mut places, mut good) = (Vec::new(), Vec::new());
+    for (place, line) in lines.into_iter().enumerate() {
+        match check(&line) {
+            Ok(()) => {
+                answers.push(None);
+                places.push(place);
+                good.push(line);
+            }
+            Err(problem) => answers.push(Some(Err(problem))),
+        }
+    }
+    (answers, places, good)
+}
+
+fn finish<D>(answers: Vec<Option<Answer<D>>>) -> Vec<Answer<D>> {
+    answers
+        .into_iter()
+        .map(|answer| answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "the store gave no answer"))))
+        .collect()
+}
+
+/// Whether an interaction says that a shopper took up something that was shown.
+const fn is_taken(kind: InteractionType) -> bool {
+    matches!(kind, InteractionType::Click | InteractionType::Cart | InteractionType::Purchase)
+}
+
+/// Takes in interactions: one answer a line, in order. An accepted line is durable and will be seen by readers within a second.
+pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>> {
+    if let Err(problem) = app.writable() {
+        return lines.iter().map(|_| Err(problem.clone())).collect();
+    }
+    let now = Timestamp::now();
+    let (mut answers, places, good) = {
+        let world = app.world.lock();
+        let known = &world.view().item_index;
+        checked(lines, |line: &Interaction| {
+            validate_interaction(line, now).map_err(refused)?;
+            match &line.item {
+                // Interactions with a deleted item stay part of the log, and so they must be importable.
+                Some(item)
+                    if !known.contains_key(item)
+                        && !app.store.is_deleted_item(item).map_err(|e| store_problem(&e))? =>
+                {
+                    Err(Problem::new(Code::UnknownItem, format!("there is no item `{item}`")))
+                }
+                _ => Ok(()),
+            }
+        })
+    };
+    let outcomes = app.store.append(good.clone());
+    let mut accepted = 0;
+    {
+        let mut world = app.world.lock();
+        for ((place, line), outcome) in places.into_iter().zip(good).zip(outcomes) {
+            if let Ok(Appended::Accepted(seq)) = outcome {
+                let taker = line.user.clone().filter(|_| is_taken(line.kind));
+                world.interact(seq, line);
+                accepted += 1;
+                if let Some(user) = taker.and_then(|user| world.view().user_index.get(&user).copied()) {
+                    app.guard.took(user);
+                }
+            }
+            answers[place] = Some(outcome.map_err(|error| store_problem(&error)));
+        }
+    }
+    if accepted > 0 {
+        app.stats.interactions(accepted);
+        app.tell(EventKind::Interactions { accepted, total: app.store.counts().interactions });
+    }
+    finish(answers)
+}
+
+/// Writes items whole; one answer each.
+pub fn items(app: &App, lines: Vec<Item>) -> Vec<Answer<Change>> {
+    if let Err(problem) = app.writable() {
+        return lines.iter().map(|_| Err(problem.clone())).collect();
+    }
+    let now = Timestamp::now();
+    let (mut answers, places, good) = checked(lines, |item: &Item| validate_item(item, now).map_err(refused));
+    match app.store.put_items(good.clone()) {
+        Ok(changes) => {
+            let mut written = 0;
+            let mut world = app.world.lock();
+            for ((place, item), change) in places.into_iter().zip(good).zip(changes) {
+                if change != Change::Same {
+                    world.put_item(item);
+                    written += 1;
+                }
+                answers[place] = Some(Ok(change));
+            }
+            let total = world.view().items.len() as u64;
+            drop(world);
+            if written > 0 {
+                app.tell(EventKind::Items { written, total });
+            }
+        }
+        Err(error) => {
+            for place in places {
+                answers[place] = Some(Err(store_problem(&error)));
+            }
+        }
+    }
+    finish(answers)
+}
+
+/// Changes some fields of an item.
+///
+/// # Errors
+/// `unknown-item`, or what is wrong with the result.
+pub fn patch_item(app: &App, id: &str, patch: ItemPatch) -> Answer<Item> {
+    app.writable()?;
+    let id = ItemId::new(id).map_err(|error| Problem::new(Code::BadId, error.to_string()))?;
+    let unknown = || Problem::new(Code::UnknownItem, format!("there is no item `{id}`"));
+    let mut result = app.store.get_item(&id).map_err(|e| store_problem(&e))?.ok_or_else(unknown)?;
+    patch.clone().apply(&mut result);
+    validate_item(&result, Timestamp::now()).map_err(refused)?;
+    let (item, change) = app.store.patch_item(&id, patch).map_err(|e| store_problem(&e))?.ok_or_else(unknown)?;
+    if change != Change::Same {
+        let total = {
+            let mut world = app.world.lock();
+            world.put_item(item.clone());
+            world.view().items.len() as u64
+        };
+        app.tell(EventKind::Items { written: 1, total });
+    }
+    Ok(item)
+}
+
+/// Writes tombstones of deleted items; one answer each. The items leave every list at once.
+pub fn deleted_items(app: &App, lines: Vec<DeletedItem>) -> Vec<Answer<Change>> {
+    if let Err(problem) = app.writable() {
+        return lines.iter().map(|_| Err(problem.clone())).collect();
+    }
+    let changes = match app.store.put_deleted_items(lines.clone()) {
+        Ok(changes) => changes,
+        Err(error) => return lines.iter().map(|_| Err(store_problem(&error))).collect(),
+    };
+    let mut world = app.world.lock();
+    for (line, change) in lines.iter().zip(&changes) {
+        let number = world.view().item_index.get(&line.id).copied();
+        let known = number.and_then(|number| world.view().item(number)).map(|item| (**item).clone());
+        if let Some(item) = known.filter(|_| *change == Change::Changed) {
+            world.put_item(Item { hidden: true, ..item });
+        }
+    }
+    changes.into_iter().map(Ok).collect()
+}
+
+/// Writes users whole; one answer each.
+pub fn users(app: &App, lines: Vec<User>) -> Vec<Answer<Change>> {
+    if let Err(problem) = app.writable() {
+        return lines.iter().map(|_| Err(problem.clone())).collect();
+    }
+    let now = Timestamp::now();
+    let (mut answers, places, good) = checked(lines, |user: &User| validate_user(user, now).map_err(refused));
+    match app.store.put_users(good.clone()) {
+        Ok(changes) => {
+            let mut world = app.world.lock();
+            for ((place, user), change) in places.into_iter().zip(good).zip(changes) {
+                if matches!(change, Ok(Change::New | Change::Changed)) {
+                    world.put_user(user);
+                }
+                answers[place] = Some(change.map_err(|error| store_problem(&error)));
+            }
+        }
+        Err(error) => {
+            for place in places {
+                answers[place] = Some(Err(store_problem(&error)));
+            }
+        }
+    }
+    finish(answers)
+}
+
+/// Erases a user everywhere and leaves a tombstone.
+///
+/// # Errors
+/// `unknown-user`, `erased`, or the store's.
+pub fn erase(app: &App, id: &str) -> Answer<EraseReceipt> {
+    app.writable()?;
+    let id = UserId::new(id).map_err(|error| Problem::new(Code::BadId, error.to_string()))?;
+    if app.store.is_erased(&id) {
+        return Err(Problem::new(Code::Erased, "this user was erased before"));
+    }
+    if !app.store.knows_user(&id).map_err(|e| store_problem(&e))? {
+        return Err(Problem::new(Code::UnknownUser, format!("there is no user `{id}`")));
+    }
+    let erasure = app.store.erase_user(&id).map_err(|e| store_problem(&e))?;
+    app.world.lock().erase(&id);
+    app.moments.forget_from(0);
+    app.publish();
+    app.model.forget_queries();
+    evaluation_files::forget(app);
+    let pseudonym = erasure.pseudonym.hex();
+    app.tell(EventKind::Erased { pseudonym: pseudonym.clone() });
+    let first = erasure.first();
+    let mut models = registry::saw(app, first);
+    models.extend(cross_encoder::saw(app, first));
+    Ok(EraseReceipt { pseudonym, at: Timestamp::now(), interactions: erasure.interactions(), models })
+}

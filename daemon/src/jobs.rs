@@ -1,0 +1,81 @@
+//! What runs can be asked to do: starts a training run on the right kind of model, and finds what a resumed run does.
+
+use std::sync::Arc;
+
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{EvaluationRequest, ReplayRequest, Run, RunCause, SweepRequest, TrainModel, TrainRequest};
+
+use crate::cross_encoder;
+use crate::evaluation::{evaluate, prequential, sweep};
+use crate::runs::context::{Control, Ended};
+use crate::runs::lifecycle::{Enqueue, enqueue};
+use crate::runs::plan::{Job, Plan};
+use crate::state::app::App;
+use crate::state::problems::Answer;
+use crate::training::cycle;
+
+/// Does what a run's plan says.
+///
+/// # Errors
+/// Why it ended without a result.
+pub(crate) fn execute(app: &App, plan: Plan, context: &Control<'_>) -> Result<(), Ended> {
+    match &plan.job {
+        Job::Train => match plan.request.model.unwrap_or_default() {
+            TrainModel::Ranker => cycle::run(app, plan, context),
+            TrainModel::Pair => cross_encoder::train::run(app, plan, context),
+        },
+        Job::Evaluate(request) => evaluate::run(app, &plan, request, context),
+        Job::Sweep(request) => sweep::run(app, &plan, request, context),
+        Job::Replay(request) => prequential::run(app, &plan, request, context),
+    }
+}
+
+/// Starts a run.
+///
+/// # Errors
+/// `training-runs` while one is in progress, `not-enough-data` for an empty log, `bad-parameter` for what does not go together, `read-only`.
+pub fn start_training(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -> Answer<Run> {
+    app.writable()?;
+    let of_cycle = request.encoder.is_some() || request.promote.is_some() || request.tuning.is_some();
+    if request.model == Some(TrainModel::Pair) && of_cycle {
+        let why = "`encoder`, `tuning` and `promote` belong to the whole cycle, not to the pair classifier";
+        return Err(Problem::new(Code::BadParameter, why));
+    }
+    if request.encoder == Some(false) && request.tuning.is_some() {
+        return Err(Problem::new(
+            Code::BadParameter,
+            "`tuning` says how to fine-tune an encoder that is to be left alone",
+        ));
+    }
+    let view = app.view();
+    if view.rank.log.is_empty() {
+        return Err(Problem::new(Code::NotEnoughData, "there is no interaction to learn from"));
+    }
+    let plan = Plan { request: request.clone(), ..Plan::default() };
+    let seed = request.seed.unwrap_or(app.config.train.seed);
+    enqueue(app, Enqueue { plan, seed, cursor: Some(view.last_seq), cause }, execute)
+}
+
+/// Starts an evaluation; it runs where training runs, one at a time.
+///
+/// # Errors
+/// `training-runs` while something is in progress, `not-enough-data`, `bad-parameter`, `read-only`.
+pub fn start_evaluation(app: &Arc<App>, request: &EvaluationRequest) -> Answer<Run> {
+    enqueue(app, evaluate::prepare(app, request)?, execute)
+}
+
+/// Starts a sweep over settings.
+///
+/// # Errors
+/// As [`start_evaluation`].
+pub fn start_sweep(app: &Arc<App>, request: &SweepRequest) -> Answer<Run> {
+    enqueue(app, sweep::prepare(app, request)?, execute)
+}
+
+/// Starts a prequential experiment.
+///
+/// # Errors
+/// As [`start_evaluation`].
+pub fn start_prequential(app: &Arc<App>, request: &ReplayRequest) -> Answer<Run> {
+    enqueue(app, prequential::prepare(app, request)?, execute)
+}

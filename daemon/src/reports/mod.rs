@@ -1,0 +1,8 @@
+//! Reports on a version: quality, diversity, fairness; lists judged by what users took later.
+
+pub mod diversity;
+pub mod fairness;
+pub mod report;
+pub mod rows;
+pub mod window_lists;
+pub mod window_scorer;

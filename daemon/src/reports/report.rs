@@ -1,0 +1,123 @@
+//! Reports on the serving model: lists for everybody who came back in the last window, made as of its beginning, and what they
+//! are worth. The arithmetic is that of `mercer-reports`.
+
+use std::sync::Arc;
+
+use mercer_rank::{BlendWeights, Mode, Snapshot};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Report, ReportKind};
+use mercer_store::DocKind;
+use parking_lot::Mutex;
+
+use crate::reports::rows::{K, METRICS, interval_row};
+use crate::reports::window_lists::{Limits, Lists, evaluate, window};
+use crate::reports::window_scorer::speaker;
+use crate::reports::{diversity, fairness};
+use crate::state::app::App;
+use crate::state::problems::Answer;
+use crate::state::problems::store_problem;
+use crate::state::shop::View;
+use crate::versions::embedded_catalogue;
+use crate::versions::load;
+use crate::versions::registry;
+
+type Key = (ReportKind, String, usize);
+
+/// Reports that are kept in memory.
+const MOST_KEPT: usize = 12;
+
+/// The last reports by kind, model version and size of the log.
+static KEPT: Mutex<Vec<(Key, Report)>> = Mutex::new(Vec::new());
+
+/// A report on the serving model; a version that does not serve is loaded aside for it. Each report is kept in the store too.
+///
+/// # Errors
+/// `not-found` for an unknown version.
+pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Report> {
+    let mut view = (*app.view()).clone();
+    if let Some(version) = version.filter(|version| *version != view.model.meta.version) {
+        let meta = registry::show(app, version)?;
+        let model = load::load(&app.config.state, meta)?;
+        let embedded = embedded_catalogue::embed_catalogue(app, &model.encoder, |_| Answer::Ok(()))?;
+        let (vectors, spread) = embedded.under(&model)?;
+        view.rank.catalogue.set_vectors(Some(vectors));
+        view.rank.catalogue.set_spread(spread);
+        view.model = Arc::new(model);
+    }
+    let key = (kind, view.model.meta.version.clone(), view.rank.log.len());
+    if let Some((_, report)) = KEPT.lock().iter().find(|(known, _)| *known == key) {
+        return Ok(report.clone());
+    }
+    let report = compute(app, kind, &view)?;
+    let name = format!("{}-{}", kind.as_str(), report.model);
+    app.store.put_doc(DocKind::Report, &name, &report).map_err(|e| store_problem(&e))?;
+    let mut kept = KEPT.lock();
+    kept.retain(|((known, model, _), _)| *known != kind || *model != report.model);
+    if kept.len() >= MOST_KEPT {
+        kept.remove(0);
+    }
+    kept.push((key, report.clone()));
+    Ok(report)
+}
+
+fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
+    let mut report = Report {
+        kind,
+        model: view.model.meta.version.clone(),
+        created: Timestamp::now(),
+        from: None,
+        to: None,
+        users: 0,
+        rows: Vec::new(),
+        groups: Vec::new(),
+        notes: Vec::new(),
+    };
+    let log = view.training_log();
+    let Some((from, to)) = window(&log, view.last_event) else {
+        report.notes.push("the log is too short for a window of later interactions".to_owned());
+        return Ok(report);
+    };
+    (report.from, report.to) = (Some(Timestamp::at(from)), Some(Timestamp::at(to)));
+    let memory = app.moments.at(view, from);
+    let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), memory };
+    let (ranker, weights, note) = speaker(app, view, &snapshot, from)?;
+    report.notes.extend(note);
+    let popularity = BlendWeights::popularity();
+    let lists = |mode: Mode, baseline: bool| -> Answer<Lists> {
+        let order = if baseline { (None, &popularity) } else { (ranker.as_deref(), &weights) };
+        evaluate(&snapshot, (from, to), (mode, K), order, &Limits::NONE)
+            .map_err(|error| Problem::new(Code::Internal, error.to_string()))
+    };
+    let any = lists(Mode::All, false)?;
+    let base = lists(Mode::All, true)?;
+    report.users = any.users.len() as u64;
+    if any.users.is_empty() {
+        report.notes.push("nobody came back within the window".to_owned());
+        return Ok(report);
+    }
+    match kind {
+        ReportKind::Quality => {
+            let new = lists(Mode::New, false)?;
+            let new_base = lists(Mode::New, true)?;
+            for (slice, label, mine, theirs) in
+                [("repeat", "any item", &any, &base), ("new", "unseen items", &new, &new_base)]
+            {
+                for (name, formula, value) in METRICS {
+                    let values: Vec<f64> = (0..mine.users.len()).map(|u| value(mine, u)).collect();
+                    let popular: Vec<f64> = (0..theirs.users.len()).map(|u| value(theirs, u)).collect();
+                    report.rows.push(interval_row(
+                        &format!("{name}/{slice}"),
+                        &format!("{name}, {label}"),
+                        &values,
+                        &popular,
+                        formula,
+                    ));
+                }
+            }
+        }
+        ReportKind::Diversity => diversity::rows(app, view, &snapshot, (&any, &base), &mut report)?,
+        ReportKind::Fairness => fairness::tables(app, view, &snapshot, from, &any, &mut report),
+    }
+    Ok(report)
+}

@@ -1,0 +1,39 @@
+//! What of a version may score a window that its serving components may have seen.
+
+use std::sync::Arc;
+
+use mercer_rank::{BlendWeights, Ranker, Snapshot};
+
+use crate::state::app::App;
+use crate::state::problems::Answer;
+use crate::state::shop::View;
+use crate::versions::load;
+
+/// What of a version may speak about a window that begins at `from`: its ranker where that has seen nothing of the window, else
+/// the one that the gate judged, else the blend; and which it is, where it is not the version itself.
+pub(crate) fn speaker(
+    app: &App,
+    view: &View,
+    snapshot: &Snapshot,
+    from: i64,
+) -> Answer<(Option<Arc<Ranker>>, BlendWeights, Option<String>)> {
+    let (model, meta) = (&view.model, &view.model.meta);
+    let rule = || BlendWeights::for_memory(&snapshot.memory);
+    if meta.data.to.is_none_or(|to| to.millis() <= from) {
+        return Ok((model.ranker.clone(), model.blend.clone().unwrap_or_else(rule), None));
+    }
+    let judged = match &meta.gate {
+        Some(gate) if gate.from.millis() <= from => load::judged_ranker(app, view, from)?,
+        _ => None,
+    };
+    let note = match &judged {
+        Some(_) => {
+            "the version has learned from this window too, so its ranker as the gate judged it speaks, which has not"
+                .to_owned()
+        }
+        None => {
+            "the version has learned from this window too, so the blend that needs no training is judged".to_owned()
+        }
+    };
+    Ok((judged.map(Arc::new), rule(), Some(note)))
+}

@@ -1,0 +1,214 @@
+//! How a cycle's time is divided. What is repeated to the bit (replay, evaluation) is sized by the log and the budget alone, by costs
+//! that were measured once: the same log and budget give the same ranker on every machine. The encoder, whose training ends by the
+//! clock anyway, gets what is left.
+
+use mercer_rank::{MlpOptions, ReplayOptions, TreeOptions};
+use serde::{Deserialize, Serialize};
+
+/// What the cost of a cycle depends on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sizes {
+    /// Interactions.
+    pub(crate) events: usize,
+    /// Items.
+    pub(crate) items: usize,
+    /// Shoppers who came back in the evaluation window.
+    pub(crate) back: usize,
+    /// Cut-offs that the log has room for.
+    pub(crate) cutoffs: usize,
+}
+
+/// How much of everything is done: each step down costs some accuracy and saves time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rung {
+    /// Cut-offs of the replay at most.
+    pub(crate) cutoffs: usize,
+    /// Lists per head of the replay at most.
+    pub(crate) lists: usize,
+    /// Shoppers whose lists are judged at most.
+    pub(crate) judged: usize,
+    /// Whether a behaviour network and trees are made beside the ranker's own networks.
+    pub(crate) network: bool,
+}
+
+const fn rung(cutoffs: usize, lists: usize, judged: usize, network: bool) -> Rung {
+    Rung { cutoffs, lists, judged, network }
+}
+
+/// From everything to the least that a ranker can be trained on.
+const LADDER: [Rung; 7] = [
+    rung(usize::MAX, usize::MAX, 5_000, true),
+    rung(12, 8_000, 4_000, true),
+    rung(8, 5_000, 3_000, false),
+    rung(6, 3_000, 2_000, false),
+    rung(4, 1_500, 1_000, false),
+    rung(3, 800, 600, false),
+    rung(2, 400, 300, false),
+];
+
+/// Seconds on two cores, rounded up from measurements on simulated logs of 7,000 to 18,000 interactions and 300 to 200,000 items: fitting
+/// the memory per interaction and per item, features of a list of the replay and per item of the catalogue, a list's pass through one
+/// network in training, a judged list and per item. What a cycle took stands in its run, so that they can be held against it.
+const FIT_EVENT: f64 = 1e-5;
+const FIT_ITEM: f64 = 1.5e-5;
+const LIST: f64 = 1.2e-3;
+const LIST_ITEM: f64 = 1.5e-7;
+const PASS: f64 = 2e-4;
+const JUDGED: f64 = 6e-4;
+const JUDGED_ITEM: f64 = 1.5e-7;
+/// The network's stages, per interaction and per item and cut-off: tables of popularity over the catalogue.
+const NETWORK_EVENT: f64 = 1e-4;
+const NETWORK_ITEM: f64 = 8e-5;
+/// The trees of a head, per list that they are grown on.
+const TREES: f64 = 4e-3;
+
+/// Arms whose lists are judged, for any item and for unseen ones: the candidate with and without tuning, the serving version, three
+/// baselines.
+const ARMS: f64 = 6.0 * 2.0;
+/// Share of the budget that replay and evaluation may take beside an encoder, which learns more from the same second on a short
+/// budget; the ranker gains little from its last cut-offs.
+const BESIDE_ENCODER: f64 = 0.6;
+/// The same without one.
+const ALONE: f64 = 0.9;
+/// Least seconds that are worth starting the encoder's training for.
+const LEAST_ENCODER: f64 = 2.0;
+
+impl Rung {
+    /// A rung by its number; the last one beyond the end.
+    pub(crate) fn at(step: usize) -> Self {
+        LADDER[step.min(LADDER.len() - 1)]
+    }
+
+    /// The replay's settings on this rung, with the seed of a run.
+    pub(crate) fn replay(self, seed: u64) -> ReplayOptions {
+        let usual = ReplayOptions::default();
+        let trees = [self.network.then(|| TreeOptions { seed, ..TreeOptions::default() }); 2];
+        let mlp = MlpOptions { seed, ..usual.mlp };
+        ReplayOptions {
+            cutoffs: usual.cutoffs.min(self.cutoffs),
+            lists: usual.lists.min(self.lists),
+            mlp,
+            trees,
+            ..usual
+        }
+    }
+
+    /// Estimated seconds of the replay of what is judged, and of the replay for what serves, which makes the lists of two more cut-offs
+    /// (half a window apart) and one ranker.
+    fn replay_seconds(self, s: &Sizes) -> (f64, f64) {
+        let o = self.replay(0);
+        let cutoffs = o.cutoffs.min(s.cutoffs);
+        if cutoffs < 2 {
+            // No ranker: the blend is fitted on two windows, from fewer shoppers.
+            let fitted = 2.0 * fit(s) + 2.0 * s.back.min(1_500) as f64 * (LIST + LIST_ITEM * s.items as f64);
+            return (fitted, fitted);
+        }
+        // For two heads: the costs of a list were measured before that for cold items learned from arrivals.
+        let lists = o.lists.min(s.back * cutoffs);
+        let made = cutoffs as f64 * fit(s) + 2.0 * lists as f64 * (LIST + LIST_ITEM * s.items as f64);
+        let networks = 2.0 * (lists * o.mlp.members_for(lists) * o.mlp.epochs) as f64 * PASS;
+        let trees: f64 = o.trees.iter().flatten().map(|trees| TREES * lists.min(trees.lists) as f64).sum();
+        // What is judged is trained with the behaviour network's scores and without them.
+        let (rankers, stages) = if self.network { (2.0, network(s, cutoffs)) } else { (1.0, 0.0) };
+        let more = 2.0 / cutoffs as f64;
+        (stages + made + rankers * networks + trees, more * (stages + made) + networks + trees)
+    }
+
+    /// Estimated seconds of everything behind the encoder but embedding: memory, replay, evaluation, and the replay for what serves.
+    pub(crate) fn seconds(self, s: &Sizes) -> f64 {
+        let judged = s.back.min(self.judged) as f64;
+        let (replay, again) = self.replay_seconds(s);
+        fit(s) + replay + again + ARMS * judged * (JUDGED + JUDGED_ITEM * s.items as f64)
+    }
+}
+
+fn fit(s: &Sizes) -> f64 {
+    FIT_EVENT * s.events as f64 + FIT_ITEM * s.items as f64
+}
+
+fn network(s: &Sizes, cutoffs: usize) -> f64 {
+    NETWORK_EVENT * s.events as f64 + NETWORK_ITEM * (s.items * cutoffs) as f64
+}
+
+/// The first rung whose estimate fits into the budget, or the last there is.
+pub(crate) fn step(budget: f64, s: &Sizes, encoder: bool) -> usize {
+    let share = if encoder { BESIDE_ENCODER } else { ALONE };
+    LADDER.iter().position(|rung| rung.seconds(s) <= share * budget).unwrap_or(LADDER.len() - 1)
+}
+
+/// What was cut, in words; `None` on the first rung.
+pub(crate) fn cut(step: usize, budget: f64, s: &Sizes) -> Option<String> {
+    let (full, rung) = (Rung::at(0), Rung::at(step));
+    let (usual, least) = (full.replay(0), rung.replay(0));
+    (step > 0).then(|| {
+        format!(
+            "the whole replay and evaluation would take about {:.0} s of the {budget:.0} s: {} instead of {} cut-offs, at most {} \
+             instead of {} lists, at most {} instead of {} judged shoppers, about {:.0} s",
+            full.seconds(s),
+            least.cutoffs.min(s.cutoffs),
+            usual.cutoffs.min(s.cutoffs),
+            least.lists,
+            usual.lists,
+            rung.judged,
+            full.judged,
+            rung.seconds(s)
+        )
+    })
+}
+
+/// Seconds for the encoder: what is left of the budget after what comes behind it, embedding the catalogue with the tuned weights
+/// included. `None` where that is too little to begin.
+pub(crate) fn encoder(left: f64, behind: f64, embedding: f64) -> Option<f64> {
+    let seconds = left - behind - embedding;
+    (seconds >= LEAST_ENCODER).then_some(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETAIL: Sizes = Sizes { events: 400_000, items: 4_000, back: 1_500, cutoffs: 16 };
+
+    #[test]
+    fn each_rung_takes_less_and_a_large_budget_takes_all() {
+        for sizes in [RETAIL, Sizes { items: 200_000, ..RETAIL }, Sizes { events: 1_000_000, back: 40_000, ..RETAIL }] {
+            let seconds: Vec<f64> = (0..LADDER.len()).map(|n| Rung::at(n).seconds(&sizes)).collect();
+            assert!(seconds.windows(2).all(|pair| pair[0] >= pair[1]) && seconds[0] > 2.0 * seconds[6], "{seconds:?}");
+            assert_eq!(step(1e9, &sizes, true), 0);
+            assert_eq!(step(0.0, &sizes, true), LADDER.len() - 1);
+            for budget in [10.0, 60.0, 300.0, 3_000.0] {
+                let chosen = step(budget, &sizes, true);
+                assert!(chosen + 1 == LADDER.len() || seconds[chosen] <= BESIDE_ENCODER * budget);
+                assert!(step(budget, &sizes, false) <= chosen, "without an encoder there is more time for the ranker");
+            }
+        }
+        let usual = ReplayOptions::default();
+        let o = Rung::at(0).replay(usual.mlp.seed);
+        assert_eq!(ReplayOptions { trees: usual.trees, ..o }, usual);
+    }
+
+    #[test]
+    fn a_small_shop_is_never_cut_and_a_large_one_says_what_was() {
+        let small = Sizes { events: 20_000, items: 300, back: 200, cutoffs: 10 };
+        assert_eq!((step(600.0, &small, true), cut(0, 600.0, &small)), (0, None));
+        // With the usual budget, half a million interactions of four thousand items are not cut either.
+        assert_eq!(step(crate::state::config::TrainConfig::default().budget_seconds as f64, &RETAIL, true), 0);
+        let huge = Sizes { events: 1_000_000, items: 200_000, back: 30_000, cutoffs: 16 };
+        let chosen = step(600.0, &huge, true);
+        let words = cut(chosen, 600.0, &huge).unwrap();
+        assert!(words.contains("instead of 16 cut-offs") && words.contains("600 s"), "{words}");
+    }
+
+    #[test]
+    fn the_encoder_gets_the_rest_or_nothing() {
+        assert_eq!(encoder(100.0, 30.0, 20.0), Some(50.0));
+        assert_eq!(encoder(50.0, 30.0, 19.0), None);
+        assert_eq!(encoder(-5.0, 0.0, 0.0), None);
+    }
+
+    #[test]
+    fn a_log_without_room_for_a_ranker_costs_little() {
+        let short = Sizes { cutoffs: 1, ..RETAIL };
+        assert!(Rung::at(0).seconds(&short) < Rung::at(0).seconds(&RETAIL) / 2.0);
+    }
+}

@@ -1,0 +1,180 @@
+//! What a cycle holds on to: its run's document, the wish that it end, its time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{EventKind, PhaseCost, Run, RunPhase};
+use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::state::app::App;
+use crate::state::run_documents::save;
+
+/// Shortest time between two events about a moving run.
+const TELL: Duration = Duration::from_millis(400);
+/// Shortest time between two writes of a moving run into the store, whose file grows with each.
+const SAVE: Duration = Duration::from_secs(5);
+
+/// Why a cycle ends without a result.
+#[derive(Debug)]
+pub enum Ended {
+    /// An operator cancelled it.
+    Cancelled,
+    /// The daemon stops; the run goes on at the next start.
+    Paused,
+    /// There is nothing to be had from it, or no time for it; what was not done, and why.
+    Nothing(String),
+    /// It broke.
+    Failed(Problem),
+}
+
+impl From<Problem> for Ended {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+/// A failure that is no problem document yet.
+pub(crate) fn failed(error: &dyn std::fmt::Display) -> Ended {
+    Ended::Failed(Problem::new(Code::Internal, error.to_string()))
+}
+
+/// A phase in progress: when it began, by the clock and by the processor.
+struct Begun {
+    phase: RunPhase,
+    at: Instant,
+    cpu: f64,
+}
+
+/// Processor seconds of this process so far, all threads.
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// What a cycle holds on to: its run's document, the wish that it end, its time.
+pub struct Control<'a> {
+    app: &'a App,
+    cancel: Arc<AtomicBool>,
+    told: Mutex<Instant>,
+    saved: Mutex<Instant>,
+    phase: Mutex<Option<Begun>>,
+    begun: Instant,
+    /// Seconds that the run took before it was interrupted.
+    before: f64,
+    budget: f64,
+}
+
+impl<'a> Control<'a> {
+    /// Takes hold of the current run. `budget` in seconds, for the whole cycle.
+    pub(crate) fn new(app: &'a App, cancel: Arc<AtomicBool>, budget: u64) -> Self {
+        let now = Instant::now();
+        let current = app.runs.current.lock();
+        let before = current.as_ref().map_or(0.0, |run| run.phases.iter().map(|cost| cost.seconds).sum());
+        drop(current);
+        Self {
+            app,
+            cancel,
+            told: Mutex::new(now),
+            saved: Mutex::new(now),
+            phase: Mutex::new(None),
+            begun: now,
+            before,
+            budget: budget as f64,
+        }
+    }
+
+    /// Changes the run's document; tells and saves it now and then.
+    pub fn update(&self, change: impl FnOnce(&mut Run)) {
+        let mut current = self.app.runs.current.lock();
+        let Some(run) = current.as_mut() else { return };
+        let phase = run.phase;
+        change(run);
+        run.memory_bytes = run.memory_bytes.max(crate::state::process::resident_bytes());
+        let turned = run.phase != phase;
+        let copy = run.clone();
+        drop(current);
+        if due(&self.told, TELL, turned) {
+            self.app.tell(EventKind::Run(Box::new(copy.clone())));
+        }
+        if due(&self.saved, SAVE, turned) {
+            save(self.app, &copy);
+        }
+    }
+
+    /// Enters a phase of so many steps; what the one before took is noted.
+    pub fn phase(&self, phase: RunPhase, steps: u64) {
+        self.end_phase();
+        *self.phase.lock() = Some(Begun { phase, at: Instant::now(), cpu: cpu_seconds() });
+        self.update(|run| {
+            (run.phase, run.step, run.steps) = (phase, 0, steps);
+            (run.items_per_second, run.eta_seconds) = (None, None);
+        });
+    }
+
+    /// Notes what the phase took that is under way.
+    pub(crate) fn end_phase(&self) {
+        let Some(begun) = self.phase.lock().take() else { return };
+        let cost = PhaseCost {
+            phase: begun.phase,
+            seconds: begun.at.elapsed().as_secs_f64(),
+            cpu_seconds: cpu_seconds() - begun.cpu,
+        };
+        self.update(|run| run.phases.push(cost));
+    }
+
+    /// How far the phase is.
+    pub(crate) fn at_step(&self) -> (u64, u64) {
+        self.app.runs.current.lock().as_ref().map_or((0, 0), |run| (run.step, run.steps))
+    }
+
+    /// Notes how far the phase is.
+    pub fn step(&self, done: u64, of: u64) {
+        self.update(|run| (run.step, run.steps) = (done, of));
+    }
+
+    /// Writes a line into the run's log.
+    pub fn note(&self, line: impl Into<String>) {
+        let line = line.into();
+        tracing::info!(line, "training");
+        self.update(|run| run.log.push(line));
+    }
+
+    /// Seconds that are left of the budget; below 0 when it is overdrawn.
+    pub(crate) fn left(&self) -> f64 {
+        self.budget - self.before - self.begun.elapsed().as_secs_f64()
+    }
+
+    /// The whole budget in seconds.
+    pub(crate) const fn budget(&self) -> f64 {
+        self.budget
+    }
+
+    /// Whether somebody wants the cycle to end: cheap enough to be asked for every list.
+    pub(crate) fn unwanted(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed) || self.app.is_stopping()
+    }
+
+    /// Ends the cycle if somebody wants it to end.
+    ///
+    /// # Errors
+    /// [`Ended::Cancelled`] or [`Ended::Paused`].
+    pub fn check(&self) -> Result<(), Ended> {
+        if self.app.is_stopping() {
+            return Err(Ended::Paused);
+        }
+        if self.cancel.load(Ordering::Relaxed) { Err(Ended::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Whether it is time again, or `now` whatever the time.
+fn due(last: &Mutex<Instant>, every: Duration, now: bool) -> bool {
+    let mut last = last.lock();
+    let is = now || last.elapsed() >= every;
+    if is {
+        *last = Instant::now();
+    }
+    is
+}

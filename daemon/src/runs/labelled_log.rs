@@ -1,0 +1,90 @@
+//! The log as the learner reads it: interactions of users who agreed to training, with the query that each engagement followed.
+
+use mercer_learn::TextId;
+use mercer_learn::examples::{Interaction, Kind};
+use mercer_shared::wire::{Interaction as Line, InteractionType};
+use rustc_hash::FxHashMap;
+
+use crate::runs::context::Ended;
+use crate::state::app::App;
+use crate::state::problems::store_problem;
+use crate::state::shop::View;
+
+/// The part of the log that is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scope {
+    /// Last sequence number.
+    pub(crate) cursor: u64,
+    /// Interactions after this moment are left out.
+    pub(crate) after: i64,
+    /// Interactions later than this moment are left out.
+    pub(crate) until: i64,
+}
+
+/// The learner's kind of a line; `None` for what says nothing about interest.
+fn kind_of(line: &Line) -> Option<Kind> {
+    match line.kind {
+        InteractionType::Search => Some(Kind::Search),
+        InteractionType::Impression => Some(Kind::Impression),
+        InteractionType::View => Some(Kind::View),
+        InteractionType::Click => Some(Kind::Click),
+        InteractionType::Cart => Some(Kind::Cart),
+        InteractionType::Favourite => Some(Kind::Favourite),
+        InteractionType::Purchase => Some(Kind::Purchase),
+        InteractionType::Return | InteractionType::Dismiss => Some(Kind::Disliked),
+        InteractionType::Rating | InteractionType::Review => match line.value {
+            Some(stars) if stars >= 4.0 => Some(Kind::Liked),
+            Some(stars) if stars <= 2.0 => Some(Kind::Disliked),
+            _ => None,
+        },
+    }
+}
+
+/// Lines of the log as the learner reads them. Shoppers have the numbers of the view, items those of the view, queries those of
+/// `queries`.
+pub(crate) struct Read {
+    pub(crate) log: Vec<Interaction>,
+    pub(crate) queries: Vec<String>,
+}
+
+/// Reads the log of shoppers who agreed to training. An engagement that names a served list belongs to the query that list was
+/// made for; the others find theirs by time.
+pub(crate) fn read(app: &App, view: &View, scope: Scope) -> Result<Read, Ended> {
+    let mut read = Read { log: Vec::new(), queries: Vec::new() };
+    let mut places: FxHashMap<String, TextId> = FxHashMap::default();
+    let mut asked: FxHashMap<String, TextId> = FxHashMap::default();
+    let mut joined: Vec<(usize, String)> = Vec::new();
+    for line in app.store.scan_interactions(0).map_err(|e| store_problem(&e))?.named() {
+        let (seq, line) = line.map_err(|e| store_problem(&e))?;
+        if seq > scope.cursor {
+            break;
+        }
+        let at_ms = line.at.millis();
+        if at_ms <= scope.after || at_ms > scope.until {
+            continue;
+        }
+        let user = line.user.as_ref().and_then(|id| view.user_index.get(id)).copied();
+        let user = user.or_else(|| line.session.as_ref().and_then(|id| view.session_index.get(id)).copied());
+        let (Some(user), Some(kind)) = (user, kind_of(&line)) else { continue };
+        if !view.subject(user).is_some_and(|subject| subject.consent.train) {
+            continue;
+        }
+        let item = line.item.as_ref().and_then(|id| view.item_index.get(id)).copied();
+        let query = line.query.filter(|_| kind == Kind::Search).map(|text| {
+            *places.entry(text.clone()).or_insert_with(|| {
+                read.queries.push(text);
+                read.queries.len() as TextId - 1
+            })
+        });
+        match (query, line.query_id) {
+            (Some(query), Some(list)) => drop(asked.insert(list, query)),
+            (None, Some(list)) if item.is_some() => joined.push((read.log.len(), list)),
+            _ => {}
+        }
+        read.log.push(Interaction { user, item, kind, query, at_ms });
+    }
+    for (place, list) in joined {
+        read.log[place].query = asked.get(&list).copied();
+    }
+    Ok(read)
+}

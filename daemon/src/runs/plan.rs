@@ -1,0 +1,72 @@
+//! What a run sets out to do. It is written down before anything is computed, so that after a stop or a crash the run does the same.
+
+use std::path::PathBuf;
+
+use mercer_shared::wire::{EvaluationRequest, ReplayRequest, RunKind, SweepRequest, TrainRequest};
+use serde::{Deserialize, Serialize};
+
+use crate::runs::budget;
+use crate::state::app::App;
+
+/// Name of the document that keeps the plan of the run in progress.
+pub(crate) const PLAN: &str = "run-plan";
+/// What a run set out to do. Written down before anything is computed, so that after a stop or a crash it does the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// The run.
+    pub(crate) run: String,
+    /// What was asked for.
+    pub(crate) request: TrainRequest,
+    /// Last sequence number of the log that is read.
+    pub(crate) cursor: u64,
+    /// Training sees nothing later than this moment.
+    pub(crate) cut: i64,
+    /// End of the evaluation window that begins at `cut`.
+    pub(crate) to: i64,
+    /// Moment up to which the adapter that training starts from has learned; the earliest there is without one.
+    pub(crate) since: i64,
+    /// The version that served.
+    pub(crate) parent: String,
+    /// Share of the shoppers that are held out.
+    #[serde(default)]
+    pub(crate) holdout: f64,
+    /// What the cost of the cycle depends on.
+    #[serde(default)]
+    pub(crate) sizes: budget::Sizes,
+    /// How much of everything is done.
+    #[serde(default)]
+    pub(crate) rung: usize,
+    /// What the run does.
+    #[serde(default)]
+    pub(crate) job: Job,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Job {
+    /// A training cycle.
+    #[default]
+    Train,
+    /// An evaluation.
+    Evaluate(EvaluationRequest),
+    /// A search over settings.
+    Sweep(SweepRequest),
+    /// A replay.
+    Replay(ReplayRequest),
+}
+
+impl Job {
+    pub(crate) const fn kind(&self) -> RunKind {
+        match self {
+            Self::Train => RunKind::Train,
+            Self::Evaluate(_) => RunKind::Evaluation,
+            Self::Sweep(_) => RunKind::Sweep,
+            Self::Replay(_) => RunKind::Replay,
+        }
+    }
+}
+
+/// Where a run keeps its checkpoints.
+pub(crate) fn run_directory(app: &App, id: &str) -> PathBuf {
+    app.config.state.join("runs").join(id)
+}

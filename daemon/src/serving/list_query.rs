@@ -1,0 +1,149 @@
+//! What every list has in common: reading the question, the filter, and the answer's rows.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use mercer_rank::{Request, Scored};
+use mercer_shared::filter::Filter;
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Candidates, ListItem, ListQuery, Mode, ScorePart, ServedList};
+
+use crate::state::app::App;
+use crate::state::problems::Answer;
+use crate::state::shop::View;
+
+/// Length of a list where none is asked.
+pub const DEFAULT_K: u32 = 20;
+/// Longest list.
+pub const MAX_K: u32 = 1_000;
+
+/// A question that was read.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Length.
+    pub k: usize,
+    /// Conditions on items.
+    pub filter: Filter,
+    /// The moment, UTC milliseconds.
+    pub at: i64,
+    /// The moment as it was asked, if it was.
+    pub asked_at: Option<Timestamp>,
+    /// Whether what the shopper has may appear.
+    pub mode: Mode,
+    /// Which items may appear.
+    pub candidates: Candidates,
+    /// Whether to give reasons.
+    pub reasons: bool,
+}
+
+impl Asked {
+    /// Reads what every list takes.
+    ///
+    /// # Errors
+    /// `bad-parameter` for a length out of range or a filter that cannot be read, `bad-time` for a moment in the far future.
+    pub fn read(view: &View, query: &ListQuery) -> Answer<Self> {
+        let k = query.k.unwrap_or(DEFAULT_K);
+        if !(1..=MAX_K).contains(&k) {
+            return Err(Problem::new(Code::BadParameter, format!("k is {k}, it takes 1 to {MAX_K}")));
+        }
+        let filter = match &query.filter {
+            None => Filter::default(),
+            Some(text) => text
+                .parse()
+                .map_err(|e: mercer_shared::filter::FilterError| Problem::new(Code::BadParameter, e.to_string()))?,
+        };
+        Ok(Self {
+            k: k as usize,
+            filter,
+            at: query.at.map_or_else(|| view.now(), Timestamp::millis),
+            asked_at: query.at,
+            mode: query.mode.unwrap_or_default(),
+            candidates: query.candidates.unwrap_or_default(),
+            reasons: query.reasons.unwrap_or(false),
+        })
+    }
+
+    /// Whether an item passes the filter.
+    #[must_use]
+    pub fn allows(&self, view: &View, number: u32) -> bool {
+        self.filter.is_empty() || view.item(number).is_some_and(|item| self.filter.passes(item))
+    }
+
+    /// The question to the arithmetic.
+    #[must_use]
+    pub fn request<'a>(
+        &self,
+        weights: &'a mercer_rank::BlendWeights,
+        allow: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
+    ) -> Request<'a> {
+        Request {
+            mode: match self.mode {
+                Mode::New => mercer_rank::Mode::New,
+                Mode::Repeat => mercer_rank::Mode::Repeat,
+            },
+            candidates: match self.candidates {
+                Candidates::All => mercer_rank::Candidates::All,
+                Candidates::Warm => mercer_rank::Candidates::Warm,
+                Candidates::Cold => mercer_rank::Candidates::Cold,
+            },
+            allow,
+            ..Request::new(self.k, weights)
+        }
+    }
+}
+
+/// A row of an answer.
+#[must_use]
+pub fn row(view: &View, scored: &Scored) -> Option<ListItem> {
+    let parts = scored
+        .parts
+        .iter()
+        .map(|(source, score)| ScorePart { source: source.name().to_owned(), score: f64::from(*score) })
+        .collect();
+    item_row(view, scored.item, f64::from(scored.score), parts)
+}
+
+/// A row of an answer from its parts.
+#[must_use]
+pub fn item_row(view: &View, number: u32, score: f64, parts: Vec<ScorePart>) -> Option<ListItem> {
+    let item = view.item(number)?;
+    Some(ListItem {
+        id: item.id.clone(),
+        title: item.title.clone(),
+        category: item.category.clone(),
+        price: item.price,
+        score,
+        probability: None,
+        parts,
+        reasons: Vec::new(),
+    })
+}
+
+/// Joins later interactions to a list: unique over restarts, in order of time.
+fn query_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("q{:012x}{:04x}{:04x}", Timestamp::now().millis(), std::process::id() & 0xffff, number & 0xffff)
+}
+
+/// The answer, counted.
+#[must_use]
+pub fn served(app: &App, view: &View, asked: &Asked, items: Vec<ListItem>, started: Instant) -> ServedList {
+    let took = started.elapsed();
+    app.stats.list(took);
+    let mut notes = Vec::new();
+    let waiting = view.items.len().saturating_sub(view.dense.len());
+    if waiting > 0 {
+        notes.push(format!("{waiting} of {} items are not embedded yet", view.items.len()));
+    }
+    ServedList {
+        query_id: query_id(),
+        model: view.model.meta.version.clone(),
+        at: asked.asked_at,
+        items,
+        understood: None,
+        notes,
+        took_us: took.as_micros() as u64,
+    }
+}

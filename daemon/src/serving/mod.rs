@@ -1,0 +1,10 @@
+//! The read path: lists, search, profiles and the status of the daemon.
+
+pub mod explain;
+pub mod list_query;
+pub mod profile;
+pub mod recommend;
+pub mod scorer;
+pub mod search;
+pub mod snapshot;
+pub mod status;

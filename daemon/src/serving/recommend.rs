@@ -1,0 +1,166 @@
+//! Lists that nobody typed a query for: for a shopper, for a visit, beside an item, for everybody.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mercer_rank::{Event, For, RankError, Request, Scored, Snapshot};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{InteractionType, ListItem, ListQuery, ServedList, SessionRequest};
+
+use crate::serving::explain;
+use crate::serving::list_query::{Asked, row, served};
+use crate::serving::scorer::{Scorer, rank_problem};
+use crate::serving::snapshot;
+use crate::state::app::App;
+use crate::state::head_rescorer::HeadRequest;
+use crate::state::problems::Answer;
+use crate::state::shop::{View, rank_kind};
+use crate::versions::trial;
+
+/// Recommendations for a shopper. Without consent to personalisation they are those of somebody unknown.
+///
+/// # Errors
+/// `unknown-user`, or what is wrong with the question.
+pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
+    let started = Instant::now();
+    let view = app.view_that(|view| view.user_number(id).is_some());
+    let asked = Asked::read(&view, query)?;
+    let number =
+        view.user_number(id).ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
+    let personal = view.subject(number).is_some_and(|subject| subject.consent.personalise);
+    let whom = if personal { For::User(number) } else { For::Session(&[]) };
+    let Some(user) = view.user_id(number).filter(|_| query.at.is_none()) else {
+        return answer(app, &view, &asked, whom, started);
+    };
+    let chosen = trial::view_for(app, Arc::clone(&view), user, query.at);
+    let list = guarded(app, &chosen, number, answer(app, &chosen, &asked, whom, started), started);
+    // Whoever is answered by a version on trial does not suffer for it.
+    if list.is_err() && !Arc::ptr_eq(&chosen, &view) { answer(app, &view, &asked, whom, started) } else { list }
+}
+
+/// Tells the guardrails of a version's list for a shopper. A list whose scores are no numbers is an error.
+fn guarded(app: &App, view: &View, user: u32, list: Answer<ServedList>, started: Instant) -> Answer<ServedList> {
+    let version = &view.model.meta.version;
+    match &list {
+        Ok(served) if served.items.iter().all(|item| item.score.is_finite()) => {
+            let items = served.items.iter().filter_map(|item| view.item_index.get(&item.id).copied());
+            app.guard.list(version, user, started.elapsed(), items);
+        }
+        Ok(_) => {
+            app.guard.failed(version, false);
+            return Err(Problem::new(Code::Internal, format!("{version} gave scores that are no numbers")));
+        }
+        Err(_) => app.guard.failed(version, true),
+    }
+    list
+}
+
+/// Recommendations for a visit.
+///
+/// # Errors
+/// `unknown-item` for an event that names one, or what is wrong with the question.
+pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
+    let started = Instant::now();
+    let view = app.view();
+    let asked = Asked::read(&view, &request.list)?;
+    let mut events: Vec<Event> = Vec::new();
+    if let Some(session) = &request.session
+        && let Some(&number) = view.session_index.get(session)
+    {
+        events.extend_from_slice(view.rank.log.until(number, asked.at));
+    }
+    for event in &request.events {
+        let item = match &event.item {
+            None => None,
+            Some(id) => Some(
+                view.item_number(id.as_str())
+                    .ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?,
+            ),
+        };
+        let kind = rank_kind(event.kind);
+        // A query that nobody's log has, so that it has no vector, is passed over.
+        let text = event.query.as_deref().filter(|_| event.kind == InteractionType::Search);
+        let text = text.and_then(|query| view.texts.number(query));
+        events.push(Event { item, text, kind, value: kind.value(event.value), at: event.at.millis().min(asked.at) });
+    }
+    events.sort_by_key(|event| event.at);
+    answer(app, &view, &asked, For::Session(&events), started)
+}
+
+fn answer(app: &App, view: &View, asked: &Asked, whom: For<'_>, started: Instant) -> Answer<ServedList> {
+    let snapshot = snapshot::snapshot(app, view, asked.at, asked.asked_at.is_some());
+    let scorer = Scorer::new(view, &snapshot, asked.at);
+    let allow = |number: u32| asked.allows(view, number);
+    let request = asked.request(scorer.weights(), Some(&allow));
+    let list = scorer.list(&snapshot, whom, asked.at, &request).map_err(rank_problem)?;
+    // A filter thins the candidates, and a visit is none of the shoppers whose lists the probabilities were fitted on.
+    let whole = asked.filter.is_empty() && matches!(whom, For::User(_));
+    let probabilities = scorer.probabilities.as_ref().filter(|_| whole);
+    let mut rows: Vec<_> = list
+        .iter()
+        .filter_map(|scored| {
+            let probability = probabilities.and_then(|fitted| fitted.of(asked.mode, asked.candidates, scored));
+            Some(ListItem { probability, ..row(view, scored)? })
+        })
+        .collect();
+    if asked.reasons {
+        explain::explain(view, &snapshot, &scorer, asked, whom, &mut rows)?;
+    }
+    let (events, queries) = match whom {
+        For::User(number) => {
+            let queries = view.subject(number).map_or(&[][..], |subject| &subject.queries);
+            (snapshot.log.until(number, asked.at), queries)
+        }
+        For::Session(events) => (events, &[][..]),
+    };
+    let request = HeadRequest {
+        config: &app.config,
+        store: &app.store,
+        view,
+        events,
+        at: asked.at,
+        queries,
+        reasons: asked.reasons,
+    };
+    let note = app.head_rescorer.rescore(&request, &mut rows);
+    let mut list = served(app, view, asked, rows, started);
+    list.notes.extend(note);
+    Ok(list)
+}
+
+/// Items that go with an item.
+///
+/// # Errors
+/// `unknown-item`, or what is wrong with the question.
+pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
+    let view = app.view_that(|view| view.item_number(id).is_some());
+    let number =
+        view.item_number(id).ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?;
+    anonymous(app, &view, query, snapshot::snapshot, |s, at, r| mercer_rank::related(s, number, at, r))
+}
+
+/// Items whose sales grow.
+///
+/// # Errors
+/// What is wrong with the question.
+pub fn trending(app: &App, query: &ListQuery) -> Answer<ServedList> {
+    anonymous(app, &app.view(), query, |_, view, at, named| snapshot::counts(view, at, named), mercer_rank::trending)
+}
+
+fn anonymous(
+    app: &App,
+    view: &View,
+    query: &ListQuery,
+    state: impl FnOnce(&App, &View, i64, bool) -> Snapshot,
+    list: impl FnOnce(&Snapshot, i64, &Request<'_>) -> Result<Vec<Scored>, RankError>,
+) -> Answer<ServedList> {
+    let started = Instant::now();
+    let asked = Asked::read(view, query)?;
+    let snapshot = state(app, view, asked.at, asked.asked_at.is_some());
+    let scorer = Scorer::new(view, &snapshot, asked.at);
+    let allow = |number: u32| asked.allows(view, number);
+    let request = asked.request(scorer.weights(), Some(&allow));
+    let rows = list(&snapshot, asked.at, &request).map_err(rank_problem)?;
+    let rows = rows.iter().filter_map(|scored| row(view, scored)).collect();
+    Ok(served(app, view, &asked, rows, started))
+}

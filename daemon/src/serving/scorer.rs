@@ -1,0 +1,52 @@
+//! What orders candidates as of a moment.
+
+use std::sync::Arc;
+
+use mercer_rank::{BlendWeights, For, RankError, Ranker, Request, Scored, Snapshot};
+use mercer_shared::problem::{Code, Problem};
+
+use crate::state::probabilities::Probabilities;
+use crate::state::shop::View;
+
+/// What orders candidates as of a moment: a model that knows events after the moment must not speak about it.
+pub struct Scorer {
+    ranker: Option<Arc<Ranker>>,
+    weights: BlendWeights,
+    pub(crate) probabilities: Option<Arc<Probabilities>>,
+}
+
+impl Scorer {
+    /// The serving model's, where it was made from nothing later than `at`; the blend that needs no training elsewhere.
+    #[must_use]
+    pub fn new(view: &View, snapshot: &Snapshot, at: i64) -> Self {
+        let model = &view.model;
+        let known = model.meta.data.to.is_none_or(|to| to.millis() <= at);
+        let fitted = model.blend.clone().filter(|_| known);
+        Self {
+            ranker: model.ranker.clone().filter(|_| known),
+            probabilities: model.probabilities.clone().filter(|_| known),
+            weights: fitted.unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory)),
+        }
+    }
+
+    /// Weights of the blend.
+    #[must_use]
+    pub const fn weights(&self) -> &BlendWeights {
+        &self.weights
+    }
+
+    /// A list.
+    ///
+    /// # Errors
+    /// As [`mercer_rank::recommend`].
+    pub fn list(&self, s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
+        match &self.ranker {
+            Some(ranker) => ranker.recommend(s, whom, at, r),
+            None => mercer_rank::recommend(s, whom, at, r),
+        }
+    }
+}
+
+pub(crate) fn rank_problem(error: RankError) -> Problem {
+    Problem::new(Code::Internal, error.to_string())
+}

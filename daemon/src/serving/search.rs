@@ -1,0 +1,143 @@
+//! Search: words and vectors under one filter, leaning a little towards the shopper's taste.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mercer_model::{Embedded, Encoder, ModelError, Priority, TextKind};
+use mercer_search::{Hit, Query, QueryError, QueryVector, SearchOptions};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{Candidates, ListQuery, Mode, QueryUnderstanding, ScorePart, SearchRequest, ServedList};
+
+use crate::serving::list_query::{Asked, item_row, served};
+use crate::serving::snapshot;
+use crate::state::app::App;
+use crate::state::problems::Answer;
+use crate::state::problems::model_problem;
+use crate::state::shop::View;
+use crate::versions::trial;
+
+/// Weight of the shopper's taste against the query: it breaks near ties, the query decides.
+const TASTE: f64 = 0.05;
+/// Hits that the taste may reorder.
+const TASTE_DEPTH: usize = 100;
+/// Recent items that make up the taste.
+const TASTE_ITEMS: usize = 20;
+
+/// Answers a search.
+///
+/// # Errors
+/// `bad-parameter` for an empty query, `too-long`, `unknown-user`, `overloaded` when the encoder's queue is full.
+pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
+    let started = Instant::now();
+    let view = app.view_that(|view| request.user.as_ref().is_none_or(|id| view.user_index.contains_key(id)));
+    let view = match &request.user {
+        Some(user) => trial::view_for(app, view, user, request.at),
+        None => view,
+    };
+    let list = ListQuery {
+        k: request.k,
+        filter: request.filter.clone(),
+        at: request.at,
+        mode: request.mode,
+        candidates: request.candidates,
+        reasons: request.reasons,
+    };
+    let asked = Asked::read(&view, &list)?;
+    let query = Query::parse(&request.q).map_err(|error| match error {
+        QueryError::TooLong(..) => Problem::new(Code::TooLong, error.to_string()),
+        _ => Problem::new(Code::BadParameter, format!("q: {error}")),
+    })?;
+    let user = match &request.user {
+        None => None,
+        Some(id) => Some(
+            view.user_number(id.as_str())
+                .ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?,
+        ),
+    };
+    let vector = embed(app, &view, &query.words)?;
+    let snapshot = snapshot::snapshot(app, &view, asked.at, asked.asked_at.is_some());
+    let shopper = user.map(|number| snapshot.shopper(mercer_rank::For::User(number), asked.at));
+    let passes = |number: u32| {
+        let Some(facts) = snapshot.catalogue.get(number) else { return false };
+        let warm = snapshot.memory.is_warm(number);
+        let price = facts.price.map(f64::from);
+        !facts.hidden
+            && (warm || facts.available_from.is_none_or(|from| from <= asked.at))
+            && match asked.candidates {
+                Candidates::All => true,
+                Candidates::Warm => warm,
+                Candidates::Cold => !warm,
+            }
+            && !(asked.mode == Mode::New && shopper.as_ref().is_some_and(|s| s.own(number).is_some()))
+            && query.price.is_none_or(|bound| {
+                price.is_some_and(|p| bound.min.is_none_or(|low| p >= low) && bound.max.is_none_or(|high| p <= high))
+            })
+            && asked.allows(&view, number)
+    };
+    let depth = if user.is_some() { asked.k.max(TASTE_DEPTH) } else { asked.k };
+    let hits = mercer_search::search(
+        &view.lexical,
+        &view.dense,
+        &query,
+        Some(&vector),
+        depth,
+        &passes,
+        &SearchOptions::default(),
+    )
+    .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    let taste = user
+        .filter(|&number| view.subject(number).is_some_and(|subject| subject.consent.personalise))
+        .map(|number| taste_of(&view, snapshot.log.until(number, asked.at)))
+        .unwrap_or_default();
+    let mut rows: Vec<_> = hits.iter().filter_map(|hit| hit_row(&view, hit, &taste)).collect();
+    rows.sort_by(|a, b| b.score.total_cmp(&a.score));
+    rows.truncate(asked.k);
+    let mut answer = served(app, &view, &asked, rows, started);
+    answer.understood = Some(QueryUnderstanding { text: query.words, price: query.price });
+    Ok(answer)
+}
+
+/// The query's vector by the encoder of this view, whatever serves by now: two encoders never meet in one list.
+fn embed(app: &App, view: &View, words: &str) -> Answer<QueryVector> {
+    let version = view.model.encoder_version();
+    let embedded: Result<Embedded, ModelError> = match app.model.cached_query(words) {
+        Some(hit) if &*hit.version == version => Ok(hit),
+        _ => {
+            let encoder = Arc::clone(&view.model.encoder) as Arc<dyn Encoder>;
+            app.model
+                .submit(vec![words.to_owned()], TextKind::Query, Priority::Serving, Some(encoder))
+                .and_then(mercer_model::Pending::wait)
+        }
+    };
+    let embedded = embedded.map_err(|error| model_problem(&error))?;
+    Ok(QueryVector { version: embedded.version, values: embedded.vectors.row(0).to_vec() })
+}
+
+/// The direction of the shopper's latest items; empty without any.
+fn taste_of(view: &View, events: &[mercer_rank::Event]) -> Vec<f32> {
+    let mut sum = vec![0f32; view.dense.dim()];
+    let recent = events.iter().rev().filter_map(|event| view.dense.row(event.item?)).take(TASTE_ITEMS);
+    for row in recent {
+        for (total, value) in sum.iter_mut().zip(row) {
+            *total += value;
+        }
+    }
+    let norm = sum.iter().map(|v| v * v).sum::<f32>().sqrt();
+    if norm > 0.0 { sum.iter().map(|v| v / norm).collect() } else { Vec::new() }
+}
+
+fn hit_row(view: &View, hit: &Hit, taste: &[f32]) -> Option<mercer_shared::wire::ListItem> {
+    let mut parts = Vec::with_capacity(3);
+    for (source, score) in [("lexical", hit.parts.lexical), ("dense", hit.parts.dense)] {
+        if score != 0.0 {
+            parts.push(ScorePart { source: source.to_owned(), score });
+        }
+    }
+    let mut score = hit.score;
+    if !taste.is_empty() {
+        let lean = TASTE * view.dense.score(hit.item, taste).unwrap_or(0.0).max(0.0);
+        score += lean;
+        parts.push(ScorePart { source: "taste".to_owned(), score: lean });
+    }
+    item_row(view, hit.item, score, parts)
+}

@@ -1,0 +1,244 @@
+//! What the daemon is made of, shared by every request: store, model thread, the shop in memory and the view that readers
+//! take. Services are functions over it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use mercer_model::ModelHandle;
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Alarm, AuditEntry, Event, EventKind};
+use mercer_store::Store;
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+
+use crate::state::config::Config;
+use crate::state::counters::Stats;
+use crate::state::guardrails::Guard;
+use crate::state::head_rescorer::HeadRescorer;
+use crate::state::moments::MomentCache;
+use crate::state::run_slot::RunSlot;
+use crate::state::shop::View;
+use crate::state::shop::writer::World;
+use crate::state::vector_cache::VectorCache;
+
+/// Events a slow reader of the stream may fall behind before it is told "lagged".
+const EVENT_QUEUE: usize = 1_024;
+
+/// The process that asks, by the kernel's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Process id.
+    pub pid: Option<i32>,
+}
+
+/// The daemon.
+pub struct App {
+    /// Configuration in force.
+    pub config: Config,
+    /// Durable state.
+    pub store: Store,
+    /// The model thread.
+    pub model: ModelHandle,
+    /// The shop in memory.
+    pub world: Mutex<World>,
+    /// What readers take; one load per request.
+    pub view: ArcSwap<View>,
+    /// Memories fitted for moments that were asked about.
+    pub moments: MomentCache,
+    /// Vectors of passages that were embedded before.
+    pub vectors: VectorCache,
+    /// Training runs.
+    pub runs: RunSlot,
+    /// What re-scores the head of lists.
+    pub head_rescorer: Box<dyn HeadRescorer>,
+    /// Traffic counters.
+    pub stats: Stats,
+    /// Guardrails of versions on trial.
+    pub guard: Guard,
+    /// When the daemon started.
+    pub started: Timestamp,
+    events: broadcast::Sender<Event>,
+    event_seq: AtomicU64,
+    alarms: Mutex<Vec<Alarm>>,
+    stopping: tokio::sync::watch::Sender<bool>,
+}
+
+/// What [`App::new`] puts together.
+pub struct Parts {
+    /// Configuration in force.
+    pub config: Config,
+    /// Durable state.
+    pub store: Store,
+    /// The model thread.
+    pub model: ModelHandle,
+    /// The shop in memory, filled.
+    pub world: World,
+    /// Vectors of passages.
+    pub vectors: VectorCache,
+    /// What re-scores the head of lists.
+    pub head_rescorer: Box<dyn HeadRescorer>,
+}
+
+impl App {
+    /// Puts the daemon together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { config, store, model, mut world, vectors, head_rescorer } = parts;
+        let view = world.publish().unwrap_or_else(|| Arc::new(world.view().clone()));
+        let guard = Guard::default();
+        guard.begin(&[&view.model.meta.version], None);
+        Arc::new(Self {
+            config,
+            store,
+            model,
+            world: Mutex::new(world),
+            view: ArcSwap::new(view),
+            moments: MomentCache::default(),
+            vectors,
+            runs: RunSlot::default(),
+            head_rescorer,
+            stats: Stats::default(),
+            guard,
+            started: Timestamp::now(),
+            events: broadcast::channel(EVENT_QUEUE).0,
+            event_seq: AtomicU64::new(0),
+            alarms: Mutex::default(),
+            stopping: tokio::sync::watch::Sender::new(false),
+        })
+    }
+
+    /// The state of the shop and the model for one request.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// The same, where the view must know something: what was acknowledged but is not published yet is published for it, so that
+    /// nobody who just wrote is told that there is no such thing.
+    #[must_use]
+    pub fn view_that(&self, knows: impl Fn(&View) -> bool) -> Arc<View> {
+        let view = self.view();
+        if !knows(&view) && knows(self.world.lock().view()) {
+            self.publish();
+            return self.view();
+        }
+        view
+    }
+
+    /// Makes everything applied so far visible to readers. Called by the publisher every few milliseconds while the shop changes.
+    pub fn publish(&self) {
+        let mut world = self.world.lock();
+        if let Some(earliest) = world.take_past() {
+            self.moments.forget_from(earliest);
+        }
+        if let Some(view) = world.publish() {
+            self.view.store(view);
+        }
+    }
+
+    /// Tells everybody who reads the stream.
+    pub fn tell(&self, kind: EventKind) {
+        let seq = self.event_seq.fetch_add(1, Ordering::Relaxed) + 1;
+        // Nobody may be listening; that is no failure.
+        let _ = self.events.send(Event { seq, at: Timestamp::now(), kind });
+    }
+
+    /// A reader of the stream.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Number of the latest event.
+    #[must_use]
+    pub fn event_seq(&self) -> u64 {
+        self.event_seq.load(Ordering::Relaxed)
+    }
+
+    /// Raises an alarm, or renews the text of one of the same kind.
+    pub fn raise(&self, kind: &str, text: String) {
+        let alarm = {
+            let mut alarms = self.alarms.lock();
+            match alarms.iter_mut().find(|alarm| alarm.kind == kind) {
+                Some(alarm) if alarm.text == text => return,
+                Some(alarm) => {
+                    alarm.text = text;
+                    alarm.clone()
+                }
+                None => {
+                    let alarm = Alarm { since: Timestamp::now(), kind: kind.to_owned(), text };
+                    alarms.push(alarm.clone());
+                    alarm
+                }
+            }
+        };
+        tracing::warn!(kind = alarm.kind, text = alarm.text, "alarm");
+        self.tell(EventKind::Alarm(alarm));
+    }
+
+    /// Takes an alarm back.
+    pub fn clear(&self, kind: &str) {
+        self.alarms.lock().retain(|alarm| alarm.kind != kind);
+    }
+
+    /// Alarms that stand.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.alarms.lock().clone()
+    }
+
+    /// Refuses writes while the store takes none.
+    ///
+    /// # Errors
+    /// `read-only` with the reason.
+    pub fn writable(&self) -> Result<(), Problem> {
+        match self.store.is_read_only() {
+            None => Ok(()),
+            Some(reason) => {
+                self.raise("read-only", reason.clone());
+                Err(Problem::new(Code::ReadOnly, reason))
+            }
+        }
+    }
+
+    /// Notes a change in the audit log; `peer` is none for the daemon's own doing.
+    pub fn audit(&self, peer: Option<Peer>, action: &str, target: &str, detail: impl Into<String>) {
+        let entry = AuditEntry {
+            seq: 0,
+            at: Timestamp::now(),
+            uid: peer.map(|peer| peer.uid),
+            pid: peer.and_then(|peer| peer.pid),
+            action: action.to_owned(),
+            target: target.to_owned(),
+            detail: detail.into(),
+        };
+        if let Err(error) = self.store.audit(entry) {
+            tracing::error!(%error, action, target, "the audit log could not be written");
+        }
+    }
+
+    /// Begins the end: streams close, training checkpoints.
+    pub fn stop(&self) {
+        self.tell(EventKind::Stopping);
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether the daemon is stopping.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Resolves when the daemon begins to stop.
+    pub async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // An error means the sender is gone, and with it the daemon.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    }
+}

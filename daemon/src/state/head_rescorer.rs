@@ -1,0 +1,37 @@
+//! The place of the cross-encoder on the read path: re-scores the head of a list within a latency budget.
+
+use std::sync::Arc;
+
+use mercer_rank::Event;
+use mercer_shared::wire::ListItem;
+use mercer_store::Store;
+
+use crate::state::config::Config;
+use crate::state::shop::View;
+
+/// For whom, and as of when, the head of a list is re-scored.
+pub struct HeadRequest<'a> {
+    /// Configuration in force.
+    pub config: &'a Config,
+    /// Where the kept model is named.
+    pub store: &'a Store,
+    /// The state of the shop that made the list.
+    pub view: &'a View,
+    /// Events of the user or the session up to the moment, oldest first.
+    pub events: &'a [Event],
+    /// The moment, UTC milliseconds.
+    pub at: i64,
+    /// Latest queries, oldest first: UTC milliseconds and text.
+    pub queries: &'a [(i64, Arc<str>)],
+    /// Whether rows that moved say so among their reasons.
+    pub reasons: bool,
+}
+
+/// Re-scores the head of lists.
+pub trait HeadRescorer: Send + Sync {
+    /// Re-orders the first rows where configuration, model and time allow. Returns what was done, or why nothing was; `None` where it is switched off.
+    fn rescore(&self, request: &HeadRequest<'_>, rows: &mut [ListItem]) -> Option<String>;
+
+    /// Forgets the model in memory: another one was kept.
+    fn changed(&self);
+}

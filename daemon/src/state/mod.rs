@@ -1,0 +1,19 @@
+//! What all services share: the app, the shop in memory and its writer, caches, counters, guardrails, configuration.
+
+pub mod app;
+pub mod buckets;
+pub mod config;
+pub mod counters;
+pub mod dense_ids;
+pub mod evaluation_files;
+pub mod guardrails;
+pub mod head_rescorer;
+pub mod moments;
+pub mod probabilities;
+pub mod problems;
+pub mod process;
+pub mod run_documents;
+pub mod run_slot;
+pub mod sequence;
+pub mod shop;
+pub mod vector_cache;

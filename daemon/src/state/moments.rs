@@ -1,0 +1,51 @@
+//! Collaborative indexes fitted for past moments that somebody asked about.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use mercer_rank::{Memory, MemoryOptions};
+use parking_lot::Mutex;
+
+use crate::state::shop::View;
+
+/// Past moments whose memory is kept: a replay asks about one moment many times.
+const KEPT: usize = 2;
+
+type Slot = Arc<OnceLock<Arc<Memory>>>;
+
+/// Memories by moment. Whoever asks first fits, the others wait for the same.
+#[derive(Default)]
+pub struct MomentCache(Mutex<Vec<(i64, Slot)>>);
+
+impl MomentCache {
+    /// The memory of a moment, fitted from events up to it only.
+    pub fn at(&self, view: &View, at: i64) -> Arc<Memory> {
+        let slot = {
+            let mut kept = self.0.lock();
+            match kept.iter().position(|(moment, _)| *moment == at) {
+                Some(place) => {
+                    let entry = kept.remove(place);
+                    kept.push(entry);
+                }
+                None => {
+                    if kept.len() == KEPT {
+                        kept.remove(0);
+                    }
+                    kept.push((at, Slot::default()));
+                }
+            }
+            kept.last().map(|(_, slot)| Arc::clone(slot)).unwrap_or_default()
+        };
+        Arc::clone(slot.get_or_init(|| {
+            let started = Instant::now();
+            let memory = Memory::fit(&view.training_log(), &view.rank.catalogue, at, &MemoryOptions::default());
+            tracing::info!(at, seconds = started.elapsed().as_secs_f64(), "memory of a past moment fitted");
+            Arc::new(memory)
+        }))
+    }
+
+    /// Forgets the memories of this moment and later ones: an event came in that they should have known.
+    pub fn forget_from(&self, earliest: i64) {
+        self.0.lock().retain(|(moment, _)| *moment < earliest);
+    }
+}

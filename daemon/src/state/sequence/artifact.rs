@@ -1,0 +1,168 @@
+//! A network beside a version's ranker: its bytes with the ids of its items, and how it answers in the shop's numbers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mercer_learn::LearnError;
+use mercer_learn::behaviour::Network;
+use mercer_rank::{Catalogue, Event, Log, SequenceModel, Vectors};
+use mercer_shared::ids::ItemId;
+use rustc_hash::FxHashMap;
+
+use crate::state::sequence::{Behaved, some_items};
+
+/// A model that is asked and answers in other numbers than its own.
+#[derive(Debug)]
+struct Renumbered {
+    model: Behaved,
+    /// Number of an item in the model by its number outside.
+    inner: Vec<Option<u32>>,
+}
+
+/// Events and scores of a model in other numbers. Items that the model does not know score 0.
+fn renumbered(
+    model: &Behaved,
+    inner: &[Option<u32>],
+    (histories, texts, at, items): (&[&[Event]], Option<&Vectors>, i64, usize),
+) -> Vec<Vec<f32>> {
+    let of = |item: u32| inner.get(item as usize).copied().flatten();
+    let read: Vec<Vec<Event>> = histories
+        .iter()
+        .map(|events| events.iter().map(|event| Event { item: event.item.and_then(of), ..*event }).collect())
+        .collect();
+    let slices: Vec<&[Event]> = read.iter().map(Vec::as_slice).collect();
+    let rows = model.score(&slices, texts, at, model.0.items());
+    let outside = |row: Vec<f32>| -> Vec<f32> {
+        if row.is_empty() {
+            return row;
+        }
+        (0..items as u32).map(|item| of(item).and_then(|n| row.get(n as usize)).copied().unwrap_or(0.0)).collect()
+    };
+    rows.into_iter().map(outside).collect()
+}
+
+impl SequenceModel for Renumbered {
+    fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
+        renumbered(&self.model, &self.inner, (histories, texts, at, items))
+    }
+}
+
+/// Numbers outside of what has none inside.
+fn unknown(inner: &[Option<u32>]) -> Vec<u32> {
+    (0..).zip(inner).filter(|(_, inner)| inner.is_none()).map(|(outside, _)| outside).collect()
+}
+
+/// A network as it is now.
+#[derive(Debug)]
+struct Now {
+    network: Behaved,
+    /// Number of an item in the network by its number in the shop.
+    inner: Vec<Option<u32>>,
+    /// Moment up to which it knows what was taken.
+    at: i64,
+}
+
+/// The network of a version. Weights stay as they were trained; items that came since, and what was taken since, it learns of by
+/// [`Serving::follow`]. Until it first did, it says nothing.
+#[derive(Debug)]
+pub struct Serving {
+    ids: Arc<[ItemId]>,
+    trained: Behaved,
+    now: ArcSwap<Now>,
+}
+
+impl Serving {
+    /// A network with the ids of its items, in the order of its numbers.
+    #[must_use]
+    pub fn new(trained: Behaved, ids: Arc<[ItemId]>) -> Self {
+        let now = Now { network: trained.clone(), inner: Vec::new(), at: trained.0.until() };
+        Self { ids, trained, now: ArcSwap::from_pointee(now) }
+    }
+
+    /// Reads what [`Serving::to_bytes`] and [`Serving::ids`] wrote.
+    ///
+    /// # Errors
+    /// As [`Network::from_bytes`], and for another number of ids than items.
+    pub fn from_bytes(bytes: &[u8], ids: Arc<[ItemId]>, path: &Path) -> Result<Self, LearnError> {
+        let network = Network::from_bytes(bytes, path)?;
+        if network.items() != ids.len() {
+            let why = format!("{} items, {} ids", network.items(), ids.len());
+            return Err(LearnError::Broken { path: path.to_owned(), why });
+        }
+        Ok(Self::new(Behaved(network), ids))
+    }
+
+    /// The network as it was trained.
+    ///
+    /// # Errors
+    /// As [`Network::to_bytes`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, LearnError> {
+        self.trained.0.to_bytes()
+    }
+
+    /// Ids of its items, in the order of its numbers.
+    #[must_use]
+    pub fn ids(&self) -> &[ItemId] {
+        &self.ids
+    }
+
+    /// The network as it was trained, with what was taken up to a moment, in the numbers of a log whose items have these ids.
+    #[must_use]
+    pub fn as_of<'a>(&self, ids: impl Iterator<Item = &'a ItemId>, log: &Log, at: i64) -> Arc<dyn SequenceModel> {
+        let inner = self.numbers(ids);
+        let model = self.trained.followed(log, at, |item| inner.get(item as usize).copied().flatten());
+        Arc::new(Renumbered { model, inner })
+    }
+
+    /// Number in the network of each of these items.
+    fn numbers<'a>(&self, ids: impl Iterator<Item = &'a ItemId>) -> Vec<Option<u32>> {
+        let known: FxHashMap<&ItemId, u32> = self.ids.iter().zip(0..).collect();
+        ids.map(|id| known.get(id).copied()).collect()
+    }
+
+    /// Numbers in the shop of the items that it was not trained with. `ids` are those of the catalogue, in the order of its numbers.
+    #[must_use]
+    pub fn fresh<'a>(&self, ids: impl Iterator<Item = &'a ItemId>) -> Vec<u32> {
+        unknown(&self.numbers(ids))
+    }
+
+    /// Brings it up to a state of the shop as of a moment: new items by vectors of the encoder that it was trained beside (`ruler`, of the
+    /// [`fresh`](Self::fresh) ones at least), and what was taken up to then. `ids` are those of the catalogue, in the order of its numbers.
+    ///
+    /// # Errors
+    /// As [`Network::grown`].
+    pub fn follow<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a ItemId>,
+        (catalogue, ruler): (&Catalogue, &Vectors),
+        log: &Log,
+        at: i64,
+    ) -> Result<(), LearnError> {
+        let mut inner = self.numbers(ids);
+        let mut network = self.trained.clone();
+        let fresh = unknown(&inner);
+        let later = some_items(catalogue, Some(ruler), network.0.dim(), fresh.iter().copied())?;
+        network = Behaved(network.0.grown(&later)?);
+        for (number, outside) in (self.ids.len() as u32..).zip(fresh) {
+            inner[outside as usize] = Some(number);
+        }
+        let of = |item: u32| inner.get(item as usize).copied().flatten();
+        network = network.followed(log, at, of);
+        let at = at.max(self.trained.0.until());
+        self.now.store(Arc::new(Now { network, inner, at }));
+        Ok(())
+    }
+}
+
+impl SequenceModel for Serving {
+    fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
+        let now = self.now.load();
+        if now.inner.is_empty() {
+            return vec![Vec::new(); histories.len()];
+        }
+        // Asked about a moment before today, it does not tell what was taken since.
+        let network = if now.at <= at { &now.network } else { &self.trained };
+        renumbered(network, &now.inner, (histories, texts, at, items))
+    }
+}

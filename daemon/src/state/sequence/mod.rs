@@ -1,0 +1,162 @@
+//! The behaviour network among the ranker's sources.
+//!
+//! | module | what stands there |
+//! |---|---|
+//! | here | a network in the place of a sequence model; what it learns from |
+//! | `stages` | trained up to each cut-off of the ranker's replay, so that the ranker learns from the network as it was then |
+//! | `serving` | in a version's directory; with the shop's numbers, its new items and its popularity of today |
+
+pub mod artifact;
+
+use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+
+use mercer_learn::LearnError;
+use mercer_learn::behaviour::{BehaviourOptions, Grouping, Interaction, Items, Network};
+use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceModel, Vectors};
+use rustc_hash::FxHashMap;
+
+/// A network in the place of a sequence model; items carry the numbers it was trained with.
+#[derive(Debug, Clone)]
+pub struct Behaved(pub(crate) Network);
+
+impl Behaved {
+    /// The network.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.0
+    }
+
+    /// A network that knows what was taken after it was trained, up to `at`: its prior is popularity as of then. `number` gives the
+    /// network's number of an item of the log.
+    #[must_use]
+    pub fn followed(&self, log: &Log, at: i64, number: impl Fn(u32) -> Option<u32>) -> Self {
+        let (target, since) = (self.0.options().target, self.0.until());
+        let mut taken: Vec<(i64, u32, u32)> = Vec::new();
+        for user in 0..log.users() as u32 {
+            let events = log.between(user, since, at).iter().filter(|e| e.kind as u8 == target);
+            taken.extend(events.filter_map(|e| Some((e.at, user, number(e.item?)?))));
+        }
+        // Once for a shopper, item and day, in the order of time.
+        taken.sort_unstable_by_key(|(at, user, item)| (at.div_euclid(DAY_MS), *user, *item, *at));
+        taken.dedup_by_key(|(at, user, item)| (at.div_euclid(DAY_MS), *user, *item));
+        taken.sort_unstable();
+        let mut network = self.0.clone();
+        network.observe(taken.into_iter().map(|(at, _, item)| (item, at)));
+        Self(network)
+    }
+}
+
+/// Events of a shopper, from the last one on, whose searches are looked at: far more than a network takes tokens, and a bound for what a
+/// list of somebody with tens of thousands of searches costs.
+const LOOKED_AT: usize = 1_000;
+
+/// Vectors of the searches that some shoppers made, row after row.
+#[derive(Default)]
+pub(crate) struct Searches {
+    pub(crate) row_of: FxHashMap<u32, u32>,
+    pub(crate) flat: Vec<f32>,
+}
+
+impl Searches {
+    /// Of these texts, in the order of their first mention, as far as they have vectors of the network's width.
+    pub(crate) fn of(texts: Option<&Vectors>, dim: usize, asked: impl IntoIterator<Item = u32>) -> Self {
+        let mut out = Self::default();
+        let Some(texts) = texts.filter(|texts| texts.dim() == dim) else { return out };
+        for text in asked {
+            let next = out.row_of.len() as u32;
+            if let (Entry::Vacant(slot), Some(vector)) = (out.row_of.entry(text), texts.get(text)) {
+                slot.insert(next);
+                out.flat.extend_from_slice(vector);
+            }
+        }
+        out
+    }
+
+    /// Row of a text; none where it has no vector.
+    pub(crate) fn row(&self, text: u32) -> Option<u32> {
+        self.row_of.get(&text).copied()
+    }
+}
+
+/// Events as the network reads them: what was done with an item that it knows (`number` says which that is), and searches whose text has a
+/// vector.
+pub(crate) fn interactions(
+    events: &[Event],
+    number: impl Fn(u32) -> Option<u32>,
+    searches: &Searches,
+) -> Vec<Interaction> {
+    let one = |e: &Event| {
+        let (item, text) = match e.text {
+            Some(text) => (None, Some(searches.row(text)?)),
+            None => (Some(number(e.item?)?), None),
+        };
+        Some(Interaction { item, text, kind: e.kind as u8, value: e.value, at: e.at })
+    };
+    events.iter().filter_map(one).collect()
+}
+
+impl SequenceModel for Behaved {
+    fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
+        let known = self.0.items();
+        let number = |item: u32| ((item as usize) < known).then_some(item);
+        // By number, so that a shopper's rows have the same order alone and among others.
+        let latest = histories.iter().flat_map(|events| events.iter().rev().take(LOOKED_AT));
+        let asked: BTreeSet<u32> = latest.filter_map(|e| e.text).collect();
+        let searches = Searches::of(texts.filter(|_| self.0.knows_queries()), self.0.dim(), asked);
+        let read: Vec<Vec<Interaction>> =
+            histories.iter().map(|events| interactions(events, number, &searches)).collect();
+        let slices: Vec<&[Interaction]> = read.iter().map(Vec::as_slice).collect();
+        let mut flat = vec![0f32; slices.len() * known];
+        if let Err(error) = self.0.score_many(&slices, &searches.flat, at, &mut flat) {
+            tracing::error!(%error, "the behaviour network says nothing");
+            return vec![Vec::new(); histories.len()];
+        }
+        let shares = |row: &[f32]| {
+            // Nats become shares of the best; an item that came after the network has none.
+            let best = row.iter().copied().fold(f32::MIN, f32::max);
+            let mut out: Vec<f32> = row.iter().map(|x| (x - best).exp()).collect();
+            out.resize(items, 0.0);
+            out
+        };
+        flat.chunks_exact(known.max(1)).map(shares).collect()
+    }
+}
+
+/// Items as the network sees them: prices and vectors that no training moves.
+///
+/// # Errors
+/// [`LearnError::Option`] for vectors that are not finite.
+pub fn items(catalogue: &Catalogue, vectors: Option<&Vectors>) -> Result<Items, LearnError> {
+    some_items(catalogue, vectors, vectors.map_or(0, Vectors::dim), 0..catalogue.len() as u32)
+}
+
+/// Some of them, in the order given.
+pub(crate) fn some_items(
+    catalogue: &Catalogue,
+    vectors: Option<&Vectors>,
+    dim: usize,
+    which: impl Iterator<Item = u32>,
+) -> Result<Items, LearnError> {
+    let (mut flat, mut prices) = (Vec::new(), Vec::new());
+    for number in which {
+        match vectors.and_then(|vectors| vectors.get(number)).filter(|vector| vector.len() == dim) {
+            Some(vector) => flat.extend_from_slice(vector),
+            None => flat.resize(flat.len() + dim, 0.0),
+        }
+        prices.push(catalogue.get(number).and_then(|facts| facts.price).unwrap_or(0.0));
+    }
+    Items::new(dim, flat.into(), prices.into())
+}
+
+/// What a network of a log learns with: times follow the log's window, the target and what a basket is follow the log.
+#[must_use]
+pub fn options(log: &Log, until: i64, seed: u64) -> BehaviourOptions {
+    let shape = log.shape(until);
+    BehaviourOptions {
+        target: shape.target as u8,
+        grouping: if shape.day_resolution { Grouping::Day } else { Grouping::Moment },
+        seed,
+        ..BehaviourOptions::for_window(shape.window_days() as f64)
+    }
+}

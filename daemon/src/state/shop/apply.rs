@@ -1,0 +1,174 @@
+//! How documents change the shop in memory.
+
+use std::sync::Arc;
+
+use mercer_rank::{Event, ItemFacts, tie_key};
+use mercer_search::{Document, passage_text};
+use mercer_shared::ids::UserId;
+use mercer_shared::wire::{Consent, Interaction, Item, User};
+use rustc_hash::FxHashMap;
+
+use crate::state::shop::writer::World;
+use crate::state::shop::{RECENT_QUERIES, Subject, Who, rank_kind, texts};
+
+/// Dense number of a name, given on first sight.
+fn number_of(names: &mut FxHashMap<String, u32>, name: &str) -> u32 {
+    if let Some(&number) = names.get(name) {
+        return number;
+    }
+    let number = names.len() as u32;
+    names.insert(name.to_owned(), number);
+    number
+}
+
+/// The first word of a title groups what has no brand: series and makers stand there.
+fn first_word(title: &str) -> Option<String> {
+    title.split_whitespace().next().map(str::to_lowercase)
+}
+
+impl World {
+    /// Writes an item.
+    pub fn put_item(&mut self, item: Item) {
+        let known = self.view.item_index.get(&item.id).copied();
+        let number = known.unwrap_or(self.view.items.len() as u32);
+        let category = item.category.last().map(|name| number_of(&mut self.categories, name));
+        let brand = item.brand.as_deref().map(str::to_lowercase).or_else(|| first_word(&item.title));
+        let brand = brand.map(|name| number_of(&mut self.brands, &name));
+        let facts = ItemFacts {
+            price: item.price.map(|price| price as f32),
+            category,
+            brand,
+            available_from: item.available_from.map(mercer_shared::time::Timestamp::millis),
+            hidden: item.hidden,
+            in_stock: item.in_stock,
+            tie: tie_key(&self.tie_key, item.id.as_str()),
+        };
+        self.view.rank.catalogue.set(number, facts);
+        self.lexical.upsert(&[Document::from_item(number, &item)]);
+        match known {
+            None => {
+                self.view.item_index.insert(item.id.clone(), number);
+                self.view.items.push_back(Arc::new(item));
+                self.stale.push(number);
+            }
+            Some(_) => {
+                let before = self.view.item(number).map(|old| passage_text(old));
+                if before.as_deref() != Some(&passage_text(&item)) {
+                    self.stale.push(number);
+                }
+                self.view.items.set(number as usize, Arc::new(item));
+            }
+        }
+        self.dirty = true;
+    }
+
+    fn slot(&mut self, who: Who) -> u32 {
+        let known = match &who {
+            Who::User(id) => self.view.user_index.get(id).copied(),
+            Who::Session(id) => self.view.session_index.get(id).copied(),
+            Who::Erased => None,
+        };
+        if let Some(number) = known {
+            return number;
+        }
+        let number = self.view.subjects.len() as u32;
+        match &who {
+            Who::User(id) => drop(self.view.user_index.insert(id.clone(), number)),
+            Who::Session(id) => drop(self.view.session_index.insert(id.clone(), number)),
+            Who::Erased => {}
+        }
+        let subject = Subject { who, attributes: Default::default(), consent: Consent::default(), queries: Vec::new() };
+        self.view.subjects.push_back(Arc::new(subject));
+        self.dirty = true;
+        number
+    }
+
+    fn subject_mut(&mut self, number: u32) -> Option<&mut Subject> {
+        self.view.subjects.get_mut(number as usize).map(Arc::make_mut)
+    }
+
+    /// Writes a user.
+    pub fn put_user(&mut self, user: User) {
+        let number = self.slot(Who::User(user.id));
+        let mut trained = true;
+        if let Some(subject) = self.subject_mut(number) {
+            trained = subject.consent.train == user.consent.train;
+            subject.attributes = user.attributes;
+            subject.consent = user.consent;
+        }
+        if !trained {
+            self.changed.insert(number);
+            self.must_fit();
+        }
+        self.dirty = true;
+    }
+
+    /// Takes in an interaction that is durable at `seq`.
+    pub fn interact(&mut self, seq: u64, interaction: Interaction) {
+        self.view.last_seq = self.view.last_seq.max(seq);
+        let who = match (interaction.user, interaction.session) {
+            (Some(user), _) => Who::User(user),
+            (None, Some(session)) => Who::Session(session),
+            (None, None) => return,
+        };
+        let number = self.slot(who);
+        let at = interaction.at.millis();
+        let search = interaction.kind == mercer_shared::wire::InteractionType::Search;
+        let query = interaction.query.filter(|_| search);
+        let text = query.as_deref().and_then(|query| self.view.texts.take(query));
+        if let Some(text) = text {
+            self.asked.ask(text);
+        }
+        if let Some(query) = query
+            && let Some(subject) = self.subject_mut(number)
+        {
+            let place = subject.queries.partition_point(|(earlier, _)| *earlier <= at);
+            subject.queries.insert(place, (at, Arc::from(query)));
+            if subject.queries.len() > RECENT_QUERIES {
+                subject.queries.remove(0);
+            }
+        }
+        let item = interaction.item.and_then(|id| self.view.item_index.get(&id).copied());
+        let kind = rank_kind(interaction.kind);
+        let event = Event { item, text, kind, value: kind.value(interaction.value), at };
+        self.view.rank.log.push(number, event);
+        let agreed = self.view.subject(number).is_some_and(|subject| subject.consent.train);
+        if agreed && at >= self.memory.at() {
+            self.memory.observe(&self.view.rank.log, number, &event);
+        }
+        self.view.last_event = self.view.last_event.max(at);
+        self.past = Some(self.past.map_or(at, |earliest| earliest.min(at)));
+        self.unfitted += 1;
+        if item.is_some() {
+            self.changed.insert(number);
+        }
+        self.dirty = true;
+    }
+
+    /// Forgets a user; returns the slot's number, if there was one.
+    pub fn erase(&mut self, id: &UserId) -> Option<u32> {
+        let number = self.view.user_index.remove(id)?;
+        for text in self.view.rank.log.events(number).iter().filter_map(|event| event.text) {
+            if self.view.texts.release(text) {
+                self.asked.forget(text);
+                if let Some(vectors) = self.view.rank.catalogue.texts_mut() {
+                    texts::clear(vectors, text);
+                }
+            }
+        }
+        self.view.rank.log.erase(number);
+        if let Some(subject) = self.subject_mut(number) {
+            *subject = Subject {
+                who: Who::Erased,
+                attributes: Default::default(),
+                consent: Consent { personalise: false, train: false, audit_attributes: false },
+                queries: Vec::new(),
+            };
+        }
+        self.past = Some(0);
+        self.changed.insert(number);
+        self.must_fit();
+        self.dirty = true;
+        Some(number)
+    }
+}

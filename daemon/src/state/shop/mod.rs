@@ -1,0 +1,190 @@
+//! The shop in memory. [`World`] is the one writer's copy; readers take a [`View`], immutable and cheap to clone, so that a
+//! list is made from one state of the shop and one model version whatever happens meanwhile.
+
+pub mod apply;
+pub mod model;
+pub mod texts;
+pub mod writer;
+
+pub use model::Model;
+pub use texts::Texts;
+pub use writer::{Given, World};
+
+use std::sync::Arc;
+
+use mercer_rank::Snapshot;
+use mercer_search::{DenseIndex, LexicalReader};
+use mercer_shared::ids::{ItemId, SessionId, UserId};
+use mercer_shared::wire::{Consent, InteractionType, Item, User};
+
+/// Latest queries kept per shopper for the profile.
+pub const RECENT_QUERIES: usize = 50;
+
+/// Who an event belongs to: a shopper, or a visit of somebody unknown.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// A shopper.
+    User(UserId),
+    /// A visit.
+    Session(SessionId),
+    /// Was erased; the number is not given again.
+    Erased,
+}
+
+/// A slot of the log.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Who.
+    pub who: Who,
+    /// Declared attributes.
+    pub attributes: std::collections::BTreeMap<String, String>,
+    /// What was agreed to.
+    pub consent: Consent,
+    /// Latest queries, oldest first: UTC milliseconds and text.
+    pub queries: Vec<(i64, Arc<str>)>,
+}
+
+/// One state of the shop with one model.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Counts up with every change that readers can see.
+    pub generation: u64,
+    /// Items by dense number.
+    pub items: imbl::Vector<Arc<Item>>,
+    /// Dense number of an item.
+    pub item_index: imbl::HashMap<ItemId, u32>,
+    /// Slots of the log by dense number.
+    pub subjects: imbl::Vector<Arc<Subject>>,
+    /// Slot of a shopper.
+    pub user_index: imbl::HashMap<UserId, u32>,
+    /// Slot of a visit.
+    pub session_index: imbl::HashMap<SessionId, u32>,
+    /// Log, item facts, vectors of texts and memory.
+    pub rank: Snapshot,
+    /// What was searched for, by the numbers that the log has.
+    pub texts: Texts,
+    /// Lexical index.
+    pub lexical: LexicalReader,
+    /// Item vectors of the model's encoder.
+    pub dense: DenseIndex,
+    /// The model that answers.
+    pub model: Arc<Model>,
+    /// Moment of the latest event, UTC milliseconds; 0 without any.
+    pub last_event: i64,
+    /// Sequence number in the store of the latest event.
+    pub last_seq: u64,
+    /// Events since the memory was last fitted.
+    pub unfitted: u64,
+    /// A version on trial, which answers a share of the shoppers.
+    pub canary: Option<Arc<Canary>>,
+}
+
+/// The same state of the shop with the model of a version on trial.
+#[derive(Debug)]
+pub struct Canary {
+    /// What its shoppers are answered from.
+    pub view: Arc<View>,
+    /// Share of the shoppers.
+    pub share: f64,
+}
+
+impl View {
+    /// The item of a dense number.
+    #[must_use]
+    pub fn item(&self, number: u32) -> Option<&Arc<Item>> {
+        self.items.get(number as usize)
+    }
+
+    /// Dense number of an item id.
+    #[must_use]
+    pub fn item_number(&self, id: &str) -> Option<u32> {
+        ItemId::new(id).ok().and_then(|id| self.item_index.get(&id).copied())
+    }
+
+    /// Slot of a shopper.
+    #[must_use]
+    pub fn user_number(&self, id: &str) -> Option<u32> {
+        UserId::new(id).ok().and_then(|id| self.user_index.get(&id).copied())
+    }
+
+    /// The slot itself.
+    #[must_use]
+    pub fn subject(&self, number: u32) -> Option<&Arc<Subject>> {
+        self.subjects.get(number as usize)
+    }
+
+    /// The shopper's id of a slot.
+    #[must_use]
+    pub fn user_id(&self, number: u32) -> Option<&UserId> {
+        match &self.subject(number)?.who {
+            Who::User(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The user document of a slot.
+    #[must_use]
+    pub fn user(&self, number: u32) -> Option<User> {
+        let subject = self.subject(number)?;
+        let Who::User(id) = &subject.who else { return None };
+        Some(User { id: id.clone(), attributes: subject.attributes.clone(), consent: subject.consent })
+    }
+
+    /// The moment that "now" means for lists: the clock, but not later than a day after the latest event. A log that was imported
+    /// years after its time is read as of its own end, or every window of "the last 30 days" would be empty.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        let clock = mercer_shared::time::Timestamp::now().millis();
+        if self.last_event == 0 { clock } else { clock.min(self.last_event + mercer_rank::DAY_MS) }
+    }
+
+    /// The log without shoppers who did not agree to training: what memory and models are fitted from.
+    #[must_use]
+    pub fn training_log(&self) -> mercer_rank::Log {
+        let mut log = self.rank.log.clone();
+        for (number, subject) in self.subjects.iter().enumerate() {
+            if !subject.consent.train {
+                log.erase(number as u32);
+            }
+        }
+        log
+    }
+}
+
+/// The kind of an interaction in the arithmetic.
+#[must_use]
+pub const fn rank_kind(kind: InteractionType) -> mercer_rank::Kind {
+    use mercer_rank::Kind;
+    match kind {
+        InteractionType::Search => Kind::Search,
+        InteractionType::Impression => Kind::Impression,
+        InteractionType::View => Kind::View,
+        InteractionType::Click => Kind::Click,
+        InteractionType::Cart => Kind::Cart,
+        InteractionType::Favourite => Kind::Favourite,
+        InteractionType::Purchase => Kind::Purchase,
+        InteractionType::Return => Kind::Return,
+        InteractionType::Rating => Kind::Rating,
+        InteractionType::Review => Kind::Review,
+        InteractionType::Dismiss => Kind::Dismiss,
+    }
+}
+
+/// The kind of an event on the wire.
+#[must_use]
+pub const fn wire_kind(kind: mercer_rank::Kind) -> InteractionType {
+    use mercer_rank::Kind;
+    match kind {
+        Kind::Search => InteractionType::Search,
+        Kind::Impression => InteractionType::Impression,
+        Kind::View => InteractionType::View,
+        Kind::Click => InteractionType::Click,
+        Kind::Cart => InteractionType::Cart,
+        Kind::Favourite => InteractionType::Favourite,
+        Kind::Purchase => InteractionType::Purchase,
+        Kind::Return => InteractionType::Return,
+        Kind::Rating => InteractionType::Rating,
+        Kind::Review => InteractionType::Review,
+        Kind::Dismiss => InteractionType::Dismiss,
+    }
+}

@@ -1,0 +1,314 @@
+//! The writer's copy of the shop, and how readers get theirs.
+
+use std::sync::Arc;
+
+use mercer_rank::{Catalogue, Log, Memory, MemoryOptions, Snapshot, Spread, Vectors};
+use mercer_search::{DenseIndex, LexicalIndex};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::state::shop::model::Model;
+use crate::state::shop::texts;
+use crate::state::shop::texts::{Embedding, Texts};
+use crate::state::shop::{Canary, View};
+
+/// Vectors of one encoder, as search and as the ranker read them.
+#[derive(Clone)]
+struct Tables {
+    dense: DenseIndex,
+    rows: Vectors,
+    spread: Option<Spread>,
+}
+
+/// The catalogue under a model's encoder: vectors by dense number, and whitened where the model does so.
+pub type Given = (Vectors, Option<Spread>);
+
+/// A version on trial.
+struct Trial {
+    model: Arc<Model>,
+    share: f64,
+    /// Vectors of its encoder; none where it reads the serving one's.
+    own: Option<Tables>,
+}
+
+impl Trial {
+    /// The shop as its shoppers see it.
+    fn over(&self, view: &View) -> Canary {
+        let mut view = view.clone();
+        if let Some(Tables { dense, rows, spread }) = self.own.clone() {
+            view.dense = dense;
+            view.rank.catalogue.set_vectors(Some(rows));
+            view.rank.catalogue.set_spread(spread);
+        }
+        if self.model.ruler_version() != view.model.ruler_version() {
+            view.rank.catalogue.set_texts(None);
+        }
+        view.model = Arc::clone(&self.model);
+        Canary { view: Arc::new(view), share: self.share }
+    }
+}
+
+/// The tables of a model's encoder, from the vectors there are.
+fn tables(model: &Model, given: Option<Given>) -> Tables {
+    let dim = mercer_model::Encoder::dim(&*model.encoder);
+    let (rows, spread) = given.unwrap_or_else(|| (Vectors::new(dim), empty_spread(model)));
+    let mut dense = DenseIndex::new(model.encoder_version(), dim);
+    for (number, row) in rows.iter() {
+        if let Err(error) = dense.set(number, row) {
+            tracing::error!(number, %error, "a vector was refused");
+        }
+    }
+    Tables { dense, rows, spread }
+}
+
+/// The whitened vectors of no item yet.
+fn empty_spread(model: &Model) -> Option<Spread> {
+    let whitening = Arc::clone(model.whitening.as_ref()?);
+    Spread::of(&Vectors::new(whitening.dim()), whitening).ok()
+}
+
+/// The writer's copy. One lock guards it; nothing slow happens under that lock.
+pub struct World {
+    pub(crate) view: View,
+    pub(crate) lexical: LexicalIndex,
+    pub(crate) memory: Memory,
+    pub(crate) categories: FxHashMap<String, u32>,
+    pub(crate) brands: FxHashMap<String, u32>,
+    pub(crate) tie_key: [u8; 32],
+    /// Items whose passage must be embedded (again).
+    pub(crate) stale: Vec<u32>,
+    /// Texts of searches that must be embedded for the behaviour network.
+    pub(crate) asked: Embedding,
+    pub(crate) dirty: bool,
+    /// Events since the memory was last fitted.
+    pub(crate) unfitted: u64,
+    /// Shoppers and visits whose part in the co-occurrence has changed since it last followed the log.
+    pub(crate) changed: FxHashSet<u32>,
+    /// A version on trial with the vectors of its encoder, and its share of the shoppers.
+    canary: Option<Trial>,
+    /// Earliest event that came in since somebody asked last: answers about later moments that were kept are void.
+    pub(crate) past: Option<i64>,
+}
+
+impl World {
+    /// An empty shop with a model.
+    #[must_use]
+    pub fn new(model: Arc<Model>, tie_key: [u8; 32]) -> Self {
+        let mut catalogue = Catalogue::default();
+        let dim = mercer_model::Encoder::dim(&*model.encoder);
+        catalogue.set_vectors(Some(Vectors::new(dim)));
+        catalogue.set_spread(empty_spread(&model));
+        catalogue.set_texts(Some(Vectors::new(mercer_model::Encoder::dim(&*model.ruler))));
+        let log = Log::new();
+        let memory = Memory::fit(&log, &catalogue, 0, &MemoryOptions::light());
+        let lexical = LexicalIndex::new();
+        let view = View {
+            generation: 0,
+            items: imbl::Vector::new(),
+            item_index: imbl::HashMap::new(),
+            subjects: imbl::Vector::new(),
+            user_index: imbl::HashMap::new(),
+            session_index: imbl::HashMap::new(),
+            rank: Snapshot { log, catalogue, memory: Arc::new(memory.clone()) },
+            texts: Texts::default(),
+            lexical: lexical.reader(),
+            dense: DenseIndex::new(model.encoder_version(), dim),
+            model,
+            last_event: 0,
+            last_seq: 0,
+            unfitted: 0,
+            canary: None,
+        };
+        Self {
+            view,
+            lexical,
+            memory,
+            categories: FxHashMap::default(),
+            brands: FxHashMap::default(),
+            tie_key,
+            stale: Vec::new(),
+            asked: Embedding::default(),
+            dirty: false,
+            unfitted: 0,
+            changed: FxHashSet::default(),
+            canary: None,
+            past: None,
+        }
+    }
+
+    /// What a reader would see after [`World::publish`]; for the writer's own look-ups.
+    #[must_use]
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// A view of everything applied so far, or `None` if nothing changed since the last one.
+    pub fn publish(&mut self) -> Option<Arc<View>> {
+        if !self.dirty {
+            return None;
+        }
+        self.dirty = false;
+        self.lexical.commit();
+        self.view.generation += 1;
+        self.view.unfitted = self.unfitted;
+        self.view.lexical = self.lexical.reader();
+        self.view.rank.memory = Arc::new(self.memory.clone());
+        self.view.canary = None;
+        self.view.canary = self.canary.as_ref().map(|trial| Arc::new(trial.over(&self.view)));
+        Some(Arc::new(self.view.clone()))
+    }
+
+    /// Puts a freshly fitted memory in place. Events that came after its moment are read from the log at request time; their
+    /// share in the popularity counts is brought in by the refresh.
+    pub fn set_memory(&mut self, memory: Memory, fitted_events: u64) {
+        let until = self.view.last_event.max(memory.at());
+        // Counts are taken from what was agreed to, like everything that is fitted.
+        self.memory = memory.refresh(&self.view.training_log(), &self.view.rank.catalogue, until);
+        self.unfitted = self.unfitted.saturating_sub(fitted_events);
+        self.dirty = true;
+    }
+
+    /// Puts the co-occurrence of a memory in place that has followed the log. False, and nothing is done, if another memory was fitted
+    /// meanwhile: that one may not know of the same shoppers.
+    pub fn set_ties(&mut self, followed: &Memory) -> bool {
+        let same = self.memory.take_ties(followed);
+        self.dirty |= same;
+        same
+    }
+
+    /// Takes the shoppers and visits that changed since the last call.
+    pub fn take_changed(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.changed).into_iter().collect()
+    }
+
+    /// Puts some back that nothing was made of.
+    pub fn put_back_changed(&mut self, changed: Vec<u32>) {
+        self.changed.extend(changed);
+    }
+
+    /// Events since the memory was last fitted.
+    #[must_use]
+    pub const fn unfitted(&self) -> u64 {
+        self.unfitted
+    }
+
+    /// The memory as the writer has it.
+    #[must_use]
+    pub const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Takes note that the memory must be fitted although no event came (an erasure, a change of consent).
+    pub const fn must_fit(&mut self) {
+        self.unfitted = self.unfitted.saturating_add(1_000_000_000);
+    }
+
+    /// Takes up to `most` items whose passage must be embedded.
+    pub fn take_stale(&mut self, most: usize) -> Vec<u32> {
+        let keep = self.stale.len().saturating_sub(most);
+        self.stale.split_off(keep)
+    }
+
+    /// Puts items back that could not be embedded.
+    pub fn put_back(&mut self, numbers: Vec<u32>) {
+        self.stale.extend(numbers);
+    }
+
+    /// Takes up to `most` texts of searches that must be embedded by the model's ruler, with their numbers; those that nobody asks for
+    /// any more are gone. Where no network reads them, they wait.
+    pub fn take_asked(&mut self, most: usize) -> Vec<(u32, Arc<str>)> {
+        if self.view.model.network.is_none() && self.canary.as_ref().is_none_or(|trial| trial.model.network.is_none()) {
+            return Vec::new();
+        }
+        let numbers = self.asked.take(most);
+        numbers.into_iter().filter_map(|number| Some((number, Arc::clone(self.view.texts.get(number)?)))).collect()
+    }
+
+    /// Sets vectors of texts that were made by this ruler; those of another one are dropped, for all texts wait for the new one then, and
+    /// those of texts that were erased meanwhile.
+    pub fn set_texts(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
+        if version != self.view.model.ruler_version() {
+            return;
+        }
+        let Some(vectors) = self.view.rank.catalogue.texts_mut() else { return };
+        for (number, row) in rows {
+            if self.view.texts.get(number).is_none() {
+                continue;
+            }
+            if let Err(error) = vectors.set(number, row) {
+                tracing::error!(number, %error, "a vector of a search was refused");
+            } else if let Some(oldest) = self.asked.set(number) {
+                texts::clear(vectors, oldest);
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// Puts texts back that could not be embedded.
+    pub fn ask_again(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        numbers.into_iter().for_each(|number| self.asked.ask(number));
+    }
+
+    /// How many items wait to be embedded.
+    #[must_use]
+    pub fn stale(&self) -> usize {
+        self.stale.len()
+    }
+
+    /// Sets vectors that were made by this encoder version, shared with whoever keeps them; those of another version are dropped,
+    /// for a promotion came between and has put the items on the list again.
+    pub fn set_vectors(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
+        if version != &**self.view.dense.version() {
+            return;
+        }
+        for (number, row) in rows {
+            let dense = self.view.dense.set(number, &row).map_err(|error| error.to_string());
+            let known = self.view.rank.catalogue.set_vector(number, row).map_err(|error| error.to_string());
+            if let Err(error) = dense.and(known) {
+                tracing::error!(number, error, "a vector was refused");
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// Puts another model in place, with the catalogue under its encoder; items that it lacks (newer than the candidate's catalogue) go on
+    /// the list of items to embed. With the same encoder the vectors stay.
+    pub fn set_model(&mut self, model: Arc<Model>, given: Option<Given>) {
+        if model.encoder_version() != self.view.model.encoder_version() {
+            let Tables { dense, rows, spread } = tables(&model, given);
+            let lacking = |number: &u32| rows.get(*number).is_none();
+            self.stale = (0..self.view.items.len() as u32).filter(lacking).collect();
+            self.view.dense = dense;
+            self.view.rank.catalogue.set_vectors(Some(rows));
+            self.view.rank.catalogue.set_spread(spread);
+        } else if model.whitening != self.view.model.whitening {
+            let spread = given.map_or_else(|| empty_spread(&model), |(_, spread)| spread);
+            self.view.rank.catalogue.set_spread(spread);
+            if let Err(error) = self.view.rank.catalogue.complete_spread() {
+                tracing::error!(%error, "vectors were not whitened");
+            }
+        }
+        if model.ruler_version() != self.view.model.ruler_version() {
+            let dim = mercer_model::Encoder::dim(&*model.ruler);
+            self.view.rank.catalogue.set_texts(Some(Vectors::new(dim)));
+            let newest_last = self.view.texts.latest(&self.view.rank.log).into_iter().rev();
+            self.asked.begin(newest_last);
+        }
+        self.view.model = model;
+        self.dirty = true;
+    }
+
+    /// Puts a version on trial beside the serving one, for a share of the shoppers, or ends the trial; with the catalogue under its encoder.
+    /// Where the serving version reads it by the same vectors, those do for both.
+    pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, given: Option<Given>) {
+        self.canary = canary.map(|(model, share)| {
+            let own = (!model.reads_like(&self.view.model)).then(|| tables(&model, given));
+            Trial { model, share, own }
+        });
+        self.dirty = true;
+    }
+
+    /// Earliest event applied since the last call: kept answers about later moments are void.
+    pub const fn take_past(&mut self) -> Option<i64> {
+        self.past.take()
+    }
+}

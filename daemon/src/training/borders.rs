@@ -1,0 +1,47 @@
+//! The borders of a run: the cut-off, the end of its window, and what the serving adapter has learned already.
+
+use mercer_rank::Log;
+use mercer_store::DocKind;
+
+use crate::reports::window_lists::window;
+use crate::runs::context::Ended;
+use crate::runs::plan::{PLAN, Plan};
+use crate::state::app::App;
+use crate::state::problems::store_problem;
+use crate::state::shop::View;
+
+/// The plan with its borders and the shoppers who came back between them; one that has borders stays. Without a window that
+/// something could be judged on there is nothing to be had from a run.
+pub(crate) fn bordered(view: &View, log: &Log, mut plan: Plan) -> Result<(Plan, usize), Ended> {
+    let nothing = |why: &str| Ended::Nothing(format!("{why}: nothing could be judged, so nothing is trained"));
+    let (cut, to) = window(log, view.last_event).ok_or_else(|| nothing("the log is shorter than two windows"))?;
+    let back = came_back(log, cut, to);
+    if back == 0 {
+        return Err(nothing("nobody who had bought before came back in the last window"));
+    }
+    let serving = &view.model.meta;
+    let learned = serving.gate.as_ref().filter(|_| serving.encoder.adapter.is_some());
+    plan.cursor = view.last_seq;
+    (plan.cut, plan.to) = (cut, to);
+    plan.since = learned.map_or(i64::MIN, |gate| gate.from.millis());
+    plan.parent.clone_from(&serving.version);
+    Ok((plan, back))
+}
+
+pub(crate) fn written(app: &App, plan: Plan) -> Result<Plan, Ended> {
+    app.store.put_doc(DocKind::Setting, PLAN, &plan).map_err(|e| store_problem(&e))?;
+    Ok(plan)
+}
+
+/// The borders of a run, written down before anything is computed.
+pub(crate) fn borders(app: &App, view: &View, log: &Log, plan: Plan) -> Result<Plan, Ended> {
+    if plan.cursor > 0 { Ok(plan) } else { written(app, bordered(view, log, plan)?.0) }
+}
+
+/// Shoppers with what is to be predicted both before the cut-off and in the window behind it.
+fn came_back(log: &Log, cut: i64, to: i64) -> usize {
+    let target = log.shape(cut).target;
+    let took = |events: &[mercer_rank::Event]| events.iter().any(|event| event.kind == target);
+    let users = 0..log.users() as u32;
+    users.filter(|&user| took(log.until(user, cut)) && took(log.between(user, cut, to))).count()
+}

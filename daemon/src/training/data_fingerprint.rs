@@ -1,0 +1,73 @@
+//! Whether there is anything new to learn: a cycle from the same data, with the same settings and seed, would come to the same version
+//! again and spend alpha on it.
+
+use mercer_shared::wire::Run;
+use mercer_store::DocKind;
+use serde::{Deserialize, Serialize};
+
+use crate::runs::context::Ended;
+use crate::runs::plan::Plan;
+use crate::state::app::App;
+use crate::state::dense_ids::Canon;
+use crate::state::problems::store_problem;
+use crate::state::shop::View;
+use crate::versions::encoders;
+
+/// Name of the document that says what the last whole cycle learned from.
+const LEARNED: &str = "learned-from";
+
+/// What a whole cycle learned from, and what it made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Learned {
+    data: String,
+    run: String,
+    model: Option<String>,
+}
+
+/// A digest of everything that a cycle's outcome depends on: who did how much and agreed to what, the items, the encoder, the
+/// settings. An erasure or a change of consent makes another one, for then a cycle has something to forget.
+pub(crate) fn digest(app: &App, view: &View, canon: &Canon, plan: &Plan, run: &Run) -> Result<String, Ended> {
+    let mut hash = blake3::Hasher::new();
+    let mut add = |part: &[u8]| {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
+    let settings = (
+        env!("CARGO_PKG_VERSION"),
+        encoders::active_encoder(&app.store)?,
+        (run.seed, plan.request.encoder.unwrap_or(true), budget, plan.request.holdout.unwrap_or(false)),
+        plan.request.tuning.unwrap_or(app.config.train.tuning),
+        plan.cursor,
+    );
+    add(format!("{settings:?}").as_bytes());
+    for &number in canon.users() {
+        let events = view.rank.log.events(number).len() as u64;
+        let Some(subject) = view.subject(number) else { continue };
+        add(&[events.to_le_bytes().as_slice(), &[u8::from(subject.consent.train)]].concat());
+    }
+    for item in canon.items().iter().filter_map(|number| view.item(*number)) {
+        add(&serde_json::to_vec(&**item).map_err(|error| crate::runs::context::failed(&error))?);
+    }
+    Ok(hash.finalize().to_hex().to_string())
+}
+
+/// In words why a cycle would learn nothing; `None` where it would, or where what it would make again is there no more.
+pub(crate) fn nothing(app: &App, data: &str) -> Result<Option<String>, Ended> {
+    let last: Option<Learned> = app.store.get_doc(DocKind::Setting, LEARNED).map_err(|e| store_problem(&e))?;
+    let Some(last) = last.filter(|last| last.data == data) else { return Ok(None) };
+    let Some(version) = &last.model else { return Ok(None) };
+    let kept = app.store.get_model(version).map_err(|e| store_problem(&e))?;
+    Ok(kept.map(|_| {
+        format!(
+            "nothing is new since {} made {version} from the same log, items, settings and seed: no version is made again",
+            last.run
+        )
+    }))
+}
+
+/// Notes what a whole cycle learned from.
+pub(crate) fn note(app: &App, data: String, run: &str, model: &str) -> Result<(), Ended> {
+    let learned = Learned { data, run: run.to_owned(), model: Some(model.to_owned()) };
+    app.store.put_doc(DocKind::Setting, LEARNED, &learned).map_err(|e| Ended::from(store_problem(&e)))
+}

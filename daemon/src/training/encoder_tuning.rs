@@ -1,0 +1,167 @@
+//! The encoder's part of a cycle: tuning of the upper layers, in the background of serving, with checkpoints.
+
+use std::time::{Duration, Instant};
+
+use mercer_learn::{
+    AdaLoraOptions, Adapter, Base, CheckpointOptions, Hooks, LearnError, LoraOptions, Method, StepReport, Stopped,
+    TrainingSet, TuneOptions, tune,
+};
+use mercer_model::{Checkpoint, ModelHandle};
+use mercer_shared::wire::{RunPhase, Tuning};
+
+use crate::runs::context::{Control, Ended, failed};
+use crate::runs::curve::Curve;
+use crate::runs::labelled_log::Scope;
+use crate::runs::plan::Plan;
+use crate::runs::plan::run_directory;
+use crate::state::app::App;
+use crate::state::shop::View;
+use crate::training::contrastive_pairs::{Examples, gather};
+
+/// How long training waits between two looks at the serving queue.
+const YIELD: Duration = Duration::from_millis(5);
+/// Longest wait for serving in one piece, so that a busy daemon still learns.
+const LONGEST_YIELD: Duration = Duration::from_secs(2);
+
+/// What training tells the run's document, and when it gives way.
+pub(crate) struct Progress<'a, 'b> {
+    control: &'a Control<'b>,
+    model: ModelHandle,
+    started: Instant,
+    curve: Option<Curve>,
+}
+
+impl<'a, 'b> Progress<'a, 'b> {
+    pub(crate) fn new(control: &'a Control<'b>, model: ModelHandle) -> Self {
+        Self { control, model, started: Instant::now(), curve: None }
+    }
+}
+
+impl Hooks for Progress<'_, '_> {
+    fn on_step(&mut self, report: &StepReport) {
+        let (step, loss) = (report.step as u64, f64::from(report.loss));
+        let curve = &mut self.curve;
+        self.control.update(|run| {
+            let curve = curve.get_or_insert_with(|| Curve::going_on(&run.losses, step));
+            curve.push(step, loss);
+            (run.step, run.steps) = (step, report.total as u64);
+            run.loss = Some(loss);
+            curve.points().clone_into(&mut run.losses);
+            run.items_per_second = Some(report.items_per_second);
+            run.eta_seconds = Some(report.eta_s);
+        });
+    }
+
+    fn should_stop(&mut self) -> bool {
+        self.control.check().is_err()
+    }
+
+    fn yield_now(&mut self) {
+        let begun = Instant::now();
+        while self.model.stats().serving_waiting > 0 && begun.elapsed() < LONGEST_YIELD {
+            std::thread::sleep(YIELD);
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+}
+
+/// Trains; starts over where the run's checkpoint was made with other data. Somebody was erased or withdrew consent then: going on
+/// would keep what they left in the weights.
+pub(crate) fn or_anew<T>(
+    app: &App,
+    plan: &Plan,
+    control: &Control<'_>,
+    what_trains: &str,
+    attempt: impl Fn(&Control<'_>) -> mercer_learn::Result<T>,
+) -> Result<T, Ended> {
+    let outcome = match attempt(control) {
+        Err(LearnError::Foreign { what, .. }) => {
+            control.note(format!("the checkpoint was made with other {what}: {what_trains} starts over"));
+            std::fs::remove_dir_all(run_directory(app, &plan.run)).map_err(|e| failed(&e))?;
+            attempt(control)
+        }
+        outcome => outcome,
+    };
+    outcome.map_err(|e| failed(&e))
+}
+
+/// The learner's method for a way of tuning, with its default sizes.
+pub(crate) fn method(tuning: Tuning) -> Method {
+    match tuning {
+        Tuning::Lora => Method::Lora(LoraOptions::default()),
+        Tuning::Adalora => Method::AdaLora(AdaLoraOptions::default()),
+        Tuning::Full => Method::Full,
+    }
+}
+
+/// Fine-tunes the base by a method on the log up to the cut-off, from `start` on if there is one, for so many seconds at most. `None` if there was nothing to learn.
+pub(crate) fn train(
+    app: &App,
+    view: &View,
+    (base, start, method): (&Checkpoint, Option<&Adapter>, Method),
+    plan: &Plan,
+    (seed, seconds): (u64, f64),
+    control: &Control<'_>,
+) -> Result<Option<(Checkpoint, Adapter)>, Ended> {
+    let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.cut };
+    let Examples { texts, pairs, known, fresh } = gather(app, view, base, (scope, plan.since), seed)?;
+    control.note(format!(
+        "{} pairs of texts up to the cut-off: from {fresh} that came since the last cycle, and replay; thinned if many",
+        pairs.len()
+    ));
+    if fresh == 0 {
+        control.note("no new pair: the encoder stays as it is");
+        return Ok(None);
+    }
+    control.phase(RunPhase::Encoder, 0);
+    let options = TuneOptions {
+        epochs: 1.0,
+        wall_seconds: Some(seconds),
+        seed,
+        checkpoint: Some(CheckpointOptions {
+            dir: run_directory(app, &plan.run),
+            every: app.config.train.checkpoint_steps.max(1) as usize,
+            keep: 2,
+        }),
+        ..TuneOptions::by(method)
+    };
+    crate::runs::record::tuning(control, &options);
+    let base_ref = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known };
+    let device = mercer_model::device::pick();
+    let attempt = |control: &Control<'_>| {
+        let mut hooks = Progress::new(control, app.model.clone());
+        tune(base_ref, set, start, &options, &device, &mut hooks)
+    };
+    let outcome = or_anew(app, plan, control, "the encoder's part", attempt)?;
+    control.check()?;
+    if let Some(step) = outcome.resumed_from {
+        control.note(format!("the encoder went on from step {step}"));
+    }
+    control.note(format!(
+        "encoder: {} after {} of {} steps in {:.0} s",
+        ending(&outcome.stopped),
+        outcome.steps,
+        outcome.total_steps,
+        outcome.seconds
+    ));
+    if matches!(outcome.stopped, Stopped::NothingToLearn(_)) || outcome.steps == 0 {
+        return Ok(None);
+    }
+    let changed = outcome.learned.changed(&base.tensors).map_err(|e| failed(&e))?;
+    let adapter = outcome.learned;
+    let tuned = base.with_tensors(&base.identity.name, changed).map_err(|e| failed(&e))?;
+    Ok(Some((tuned, adapter)))
+}
+
+pub(crate) const fn ending(stopped: &Stopped) -> &'static str {
+    match stopped {
+        Stopped::Finished => "finished",
+        Stopped::WallBudget => "time used up (another machine may come further, to other weights)",
+        Stopped::Cancelled => "stopped",
+        Stopped::NothingToLearn(_) => "nothing to learn",
+    }
+}

@@ -1,0 +1,174 @@
+//! What orders lists: the ranker by cut-off replay, or a blend where the log is too short for one, or time too short.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mercer_rank::{
+    BlendWeights, Catalogue, DAY_MS, Log, MemoryOptions, RankError, Ranker, ReplayOptions, ReplaySeconds, Replayed,
+    SequenceHistory, Trained, cutoffs, refit_weights, train_ranker_watched,
+};
+use mercer_shared::wire::RunPhase;
+
+use crate::gate::policy::ScoringPolicy;
+use crate::runs::budget::Rung;
+use crate::runs::context::{Control, Ended, failed};
+use crate::runs::record;
+use crate::state::sequence::Behaved;
+use crate::training::sequence_fit::Networks;
+
+/// What orders lists: the ranker, or a blend where the log is too short for one; neither where the blend's rule reads the log.
+#[derive(Default)]
+pub(crate) struct Order {
+    pub(crate) ranker: Option<Ranker>,
+    /// The network beside the ranker, in the numbers of the log that it was trained on.
+    pub(crate) network: Option<Arc<Behaved>>,
+    /// Where there is a network: a ranker that does without it.
+    pub(crate) plain: Option<Ranker>,
+    pub(crate) blend: Option<BlendWeights>,
+    /// What it took.
+    pub(crate) spent: Spent,
+}
+
+/// Seconds that an order took, and for how many cut-offs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spent {
+    /// The behaviour network's stages.
+    stages: f64,
+    /// The replay.
+    replay: ReplaySeconds,
+    /// Cut-offs that the lists were made for.
+    cutoffs: usize,
+}
+
+/// How the replay of what serves differs from that of what was judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Again {
+    /// Cut-offs whose lists are not there.
+    pub(crate) missing: usize,
+    /// Whether the network serves, and so needs one more stage.
+    pub(crate) network: bool,
+    /// Heads with trees.
+    pub(crate) trees: [bool; 2],
+}
+
+impl Spent {
+    /// Seconds of doing it again, as far as it has to be done again.
+    pub(crate) fn again(&self, again: Again) -> f64 {
+        let share = again.missing as f64 / self.cutoffs.max(1) as f64;
+        let stage = if again.network { self.stages / self.cutoffs.max(1) as f64 } else { 0.0 };
+        let trees: f64 = self.replay.trees.iter().zip(again.trees).filter(|x| x.1).map(|x| x.0).sum();
+        stage + share * self.replay.lists + self.replay.networks + trees
+    }
+}
+
+impl Order {
+    /// What orders its lists.
+    pub(crate) fn policy(&self) -> ScoringPolicy<'_> {
+        ScoringPolicy { ranker: self.ranker.as_ref(), blend: self.blend.as_ref() }
+    }
+
+    /// The replay that makes this order again: with trees in the heads that have them.
+    pub(crate) fn replay(&self, rung: Rung, seed: u64) -> ReplayOptions {
+        let has = self.ranker.as_ref().map_or(([false; 2], false), |ranker| (ranker.has_trees(), ranker.has_cold()));
+        with_parts(rung.replay(seed), has)
+    }
+}
+
+/// A replay with trees in these heads alone (any item, unseen items), and with a head for cold items or without.
+pub(crate) fn with_parts(o: ReplayOptions, ([any, unseen], cold): ([bool; 2], bool)) -> ReplayOptions {
+    ReplayOptions { trees: [o.trees[0].filter(|_| any), o.trees[1].filter(|_| unseen)], cold, ..o }
+}
+
+/// A ranker from events up to a moment, beside networks where they are wanted (and `later` is the moment up to which the next one will be
+/// trained), and from the lists of an earlier replay as far as they are in `kept`; where the log is too short for one, weights of the blend
+/// fitted on the windows there are; where there is none, the rule that reads the log. `None` when the budget was used up before it was
+/// there.
+pub(crate) fn learn(
+    control: &Control<'_>,
+    (log, catalogue): (&Log, &Catalogue),
+    until: i64,
+    o: &ReplayOptions,
+    networks: Option<(&mut Networks, i64)>,
+    kept: &mut Replayed,
+) -> Result<Option<Order>, Ended> {
+    let begun = Instant::now();
+    let possible = cutoffs(log, until, o.cutoffs).0.len() >= 2;
+    let networks = match networks.filter(|_| possible) {
+        Some((networks, later)) => {
+            if networks.up_to(control, log, (until, later), o.cutoffs)?.is_none() {
+                return Ok(None);
+            }
+            Some(networks)
+        }
+        None => None,
+    };
+    let stages_seconds = begun.elapsed().as_secs_f64();
+    let stages = networks.as_ref().map(|networks| networks.stages() as &dyn SequenceHistory);
+    control.phase(RunPhase::Ranker, 0);
+    let hook = |progress: mercer_rank::Progress| {
+        control_step(control, progress);
+        if control.unwanted() || control.left() <= 0.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let missing = kept.missing(log, until, o, stages.is_some());
+    let clock = || begun.elapsed().as_secs_f64();
+    match train_ranker_watched((log, catalogue), until, o, stages, kept, (&hook, &clock)) {
+        Ok(Trained { ranker, without_sequence, report, seconds }) => {
+            control.update(|run| record::curves(&mut run.record, &report));
+            control.note(format!(
+                "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
+                report.cutoffs.len(),
+                report.window_days,
+                report.lists[0],
+                report.lists[1],
+                report.lists[2]
+            ));
+            let network = networks.and_then(|networks| networks.at(until));
+            let spent = Spent { stages: stages_seconds, replay: seconds, cutoffs: missing };
+            Ok(Some(Order { ranker: Some(ranker), network, plain: without_sequence, blend: None, spent }))
+        }
+        Err(RankError::TooLittle(why)) => {
+            control.check()?;
+            let blend = refitted(log, catalogue, until);
+            let what = if blend.is_some() { "weights of the blend were fitted" } else { "the blend's rule serves" };
+            control.note(format!("no ranker: {why}; {what}"));
+            Ok(Some(Order { blend, ..Order::default() }))
+        }
+        Err(RankError::Stopped) => {
+            control.check()?;
+            Ok(None)
+        }
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Tells of a step when it has changed: the hook is called for every list.
+fn control_step(control: &Control<'_>, progress: mercer_rank::Progress) {
+    let (done, total) = (progress.done as u64, progress.total as u64);
+    if control.at_step() != (done, total) {
+        control.step(done, total);
+    }
+}
+
+/// Weights fitted on the last windows that end by `until` and have a window of history before them.
+fn refitted(log: &Log, catalogue: &Catalogue, until: i64) -> Option<BlendWeights> {
+    let shape = log.shape(until);
+    let width = shape.window_days() * DAY_MS;
+    let cutoffs: Vec<i64> = (1..=2).map(|n| until - n * width).filter(|cut| cut - shape.first >= width).collect();
+    (!cutoffs.is_empty()).then(|| refit_weights(log, catalogue, &cutoffs, &MemoryOptions::default()).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doing_it_again_costs_what_is_new() {
+        let replay = ReplaySeconds { lists: 160.0, networks: 30.0, trees: [40.0, 50.0] };
+        let spent = Spent { stages: 320.0, replay, cutoffs: 16 };
+        let of = |missing, network, trees| spent.again(Again { missing, network, trees });
+        assert_eq!(of(16, false, [true; 2]), 280.0);
+        assert_eq!(of(2, true, [false, true]), 20.0 + 20.0 + 30.0 + 50.0);
+        assert_eq!(Spent::default().again(Again { missing: 2, network: true, trees: [true; 2] }), 0.0);
+    }
+}

@@ -1,0 +1,84 @@
+//! The behaviour networks of a cycle: one for each cut-off of the ranker's replay, so that the ranker learns from a network that
+//! knew no more than it does.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mercer_learn::behaviour::{BehaviourOptions, Items};
+use mercer_learn::{Hooks, StepReport};
+use mercer_rank::{Catalogue, Log, Vectors, cutoffs};
+use mercer_shared::wire::RunPhase;
+
+use crate::runs::context::{Control, Ended, failed};
+use crate::state::sequence::{Behaved, items, options};
+use crate::training::sequence_stages::Stages;
+
+/// Networks by cut-off, and what they learn with.
+pub(crate) struct Networks {
+    items: Items,
+    texts: Option<Vectors>,
+    options: BehaviourOptions,
+    stages: Stages,
+}
+
+/// Ends a stage when nobody wants it any more.
+struct Watched<'a, 'b>(&'a Control<'b>);
+
+impl Hooks for Watched<'_, '_> {
+    fn on_step(&mut self, report: &StepReport) {
+        self.0.update(|run| run.loss = Some(f64::from(report.loss)));
+    }
+
+    fn should_stop(&mut self) -> bool {
+        self.0.unwanted() || self.0.left() <= 0.0
+    }
+}
+
+impl Networks {
+    /// For a log up to a moment and a catalogue with the base encoder's vectors of items and searches, which no training moves. As they
+    /// are, not whitened: on whitened ones the ranker gained nothing on windows before T of either real log.
+    pub(crate) fn new(log: &Log, catalogue: &Catalogue, until: i64, seed: u64) -> Result<Self, Ended> {
+        let items = items(catalogue, catalogue.vectors()).map_err(|e| failed(&e))?;
+        let texts = catalogue.texts().cloned();
+        Ok(Self { items, texts, options: options(log, until, seed), stages: Stages::default() })
+    }
+
+    /// Networks as of every cut-off of a replay of `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
+    /// up to `later`, will ask for too. `None` when they became unwanted or the budget was used up.
+    pub(crate) fn up_to(
+        &mut self,
+        control: &Control<'_>,
+        log: &Log,
+        (until, later): (i64, i64),
+        most: usize,
+    ) -> Result<Option<()>, Ended> {
+        let mut cuts: BTreeSet<i64> = cutoffs(log, until, most).0.into_iter().chain([until]).collect();
+        cuts.extend(cutoffs(log, later, most).0.into_iter().filter(|cut| *cut <= until));
+        control.phase(RunPhase::Network, cuts.len() as u64);
+        let (mut steps, mut done) = (0, 0);
+        let mut each = |advance: &mercer_learn::behaviour::Advance| {
+            steps += advance.steps;
+            done += 1;
+            control.step(done, cuts.len() as u64);
+        };
+        let hooks = &mut Watched(control);
+        let log = (log, self.texts.as_ref());
+        let made = self.stages.train(log, &self.items, self.options.clone(), &cuts, hooks, &mut each);
+        if !made.map_err(|e| failed(&e))? {
+            control.check()?;
+            return Ok(None);
+        }
+        control.note(format!("behaviour network: {steps} steps over {done} cut-offs"));
+        Ok(Some(()))
+    }
+
+    /// All of them.
+    pub(crate) const fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    /// The network as of a cut-off.
+    pub(crate) fn at(&self, cut: i64) -> Option<Arc<Behaved>> {
+        self.stages.get(cut).cloned()
+    }
+}

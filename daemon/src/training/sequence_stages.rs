@@ -1,0 +1,70 @@
+//! Networks as of many cut-offs, each stage going on from the one before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mercer_learn::behaviour::{Advance, Behaviour, BehaviourOptions, Interaction, Items, Trainer};
+use mercer_learn::{Hooks, LearnError};
+use mercer_rank::{Log, SequenceHistory, SequenceModel, Vectors};
+
+use crate::state::sequence::{Behaved, Searches, interactions};
+
+/// Networks by the cut-off up to which they were trained.
+#[derive(Debug, Default)]
+pub struct Stages(BTreeMap<i64, Arc<Behaved>>);
+
+impl Stages {
+    /// The network as of a cut-off that was asked for.
+    #[must_use]
+    pub fn get(&self, cut: i64) -> Option<&Arc<Behaved>> {
+        self.0.get(&cut)
+    }
+
+    /// Trains up to each of the cut-offs that are not there yet, every stage going on from the one before, from a log and the vectors of
+    /// what was searched for in it; `each` hears of what a stage was. Where a stage is missing before the newest one, all are made anew, for a network that has seen more cannot go back. False
+    /// when the hooks stopped it.
+    ///
+    /// # Errors
+    /// As [`Trainer::advance`].
+    pub fn train(
+        &mut self,
+        (log, texts): (&Log, Option<&Vectors>),
+        items: &Items,
+        options: BehaviourOptions,
+        cuts: &BTreeSet<i64>,
+        hooks: &mut dyn Hooks,
+        each: &mut dyn FnMut(&Advance),
+    ) -> Result<bool, LearnError> {
+        let mut missing: Vec<i64> = cuts.iter().copied().filter(|cut| !self.0.contains_key(cut)).collect();
+        let newest = self.0.last_key_value().filter(|(until, _)| missing.first().is_none_or(|cut| cut > until));
+        let mut trainer = match newest {
+            Some((_, network)) => Trainer::from_network(network.network(), options)?,
+            None => {
+                self.0.clear();
+                missing = cuts.iter().copied().collect();
+                Trainer::new(options, items)?
+            }
+        };
+        let last = cuts.last().copied().unwrap_or(0);
+        let number = |item: u32| ((item as usize) < items.len()).then_some(item);
+        let users = 0..log.users() as u32;
+        let asked = users.clone().flat_map(|user| log.until(user, last)).filter_map(|e| e.text);
+        let searches = Searches::of(texts, items.dim(), asked);
+        let read: Vec<Vec<Interaction>> =
+            users.map(|user| interactions(log.until(user, last), number, &searches)).collect();
+        let behaviour = Behaviour { shoppers: &read, queries: &searches.flat };
+        for cut in missing {
+            let mut advance = trainer.advance(items, behaviour, cut, hooks)?;
+            each(&advance);
+            let Some(network) = advance.network.take() else { return Ok(false) };
+            self.0.insert(cut, Arc::new(Behaved(network)));
+        }
+        Ok(true)
+    }
+}
+
+impl SequenceHistory for Stages {
+    fn at(&self, moment: i64) -> Option<Arc<dyn SequenceModel>> {
+        self.0.get(&moment).map(|network| Arc::clone(network) as Arc<dyn SequenceModel>)
+    }
+}

@@ -1,0 +1,69 @@
+//! Installs an encoder and makes it the base of new versions.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mercer_model::{BertEncoder, Checkpoint, registry};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{AddEncoder, DataSnapshot, EncoderInfo, EventKind, ModelVersion};
+use mercer_store::DocKind;
+
+use crate::state::app::App;
+use crate::state::problems::{Answer, internal, model_problem, store_problem};
+use crate::versions::directory::{self, encoder_ref};
+use crate::versions::encoders::{ACTIVE_ENCODER, active_encoder, bytes_of, info};
+use crate::versions::registry::list;
+
+/// A version on an encoder as it is, without a ranker, which was trained beside another: it can be promoted by hand at once; the
+/// next cycle makes a whole one. Nothing happens where such a version stands already.
+fn candidate(app: &App, checkpoint: Checkpoint) -> Answer<()> {
+    let encoder = Arc::new(BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?);
+    let named = encoder_ref(encoder.checkpoint(), None);
+    if list(app)?.items.iter().any(|model| model.encoder == named) {
+        return Ok(());
+    }
+    let draft = ModelVersion {
+        parent: Some(app.view().model.meta.version.clone()),
+        encoder: named,
+        data: DataSnapshot {
+            consent_rule: "nothing was learned from any shopper".to_owned(),
+            ..DataSnapshot::default()
+        },
+        ..directory::draft(Timestamp::now())
+    };
+    let encoders = (Arc::clone(&encoder), encoder);
+    let model = directory::write((&app.store, &app.config.state), draft, encoders, &directory::Parts::default())?;
+    app.tell(EventKind::Model(Box::new(model.meta)));
+    Ok(())
+}
+
+/// Checks an encoder, installs it, and makes it the base of new versions if asked; a candidate on it is listed at once then.
+///
+/// # Errors
+/// `bad-encoder` with the file and what is wrong with it, `download-failed`.
+pub fn add_encoder(app: &App, request: &AddEncoder) -> Answer<EncoderInfo> {
+    app.writable()?;
+    let root = app.config.state.join("encoders");
+    std::fs::create_dir_all(&root).map_err(|e| internal(&e))?;
+    let source = Path::new(&request.source);
+    let bad = |error: mercer_model::ModelError| Problem::new(Code::BadEncoder, error.to_string());
+    let added = if source.is_absolute() {
+        registry::add_from_dir(source, &root).map_err(bad)?
+    } else {
+        let cached = registry::hub_cache().and_then(|cache| registry::find_in_cache(&request.source, &cache));
+        match cached {
+            Some(dir) => registry::add_from_dir(&dir, &root).map_err(bad)?,
+            None => registry::download(&request.source, &registry::endpoint(), &root)
+                .map_err(|error| Problem::new(Code::DownloadFailed, error.to_string()))?,
+        }
+    };
+    let checkpoint = Checkpoint::load(&added.dir).map_err(bad)?;
+    if request.activate {
+        app.store
+            .put_doc(DocKind::Setting, ACTIVE_ENCODER, &(&checkpoint.identity.name, &checkpoint.identity.sha256))
+            .map_err(|e| store_problem(&e))?;
+        candidate(app, checkpoint.clone())?;
+    }
+    Ok(info(&checkpoint, &active_encoder(&app.store)?, false, bytes_of(&added.dir)))
+}

@@ -1,0 +1,122 @@
+//! The pair classifier outside of training: its weights on disk, the texts it reads, and the re-scoring of the head of lists.
+//!
+//! At most one is kept: `$STATE/pair/NAME.safetensors` and a document in the store that names it, its base encoder, the part of the log it
+//! was made from, its calibration and its numbers. A new run replaces it, whatever its numbers say: they are of newer events. What a user
+//! left in the weights stays until then; an erasure names them among the versions that saw the user.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use mercer_learn::Base;
+use mercer_learn::pair_classifier::{PairWeights, Scorer};
+use mercer_model::Checkpoint;
+use mercer_reports::calibrate::Calibrator;
+use mercer_shared::wire::PairReport;
+use mercer_store::{DocKind, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::state::app::App;
+use crate::state::problems::Answer;
+use crate::state::problems::internal;
+use crate::state::problems::store_problem;
+
+/// Name of the document.
+const DOCUMENT: &str = "pair-classifier";
+
+/// A kept classifier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// `pair-r000017`.
+    pub name: String,
+    /// The run that made it.
+    pub run: String,
+    /// Name and SHA-256 of its base encoder.
+    pub encoder: (String, String),
+    /// BLAKE3 of the weights' file.
+    pub digest: String,
+    /// Last sequence number of the log that was read.
+    pub cursor: u64,
+    /// Nothing later than this was learned from, UTC milliseconds.
+    pub cut: i64,
+    /// From log-odds to probabilities.
+    pub calibrator: Option<Calibrator>,
+    /// Its numbers.
+    pub report: PairReport,
+}
+
+impl Kept {
+    /// The probability of log-odds.
+    #[must_use]
+    pub fn probability(&self, logit: f32) -> f64 {
+        probability(self.calibrator.as_ref(), logit)
+    }
+}
+
+/// The probability of log-odds; as they are where nothing could be fitted.
+#[must_use]
+pub fn probability(calibrator: Option<&Calibrator>, logit: f32) -> f64 {
+    let as_is = Calibrator::Platt { slope: 1.0, intercept: 0.0 };
+    calibrator.unwrap_or(&as_is).apply(f64::from(logit))
+}
+
+fn path(state: &Path, name: &str) -> PathBuf {
+    state.join("pair").join(format!("{name}.safetensors"))
+}
+
+/// The classifier that is kept.
+///
+/// # Errors
+/// The store's.
+pub fn kept(store: &Store) -> Answer<Option<Kept>> {
+    store.get_doc(DocKind::Setting, DOCUMENT).map_err(|e| store_problem(&e))
+}
+
+/// Its name, where it was made from the log from `first` on: it may have seen an erased user.
+#[must_use]
+pub fn saw(app: &App, first: Option<u64>) -> Option<String> {
+    let first = first?;
+    kept(&app.store).ok().flatten().filter(|kept| kept.cursor >= first).map(|kept| kept.name)
+}
+
+/// Writes weights and document; the classifier before goes.
+///
+/// # Errors
+/// The disk's or the store's; the one before stays then.
+pub fn keep(app: &App, mut kept: Kept, weights: &PairWeights) -> Answer<Kept> {
+    let bytes = weights.to_bytes().map_err(|e| internal(&e))?;
+    kept.digest = blake3::hash(&bytes).to_hex().to_string();
+    let path = path(&app.config.state, &kept.name);
+    let dir = app.config.state.join("pair");
+    let aside = path.with_extension("partial");
+    std::fs::create_dir_all(&dir).map_err(|e| internal(&e))?;
+    let mut file = std::fs::File::create(&aside).map_err(|e| internal(&e))?;
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(|e| internal(&e))?;
+    std::fs::rename(&aside, &path).map_err(|e| internal(&e))?;
+    std::fs::File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|e| internal(&e))?;
+    app.store.put_doc(DocKind::Setting, DOCUMENT, &kept).map_err(|e| store_problem(&e))?;
+    for old in std::fs::read_dir(&dir).map_err(|e| internal(&e))?.flatten().map(|entry| entry.path()) {
+        if old != path
+            && let Err(error) = std::fs::remove_file(&old)
+        {
+            tracing::warn!(%error, path = %old.display(), "an old pair classifier stays");
+        }
+    }
+    app.head_rescorer.changed();
+    Ok(kept)
+}
+
+/// Reads the weights of a kept classifier on its base.
+///
+/// # Errors
+/// `internal` for a file that is not the one that was kept, or a base that is another.
+pub fn load(state: &Path, kept: &Kept, base: &Checkpoint) -> Answer<Scorer> {
+    let path = path(state, &kept.name);
+    let bytes = std::fs::read(&path).map_err(|e| internal(&format!("{}: {e}", path.display())))?;
+    if blake3::hash(&bytes).to_hex().as_str() != kept.digest {
+        return Err(internal(&format!("{}: the checksum is not that of the document", path.display())));
+    }
+    let device = mercer_model::device::pick();
+    let weights = PairWeights::from_bytes(&bytes, &path, &device).map_err(|e| internal(&e))?;
+    let base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    Scorer::new(base, &weights, &device).map_err(|e| internal(&e))
+}

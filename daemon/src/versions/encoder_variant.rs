@@ -1,0 +1,92 @@
+//! An encoder with the catalogue embedded by it, as candidates and the serving version are compared.
+
+use std::sync::{Arc, OnceLock};
+
+use mercer_learn::Adapter;
+use mercer_model::{BertEncoder, Encoder};
+use mercer_rank::{Catalogue, Spread, Whitening};
+use mercer_shared::problem::Problem;
+
+use crate::state::app::App;
+use crate::state::dense_ids::Canon;
+use crate::state::problems::{Answer, internal};
+use crate::state::shop::View;
+use crate::state::shop::model::Model;
+use crate::versions::embedded_catalogue::{self, Embedded};
+
+/// A catalogue of so many times the items has outgrown a whitening.
+const OUTGROWN: usize = 2;
+/// An encoder with the catalogue under it.
+pub(crate) struct Arm {
+    pub(crate) encoder: Arc<BertEncoder>,
+    pub(crate) embedded: Embedded,
+    /// None for the base as it is.
+    pub(crate) adapter: Option<Adapter>,
+    /// How its vectors are whitened where a version says that: that version's lists would be others with any other.
+    pub(crate) whitening: Option<Option<Arc<Whitening>>>,
+    /// The whitened vectors in a cycle's numbers.
+    pub(crate) spread: OnceLock<Option<Spread>>,
+}
+
+impl Arm {
+    /// A version's encoder, with the whole catalogue under it: a view may be older than the embedding of its newest items.
+    ///
+    /// # Errors
+    /// The model thread's, and what `look` returns.
+    pub(crate) fn serving<E: From<Problem>>(
+        app: &App,
+        model: &Model,
+        look: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let embedded = embedded_catalogue::embed_catalogue(app, &model.encoder, look)?;
+        let whitening = Some(model.whitening.clone());
+        Ok(Self { encoder: Arc::clone(&model.encoder), embedded, adapter: None, whitening, spread: OnceLock::new() })
+    }
+
+    /// Whitened in the way of a version that has this encoder, unless the catalogue has outgrown that way: what serves and what may follow it
+    /// then differ by what they have learned alone.
+    pub(crate) fn in_the_way_of(self, model: &Model) -> Self {
+        let known = model.whitening.as_ref().filter(|known| {
+            model.encoder_version() == self.version() && self.embedded.rows.len() < OUTGROWN * known.items()
+        });
+        Self { whitening: known.map(|known| Some(Arc::clone(known))), ..self }
+    }
+
+    /// How its vectors are whitened; known once its catalogue was asked for.
+    pub(crate) fn whitening(&self) -> Option<Arc<Whitening>> {
+        self.spread.get()?.as_ref().map(|spread| Arc::clone(spread.whitening()))
+    }
+
+    /// Whitens a catalogue that has this encoder's vectors.
+    fn spread(&self, catalogue: &Catalogue) -> Answer<Option<Spread>> {
+        let Some(vectors) = catalogue.vectors() else { return Ok(None) };
+        let Some(known) = &self.whitening else { return Ok(Spread::fitted(vectors)) };
+        known.clone().map(|whitening| Spread::of(vectors, whitening)).transpose().map_err(|e| internal(&e))
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.encoder.identity().version
+    }
+
+    /// The items as the cycle numbers them, with this encoder's vectors.
+    pub(crate) fn catalogue(&self, canon: &Canon) -> Answer<Catalogue> {
+        let mut catalogue = canon.catalogue(self.encoder.dim(), &self.embedded.rows).map_err(|e| internal(&e))?;
+        let spread = match self.spread.get() {
+            Some(spread) => spread.clone(),
+            None => {
+                let made = self.spread(&catalogue)?;
+                self.spread.get_or_init(|| made).clone()
+            }
+        };
+        catalogue.set_spread(spread);
+        Ok(catalogue)
+    }
+
+    /// The items as the shop numbers them, with this encoder's vectors.
+    pub(crate) fn shop_catalogue(&self, view: &View) -> Answer<Catalogue> {
+        let mut catalogue = view.rank.catalogue.clone();
+        catalogue.set_vectors(Some(self.embedded.vectors(self.encoder.dim())?));
+        catalogue.set_spread(self.spread(&catalogue)?);
+        Ok(catalogue)
+    }
+}

@@ -1,0 +1,99 @@
+//! Encoders that versions are built on: the embedded one and those under `$STATE/encoders`.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use mercer_model::Checkpoint;
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::EncoderInfo;
+use mercer_store::{DocKind, Store};
+
+use crate::state::app::App;
+use crate::state::problems::Answer;
+use crate::state::problems::internal;
+use crate::state::problems::store_problem;
+
+/// Name of the document that names the active encoder.
+pub(crate) const ACTIVE_ENCODER: &str = "active-encoder";
+
+/// Name and SHA-256 of the encoder that new versions are built on.
+///
+/// # Errors
+/// The store's.
+pub fn active_encoder(store: &Store) -> Answer<(String, String)> {
+    let chosen: Option<(String, String)> =
+        store.get_doc(DocKind::Setting, ACTIVE_ENCODER).map_err(|e| store_problem(&e))?;
+    chosen.map_or_else(|| embedded().map(|own| (own.identity.name, own.identity.sha256)), Ok)
+}
+
+/// The embedded encoder, unpacked once: its versions share the memory of the weights that no adapter changes.
+fn embedded() -> Answer<Checkpoint> {
+    static OWN: OnceLock<Checkpoint> = OnceLock::new();
+    if let Some(own) = OWN.get() {
+        return Ok(own.clone());
+    }
+    let own = mercer_model::embedded::load().map_err(|error| internal(&error))?;
+    Ok(OWN.get_or_init(|| own).clone())
+}
+
+/// The base checkpoint of a name and weights: the embedded one or one under `$STATE/encoders`.
+///
+/// # Errors
+/// `bad-encoder` if it is gone or damaged.
+pub fn base(state: &Path, name: &str, sha256: &str) -> Answer<Checkpoint> {
+    let is_it = |found: &Checkpoint| found.identity.name == name && found.identity.sha256 == sha256;
+    let own = embedded()?;
+    if is_it(&own) {
+        return Ok(own);
+    }
+    for dir in installed(state) {
+        if let Ok(checkpoint) = Checkpoint::load(&dir)
+            && is_it(&checkpoint)
+        {
+            return Ok(checkpoint);
+        }
+    }
+    Err(Problem::new(Code::BadEncoder, format!("the encoder `{name}` is not installed any more")))
+}
+
+fn installed(state: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(state.join("encoders")) else { return Vec::new() };
+    let mut dirs: Vec<PathBuf> =
+        entries.flatten().map(|e| e.path()).filter(|p| p.is_dir() && p.join("config.json").exists()).collect();
+    dirs.sort();
+    dirs
+}
+
+pub(crate) fn info(checkpoint: &Checkpoint, active: &(String, String), embedded: bool, bytes: u64) -> EncoderInfo {
+    EncoderInfo {
+        name: checkpoint.identity.name.clone(),
+        sha256: checkpoint.identity.sha256.clone(),
+        dim: checkpoint.config.hidden_size as u32,
+        layers: checkpoint.config.num_hidden_layers as u32,
+        vocabulary: checkpoint.config.vocab_size as u32,
+        bytes,
+        active: (&checkpoint.identity.name, &checkpoint.identity.sha256) == (&active.0, &active.1),
+        embedded,
+    }
+}
+
+pub(crate) fn bytes_of(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
+}
+
+/// Installed encoders, the embedded one first.
+///
+/// # Errors
+/// The store's.
+pub fn encoders(app: &App) -> Answer<Vec<EncoderInfo>> {
+    let active = active_encoder(&app.store)?;
+    let mut list = vec![info(&embedded()?, &active, true, mercer_model::embedded::BYTES.len() as u64)];
+    for dir in installed(&app.config.state) {
+        match Checkpoint::load(&dir) {
+            Ok(checkpoint) => list.push(info(&checkpoint, &active, false, bytes_of(&dir))),
+            Err(error) => tracing::warn!(%error, dir = %dir.display(), "an installed encoder cannot be read"),
+        }
+    }
+    Ok(list)
+}

@@ -1,0 +1,89 @@
+//! Loads a version from its directory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mercer_learn::{Adapter, Base, fingerprint};
+use mercer_model::{BertEncoder, Checkpoint, Encoder};
+use mercer_rank::{BlendWeights, Ranker, SequenceModel};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::ModelVersion;
+
+use crate::background::follow;
+use crate::state::app::App;
+use crate::state::problems::{Answer, internal, model_problem};
+use crate::state::sequence::artifact::Serving;
+use crate::state::shop::View;
+use crate::state::shop::model::Model;
+use crate::versions::encoders::base;
+use crate::versions::files::{read_json, read_network, read_ranker, read_whitening};
+use crate::versions::layout::{
+    ADAPTER, BLEND, JUDGED, JUDGED_NETWORK, NETWORK, PROBABILITIES, RANKER, WHITENING, directory,
+};
+
+/// The adapter of a version; none where it serves its base as it is.
+///
+/// # Errors
+/// `internal` for a file that is not the one the version was made with.
+pub fn adapter(state: &Path, meta: &ModelVersion) -> Answer<Option<Adapter>> {
+    let Some(digest) = &meta.encoder.adapter else { return Ok(None) };
+    let path = directory(state, &meta.version).join(ADAPTER);
+    let damaged = |why: &dyn std::fmt::Display| Problem::new(Code::Internal, format!("{}: {why}", path.display()));
+    let bytes = std::fs::read(&path).map_err(|e| damaged(&e))?;
+    if blake3::hash(&bytes).to_hex().as_str() != digest {
+        return Err(damaged(&"the checksum is not that of the version"));
+    }
+    Adapter::from_bytes(&bytes, &path, &mercer_model::device::pick()).map(Some).map_err(|e| damaged(&e))
+}
+
+/// A checkpoint with an adapter added in.
+///
+/// # Errors
+/// `internal` if it was made for another base.
+pub fn merged(base: &Checkpoint, adapter: &Adapter) -> Answer<Checkpoint> {
+    let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    if adapter.meta.base != fingerprint(of_base).map_err(|e| internal(&e))? {
+        return Err(Problem::new(Code::Internal, "the adapter was made for other weights of the base"));
+    }
+    let changed = adapter.changed(&base.tensors).map_err(|e| internal(&e))?;
+    base.with_tensors(&base.identity.name, changed).map_err(|e| internal(&e))
+}
+
+/// Reads a version from its directory.
+///
+/// # Errors
+/// `bad-encoder` for its base, `internal` for a damaged file.
+pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
+    let dir = directory(state, &meta.version);
+    let base = base(state, &meta.encoder.name, &meta.encoder.sha256)?;
+    let tuned = adapter(state, &meta)?.map(|adapter| merged(&base, &adapter)).transpose()?;
+    let loaded = |checkpoint| BertEncoder::on_best_device(checkpoint).map(Arc::new).map_err(|e| model_problem(&e));
+    let ruler = loaded(base)?;
+    let encoder = tuned.map_or_else(|| Ok(Arc::clone(&ruler)), loaded)?;
+    let network = read_network(&dir, NETWORK)?;
+    let ranker = read_ranker(&dir.join(RANKER))?.map(|ranker| Arc::new(beside(ranker, network.as_ref())));
+    let blend = read_json::<BlendWeights>(&dir.join(BLEND))?;
+    let probabilities = read_json(&dir.join(PROBABILITIES))?.map(Arc::new);
+    let whitening = read_whitening(&dir.join(WHITENING), encoder.dim())?;
+    Ok(Model { encoder, ruler, whitening, blend, ranker, network, probabilities, meta })
+}
+
+/// A ranker with the network that it was trained beside.
+pub(crate) fn beside(ranker: Ranker, network: Option<&Arc<Serving>>) -> Ranker {
+    ranker.with_sequence(network.map(|network| Arc::clone(network) as Arc<dyn SequenceModel>))
+}
+
+/// The ranker of a view's version that the gate judged, for reports on windows that the serving one has seen: its network knows what was
+/// taken up to `at`, and no more.
+///
+/// # Errors
+/// `internal` for a damaged file.
+pub fn judged_ranker(app: &App, view: &View, at: i64) -> Answer<Option<Ranker>> {
+    let dir = directory(&app.config.state, &view.model.meta.version);
+    let Some(ranker) = read_ranker(&dir.join(JUDGED))? else { return Ok(None) };
+    let network = read_network(&dir, JUDGED_NETWORK)?;
+    if let Some(network) = &network {
+        follow::follow_with(app, (network, &view.model.ruler), (view, &view.training_log()), at);
+    }
+    Ok(Some(beside(ranker, network.as_ref())))
+}

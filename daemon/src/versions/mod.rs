@@ -1,0 +1,16 @@
+//! Model versions: their files, loading, promotion, rollback, pruning, canaries, and the encoders they are built on.
+
+pub mod add_encoder;
+pub mod canary;
+pub mod cross_encoder;
+pub mod directory;
+pub mod embedded_catalogue;
+pub mod encoder_variant;
+pub mod encoders;
+pub mod files;
+pub mod layout;
+pub mod load;
+pub mod promote;
+pub mod registry;
+pub mod startup;
+pub mod trial;

@@ -1,0 +1,54 @@
+//! The list of versions, and the chain of those that served. Exactly one version serves.
+
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{ModelVersion, Page};
+use mercer_store::{DocKind, Order, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::state::app::App;
+use crate::state::problems::{Answer, store_problem};
+
+/// Most versions that are listed; far more than are ever kept.
+pub(crate) const LISTED: usize = 10_000;
+
+/// Who serves, and who served before.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Chain {
+    /// Versions in the order of their promotion, the serving one last.
+    pub(crate) promoted: Vec<String>,
+}
+
+const CHAIN: &str = "model-chain";
+
+pub(crate) fn chain(store: &Store) -> Answer<Chain> {
+    Ok(store.get_doc(DocKind::Setting, CHAIN).map_err(|e| store_problem(&e))?.unwrap_or_default())
+}
+
+pub(crate) fn put_chain(store: &Store, chain: &Chain) -> Answer<()> {
+    store.put_doc(DocKind::Setting, CHAIN, chain).map_err(|e| store_problem(&e))
+}
+
+/// All versions, newest first.
+///
+/// # Errors
+/// The store's.
+pub fn list(app: &App) -> Answer<Page<ModelVersion>> {
+    app.store.list_docs(DocKind::Model, Order::Newest, None, LISTED).map_err(|e| store_problem(&e))
+}
+
+/// One version.
+///
+/// # Errors
+/// `not-found`.
+pub fn show(app: &App, version: &str) -> Answer<ModelVersion> {
+    let found = app.store.get_model(version).map_err(|e| store_problem(&e))?;
+    found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no model version `{version}`")))
+}
+
+/// Versions that were trained on the log from `first` on: they may have seen an erased user.
+#[must_use]
+pub fn saw(app: &App, first: Option<u64>) -> Vec<String> {
+    let Some(first) = first else { return Vec::new() };
+    let models = list(app).map(|page| page.items).unwrap_or_default();
+    models.into_iter().filter(|model| model.data.cursor >= first).map(|model| model.version).collect()
+}

@@ -1,0 +1,113 @@
+//! Versions on trial: which one is, and who is answered by it. Lists as of a named moment are always the serving version's.
+
+use std::sync::Arc;
+
+use mercer_shared::ids::UserId;
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{EventKind, ModelState};
+use mercer_store::DocKind;
+use serde::{Deserialize, Serialize};
+
+use crate::state::app::App;
+use crate::state::buckets;
+use crate::state::problems::Answer;
+use crate::state::problems::store_problem;
+use crate::state::shop::View;
+
+/// Name of the document that says which version is on trial.
+pub(crate) const CANARY: &str = "canary";
+/// Name of the document that says which version was promoted without anybody looking.
+pub(crate) const GRACE: &str = "grace";
+
+/// A version on trial: as a canary, or serving everybody for the first hours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The version.
+    pub version: String,
+    /// What serves beside it, or served before it.
+    pub other: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Share of the shoppers; 1 when it serves everybody.
+    pub share: f64,
+}
+
+impl Trial {
+    /// Hours since it began.
+    #[must_use]
+    pub fn hours(&self) -> f64 {
+        (Timestamp::now().millis() - self.since.millis()) as f64 / 3.6e6
+    }
+}
+
+fn doc(app: &App, name: &str) -> Answer<Option<Trial>> {
+    let kept: Option<Option<Trial>> = app.store.get_doc(DocKind::Setting, name).map_err(|e| store_problem(&e))?;
+    Ok(kept.flatten())
+}
+
+pub(crate) fn put(app: &App, name: &str, trial: Option<&Trial>) -> Answer<()> {
+    app.store.put_doc(DocKind::Setting, name, &trial).map_err(|e| store_problem(&e))
+}
+
+/// The canary, if there is one.
+///
+/// # Errors
+/// The store's.
+pub fn current(app: &App) -> Answer<Option<Trial>> {
+    doc(app, CANARY)
+}
+
+/// The version that serves everybody since lately, promoted without anybody looking.
+///
+/// # Errors
+/// The store's.
+pub fn grace(app: &App) -> Answer<Option<Trial>> {
+    doc(app, GRACE)
+}
+
+/// Ends the watch over the first hours.
+///
+/// # Errors
+/// The store's.
+pub fn end_grace(app: &App) -> Answer<()> {
+    put(app, GRACE, None)
+}
+
+pub(crate) fn stop(app: &App) -> Answer<()> {
+    put(app, CANARY, None)?;
+    app.world.lock().set_canary(None, None);
+    app.publish();
+    Ok(())
+}
+
+pub(crate) fn mark(app: &App, version: &str, state: ModelState) -> Answer<()> {
+    let Some(mut meta) = app.store.get_model(version).map_err(|e| store_problem(&e))? else { return Ok(()) };
+    meta.state = state;
+    app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
+    app.tell(EventKind::Model(Box::new(meta)));
+    Ok(())
+}
+
+/// Another version comes to the fore: a canary that is not this version goes back among the candidates.
+///
+/// # Errors
+/// The store's.
+pub fn superseded(app: &App, by: &str) -> Answer<()> {
+    let Some(trial) = current(app)? else { return Ok(()) };
+    stop(app)?;
+    if trial.version == by { Ok(()) } else { mark(app, &trial.version, ModelState::Candidate) }
+}
+
+/// The view that answers a shopper now: the canary's for those in its share.
+#[must_use]
+pub fn view_for(app: &App, view: Arc<View>, user: &UserId, at: Option<Timestamp>) -> Arc<View> {
+    match &view.canary {
+        Some(canary) if at.is_none() && is_in(app, user, canary.share) => Arc::clone(&canary.view),
+        _ => view,
+    }
+}
+
+/// Whether a shopper is in the share that canaries answer: always the same ones, so that nobody's lists change back and forth.
+fn is_in(app: &App, user: &UserId, share: f64) -> bool {
+    buckets::place(&app.store, user, "mercer 2026-01 canary shoppers") < share
+}
