@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mercer_daemon::state::sequence;
-use mercer_daemon::training::sequence_stages::Stages;
+use mercer_daemon::training::sequence_stages::SequenceStages;
 use mercer_learn::behaviour::Advance;
 use mercer_rank::evaluate::{lists, ndcg, truth};
 use mercer_rank::{
@@ -103,13 +103,13 @@ fn signal(name: &str) -> Result<Signal, Fail> {
 }
 
 /// The network as of every cut-off of the ranker's replay, and of the moment that is asked about.
-fn stages(b: &Bench, at: i64, seed: u64, o: &ReplayOptions) -> Result<Stages, Fail> {
+fn stages(b: &Bench, at: i64, seed: u64, o: &ReplayOptions) -> Result<SequenceStages, Fail> {
     let start = Instant::now();
     let cuts: BTreeSet<i64> = cutoffs(&b.log, at, o.cutoffs).0.into_iter().chain([at]).collect();
     let items = sequence::items(&b.catalogue, b.catalogue.vectors())?;
     let mut each = |a: &Advance| println!("  network: {} steps in {:.1} s", a.steps, a.seconds);
     let options = sequence::options(&b.log, at, seed);
-    let mut stages = Stages::default();
+    let mut stages = SequenceStages::default();
     stages.train((&b.log, b.catalogue.texts()), &items, options, &cuts, &mut (), &mut each)?;
     println!("{} stages of the network in {:.1?}", cuts.len(), start.elapsed());
     Ok(stages)

@@ -7,7 +7,7 @@ use mercer_shared::wire::{EvaluationRequest, ReplayRequest, Run, RunCause, Sweep
 
 use crate::cross_encoder;
 use crate::evaluation::{evaluate, prequential, sweep};
-use crate::runs::context::{Control, Ended};
+use crate::runs::context::{RunContext, RunExit};
 use crate::runs::lifecycle::{Enqueue, enqueue};
 use crate::runs::plan::{Job, Plan};
 use crate::state::app::App;
@@ -18,7 +18,7 @@ use crate::training::cycle;
 ///
 /// # Errors
 /// Why it ended without a result.
-pub(crate) fn execute(app: &App, plan: Plan, context: &Control<'_>) -> Result<(), Ended> {
+pub(crate) fn execute(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(), RunExit> {
     match &plan.job {
         Job::Train => match plan.request.model.unwrap_or_default() {
             TrainModel::Ranker => cycle::run(app, plan, context),

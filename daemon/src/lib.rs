@@ -43,10 +43,10 @@ use tokio::net::UnixListener;
 use crate::background::threads;
 use crate::cross_encoder::rescore;
 use crate::runs::lifecycle;
-use crate::state::app::{App, Parts, Peer};
+use crate::state::app::{App, AppParts, Peer};
 use crate::state::config::Config;
 use crate::state::problems::{model_problem, store_problem};
-use crate::state::shop::World;
+use crate::state::shop::ShopWriter;
 use crate::state::vector_cache::VectorCache;
 use crate::versions::startup::load_serving;
 
@@ -141,20 +141,20 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
         .map_err(|error| model_problem(&error))?;
     let vectors = VectorCache::open(&state.join("vectors"))
         .map_err(|error| Problem::new(Code::BadState, format!("{}: {error}", state.join("vectors").display())))?;
-    let mut world = World::new(model, store.tie_break_key());
+    let mut shop = ShopWriter::new(model, store.tie_break_key());
     for item in store.items() {
-        world.put_item(item.map_err(|error| store_problem(&error))?);
+        shop.put_item(item.map_err(|error| store_problem(&error))?);
     }
     // Users take their numbers in order of first sight, as they did while the daemon ran.
     for user in store.known_users() {
-        world.put_user(user.map_err(|error| store_problem(&error))?);
+        shop.put_user(user.map_err(|error| store_problem(&error))?);
     }
     let log = store.scan_interactions(0).map_err(|error| store_problem(&error))?;
     for line in log.named() {
         let (seq, interaction) = line.map_err(|error| store_problem(&error))?;
-        world.interact(seq, interaction);
+        shop.interact(seq, interaction);
     }
-    let view = world.view();
+    let view = shop.view();
     tracing::info!(
         items = view.items.len(),
         interactions = view.rank.log.len(),
@@ -162,6 +162,6 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
         "the shop is loaded"
     );
     let model = worker.handle();
-    let head_rescorer = Box::new(rescore::Serving::default());
-    Ok((App::new(Parts { config, store, model, world, vectors, head_rescorer }), worker))
+    let head_rescorer = Box::new(rescore::CrossEncoderRescorer::default());
+    Ok((App::new(AppParts { config, store, model, shop, vectors, head_rescorer }), worker))
 }

@@ -7,10 +7,10 @@ use mercer_shared::wire::InteractionType;
 
 use crate::agent::drift::{Change, Watch, observe};
 use crate::agent::record;
-use crate::evaluation::serving_check::standing;
+use crate::evaluation::serving_check::serving_check;
 use crate::state::app::App;
 use crate::state::process;
-use crate::state::shop::{View, rank_kind};
+use crate::state::shop::{ShopState, rank_kind};
 
 /// Kind of the alarm.
 const DRIFT: &str = "drift";
@@ -28,7 +28,7 @@ pub(crate) struct Drift {
 }
 
 /// Moment from which on a change is news: later than what the serving version learned from, and within the last two windows.
-fn news_from(view: &View) -> i64 {
+fn news_from(view: &ShopState) -> i64 {
     let window = view.rank.memory.shape().window_days() * DAY_MS;
     let learned = view.model.meta.data.to.map_or(i64::MIN, Timestamp::millis);
     // What a version learned from is known exactly; where nothing was learned, old changes are still no news.
@@ -56,7 +56,7 @@ impl Drift {
         answer(app, &changes);
     }
 
-    fn read(&mut self, app: &App, view: &View) -> Result<(), mercer_store::StoreError> {
+    fn read(&mut self, app: &App, view: &ShopState) -> Result<(), mercer_store::StoreError> {
         if view.last_seq < self.next {
             return Ok(());
         }
@@ -105,7 +105,7 @@ fn answer(app: &App, changes: &[Change]) {
     app.raise(DRIFT, saw.clone());
     let judged = process::pool()
         .map_err(|error| error.to_string())
-        .and_then(|pool| pool.install(|| standing(app)).map_err(|problem| problem.to_string()));
+        .and_then(|pool| pool.install(|| serving_check(app)).map_err(|problem| problem.to_string()));
     let outcome = match judged {
         Ok(Some(standing)) => standing.words(),
         Ok(None) => "the log is too short for a window, or nobody came back in it: nothing could be judged".to_owned(),

@@ -76,7 +76,7 @@ impl Seen {
             rollout::look(app);
         }
         // A log that is still being imported is left to settle: a cycle on half of it would be a cycle for nothing.
-        let importing = app.stats.traffic().interactions_per_second > IMPORT_RATE;
+        let importing = app.counters.traffic().interactions_per_second > IMPORT_RATE;
         let training = run_documents::current(app).is_some();
         if !importing {
             self.drift.look(app, training || app.store.is_read_only().is_some());

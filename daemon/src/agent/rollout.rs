@@ -24,11 +24,11 @@ pub(crate) fn look(app: &App) {
 
 fn watch_canary(app: &App) -> Answer<()> {
     let Some(trial) = trial::current(app)? else { return Ok(()) };
-    if app.view().canary.is_none() && app.world.lock().view().canary.is_none() {
+    if app.view().canary.is_none() && app.shop.lock().view().canary.is_none() {
         return take_up(app, &trial);
     }
     canary::catch_up(app)?;
-    let (mine, theirs) = (app.guard.tally(&trial.version), app.guard.tally(&trial.other));
+    let (mine, theirs) = (app.guardrails.tally(&trial.version), app.guardrails.tally(&trial.other));
     let Some(mine) = mine else { return Ok(()) };
     let words = |what: &str| format!("{} on trial for {:.2} h: {what}; {}", trial.version, trial.hours(), mine.words());
     if let Some(why) = breach(&mine, theirs.as_ref().map(|theirs| (theirs, Against::Beside))) {
@@ -64,9 +64,9 @@ fn watch_first_hours(app: &App) -> Answer<()> {
         // Somebody has chosen another version, or it has served long enough.
         return trial::end_grace(app);
     }
-    let Some(mine) = app.guard.tally(&trial.version) else { return Ok(()) };
+    let Some(mine) = app.guardrails.tally(&trial.version) else { return Ok(()) };
     // After a start of the daemon nothing is known of the version before: the rules without a comparison hold.
-    let before = app.guard.tally(&trial.other);
+    let before = app.guardrails.tally(&trial.other);
     let Some(why) = breach(&mine, before.as_ref().map(|before| (before, Against::Before))) else { return Ok(()) };
     trial::end_grace(app)?;
     let saw = format!("{} serves for {:.2} h: {why}; {}", trial.version, trial.hours(), mine.words());

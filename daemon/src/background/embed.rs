@@ -17,7 +17,7 @@ const BATCH: usize = 128;
 pub(crate) fn run(app: &Arc<App>) {
     while !app.is_stopping() {
         let (numbers, asked, model) = {
-            let mut world = app.world.lock();
+            let mut world = app.shop.lock();
             (world.take_stale(BATCH), world.take_asked(BATCH), Arc::clone(&world.view().model))
         };
         // Searches first: they are few, and somebody's next list waits for them.
@@ -29,19 +29,19 @@ pub(crate) fn run(app: &Arc<App>) {
             continue;
         }
         let texts: Vec<String> = {
-            let world = app.world.lock();
+            let world = app.shop.lock();
             numbers.iter().map(|&n| world.view().item(n).map(|item| passage_text(item)).unwrap_or_default()).collect()
         };
         match app.vectors.embed(&app.model, &model.encoder, &texts, Priority::Background) {
             Ok(rows) => {
                 let rows = numbers.iter().copied().zip(rows);
-                app.world.lock().set_vectors(model.encoder_version(), rows);
+                app.shop.lock().set_vectors(model.encoder_version(), rows);
                 app.clear("embedding");
             }
             Err(mercer_model::ModelError::Stopped) => return,
             Err(error) => {
                 app.raise("embedding", format!("items could not be embedded: {error}"));
-                app.world.lock().put_back(numbers);
+                app.shop.lock().put_back(numbers);
                 std::thread::sleep(Duration::from_secs(5));
             }
         }
@@ -51,12 +51,12 @@ pub(crate) fn run(app: &Arc<App>) {
 /// Embeds what was searched for, for the behaviour network. False when the model thread has stopped.
 fn embed_asked(app: &Arc<App>, model: &Model, asked: Vec<(u32, Arc<str>)>) -> bool {
     let (numbers, texts): (Vec<u32>, Vec<Arc<str>>) = asked.into_iter().unzip();
-    match query_vectors::embed(app, &model.ruler, &texts) {
-        Ok(rows) => app.world.lock().set_texts(model.ruler_version(), numbers.into_iter().zip(rows)),
+    match query_vectors::embed(app, &model.base_encoder, &texts) {
+        Ok(rows) => app.shop.lock().set_texts(model.base_encoder_version(), numbers.into_iter().zip(rows)),
         Err(mercer_model::ModelError::Stopped) => return false,
         Err(error) => {
             tracing::warn!(%error, "searches could not be embedded: they are tried again");
-            app.world.lock().ask_again(numbers);
+            app.shop.lock().ask_again(numbers);
             std::thread::sleep(Duration::from_secs(1));
         }
     }

@@ -10,8 +10,8 @@ use mercer_shared::problem::{Code, Problem};
 use crate::state::app::App;
 use crate::state::problems::internal;
 use crate::state::problems::model_problem;
-use crate::state::sequence::artifact::Serving;
-use crate::state::shop::View;
+use crate::state::sequence::artifact::SequenceArtifact;
+use crate::state::shop::ShopState;
 use crate::state::shop::model::Model;
 use crate::state::vector_cache::CATALOGUE_SLICE;
 
@@ -21,40 +21,40 @@ pub(crate) fn catch_up(app: &App, model: &Model) {
     follow(app, model, (&view, &view.training_log()), view.last_event);
 }
 
-/// Brings a model's network up to a state of the shop and its [training log](View::training_log) as of a moment; without a network nothing
+/// Brings a model's network up to a state of the shop and its [training log](ShopState::training_log) as of a moment; without a network nothing
 /// is done.
-pub(crate) fn follow(app: &App, model: &Model, shop: (&View, &Log), at: i64) {
+pub(crate) fn follow(app: &App, model: &Model, shop: (&ShopState, &Log), at: i64) {
     if let Some(network) = &model.network {
-        follow_with(app, (network, &model.ruler), shop, at);
+        follow_with(app, (network, &model.base_encoder), shop, at);
     }
 }
 
 pub(crate) fn follow_with(
     app: &App,
-    (network, ruler): (&Serving, &Arc<BertEncoder>),
-    (view, log): (&View, &Log),
+    (network, base_encoder): (&SequenceArtifact, &Arc<BertEncoder>),
+    (view, log): (&ShopState, &Log),
     at: i64,
 ) {
     let ids = || view.items.iter().map(|item| &item.id);
     let catalogue = &view.rank.catalogue;
     let fresh = || -> Result<Vectors, Problem> {
-        let mut out = Vectors::new(ruler.dim());
+        let mut out = Vectors::new(base_encoder.dim());
         for slice in network.fresh(ids()).chunks(CATALOGUE_SLICE) {
             if app.is_stopping() {
                 return Err(Problem::new(Code::Unavailable, "the daemon is stopping"));
             }
             let texts: Vec<String> =
                 slice.iter().map(|n| view.item(*n).map(|item| passage_text(item)).unwrap_or_default()).collect();
-            let rows = app.vectors.embed(&app.model, ruler, &texts, Priority::Background);
+            let rows = app.vectors.embed(&app.model, base_encoder, &texts, Priority::Background);
             for (number, row) in slice.iter().zip(rows.map_err(|e| model_problem(&e))?) {
                 out.set(*number, row).map_err(|e| internal(&e))?;
             }
         }
         Ok(out)
     };
-    // The shop's own vectors do where its encoder is the ruler; those of a tuned one say other things.
+    // The shop's own vectors do where its encoder is the base_encoder; those of a tuned one say other things.
     let vectors = match catalogue.vectors() {
-        Some(vectors) if view.model.encoder_version() == ruler.identity().version => Ok(vectors.clone()),
+        Some(vectors) if view.model.encoder_version() == base_encoder.identity().version => Ok(vectors.clone()),
         _ => fresh(),
     };
     let followed =

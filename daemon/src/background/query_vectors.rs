@@ -9,7 +9,7 @@ use mercer_shared::problem::{Code, Problem};
 
 use crate::state::app::App;
 use crate::state::problems::model_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::state::vector_cache::{rounded, submit_patiently};
 
 /// Texts handed to the model thread at once.
@@ -19,11 +19,11 @@ const SLICE: usize = 128;
 ///
 /// # Errors
 /// The model thread's.
-pub fn embed(app: &App, ruler: &Arc<BertEncoder>, texts: &[Arc<str>]) -> Result<Vec<Arc<[f32]>>, ModelError> {
+pub fn embed(app: &App, base_encoder: &Arc<BertEncoder>, texts: &[Arc<str>]) -> Result<Vec<Arc<[f32]>>, ModelError> {
     let mut out = Vec::with_capacity(texts.len());
     for slice in texts.chunks(SLICE) {
         let texts = slice.iter().map(|text| text.to_string()).collect();
-        let named = Arc::clone(ruler) as Arc<dyn Encoder>;
+        let named = Arc::clone(base_encoder) as Arc<dyn Encoder>;
         let answer = submit_patiently(&app.model, (texts, TextKind::Query), Priority::Background, named)?;
         out.extend(answer.vectors.rows().map(rounded));
     }
@@ -38,15 +38,15 @@ pub fn embed(app: &App, ruler: &Arc<BertEncoder>, texts: &[Arc<str>]) -> Result<
 /// The model thread's, and what `look` returns.
 pub fn table<E: From<Problem>>(
     app: &App,
-    (view, log): (&View, &Log),
-    ruler: &Arc<BertEncoder>,
+    (view, log): (&ShopState, &Log),
+    base_encoder: &Arc<BertEncoder>,
     mut look: impl FnMut(usize) -> Result<(), E>,
 ) -> Result<Vectors, E> {
-    let mut out = Vectors::new(ruler.dim());
+    let mut out = Vectors::new(base_encoder.dim());
     let latest = view.texts.latest(log);
     for (place, slice) in latest.chunks(SLICE).enumerate() {
         let texts: Vec<Arc<str>> = slice.iter().filter_map(|number| view.texts.get(*number)).map(Arc::clone).collect();
-        let rows = embed(app, ruler, &texts).map_err(|error| E::from(model_problem(&error)))?;
+        let rows = embed(app, base_encoder, &texts).map_err(|error| E::from(model_problem(&error)))?;
         for (number, row) in slice.iter().zip(rows) {
             out.set(*number, row).map_err(|error| E::from(Problem::new(Code::Internal, error.to_string())))?;
         }

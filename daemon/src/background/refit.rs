@@ -12,7 +12,7 @@ use std::time::Duration;
 /// anything to do.
 pub fn follow(app: &App) -> bool {
     let (view, memory, changed) = {
-        let mut world = app.world.lock();
+        let mut world = app.shop.lock();
         let changed = world.take_changed();
         if changed.is_empty() {
             return false;
@@ -24,7 +24,7 @@ pub fn follow(app: &App) -> bool {
     let agreed = |number: u32| view.subject(number).is_some_and(|subject| subject.consent.train);
     changed.iter().copied().filter(|number| !agreed(*number)).for_each(|number| log.erase(number));
     let followed = memory.follow(&log, &view.rank.catalogue, &changed);
-    let mut world = app.world.lock();
+    let mut world = app.shop.lock();
     if !world.set_ties(&followed) {
         world.put_back_changed(changed);
     }
@@ -34,7 +34,7 @@ pub fn follow(app: &App) -> bool {
 /// Fits the memory anew from everything there is and puts it in place.
 pub fn refit(app: &App) {
     let (view, unfitted) = {
-        let mut world = app.world.lock();
+        let mut world = app.shop.lock();
         // The fit will know of them all.
         drop(world.take_changed());
         (world.view().clone(), world.unfitted())
@@ -44,7 +44,7 @@ pub fn refit(app: &App) {
     let log = view.training_log();
     let memory = Memory::fit(&log, &view.rank.catalogue, at, &MemoryOptions::default());
     tracing::info!(events = view.rank.log.len(), seconds = started.elapsed().as_secs_f64(), "memory fitted");
-    app.world.lock().set_memory(memory, unfitted);
+    app.shop.lock().set_memory(memory, unfitted);
     app.publish();
     // Afterwards, for new items may have to be embedded for them.
     for model in [Some(&view.model), view.canary.as_ref().map(|canary| &canary.view.model)].into_iter().flatten() {
@@ -69,7 +69,7 @@ pub(crate) fn run(app: &Arc<App>) {
     while !app.is_stopping() {
         std::thread::sleep(Duration::from_millis(200));
         let (unfitted, events) = {
-            let world = app.world.lock();
+            let world = app.shop.lock();
             (world.unfitted(), world.view().rank.log.len() as u64)
         };
         if unfitted != seen {

@@ -16,10 +16,10 @@ use rustc_hash::FxHashMap;
 use crate::cross_encoder::mix::{HEAD, mixed};
 use crate::cross_encoder::texts::{Reader, spoken};
 use crate::reports::window_lists::{Limits, evaluate};
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::plan::Plan;
 use crate::state::app::App;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::training::encoder_tuning::Progress;
 use crate::versions::load;
 
@@ -34,7 +34,7 @@ const K: usize = 10;
 
 /// What ordered lists as of the cut-off, and its name: the serving ranker where it knows nothing later, else the one its gate judged, else
 /// the blend that needs no training.
-fn order(app: &App, view: &View, plan: &Plan) -> Result<(Option<Arc<Ranker>>, String), Ended> {
+fn order(app: &App, view: &ShopState, plan: &Plan) -> Result<(Option<Arc<Ranker>>, String), RunExit> {
     let model = &view.model;
     let version = &model.meta.version;
     if let Some(ranker) = &model.ranker {
@@ -59,12 +59,12 @@ struct Case {
 /// NDCG@10 of lists with their heads re-scored as serving does, against the lists as they were, on later events.
 pub(crate) fn check(
     app: &App,
-    view: &View,
+    view: &ShopState,
     plan: &Plan,
     scorer: &Scorer,
     reader: &Reader,
-    control: &Control<'_>,
-) -> Result<PairCheck, Ended> {
+    context: &RunContext<'_>,
+) -> Result<PairCheck, RunExit> {
     let (ranker, name) = order(app, view, plan)?;
     let cases = cases(app, view, plan, ranker.as_deref(), reader)?;
     let mut check = PairCheck { head: HEAD as u32, list: name, comparison: None, serves: false, reason: String::new() };
@@ -73,7 +73,7 @@ pub(crate) fn check(
             format!("lists are not re-scored: {} shoppers with later events are too few to tell", cases.len());
         return Ok(check);
     }
-    let rescored = rescore(app, view, scorer, reader, &cases, control)?;
+    let rescored = rescore(app, view, scorer, reader, &cases, context)?;
     let each = |lists: &mut dyn Iterator<Item = (&Vec<u32>, &Case)>| -> Vec<Option<f64>> {
         lists.map(|(list, case)| Some(ndcg(list, &case.taken, K))).collect()
     };
@@ -109,7 +109,13 @@ pub(crate) fn check(
 }
 
 /// Lists as of the cut-off for shoppers who took something later, evenly thinned.
-fn cases(app: &App, view: &View, plan: &Plan, ranker: Option<&Ranker>, reader: &Reader) -> Result<Vec<Case>, Ended> {
+fn cases(
+    app: &App,
+    view: &ShopState,
+    plan: &Plan,
+    ranker: Option<&Ranker>,
+    reader: &Reader,
+) -> Result<Vec<Case>, RunExit> {
     let memory = app.moments.at(view, plan.cut);
     let snapshot = Snapshot { log: view.training_log(), catalogue: view.rank.catalogue.clone(), memory };
     let weights = BlendWeights::for_memory(&snapshot.memory);
@@ -126,19 +132,19 @@ fn cases(app: &App, view: &View, plan: &Plan, ranker: Option<&Ranker>, reader: &
 }
 
 /// The shopper's side as of a moment, read as serving reads it.
-fn history(view: &View, snapshot: &Snapshot, user: u32, at: i64, reader: &Reader) -> Result<Vec<u32>, Ended> {
+fn history(view: &ShopState, snapshot: &Snapshot, user: u32, at: i64, reader: &Reader) -> Result<Vec<u32>, RunExit> {
     let queries = view.subject(user).map(|subject| subject.queries.clone()).unwrap_or_default();
     Ok(reader.behaviour_of(&spoken(view, snapshot.log.until(user, at), &queries, at))?)
 }
 
 fn rescore(
     app: &App,
-    view: &View,
+    view: &ShopState,
     scorer: &Scorer,
     reader: &Reader,
     cases: &[Case],
-    control: &Control<'_>,
-) -> Result<Vec<Vec<u32>>, Ended> {
+    context: &RunContext<'_>,
+) -> Result<Vec<Vec<u32>>, RunExit> {
     let mut numbers: Vec<u32> = cases.iter().flat_map(|case| case.list.iter().copied()).collect();
     numbers.sort_unstable();
     numbers.dedup();
@@ -153,13 +159,13 @@ fn rescore(
         let behaviour = texts.push(&case.behaviour);
         pairs.extend(case.list.iter().map(|n| LabelledPair { behaviour, item: items[n], label: false }));
     }
-    let mut hooks = Progress::new(control, app.model.clone());
+    let mut hooks = Progress::new(context, app.model.clone());
     let scores = scorer.score(PairSet { texts: &texts, pairs: &pairs }, || {
         hooks.yield_now();
         !hooks.should_stop()
     });
     let scores = scores.map_err(|e| failed(&e))?;
-    control.check()?;
+    context.check()?;
     let mut at = 0;
     Ok(cases
         .iter()

@@ -22,7 +22,7 @@ use crate::cross_encoder::texts::{Reader, spoken};
 use crate::state::config::Config;
 use crate::state::head_rescorer::{HeadRequest, HeadRescorer};
 use crate::state::problems::Answer;
-use crate::versions::cross_encoder::{Kept, kept, load};
+use crate::versions::cross_encoder::{KeptCrossEncoder, kept, load};
 use crate::versions::encoders;
 
 /// Lists that may wait for the thread: more would wait longer than any budget.
@@ -48,7 +48,7 @@ struct Loaded {
 
 /// What serving knows of the classifier.
 #[derive(Default)]
-pub struct Serving {
+pub struct CrossEncoderRescorer {
     /// The kept classifier and the way to its thread; `None` until it was looked for.
     state: Mutex<Option<State>>,
     /// Moving average of microseconds a row; 0 before the first.
@@ -58,12 +58,12 @@ pub struct Serving {
 #[derive(Clone)]
 enum State {
     /// Re-scores.
-    On(Arc<Kept>, Sender<Job>),
+    On(Arc<KeptCrossEncoder>, Sender<Job>),
     /// Does not, and why.
     Off(Arc<str>),
 }
 
-impl Serving {
+impl CrossEncoderRescorer {
     fn state(&self, config: &Config, store: &Store) -> State {
         let mut state = self.state.lock();
         if let Some(state) = &*state {
@@ -109,7 +109,7 @@ impl Serving {
     }
 }
 
-fn read(state: &Path, kept: &Kept) -> Answer<Loaded> {
+fn read(state: &Path, kept: &KeptCrossEncoder) -> Answer<Loaded> {
     let base = encoders::base(state, &kept.encoder.0, &kept.encoder.1)?;
     let scorer = load(state, kept, &base)?;
     let reader = Reader::new(&base, scorer.meta().join, scorer.meta().max_tokens)?;
@@ -156,7 +156,7 @@ fn score(loaded: &Loaded, job: &Job) -> Answer<Vec<f32>> {
     Ok(scores)
 }
 
-impl HeadRescorer for Serving {
+impl HeadRescorer for CrossEncoderRescorer {
     fn rescore(&self, request: &HeadRequest<'_>, rows: &mut [ListItem]) -> Option<String> {
         let HeadRequest { config, store, view, events, at, queries, reasons } = *request;
         let budget = Duration::from_millis(config.serve.pair_budget_ms);
@@ -205,7 +205,7 @@ impl HeadRescorer for Serving {
 }
 
 /// Puts the rows that were scored into their new order.
-fn reorder(kept: &Kept, scores: &[f32], reasons: bool, rows: &mut [ListItem]) {
+fn reorder(kept: &KeptCrossEncoder, scores: &[f32], reasons: bool, rows: &mut [ListItem]) {
     let head: Vec<ListItem> = rows[..scores.len()].to_vec();
     for (place, (from, slot)) in mixed(scores).into_iter().zip(rows.iter_mut()).enumerate() {
         let mut row = head[from].clone();

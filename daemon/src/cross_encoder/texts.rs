@@ -11,7 +11,7 @@ use mercer_search::passage_text;
 
 use crate::state::problems::Answer;
 use crate::state::problems::internal;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Tokenizer and form of pairs.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interacti
 
 /// Texts of what the shopper's side shows as of a moment, latest first: in serving and where serving is judged.
 #[must_use]
-pub fn spoken(view: &View, events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<(String, TextKind)> {
+pub fn spoken(view: &ShopState, events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<(String, TextKind)> {
     let history = behaviour(&past(events, queries, at), at.saturating_add(1), &Options::default());
     let one = |entry: &Entry| match entry {
         Entry::Item(number) => Some((passage_text(view.item(*number)?), TextKind::Passage)),

@@ -20,16 +20,16 @@ use mercer_shared::wire::{MetricValue, PairCheck, PairPart, PairReport, PairSour
 use crate::cross_encoder::evaluate::check;
 use crate::cross_encoder::texts::Reader;
 use crate::gate::probability_metrics::{Scored, metrics};
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::labelled_log::{Read, Scope, read};
 use crate::runs::plan::Plan;
 use crate::runs::plan::run_directory;
 use crate::state::app::App;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::training::borders::borders;
 use crate::training::contrastive_pairs::{Renumbered, next_options};
 use crate::training::encoder_tuning::{Progress, ending, or_anew};
-use crate::versions::cross_encoder::{Kept, keep, kept};
+use crate::versions::cross_encoder::{KeptCrossEncoder, keep, kept};
 use crate::versions::encoders;
 
 /// Negatives a positive.
@@ -52,18 +52,18 @@ struct Data {
 }
 
 /// The whole run.
-pub(crate) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), Ended> {
+pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(), RunExit> {
     if let Some(done) = kept(&app.store)?.filter(|kept| kept.run == plan.run) {
-        control.note(format!("{} was written before the interruption", done.name));
-        control.update(|run| run.pair = Some(done.report));
+        context.note(format!("{} was written before the interruption", done.name));
+        context.update(|run| run.pair = Some(done.report));
         return Ok(());
     }
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
     let view = app.view();
-    control.phase(RunPhase::Examples, 0);
+    context.phase(RunPhase::Examples, 0);
     let log = view.training_log();
     let plan = borders(app, &view, &log, plan)?;
-    control.update(|run| run.cursor = Some(plan.cursor));
+    context.update(|run| run.cursor = Some(plan.cursor));
     let (name, sha256) = encoders::active_encoder(&app.store)?;
     let base = encoders::base(&app.config.state, &name, &sha256)?;
     let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
@@ -78,21 +78,21 @@ pub(crate) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
         ..PairOptions::default()
     };
     let data = gather(app, &view, &base, &plan, (&options, budget))?;
-    control.note(told(&data));
+    context.note(told(&data));
     if data.train.is_empty() {
-        control.note("no row to learn from: nothing is trained");
+        context.note("no row to learn from: nothing is trained");
         return Ok(());
     }
     let mut texts = TextTable::new();
     let pairs = data.pairs(&data.train, &mut texts);
-    let outcome = fit(app, &base, PairSet { texts: &texts, pairs: &pairs }, &options, &plan, control)?;
-    control.check()?;
+    let outcome = fit(app, &base, PairSet { texts: &texts, pairs: &pairs }, &options, &plan, context)?;
+    context.check()?;
     if matches!(outcome.stopped, Stopped::NothingToLearn(_)) || outcome.steps == 0 {
-        control.note("nothing was learned: no classifier is kept");
+        context.note("nothing was learned: no classifier is kept");
         return Ok(());
     }
-    let judged = judge(app, &view, &base, &data, &outcome, (&plan, &options), control)?;
-    let kept = Kept {
+    let judged = judge(app, &view, &base, &data, &outcome, (&plan, &options), context)?;
+    let kept = KeptCrossEncoder {
         name: format!("pair-{}", plan.run),
         run: plan.run.clone(),
         encoder: (name, sha256),
@@ -102,22 +102,22 @@ pub(crate) fn run(app: &App, plan: Plan, control: &Control<'_>) -> Result<(), En
         calibrator: judged.calibrator,
         report: PairReport { name: Some(format!("pair-{}", plan.run)), ..judged.report },
     };
-    control.check()?;
+    context.check()?;
     let kept = keep(app, kept, &outcome.weights)?;
     app.audit(None, "keep", &kept.name, kept.report.check.reason.clone());
-    control.note(format!("{} is kept; {}", kept.name, kept.report.check.reason));
-    control.update(|run| run.pair = Some(kept.report));
+    context.note(format!("{} is kept; {}", kept.name, kept.report.check.reason));
+    context.update(|run| run.pair = Some(kept.report));
     Ok(())
 }
 
 /// Rows of the three parts of the log, and the texts they speak of.
 fn gather(
     app: &App,
-    view: &View,
+    view: &ShopState,
     base: &Checkpoint,
     plan: &Plan,
     (options, budget): (&PairOptions, u64),
-) -> Result<Data, Ended> {
+) -> Result<Data, RunExit> {
     let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.to };
     let Read { mut log, queries } = read(app, view, scope)?;
     let (mut users, mut items) = (Renumbered::default(), Renumbered::default());
@@ -205,18 +205,18 @@ fn fit(
     set: PairSet<'_>,
     options: &PairOptions,
     plan: &Plan,
-    control: &Control<'_>,
-) -> Result<PairOutcome, Ended> {
-    control.phase(RunPhase::Encoder, 0);
+    context: &RunContext<'_>,
+) -> Result<PairOutcome, RunExit> {
+    context.phase(RunPhase::Encoder, 0);
     let base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let device = mercer_model::device::pick();
     let attempt =
-        |control: &Control<'_>| train(base, set, options, &device, &mut Progress::new(control, app.model.clone()));
-    let outcome = or_anew(app, plan, control, "training", attempt)?;
+        |context: &RunContext<'_>| train(base, set, options, &device, &mut Progress::new(context, app.model.clone()));
+    let outcome = or_anew(app, plan, context, "training", attempt)?;
     if let Some(step) = outcome.resumed_from {
-        control.note(format!("training went on from step {step}"));
+        context.note(format!("training went on from step {step}"));
     }
-    control.note(format!(
+    context.note(format!(
         "pair classifier: {} after {} of {} steps in {:.0} s",
         ending(&outcome.stopped),
         outcome.steps,
@@ -237,42 +237,42 @@ fn score(
     scorer: &Scorer,
     data: &Data,
     rows: &[Row],
-    control: &Control<'_>,
-) -> Result<(Vec<f32>, f64), Ended> {
+    context: &RunContext<'_>,
+) -> Result<(Vec<f32>, f64), RunExit> {
     let mut texts = TextTable::new();
     let pairs = data.pairs(rows, &mut texts);
     let begun = Instant::now();
-    let mut hooks = Progress::new(control, app.model.clone());
+    let mut hooks = Progress::new(context, app.model.clone());
     let scores = scorer.score(PairSet { texts: &texts, pairs: &pairs }, || {
         hooks.yield_now();
         !hooks.should_stop()
     });
     let scores = scores.map_err(|e| failed(&e))?;
-    control.check()?;
+    context.check()?;
     Ok((scores, begun.elapsed().as_secs_f64() / rows.len().max(1) as f64))
 }
 
 fn judge(
     app: &App,
-    view: &View,
+    view: &ShopState,
     base: &Checkpoint,
     data: &Data,
     outcome: &PairOutcome,
     (plan, options): (&Plan, &PairOptions),
-    control: &Control<'_>,
-) -> Result<Judged, Ended> {
-    control.phase(RunPhase::Evaluation, 0);
+    context: &RunContext<'_>,
+) -> Result<Judged, RunExit> {
+    context.phase(RunPhase::Evaluation, 0);
     let device = mercer_model::device::pick();
     let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let scorer = Scorer::new(of_base, &outcome.weights, &device).map_err(|e| failed(&e))?;
-    let (chosen, _) = score(app, &scorer, data, &data.validation, control)?;
+    let (chosen, _) = score(app, &scorer, data, &data.validation, context)?;
     let labels: Vec<bool> = data.validation.iter().map(|row| row.label).collect();
     let chosen: Vec<f64> = chosen.into_iter().map(f64::from).collect();
     let calibrator = Calibrator::fit(&chosen, &labels).ok();
     let probability = |logit: f64| crate::versions::cross_encoder::probability(calibrator.as_ref(), logit as f32);
     let calibrated: Vec<f64> = chosen.iter().map(|z| probability(*z)).collect();
     let threshold = best_f1_threshold(&labels, &calibrated).ok();
-    let (later, each) = score(app, &scorer, data, &data.later, control)?;
+    let (later, each) = score(app, &scorer, data, &data.later, context)?;
     let judged = |keep: &dyn Fn(&Row) -> bool| -> Vec<Scored> {
         let all = data.later.iter().zip(&later).filter(|(row, _)| keep(row));
         all.map(|(row, z)| Scored { user: row.user, label: row.label, p: probability(f64::from(*z)) }).collect()
@@ -281,9 +281,9 @@ fn judge(
     let mut all: Vec<MetricValue> = metrics("later", &judged(&|_| true), threshold, seed);
     all.extend(metrics("later new", &judged(&|row| !row.repeat), threshold, seed));
     all.extend(metrics("later repeat", &judged(&|row| row.repeat), threshold, seed));
-    all.extend(untrained(app, base, data, options, control, seed)?);
-    let check = check(app, view, plan, &scorer, &data.reader, control)?;
-    control.check()?;
+    all.extend(untrained(app, base, data, options, context, seed)?);
+    let check = check(app, view, plan, &scorer, &data.reader, context)?;
+    context.check()?;
     Ok(Judged {
         report: report(data, outcome, (plan, options), (each, threshold, calibrator.as_ref()), all, check),
         calibrator,
@@ -296,9 +296,9 @@ fn untrained(
     base: &Checkpoint,
     data: &Data,
     options: &PairOptions,
-    control: &Control<'_>,
+    context: &RunContext<'_>,
     seed: u64,
-) -> Result<Vec<MetricValue>, Ended> {
+) -> Result<Vec<MetricValue>, RunExit> {
     let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let device = mercer_model::device::pick();
     let mut texts = TextTable::new();
@@ -307,7 +307,7 @@ fn untrained(
     let start = train(of_base, PairSet { texts: &texts, pairs: &pairs }, &nothing, &device, &mut ());
     let start = start.map_err(|e| failed(&e))?;
     let scorer = Scorer::new(of_base, &start.weights, &device).map_err(|e| failed(&e))?;
-    let (scores, _) = score(app, &scorer, data, &data.later, control)?;
+    let (scores, _) = score(app, &scorer, data, &data.later, context)?;
     let scored: Vec<Scored> = data
         .later
         .iter()

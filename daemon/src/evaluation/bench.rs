@@ -3,9 +3,9 @@
 use mercer_rank::Log;
 use mercer_reports::Metric;
 
-use crate::runs::context::{Ended, failed};
+use crate::runs::context::{RunExit, failed};
 use crate::state::app::App;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Metrics in the order of the report; NDCG decides.
 pub(crate) const METRICS: [Metric; 6] =
@@ -28,7 +28,7 @@ pub(crate) fn metric_name(metric: Metric, k: usize) -> String {
 /// What every arm is made from and judged on.
 pub(crate) struct Bench<'a> {
     pub(crate) app: &'a App,
-    pub(crate) view: &'a View,
+    pub(crate) view: &'a ShopState,
     pub(crate) log: Log,
     /// Nothing later is known to an arm.
     pub(crate) cut: i64,
@@ -40,6 +40,6 @@ pub(crate) struct Bench<'a> {
     pub(crate) k: usize,
 }
 
-pub(crate) fn rank_problem(error: &mercer_rank::RankError) -> Ended {
+pub(crate) fn rank_problem(error: &mercer_rank::RankError) -> RunExit {
     failed(error)
 }

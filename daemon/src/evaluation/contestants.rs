@@ -9,7 +9,7 @@ use mercer_shared::wire::RunPhase;
 use crate::evaluation::bench::{Bench, rank_problem};
 use crate::evaluation::contestant::{Contestant, MODES};
 use crate::evaluation::{mercer, sequence};
-use crate::runs::context::{Control, Ended};
+use crate::runs::context::{RunContext, RunExit};
 
 /// Shoppers that settings are tried on at most; beyond it they are thinned evenly.
 pub(crate) const TUNED_ON: usize = 1_500;
@@ -76,19 +76,23 @@ impl Validation {
 }
 
 /// Makes every arm of the table.
-pub(crate) fn all(bench: &Bench<'_>, control: &Control<'_>, notes: &mut Vec<String>) -> Result<Vec<Contestant>, Ended> {
+pub(crate) fn all(
+    bench: &Bench<'_>,
+    context: &RunContext<'_>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Contestant>, RunExit> {
     let settings: usize = ARMS.iter().map(|arm| arm.grid(bench.window_days).len()).sum();
-    control.phase(RunPhase::Memory, settings as u64);
+    context.phase(RunPhase::Memory, settings as u64);
     let validation = bench.tuned_from.map(|from| Validation::of(bench, from));
     let mut singles: Vec<(Arm, Tuned)> = Vec::new();
     let mut out = Vec::new();
     for row in TABLE {
-        control.check()?;
+        context.check()?;
         let begun = Instant::now();
         let mut made = match row {
-            Row::Serving => mercer::contestant(bench, control, notes)?,
+            Row::Serving => mercer::contestant(bench, context, notes)?,
             Row::Single(arm) => {
-                let tuned = tune(bench, arm, validation.as_ref(), control)?;
+                let tuned = tune(bench, arm, validation.as_ref(), context)?;
                 if let Some((model, bought)) = tuned.fitted[0].covers().filter(|(model, bought)| model < bought) {
                     notes.push(format!("{} knows the {model} most bought of {bought} items", arm.name()));
                 }
@@ -96,11 +100,11 @@ pub(crate) fn all(bench: &Bench<'_>, control: &Control<'_>, notes: &mut Vec<Stri
                 singles.push((arm, tuned));
                 contestant
             }
-            Row::Sequence => sequence::contestant(bench, control)?,
+            Row::Sequence => sequence::contestant(bench, context)?,
             Row::Blend => blend(bench, &singles, validation.as_ref()),
         };
         made.seconds = begun.elapsed().as_secs_f64();
-        control.note(format!("{}: {}", made.name, said(&made)));
+        context.note(format!("{}: {}", made.name, said(&made)));
         out.push(made);
     }
     Ok(out)
@@ -123,15 +127,15 @@ pub(crate) fn tune(
     bench: &Bench<'_>,
     arm: Arm,
     validation: Option<&Validation>,
-    control: &Control<'_>,
-) -> Result<Tuned, Ended> {
+    context: &RunContext<'_>,
+) -> Result<Tuned, RunExit> {
     let catalogue = &bench.view.rank.catalogue;
     let grid = arm.grid(bench.window_days);
     let middle = Choice { options: grid[grid.len() / 2].clone(), worth: None, fitted: None };
     let mut choices = [middle.clone(), middle];
     if let Some(window) = validation {
         for options in &grid {
-            control.check()?;
+            context.check()?;
             let fitted = FittedArm::fit(arm, options, &bench.log, catalogue, window.from);
             for ((mode, _), truth) in MODES.iter().zip(&window.truths) {
                 let worth = fitted.worth(truth, *mode, bench.k).map_err(|e| rank_problem(&e))?;
@@ -140,10 +144,10 @@ pub(crate) fn tune(
                     *choice = Choice { options: options.clone(), worth: Some(worth), fitted: Some(fitted.clone()) };
                 }
             }
-            control.update(|run| run.step += 1);
+            context.update(|run| run.step += 1);
         }
     }
-    control.check()?;
+    context.check()?;
     let repeat = FittedArm::fit(arm, &choices[0].options, &bench.log, catalogue, bench.cut);
     let new = if choices[1].options == choices[0].options {
         repeat.clone()

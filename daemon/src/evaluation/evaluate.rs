@@ -13,7 +13,7 @@ use mercer_store::DocKind;
 use crate::evaluation::bench::{Bench, METRICS, metric_name};
 use crate::evaluation::{contestant, contestants, shoppers, slices, summary};
 use crate::reports::window_lists::window;
-use crate::runs::context::{Control, Ended};
+use crate::runs::context::{RunContext, RunExit};
 use crate::runs::lifecycle::Enqueue;
 use crate::runs::plan::{Job, Plan};
 use crate::state::app::App;
@@ -58,7 +58,12 @@ pub(crate) fn prepare(app: &App, request: &EvaluationRequest) -> Answer<Enqueue>
 }
 
 /// The whole evaluation.
-pub(crate) fn run(app: &App, plan: &Plan, request: &EvaluationRequest, control: &Control<'_>) -> Result<(), Ended> {
+pub(crate) fn run(
+    app: &App,
+    plan: &Plan,
+    request: &EvaluationRequest,
+    context: &RunContext<'_>,
+) -> Result<(), RunExit> {
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
     let view = app.view();
     let log = view.training_log();
@@ -68,15 +73,15 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &EvaluationRequest, control: 
     let tuned_from = Some(plan.cut - width).filter(|from| from - shape.first >= width);
     let k = request.k.unwrap_or(K) as usize;
     let bench = Bench { app, view: &view, log, cut: plan.cut, to: plan.to, tuned_from, window_days, k };
-    crate::runs::record::evaluation(control, &bench.log, plan, k);
+    crate::runs::record::evaluation(context, &bench.log, plan, k);
     let mut notes = conventions(&bench);
 
-    let contestants = contestants::all(&bench, control, &mut notes)?;
-    control.phase(RunPhase::Evaluation, (slices::LISTS.len() * contestants.len()) as u64);
-    let judged = slices::judge(&bench, &contestants, control)?;
-    control.phase(RunPhase::Gate, 0);
-    let (slices, verdict) = summary::slices(&bench, &contestants, &judged, run.seed, control)?;
-    control.check()?;
+    let contestants = contestants::all(&bench, context, &mut notes)?;
+    context.phase(RunPhase::Evaluation, (slices::LISTS.len() * contestants.len()) as u64);
+    let judged = slices::judge(&bench, &contestants, context)?;
+    context.phase(RunPhase::Gate, 0);
+    let (slices, verdict) = summary::slices(&bench, &contestants, &judged, run.seed, context)?;
+    context.check()?;
     let evaluation = Evaluation {
         id: plan.run.clone(),
         created: Timestamp::now(),
@@ -101,8 +106,8 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &EvaluationRequest, control: 
     shoppers::write(&bench, &plan.run, &contestants, &judged)?;
     app.store.put_doc(DocKind::Evaluation, &plan.run, &evaluation).map_err(|e| store_problem(&e))?;
     let metrics = summary::headline(&evaluation);
-    control.update(|run| run.record.metrics = metrics);
-    evaluation.verdict.iter().for_each(|line| control.note(line.clone()));
+    context.update(|run| run.record.metrics = metrics);
+    evaluation.verdict.iter().for_each(|line| context.note(line.clone()));
     Ok(())
 }
 

@@ -7,14 +7,14 @@ use mercer_rank::{BlendWeights, Catalogue, Memory, MemoryOptions, Replayed, Snap
 use crate::background::query_vectors;
 use crate::evaluation::bench::Bench;
 use crate::evaluation::contestant::{Contestant, MODES};
-use crate::runs::budget::Rung;
-use crate::runs::context::{Control, Ended};
+use crate::runs::budget::BudgetTier;
+use crate::runs::context::{RunContext, RunExit};
 use crate::state::app::App;
 use crate::training::encoder_choice::embed;
 use crate::training::ranker_fit;
-use crate::training::ranker_fit::Order;
-use crate::training::sequence_fit::Networks;
-use crate::versions::encoder_variant::Arm;
+use crate::training::ranker_fit::FittedRanker;
+use crate::training::sequence_fit::SequenceModels;
+use crate::versions::encoder_variant::EncoderVariant;
 use crate::versions::encoders;
 use crate::versions::load;
 
@@ -23,32 +23,36 @@ use crate::versions::load;
 /// that learned from later interactions gives way to its base.
 pub(crate) fn contestant(
     bench: &Bench<'_>,
-    control: &Control<'_>,
+    context: &RunContext<'_>,
     notes: &mut Vec<String>,
-) -> Result<Contestant, Ended> {
+) -> Result<Contestant, RunExit> {
     let (app, model) = (bench.app, &bench.view.model);
     let meta = &model.meta;
     let judged_from = meta.gate.as_ref().map(|gate| gate.from.millis());
     let clean = meta.encoder.adapter.is_none() || judged_from.is_some_and(|from| from <= bench.cut);
     let (arm, encoder) = if clean {
-        let arm = Arm::serving(app, model, |_| control.check())?;
+        let arm = EncoderVariant::serving(app, model, |_| context.check())?;
         (arm, if meta.encoder.adapter.is_some() { "fine-tuned encoder" } else { "encoder as it came" })
     } else {
         notes.push(format!(
             "{} has an adapter that learned from interactions after the cut-off: the base encoder speaks instead",
             meta.version
         ));
-        (base_arm(app, meta, control)?, "encoder as it came")
+        (base_arm(app, meta, context)?, "encoder as it came")
     };
     let mut catalogue = arm.shop_catalogue(bench.view)?;
     if model.network.is_some() {
-        catalogue.set_texts(Some(texts(bench, control)?));
+        catalogue.set_texts(Some(texts(bench, context)?));
     }
     let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cut);
     let (order, how) = if model.ranker.is_none() && model.blend.is_none() {
-        (Order::default(), "the blend's rule; no ranker was trained yet".to_owned())
+        (FittedRanker::default(), "the blend's rule; no ranker was trained yet".to_owned())
     } else if !seen {
-        let order = Order { ranker: model.ranker.as_deref().cloned(), blend: model.blend.clone(), ..Order::default() };
+        let order = FittedRanker {
+            ranker: model.ranker.as_deref().cloned(),
+            blend: model.blend.clone(),
+            ..FittedRanker::default()
+        };
         (order, format!("{} as it serves; it has seen nothing of the window", meta.version))
     } else if judged_from == Some(bench.cut)
         && let Some(judged) = load::judged_ranker(app, bench.view, bench.cut)?
@@ -57,7 +61,7 @@ pub(crate) fn contestant(
             "{} has learned from this window since, so its ranker as the gate judged it, made up to the cut-off, speaks",
             meta.version
         ));
-        (Order { ranker: Some(judged), ..Order::default() }, "the ranker that the gate judged".to_owned())
+        (FittedRanker { ranker: Some(judged), ..FittedRanker::default() }, "the ranker that the gate judged".to_owned())
     } else {
         notes.push(format!(
             "{} has learned from this window, so its ranker is made again with the same configuration up to {}",
@@ -66,16 +70,16 @@ pub(crate) fn contestant(
         ));
         // As in a cycle: trained beside the base's vectors, which were not fitted to any label.
         let beside =
-            if clean && meta.encoder.adapter.is_some() { beside_base(bench, control)? } else { catalogue.clone() };
-        let configured = Order { ranker: model.ranker.as_deref().cloned(), ..Order::default() };
-        let replay = configured.replay(Rung::at(0), meta.seed);
+            if clean && meta.encoder.adapter.is_some() { beside_base(bench, context)? } else { catalogue.clone() };
+        let configured = FittedRanker { ranker: model.ranker.as_deref().cloned(), ..FittedRanker::default() };
+        let replay = configured.replay(BudgetTier::at(0), meta.seed);
         let mut networks = match &model.network {
-            Some(_) => Some(Networks::new(&bench.log, &beside, bench.cut, meta.seed)?),
+            Some(_) => Some(SequenceModels::new(&bench.log, &beside, bench.cut, meta.seed)?),
             None => None,
         };
         let network = networks.as_mut().map(|networks| (networks, bench.cut));
         let order =
-            ranker_fit::learn(control, (&bench.log, &beside), bench.cut, &replay, network, &mut Replayed::default())?
+            ranker_fit::learn(context, (&bench.log, &beside), bench.cut, &replay, network, &mut Replayed::default())?
                 .unwrap_or_default();
         let what = if order.ranker.is_some() {
             "ranker made again up to the cut-off"
@@ -84,7 +88,7 @@ pub(crate) fn contestant(
         };
         (order, what.to_owned())
     };
-    control.check()?;
+    context.check()?;
     let memory = Arc::new(Memory::fit(&bench.log, &catalogue, bench.cut, &MemoryOptions::default()));
     let weights = order.blend.clone().unwrap_or_else(|| BlendWeights::for_memory(&memory));
     let snapshot = Snapshot { log: bench.log.clone(), catalogue, memory };
@@ -106,14 +110,14 @@ pub(crate) fn contestant(
 }
 
 /// Vectors of what was searched for, by the serving version's base.
-pub(crate) fn texts(bench: &Bench<'_>, control: &Control<'_>) -> Result<Vectors, Ended> {
-    query_vectors::table(bench.app, (bench.view, &bench.log), &bench.view.model.ruler, |_| control.check())
+pub(crate) fn texts(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<Vectors, RunExit> {
+    query_vectors::table(bench.app, (bench.view, &bench.log), &bench.view.model.base_encoder, |_| context.check())
 }
 
 /// The catalogue as a behaviour network learns beside it: with the base encoder's vectors of items and searches.
-pub(crate) fn beside_base(bench: &Bench<'_>, control: &Control<'_>) -> Result<Catalogue, Ended> {
-    let mut catalogue = base_arm(bench.app, &bench.view.model.meta, control)?.shop_catalogue(bench.view)?;
-    catalogue.set_texts(Some(texts(bench, control)?));
+pub(crate) fn beside_base(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<Catalogue, RunExit> {
+    let mut catalogue = base_arm(bench.app, &bench.view.model.meta, context)?.shop_catalogue(bench.view)?;
+    catalogue.set_texts(Some(texts(bench, context)?));
     Ok(catalogue)
 }
 
@@ -121,9 +125,9 @@ pub(crate) fn beside_base(bench: &Bench<'_>, control: &Control<'_>) -> Result<Ca
 pub(crate) fn base_arm(
     app: &App,
     meta: &mercer_shared::wire::ModelVersion,
-    control: &Control<'_>,
-) -> Result<Arm, Ended> {
+    context: &RunContext<'_>,
+) -> Result<EncoderVariant, RunExit> {
     let base = encoders::base(&app.config.state, &meta.encoder.name, &meta.encoder.sha256)?;
-    let embedded = embed(app, base, None, 0.0, control)?;
-    embedded.ok_or_else(|| Ended::Nothing("the budget was used up while the catalogue was embedded".to_owned()))
+    let embedded = embed(app, base, None, 0.0, context)?;
+    embedded.ok_or_else(|| RunExit::Nothing("the budget was used up while the catalogue was embedded".to_owned()))
 }

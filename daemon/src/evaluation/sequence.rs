@@ -7,16 +7,16 @@ use mercer_rank::{BlendWeights, Memory, MemoryOptions, Request, SequenceHistory,
 use crate::evaluation::bench::Bench;
 use crate::evaluation::contestant::{Contestant, MODES};
 use crate::evaluation::mercer::beside_base;
-use crate::runs::context::{Control, Ended};
-use crate::training::sequence_fit::Networks;
+use crate::runs::context::{RunContext, RunExit};
+use crate::training::sequence_fit::SequenceModels;
 
 /// The network with its lists as of the cut-off.
-pub(crate) fn contestant(bench: &Bench<'_>, control: &Control<'_>) -> Result<Contestant, Ended> {
+pub(crate) fn contestant(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<Contestant, RunExit> {
     let meta = &bench.view.model.meta;
-    let catalogue = beside_base(bench, control)?;
-    let mut networks = Networks::new(&bench.log, &catalogue, bench.cut, meta.seed)?;
-    if networks.up_to(control, &bench.log, (bench.cut, bench.cut), 0)?.is_none() {
-        return Err(Ended::Nothing("the budget was used up while the behaviour network was trained".to_owned()));
+    let catalogue = beside_base(bench, context)?;
+    let mut networks = SequenceModels::new(&bench.log, &catalogue, bench.cut, meta.seed)?;
+    if networks.up_to(context, &bench.log, (bench.cut, bench.cut), 0)?.is_none() {
+        return Err(RunExit::Nothing("the budget was used up while the behaviour network was trained".to_owned()));
     }
     let memory = Memory::fit(&bench.log, &catalogue, bench.cut, &MemoryOptions::counts());
     let memory = Arc::new(memory.with_sequence(networks.stages().at(bench.cut)));

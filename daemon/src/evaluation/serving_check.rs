@@ -5,7 +5,7 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 
 use crate::reports::window_lists::{Limits, Lists, evaluate, known, mean, window};
-use crate::reports::window_scorer::speaker;
+use crate::reports::window_scorer::window_policy;
 use crate::state::app::App;
 use crate::state::problems::Answer;
 
@@ -28,7 +28,7 @@ pub struct Row {
 
 /// The serving version on the newest window.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct ServingCheck {
     /// The version.
     pub version: String,
     /// Begin and end of the window.
@@ -43,7 +43,7 @@ pub struct Standing {
     pub note: Option<String>,
 }
 
-impl Standing {
+impl ServingCheck {
     /// Opponents that are better than the serving version beyond chance.
     #[must_use]
     pub fn better(&self) -> Vec<&'static str> {
@@ -85,13 +85,13 @@ impl Standing {
 ///
 /// # Errors
 /// What keeps the version's files from being read.
-pub fn standing(app: &App) -> Answer<Option<Standing>> {
+pub fn serving_check(app: &App) -> Answer<Option<ServingCheck>> {
     let view = app.view();
     let log = view.training_log();
     let Some((from, to)) = window(&log, view.last_event) else { return Ok(None) };
     let memory = app.moments.at(&view, from);
     let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), memory };
-    let (ranker, weights, note) = speaker(app, &view, &snapshot, from)?;
+    let (ranker, weights, note) = window_policy(app, &view, &snapshot, from)?;
     let lists = |order: (Option<&Ranker>, &BlendWeights)| -> Answer<Lists> {
         evaluate(&snapshot, (from, to), (Mode::All, K), order, &Limits::NONE)
             .map_err(|error| Problem::new(Code::Internal, error.to_string()))
@@ -107,7 +107,7 @@ pub fn standing(app: &App) -> Answer<Option<Standing>> {
         Ok(Row { name, value: mean(&theirs.ndcg), difference })
     });
     let rows = rows.collect::<Answer<Vec<Row>>>()?;
-    Ok(Some(Standing {
+    Ok(Some(ServingCheck {
         version: view.model.meta.version.clone(),
         window: (Timestamp::at(from), Timestamp::at(to)),
         users: mine.users.len(),

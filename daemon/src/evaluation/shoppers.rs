@@ -11,7 +11,7 @@ use mercer_shared::problem::{Code, Problem};
 use crate::evaluation::bench::{Bench, METRICS};
 use crate::evaluation::contestant::Contestant;
 use crate::evaluation::slices::{All, LISTS};
-use crate::runs::context::{Ended, failed};
+use crate::runs::context::{RunExit, failed};
 use crate::state::app::App;
 use crate::state::evaluation_files::directory;
 use crate::state::problems::Answer;
@@ -33,7 +33,7 @@ fn pseudonym(bench: &Bench<'_>, user: u32) -> Option<String> {
 }
 
 /// Writes the file of an evaluation: a row for each slice, shopper and arm.
-pub(crate) fn write(bench: &Bench<'_>, id: &str, arms: &[Contestant], all: &All) -> Result<(), Ended> {
+pub(crate) fn write(bench: &Bench<'_>, id: &str, arms: &[Contestant], all: &All) -> Result<(), RunExit> {
     let names: std::collections::BTreeMap<u32, String> =
         all.shoppers.keys().filter_map(|user| Some((*user, pseudonym(bench, *user)?))).collect();
     let (mut shopper, mut slice, mut arm) = (Vec::new(), Vec::new(), Vec::new());

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::evaluation::bench::{Bench, METRICS, rank_problem};
 use crate::evaluation::contestant::{Contestant, Lists};
 use crate::reports::window_lists::{MAX_USERS, thinned};
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::context::{RunContext, RunExit, failed};
 
 /// Which lists are made: name, words, mode, candidates.
 pub(crate) const LISTS: [(&str, &str, Mode, Candidates); 5] = [
@@ -49,7 +49,7 @@ pub(crate) struct All {
 }
 
 /// Makes and judges all lists.
-pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &Control<'_>) -> Result<All, Ended> {
+pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], context: &RunContext<'_>) -> Result<All, RunExit> {
     let memory = Memory::fit(&bench.log, &bench.view.rank.catalogue, bench.cut, &MemoryOptions::counts());
     let weights = BlendWeights::popularity();
     let mut lists = Vec::new();
@@ -57,7 +57,7 @@ pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &Control<'_
         let truth = thinned(truth(&bench.log, &memory, bench.to, mode, candidates), MAX_USERS);
         let mut values = Vec::new();
         for arm in arms {
-            control.check()?;
+            context.check()?;
             let rows = truth
                 .par_iter()
                 .map(|entry| {
@@ -65,10 +65,10 @@ pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], control: &Control<'_
                     let request = request.held_against(bench.to);
                     worth(&memory, &*arm.list, &request, entry, bench.k)
                 })
-                .collect::<Result<Vec<_>, Ended>>()?;
+                .collect::<Result<Vec<_>, RunExit>>()?;
             let tied = rows.iter().filter(|(_, tied)| *tied).count() as f64 / rows.len().max(1) as f64;
             values.push(Values { rows: rows.into_iter().map(|(row, _)| row).collect(), tied });
-            control.update(|run| run.step += 1);
+            context.update(|run| run.step += 1);
         }
         lists.push(Judged { truth, arms: values });
     }
@@ -96,7 +96,7 @@ pub(crate) fn worth(
     request: &Request<'_>,
     entry: &Truth,
     k: usize,
-) -> Result<([f64; WIDTH], bool), Ended> {
+) -> Result<([f64; WIDTH], bool), RunExit> {
     let made =
         |length: usize| list(For::User(entry.user), &Request { k: length, ..*request }).map_err(|e| rank_problem(&e));
     // Items of equal score are ordered by their purchases; only beyond that chance decides.

@@ -10,7 +10,7 @@ use crate::evaluation::bench::{Bench, METRICS, metric_name};
 use crate::evaluation::contestant::Contestant;
 use crate::evaluation::slices::{All, Judged, LISTS, WIDTH};
 use crate::reports::window_lists::known;
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::context::{RunContext, RunExit, failed};
 
 /// Fewer shoppers than this decide nothing.
 pub(crate) const ENOUGH: usize = 30;
@@ -59,11 +59,11 @@ pub(crate) fn slices(
     arms: &[Contestant],
     all: &All,
     seed: u64,
-    control: &Control<'_>,
-) -> Result<(Vec<EvaluatedSlice>, Vec<String>), Ended> {
+    context: &RunContext<'_>,
+) -> Result<(Vec<EvaluatedSlice>, Vec<String>), RunExit> {
     let mut out = Vec::new();
     for part in parts(all) {
-        control.check()?;
+        context.check()?;
         out.push(slice(bench, arms, &part, seed)?);
     }
     let verdict = out.iter().map(sentence).collect();
@@ -75,7 +75,7 @@ pub(crate) fn slice(
     arms: &[Contestant],
     part: &Part<'_>,
     seed: u64,
-) -> Result<EvaluatedSlice, Ended> {
+) -> Result<EvaluatedSlice, RunExit> {
     let n = part.rows.len();
     let mut slice = EvaluatedSlice {
         name: part.name.clone(),
@@ -135,7 +135,7 @@ pub(crate) fn slice(
                 },
             })
         })
-        .collect::<Result<_, Ended>>()?;
+        .collect::<Result<_, RunExit>>()?;
     Ok(slice)
 }
 

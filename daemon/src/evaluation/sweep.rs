@@ -14,8 +14,8 @@ use crate::gate::decide::{Judged, judge};
 use crate::gate::policy::ScoringPolicy;
 use crate::reports::window_lists::Limits;
 use crate::reports::window_lists::window;
-use crate::runs::budget::Rung;
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::budget::BudgetTier;
+use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::lifecycle::{Enqueue, NewRun, draft};
 use crate::runs::plan::{Job, Plan};
 use crate::runs::record;
@@ -86,14 +86,14 @@ fn words(point: &Point) -> String {
 }
 
 /// The whole sweep.
-pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &Control<'_>) -> Result<(), Ended> {
+pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunContext<'_>) -> Result<(), RunExit> {
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
     let view = app.view();
     let log = view.training_log();
     let points = grid(request)?;
     let budget = request.budget_seconds.unwrap_or(BUDGET);
     let (begun, catalogue) = (Instant::now(), &view.rank.catalogue);
-    control.update(|run| {
+    context.update(|run| {
         let grid = request.set.iter().map(|(name, values)| {
             let values: Vec<String> = values.iter().map(ToString::to_string).collect();
             (name.clone(), Setting::Text(values.join(",")))
@@ -101,24 +101,24 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &Cont
         run.record.config.extend(grid);
         run.record.config.insert("budget_seconds".to_owned(), Setting::Number(budget as f64));
     });
-    control.note(format!(
+    context.note(format!(
         "{} points; trained up to {}, judged on what came from then to {}, where the gate's window begins; no further point after {budget} s",
         points.len(),
         Timestamp::at(plan.cut),
         Timestamp::at(plan.to)
     ));
-    control.phase(RunPhase::Evaluation, points.len() as u64);
+    context.phase(RunPhase::Evaluation, points.len() as u64);
     let mut base: Option<Judged> = None;
     for (number, point) in points.iter().enumerate() {
-        control.check()?;
+        context.check()?;
         if number > 0 && begun.elapsed().as_secs() >= budget {
-            control.note(format!(
+            context.note(format!(
                 "the budget is used up: {} of {} points were not reached",
                 points.len() - number,
                 points.len()
             ));
             let left: Vec<String> = points[number..].iter().map(words).collect();
-            control.note(format!("not reached: {}", left.join("; ")));
+            context.note(format!("not reached: {}", left.join("; ")));
             break;
         }
         let mut options = ReplayOptions::default();
@@ -132,13 +132,13 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &Cont
         };
         document.started = Some(Timestamp::now());
         let (ranker, report) = train_ranker(&log, catalogue, plan.cut, &options).map_err(|e| failed(&e))?;
-        control.check()?;
+        context.check()?;
         let memory = Arc::new(Memory::fit(&log, catalogue, plan.cut, &options.memory));
         let snapshot = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory };
-        let limits = Limits { users: Rung::at(0).judged, unwanted: &|| control.unwanted() };
+        let limits = Limits { users: BudgetTier::at(0).judged, unwanted: &|| context.unwanted() };
         let judged =
             judge(&snapshot, (plan.cut, plan.to), ScoringPolicy { ranker: Some(&ranker), blend: None }, &limits);
-        control.check()?;
+        context.check()?;
         let judged = judged?;
         let noted = &mut document.record;
         noted.sweep = Some(plan.run.clone());
@@ -164,14 +164,14 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, control: &Cont
                 .and_then(|m| m.value)
                 .unwrap_or(0.0)
         };
-        control.note(format!(
+        context.note(format!(
             "{}: repeat {:.4}, new {:.4}: {}",
             document.id,
             value("repeat"),
             value("new"),
             words(point)
         ));
-        control.update(|run| run.step = number as u64 + 1);
+        context.update(|run| run.step = number as u64 + 1);
         base.get_or_insert(judged);
     }
     Ok(())

@@ -8,28 +8,28 @@ use mercer_rank::{Arm, BlendWeights, Catalogue, FittedArm, Log, Memory, Snapshot
 use crate::gate::decide::{Judged, judge};
 use crate::gate::policy::ScoringPolicy;
 use crate::reports::window_lists::Limits;
-use crate::runs::context::{Control, Ended};
+use crate::runs::context::{RunContext, RunExit};
 
 /// The baselines' lists on a window, judged. `memory` is of its beginning and has what the cheap ones read.
 pub(crate) fn all(
     (log, catalogue, memory): (&Log, &Catalogue, &Arc<Memory>),
     span: (i64, i64),
     limits: &Limits<'_>,
-    control: &Control<'_>,
-) -> Result<Vec<(&'static str, Judged)>, Ended> {
+    context: &RunContext<'_>,
+) -> Result<Vec<(&'static str, Judged)>, RunExit> {
     let shared = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::clone(memory) };
     let judged = |snapshot: &Snapshot, weights: &BlendWeights| {
         let judged = judge(snapshot, span, ScoringPolicy { ranker: None, blend: Some(weights) }, limits);
-        control.check()?;
-        judged.map_err(Ended::from)
+        context.check()?;
+        judged.map_err(RunExit::from)
     };
     let mut out = Vec::new();
     for (name, weights) in BlendWeights::baselines() {
-        control.check()?;
+        context.check()?;
         out.push((name, judged(&shared, &weights)?));
     }
     for arm in [Arm::Ease, Arm::Ials] {
-        control.check()?;
+        context.check()?;
         let grid = arm.grid(memory.shape().window_days());
         let Some(options) = grid.get(grid.len() / 2) else { continue };
         let fitted = FittedArm::fit(arm, options, log, catalogue, span.0);

@@ -8,12 +8,12 @@ use mercer_store::DocKind;
 
 use crate::gate::decide::{Judged, metric};
 use crate::reports::window_lists::known;
-use crate::runs::context::{Control, Ended};
+use crate::runs::context::{RunContext, RunExit};
 use crate::runs::plan::Plan;
 use crate::state::app::App;
 use crate::state::buckets;
 use crate::state::problems::store_problem;
-use crate::state::shop::{View, Who};
+use crate::state::shop::{ShopState, Who};
 
 /// Name of the document that counts promotions.
 const PROMOTIONS: &str = "holdout-promotions";
@@ -24,7 +24,7 @@ fn is_held(app: &App, user: &UserId, share: f64) -> bool {
 
 /// The share that is held out of this run: the configured one where there are enough shoppers, and whatever it began with where it
 /// goes on.
-pub(crate) fn share(app: &App, view: &View, plan: &Plan) -> f64 {
+pub(crate) fn share(app: &App, view: &ShopState, plan: &Plan) -> f64 {
     if plan.cursor > 0 {
         return plan.holdout;
     }
@@ -33,7 +33,7 @@ pub(crate) fn share(app: &App, view: &View, plan: &Plan) -> f64 {
 }
 
 /// The shop as if nobody of the share had agreed to training: what trains and what is judged at the gate leave them out alike.
-pub(crate) fn without(app: &App, view: &View, share: f64) -> View {
+pub(crate) fn without(app: &App, view: &ShopState, share: f64) -> ShopState {
     let mut view = view.clone();
     if share > 0.0 {
         for number in 0..view.subjects.len() {
@@ -49,7 +49,7 @@ pub(crate) fn without(app: &App, view: &View, share: f64) -> View {
 }
 
 /// The log of those who are held out and agreed to training, and of nobody else.
-pub(crate) fn log(app: &App, view: &View, share: f64) -> Log {
+pub(crate) fn log(app: &App, view: &ShopState, share: f64) -> Log {
     let mut log = view.training_log();
     for (number, subject) in view.subjects.iter().enumerate() {
         if !matches!(&subject.who, Who::User(id) if is_held(app, id, share)) {
@@ -60,7 +60,7 @@ pub(crate) fn log(app: &App, view: &View, share: f64) -> Log {
 }
 
 /// Whether this cycle looks at them: at every few promotions, or on request.
-pub(crate) fn due(app: &App, plan: &Plan, passed: bool) -> Result<bool, Ended> {
+pub(crate) fn due(app: &App, plan: &Plan, passed: bool) -> Result<bool, RunExit> {
     if plan.holdout <= 0.0 {
         return Ok(false);
     }
@@ -76,7 +76,7 @@ pub(crate) fn due(app: &App, plan: &Plan, passed: bool) -> Result<bool, Ended> {
 
 /// What the look shows: for the run's log in words, for the version as numbers.
 pub(crate) fn report(
-    control: &Control<'_>,
+    context: &RunContext<'_>,
     seed: u64,
     (serving, seen): (&str, bool),
     mine: &Judged,
@@ -87,7 +87,7 @@ pub(crate) fn report(
         [("holdout repeat", &mine.any, &theirs.any), ("holdout new", &mine.unseen, &theirs.unseen)]
     {
         if mine.users.is_empty() {
-            control.note(format!("{slice}: none of the shoppers held out came back in the window"));
+            context.note(format!("{slice}: none of the shoppers held out came back in the window"));
             continue;
         }
         let value = metric(slice, &mine.ndcg, seed);
@@ -97,7 +97,7 @@ pub(crate) fn report(
             |c| format!("{:+.4} [{:+.4}, {:+.4}]", c.difference, c.interval.low, c.interval.high),
         );
         let knows = if seen { ", which knows the window from others" } else { "" };
-        control.note(format!(
+        context.note(format!(
             "{slice}: ndcg@10 {:.4} [{:.4}, {:.4}] on {} shoppers that no training and no gate has seen; against {serving}{knows}: \
              {against}",
             value.value.unwrap_or(f64::NAN),

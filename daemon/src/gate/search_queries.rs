@@ -9,13 +9,13 @@ use mercer_model::{BertEncoder, Encoder, Priority, TextKind};
 use mercer_rank::evaluate::ndcg;
 use rayon::prelude::*;
 
-use crate::runs::context::{Control, Ended};
+use crate::runs::context::{RunContext, RunExit};
 use crate::runs::labelled_log::{Read, Scope, read};
 use crate::runs::plan::Plan;
 use crate::state::app::App;
-use crate::state::dense_ids::Canon;
+use crate::state::dense_ids::IdMap;
 use crate::state::problems::model_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Users with queries from which on search quality is compared.
 pub(crate) const MIN_SEARCHERS: usize = 30;
@@ -28,20 +28,20 @@ const SLICE: usize = 128;
 const K: usize = 10;
 
 /// Queries of the window with what was taken after them.
-pub(crate) struct Asked {
+pub(crate) struct SearchQueries {
     texts: Vec<String>,
     /// Shopper, place of the text, items ascending.
     wanted: Vec<(u32, usize, Vec<u32>)>,
 }
 
 /// Collects the queries of the window that led to something; shoppers have the cycle's numbers.
-pub(crate) fn collect(app: &App, view: &View, canon: &Canon, plan: &Plan) -> Result<Asked, Ended> {
+pub(crate) fn collect(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan) -> Result<SearchQueries, RunExit> {
     let scope = Scope { cursor: plan.cursor, after: plan.cut, until: plan.to };
     let Read { log, queries } = read(app, view, scope)?;
     let items: Vec<Option<u32>> = (0..view.items.len() as u32).map(Some).collect();
     let mut by_user: BTreeMap<u32, Vec<_>> = BTreeMap::new();
     for event in log {
-        by_user.entry(canon.user(event.user)).or_default().push(event);
+        by_user.entry(ids.user(event.user)).or_default().push(event);
     }
     let mut found: BTreeMap<(u32, usize), Vec<u32>> = BTreeMap::new();
     for (user, events) in by_user {
@@ -63,10 +63,10 @@ pub(crate) fn collect(app: &App, view: &View, canon: &Canon, plan: &Plan) -> Res
         let step = wanted.len() as f64 / MAX_QUERIES as f64;
         wanted = (0..MAX_QUERIES).map(|n| wanted[(n as f64 * step) as usize].clone()).collect();
     }
-    Ok(Asked { texts: queries, wanted })
+    Ok(SearchQueries { texts: queries, wanted })
 }
 
-impl Asked {
+impl SearchQueries {
     /// Shoppers with queries.
     pub(crate) fn users(&self) -> usize {
         self.wanted.chunk_by(|a, b| a.0 == b.0).count()
@@ -76,17 +76,17 @@ impl Asked {
     pub(crate) fn judge<'v>(
         &self,
         app: &App,
-        view: &View,
+        view: &ShopState,
         encoder: &Arc<BertEncoder>,
         row: &(dyn Fn(u32) -> Option<&'v [f32]> + Sync),
-        control: &Control<'_>,
-    ) -> Result<Vec<f64>, Ended> {
+        context: &RunContext<'_>,
+    ) -> Result<Vec<f64>, RunExit> {
         let mut places: Vec<usize> = self.wanted.iter().map(|(_, query, _)| *query).collect();
         places.sort_unstable();
         places.dedup();
         let mut vectors: BTreeMap<usize, Vec<f32>> = BTreeMap::new();
         for slice in places.chunks(SLICE) {
-            control.check()?;
+            context.check()?;
             let texts = slice.iter().map(|&place| self.texts[place].clone()).collect();
             let named = Arc::clone(encoder) as Arc<dyn Encoder>;
             let pending = app.model.submit(texts, TextKind::Query, Priority::Background, Some(named));

@@ -75,7 +75,7 @@ pub(crate) async fn account(State(shared): State<Shared>, request: Request, next
             Refused(Problem::new(Code::Internal, "the request broke the daemon's own rules")).into_response()
         })
     };
-    shared.app.stats.request(response.status().as_u16());
+    shared.app.counters.request(response.status().as_u16());
     response
 }
 

@@ -47,14 +47,14 @@ pub(crate) fn ndjson(body: Body) -> Response {
 }
 
 /// Why an export ended early.
-enum Ended {
+enum RunExit {
     /// The reader went away, or the daemon stops.
     Gone,
     /// The store failed.
     Store(mercer_store::StoreError),
 }
 
-impl From<mercer_store::StoreError> for Ended {
+impl From<mercer_store::StoreError> for RunExit {
     fn from(error: mercer_store::StoreError) -> Self {
         Self::Store(error)
     }
@@ -76,16 +76,16 @@ pub(crate) async fn export(State(shared): State<Shared>) -> Reply<Response> {
                 return Ok(());
             }
             if app.is_stopping() {
-                return Err(Ended::Gone);
+                return Err(RunExit::Gone);
             }
             let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + 4096));
-            sender.blocking_send(Ok(full.into())).map_err(|_| Ended::Gone)
+            sender.blocking_send(Ok(full.into())).map_err(|_| RunExit::Gone)
         });
         // A reader that went away needs no last words.
         let _ = match outcome {
             Ok(()) => sender.blocking_send(Ok(chunk.into())),
-            Err(Ended::Gone) => sender.blocking_send(Err(io::Error::other("the daemon stops"))),
-            Err(Ended::Store(error)) => {
+            Err(RunExit::Gone) => sender.blocking_send(Err(io::Error::other("the daemon stops"))),
+            Err(RunExit::Store(error)) => {
                 tracing::error!(%error, "an export broke off");
                 sender.blocking_send(Err(io::Error::other(store_problem(&error).detail)))
             }

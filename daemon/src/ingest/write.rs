@@ -52,7 +52,7 @@ pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>>
     }
     let now = Timestamp::now();
     let (mut answers, places, good) = {
-        let world = app.world.lock();
+        let world = app.shop.lock();
         let known = &world.view().item_index;
         checked(lines, |line: &Interaction| {
             validate_interaction(line, now).map_err(refused)?;
@@ -71,21 +71,21 @@ pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>>
     let outcomes = app.store.append(good.clone());
     let mut accepted = 0;
     {
-        let mut world = app.world.lock();
+        let mut world = app.shop.lock();
         for ((place, line), outcome) in places.into_iter().zip(good).zip(outcomes) {
             if let Ok(Appended::Accepted(seq)) = outcome {
                 let taker = line.user.clone().filter(|_| is_taken(line.kind));
                 world.interact(seq, line);
                 accepted += 1;
                 if let Some(user) = taker.and_then(|user| world.view().user_index.get(&user).copied()) {
-                    app.guard.took(user);
+                    app.guardrails.took(user);
                 }
             }
             answers[place] = Some(outcome.map_err(|error| store_problem(&error)));
         }
     }
     if accepted > 0 {
-        app.stats.interactions(accepted);
+        app.counters.interactions(accepted);
         app.tell(EventKind::Interactions { accepted, total: app.store.counts().interactions });
     }
     finish(answers)
@@ -101,7 +101,7 @@ pub fn items(app: &App, lines: Vec<Item>) -> Vec<Answer<Change>> {
     match app.store.put_items(good.clone()) {
         Ok(changes) => {
             let mut written = 0;
-            let mut world = app.world.lock();
+            let mut world = app.shop.lock();
             for ((place, item), change) in places.into_iter().zip(good).zip(changes) {
                 if change != Change::Same {
                     world.put_item(item);
@@ -138,7 +138,7 @@ pub fn patch_item(app: &App, id: &str, patch: ItemPatch) -> Answer<Item> {
     let (item, change) = app.store.patch_item(&id, patch).map_err(|e| store_problem(&e))?.ok_or_else(unknown)?;
     if change != Change::Same {
         let total = {
-            let mut world = app.world.lock();
+            let mut world = app.shop.lock();
             world.put_item(item.clone());
             world.view().items.len() as u64
         };
@@ -156,7 +156,7 @@ pub fn deleted_items(app: &App, lines: Vec<DeletedItem>) -> Vec<Answer<Change>> 
         Ok(changes) => changes,
         Err(error) => return lines.iter().map(|_| Err(store_problem(&error))).collect(),
     };
-    let mut world = app.world.lock();
+    let mut world = app.shop.lock();
     for (line, change) in lines.iter().zip(&changes) {
         let number = world.view().item_index.get(&line.id).copied();
         let known = number.and_then(|number| world.view().item(number)).map(|item| (**item).clone());
@@ -176,7 +176,7 @@ pub fn users(app: &App, lines: Vec<User>) -> Vec<Answer<Change>> {
     let (mut answers, places, good) = checked(lines, |user: &User| validate_user(user, now).map_err(refused));
     match app.store.put_users(good.clone()) {
         Ok(changes) => {
-            let mut world = app.world.lock();
+            let mut world = app.shop.lock();
             for ((place, user), change) in places.into_iter().zip(good).zip(changes) {
                 if matches!(change, Ok(Change::New | Change::Changed)) {
                     world.put_user(user);
@@ -207,7 +207,7 @@ pub fn erase(app: &App, id: &str) -> Answer<EraseReceipt> {
         return Err(Problem::new(Code::UnknownUser, format!("there is no user `{id}`")));
     }
     let erasure = app.store.erase_user(&id).map_err(|e| store_problem(&e))?;
-    app.world.lock().erase(&id);
+    app.shop.lock().erase(&id);
     app.moments.forget_from(0);
     app.publish();
     app.model.forget_queries();

@@ -12,13 +12,13 @@ use crate::reports::window_lists::Lists;
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::model_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::versions::encoders;
 
 /// Rows of the diversity report: the model's lists and, as baseline, those of popularity.
 pub(crate) fn rows(
     app: &App,
-    view: &View,
+    view: &ShopState,
     snapshot: &Snapshot,
     (mine, popular): (&Lists, &Lists),
     report: &mut Report,
@@ -29,9 +29,9 @@ pub(crate) fn rows(
     let place: rustc_hash::FxHashMap<u32, u32> = eligible.iter().copied().zip(0..).collect();
     let purchases: Vec<f64> =
         eligible.iter().map(|&i| snapshot.memory.stats(i).map_or(0.0, |s| f64::from(s.count))).collect();
-    // The ruler is the base encoder, never the model under test, or tuning would move the ruler (METRICS.md section 3).
+    // The base_encoder is the base encoder, never the model under test, or tuning would move the base_encoder (METRICS.md section 3).
     let named = &view.model.meta.encoder;
-    let ruler = Arc::new(
+    let base_encoder = Arc::new(
         mercer_model::BertEncoder::on_best_device(encoders::base(&app.config.state, &named.name, &named.sha256)?)
             .map_err(|e| model_problem(&e))?,
     );
@@ -41,7 +41,7 @@ pub(crate) fn rows(
     let texts: Vec<String> = shown.iter().filter_map(|&i| view.item(i)).map(|item| passage_text(item)).collect();
     let rows = app
         .vectors
-        .embed(&app.model, &ruler, &texts, mercer_model::Priority::Background)
+        .embed(&app.model, &base_encoder, &texts, mercer_model::Priority::Background)
         .map_err(|e| model_problem(&e))?;
     let vectors: rustc_hash::FxHashMap<u32, &Arc<[f32]>> = shown.iter().copied().zip(&rows).collect();
     let numbers = |lists: &Lists| -> Vec<Result<f64, String>> {
@@ -82,7 +82,7 @@ pub(crate) fn rows(
         ("effective-items@10", "items that share the exposure as if evenly", "exp(-sum p ln p)"),
         (
             "ild@10",
-            "dissimilarity within a list, frozen ruler",
+            "dissimilarity within a list, frozen base_encoder",
             "mean over pairs of 1 - cosine by the base encoder; mean over lists",
         ),
         (

@@ -10,13 +10,13 @@ use mercer_shared::wire::{GroupRow, GroupTable, Report, ReportRow, Verdict};
 use crate::reports::rows::{SEED, interval_row, plain_row};
 use crate::reports::window_lists::Lists;
 use crate::state::app::App;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Shoppers with at most this many earlier events count as new.
 const NEW_EVENTS: usize = 5;
 
 /// Tables of the fairness report: one per declared and consented attribute, and one by length of history, which needs none.
-pub(crate) fn tables(app: &App, view: &View, snapshot: &Snapshot, from: i64, any: &Lists, report: &mut Report) {
+pub(crate) fn tables(app: &App, view: &ShopState, snapshot: &Snapshot, from: i64, any: &Lists, report: &mut Report) {
     let values: Vec<Option<f64>> = any.ndcg.iter().copied().map(Some).collect();
     let attributes = protected(app, view, any);
     let options = GroupOptions { seed: SEED, ..GroupOptions::default() };
@@ -58,7 +58,7 @@ pub(crate) fn tables(app: &App, view: &View, snapshot: &Snapshot, from: i64, any
 }
 
 /// Attributes to compare by: those that the configuration names, else all that are declared with at least two values.
-fn protected(app: &App, view: &View, any: &Lists) -> Vec<String> {
+fn protected(app: &App, view: &ShopState, any: &Lists) -> Vec<String> {
     if !app.config.reports.protected.is_empty() {
         return app.config.reports.protected.clone();
     }

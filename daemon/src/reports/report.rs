@@ -12,12 +12,12 @@ use parking_lot::Mutex;
 
 use crate::reports::rows::{K, METRICS, interval_row};
 use crate::reports::window_lists::{Limits, Lists, evaluate, window};
-use crate::reports::window_scorer::speaker;
+use crate::reports::window_scorer::window_policy;
 use crate::reports::{diversity, fairness};
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::versions::embedded_catalogue;
 use crate::versions::load;
 use crate::versions::registry;
@@ -61,7 +61,7 @@ pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Repo
     Ok(report)
 }
 
-fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
+fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
     let mut report = Report {
         kind,
         model: view.model.meta.version.clone(),
@@ -81,7 +81,7 @@ fn compute(app: &App, kind: ReportKind, view: &View) -> Answer<Report> {
     (report.from, report.to) = (Some(Timestamp::at(from)), Some(Timestamp::at(to)));
     let memory = app.moments.at(view, from);
     let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), memory };
-    let (ranker, weights, note) = speaker(app, view, &snapshot, from)?;
+    let (ranker, weights, note) = window_policy(app, view, &snapshot, from)?;
     report.notes.extend(note);
     let popularity = BlendWeights::popularity();
     let lists = |mode: Mode, baseline: bool| -> Answer<Lists> {

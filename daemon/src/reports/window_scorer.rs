@@ -6,14 +6,14 @@ use mercer_rank::{BlendWeights, Ranker, Snapshot};
 
 use crate::state::app::App;
 use crate::state::problems::Answer;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::versions::load;
 
 /// What of a version may speak about a window that begins at `from`: its ranker where that has seen nothing of the window, else
 /// the one that the gate judged, else the blend; and which it is, where it is not the version itself.
-pub(crate) fn speaker(
+pub(crate) fn window_policy(
     app: &App,
-    view: &View,
+    view: &ShopState,
     snapshot: &Snapshot,
     from: i64,
 ) -> Answer<(Option<Arc<Ranker>>, BlendWeights, Option<String>)> {

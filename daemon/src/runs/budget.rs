@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the cost of a cycle depends on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Sizes {
+pub(crate) struct CycleSizes {
     /// Interactions.
     pub(crate) events: usize,
     /// Items.
@@ -20,7 +20,7 @@ pub(crate) struct Sizes {
 
 /// How much of everything is done: each step down costs some accuracy and saves time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rung {
+pub(crate) struct BudgetTier {
     /// Cut-offs of the replay at most.
     pub(crate) cutoffs: usize,
     /// Lists per head of the replay at most.
@@ -31,19 +31,19 @@ pub(crate) struct Rung {
     pub(crate) network: bool,
 }
 
-const fn rung(cutoffs: usize, lists: usize, judged: usize, network: bool) -> Rung {
-    Rung { cutoffs, lists, judged, network }
+const fn tier(cutoffs: usize, lists: usize, judged: usize, network: bool) -> BudgetTier {
+    BudgetTier { cutoffs, lists, judged, network }
 }
 
 /// From everything to the least that a ranker can be trained on.
-const LADDER: [Rung; 7] = [
-    rung(usize::MAX, usize::MAX, 5_000, true),
-    rung(12, 8_000, 4_000, true),
-    rung(8, 5_000, 3_000, false),
-    rung(6, 3_000, 2_000, false),
-    rung(4, 1_500, 1_000, false),
-    rung(3, 800, 600, false),
-    rung(2, 400, 300, false),
+const TIERS: [BudgetTier; 7] = [
+    tier(usize::MAX, usize::MAX, 5_000, true),
+    tier(12, 8_000, 4_000, true),
+    tier(8, 5_000, 3_000, false),
+    tier(6, 3_000, 2_000, false),
+    tier(4, 1_500, 1_000, false),
+    tier(3, 800, 600, false),
+    tier(2, 400, 300, false),
 ];
 
 /// Seconds on two cores, rounded up from measurements on simulated logs of 7,000 to 18,000 interactions and 300 to 200,000 items: fitting
@@ -73,13 +73,13 @@ const ALONE: f64 = 0.9;
 /// Least seconds that are worth starting the encoder's training for.
 const LEAST_ENCODER: f64 = 2.0;
 
-impl Rung {
-    /// A rung by its number; the last one beyond the end.
+impl BudgetTier {
+    /// A tier by its number; the last one beyond the end.
     pub(crate) fn at(step: usize) -> Self {
-        LADDER[step.min(LADDER.len() - 1)]
+        TIERS[step.min(TIERS.len() - 1)]
     }
 
-    /// The replay's settings on this rung, with the seed of a run.
+    /// The replay's settings on this tier, with the seed of a run.
     pub(crate) fn replay(self, seed: u64) -> ReplayOptions {
         let usual = ReplayOptions::default();
         let trees = [self.network.then(|| TreeOptions { seed, ..TreeOptions::default() }); 2];
@@ -95,7 +95,7 @@ impl Rung {
 
     /// Estimated seconds of the replay of what is judged, and of the replay for what serves, which makes the lists of two more cut-offs
     /// (half a window apart) and one ranker.
-    fn replay_seconds(self, s: &Sizes) -> (f64, f64) {
+    fn replay_seconds(self, s: &CycleSizes) -> (f64, f64) {
         let o = self.replay(0);
         let cutoffs = o.cutoffs.min(s.cutoffs);
         if cutoffs < 2 {
@@ -115,31 +115,31 @@ impl Rung {
     }
 
     /// Estimated seconds of everything behind the encoder but embedding: memory, replay, evaluation, and the replay for what serves.
-    pub(crate) fn seconds(self, s: &Sizes) -> f64 {
+    pub(crate) fn seconds(self, s: &CycleSizes) -> f64 {
         let judged = s.back.min(self.judged) as f64;
         let (replay, again) = self.replay_seconds(s);
         fit(s) + replay + again + ARMS * judged * (JUDGED + JUDGED_ITEM * s.items as f64)
     }
 }
 
-fn fit(s: &Sizes) -> f64 {
+fn fit(s: &CycleSizes) -> f64 {
     FIT_EVENT * s.events as f64 + FIT_ITEM * s.items as f64
 }
 
-fn network(s: &Sizes, cutoffs: usize) -> f64 {
+fn network(s: &CycleSizes, cutoffs: usize) -> f64 {
     NETWORK_EVENT * s.events as f64 + NETWORK_ITEM * (s.items * cutoffs) as f64
 }
 
-/// The first rung whose estimate fits into the budget, or the last there is.
-pub(crate) fn step(budget: f64, s: &Sizes, encoder: bool) -> usize {
+/// The first tier whose estimate fits into the budget, or the last there is.
+pub(crate) fn step(budget: f64, s: &CycleSizes, encoder: bool) -> usize {
     let share = if encoder { BESIDE_ENCODER } else { ALONE };
-    LADDER.iter().position(|rung| rung.seconds(s) <= share * budget).unwrap_or(LADDER.len() - 1)
+    TIERS.iter().position(|tier| tier.seconds(s) <= share * budget).unwrap_or(TIERS.len() - 1)
 }
 
-/// What was cut, in words; `None` on the first rung.
-pub(crate) fn cut(step: usize, budget: f64, s: &Sizes) -> Option<String> {
-    let (full, rung) = (Rung::at(0), Rung::at(step));
-    let (usual, least) = (full.replay(0), rung.replay(0));
+/// What was cut, in words; `None` on the first tier.
+pub(crate) fn cut(step: usize, budget: f64, s: &CycleSizes) -> Option<String> {
+    let (full, tier) = (BudgetTier::at(0), BudgetTier::at(step));
+    let (usual, least) = (full.replay(0), tier.replay(0));
     (step > 0).then(|| {
         format!(
             "the whole replay and evaluation would take about {:.0} s of the {budget:.0} s: {} instead of {} cut-offs, at most {} \
@@ -149,9 +149,9 @@ pub(crate) fn cut(step: usize, budget: f64, s: &Sizes) -> Option<String> {
             usual.cutoffs.min(s.cutoffs),
             least.lists,
             usual.lists,
-            rung.judged,
+            tier.judged,
             full.judged,
-            rung.seconds(s)
+            tier.seconds(s)
         )
     })
 }
@@ -167,33 +167,35 @@ pub(crate) fn encoder(left: f64, behind: f64, embedding: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    const RETAIL: Sizes = Sizes { events: 400_000, items: 4_000, back: 1_500, cutoffs: 16 };
+    const RETAIL: CycleSizes = CycleSizes { events: 400_000, items: 4_000, back: 1_500, cutoffs: 16 };
 
     #[test]
     fn each_rung_takes_less_and_a_large_budget_takes_all() {
-        for sizes in [RETAIL, Sizes { items: 200_000, ..RETAIL }, Sizes { events: 1_000_000, back: 40_000, ..RETAIL }] {
-            let seconds: Vec<f64> = (0..LADDER.len()).map(|n| Rung::at(n).seconds(&sizes)).collect();
+        for sizes in
+            [RETAIL, CycleSizes { items: 200_000, ..RETAIL }, CycleSizes { events: 1_000_000, back: 40_000, ..RETAIL }]
+        {
+            let seconds: Vec<f64> = (0..TIERS.len()).map(|n| BudgetTier::at(n).seconds(&sizes)).collect();
             assert!(seconds.windows(2).all(|pair| pair[0] >= pair[1]) && seconds[0] > 2.0 * seconds[6], "{seconds:?}");
             assert_eq!(step(1e9, &sizes, true), 0);
-            assert_eq!(step(0.0, &sizes, true), LADDER.len() - 1);
+            assert_eq!(step(0.0, &sizes, true), TIERS.len() - 1);
             for budget in [10.0, 60.0, 300.0, 3_000.0] {
                 let chosen = step(budget, &sizes, true);
-                assert!(chosen + 1 == LADDER.len() || seconds[chosen] <= BESIDE_ENCODER * budget);
+                assert!(chosen + 1 == TIERS.len() || seconds[chosen] <= BESIDE_ENCODER * budget);
                 assert!(step(budget, &sizes, false) <= chosen, "without an encoder there is more time for the ranker");
             }
         }
         let usual = ReplayOptions::default();
-        let o = Rung::at(0).replay(usual.mlp.seed);
+        let o = BudgetTier::at(0).replay(usual.mlp.seed);
         assert_eq!(ReplayOptions { trees: usual.trees, ..o }, usual);
     }
 
     #[test]
     fn a_small_shop_is_never_cut_and_a_large_one_says_what_was() {
-        let small = Sizes { events: 20_000, items: 300, back: 200, cutoffs: 10 };
+        let small = CycleSizes { events: 20_000, items: 300, back: 200, cutoffs: 10 };
         assert_eq!((step(600.0, &small, true), cut(0, 600.0, &small)), (0, None));
         // With the usual budget, half a million interactions of four thousand items are not cut either.
         assert_eq!(step(crate::state::config::TrainConfig::default().budget_seconds as f64, &RETAIL, true), 0);
-        let huge = Sizes { events: 1_000_000, items: 200_000, back: 30_000, cutoffs: 16 };
+        let huge = CycleSizes { events: 1_000_000, items: 200_000, back: 30_000, cutoffs: 16 };
         let chosen = step(600.0, &huge, true);
         let words = cut(chosen, 600.0, &huge).unwrap();
         assert!(words.contains("instead of 16 cut-offs") && words.contains("600 s"), "{words}");
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_log_without_room_for_a_ranker_costs_little() {
-        let short = Sizes { cutoffs: 1, ..RETAIL };
-        assert!(Rung::at(0).seconds(&short) < Rung::at(0).seconds(&RETAIL) / 2.0);
+        let short = CycleSizes { cutoffs: 1, ..RETAIL };
+        assert!(BudgetTier::at(0).seconds(&short) < BudgetTier::at(0).seconds(&RETAIL) / 2.0);
     }
 }

@@ -19,7 +19,7 @@ const SAVE: Duration = Duration::from_secs(5);
 
 /// Why a cycle ends without a result.
 #[derive(Debug)]
-pub enum Ended {
+pub enum RunExit {
     /// An operator cancelled it.
     Cancelled,
     /// The daemon stops; the run goes on at the next start.
@@ -30,15 +30,15 @@ pub enum Ended {
     Failed(Problem),
 }
 
-impl From<Problem> for Ended {
+impl From<Problem> for RunExit {
     fn from(problem: Problem) -> Self {
         Self::Failed(problem)
     }
 }
 
 /// A failure that is no problem document yet.
-pub(crate) fn failed(error: &dyn std::fmt::Display) -> Ended {
-    Ended::Failed(Problem::new(Code::Internal, error.to_string()))
+pub(crate) fn failed(error: &dyn std::fmt::Display) -> RunExit {
+    RunExit::Failed(Problem::new(Code::Internal, error.to_string()))
 }
 
 /// A phase in progress: when it began, by the clock and by the processor.
@@ -55,7 +55,7 @@ fn cpu_seconds() -> f64 {
 }
 
 /// What a cycle holds on to: its run's document, the wish that it end, its time.
-pub struct Control<'a> {
+pub struct RunContext<'a> {
     app: &'a App,
     cancel: Arc<AtomicBool>,
     told: Mutex<Instant>,
@@ -67,7 +67,7 @@ pub struct Control<'a> {
     budget: f64,
 }
 
-impl<'a> Control<'a> {
+impl<'a> RunContext<'a> {
     /// Takes hold of the current run. `budget` in seconds, for the whole cycle.
     pub(crate) fn new(app: &'a App, cancel: Arc<AtomicBool>, budget: u64) -> Self {
         let now = Instant::now();
@@ -160,12 +160,12 @@ impl<'a> Control<'a> {
     /// Ends the cycle if somebody wants it to end.
     ///
     /// # Errors
-    /// [`Ended::Cancelled`] or [`Ended::Paused`].
-    pub fn check(&self) -> Result<(), Ended> {
+    /// [`RunExit::Cancelled`] or [`RunExit::Paused`].
+    pub fn check(&self) -> Result<(), RunExit> {
         if self.app.is_stopping() {
-            return Err(Ended::Paused);
+            return Err(RunExit::Paused);
         }
-        if self.cancel.load(Ordering::Relaxed) { Err(Ended::Cancelled) } else { Ok(()) }
+        if self.cancel.load(Ordering::Relaxed) { Err(RunExit::Cancelled) } else { Ok(()) }
     }
 }
 

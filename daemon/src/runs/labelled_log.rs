@@ -5,10 +5,10 @@ use mercer_learn::examples::{Interaction, Kind};
 use mercer_shared::wire::{Interaction as Line, InteractionType};
 use rustc_hash::FxHashMap;
 
-use crate::runs::context::Ended;
+use crate::runs::context::RunExit;
 use crate::state::app::App;
 use crate::state::problems::store_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// The part of the log that is read.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ pub(crate) struct Read {
 
 /// Reads the log of shoppers who agreed to training. An engagement that names a served list belongs to the query that list was
 /// made for; the others find theirs by time.
-pub(crate) fn read(app: &App, view: &View, scope: Scope) -> Result<Read, Ended> {
+pub(crate) fn read(app: &App, view: &ShopState, scope: Scope) -> Result<Read, RunExit> {
     let mut read = Read { log: Vec::new(), queries: Vec::new() };
     let mut places: FxHashMap<String, TextId> = FxHashMap::default();
     let mut asked: FxHashMap<String, TextId> = FxHashMap::default();

@@ -10,7 +10,7 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{EventKind, GateReport, GateVerdict, Run, RunCause, RunKind, RunPhase, RunRecord, RunState};
 use mercer_store::{DocKind, Order};
 
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::plan::{PLAN, Plan, run_directory};
 use crate::state::app::App;
 use crate::state::problems::{Answer, store_problem};
@@ -24,7 +24,7 @@ fn word(phase: RunPhase) -> String {
 }
 
 /// What computes a run. It is passed in from above, so that the life of a run knows nothing of what runs do.
-pub(crate) type Execute = fn(&App, Plan, &Control<'_>) -> Result<(), Ended>;
+pub(crate) type Execute = fn(&App, Plan, &RunContext<'_>) -> Result<(), RunExit>;
 
 /// A run to start.
 pub(crate) struct Enqueue {
@@ -114,31 +114,31 @@ fn begin(app: &Arc<App>, plan: Plan, mut run: Run, execute: Execute) -> Answer<R
 
 fn work(app: &App, plan: Plan, cancel: Arc<AtomicBool>, execute: Execute) {
     let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
-    let control = Control::new(app, cancel, budget);
+    let context = RunContext::new(app, cancel, budget);
     yield_to_serving();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match pool() {
-        Ok(pool) => pool.install(|| execute(app, plan, &control)),
+        Ok(pool) => pool.install(|| execute(app, plan, &context)),
         Err(error) => Err(failed(&error)),
     }));
     let result = result.unwrap_or_else(|_| {
-        Err(Ended::Failed(Problem::new(Code::Internal, "the cycle panicked; the daemon's log has the place")))
+        Err(RunExit::Failed(Problem::new(Code::Internal, "the cycle panicked; the daemon's log has the place")))
     });
-    control.end_phase();
+    context.end_phase();
     let Some(mut run) = app.runs.current.lock().clone() else { return };
     match result {
         Ok(()) => (run.state, run.phase) = (RunState::Succeeded, RunPhase::Done),
-        Err(Ended::Cancelled) => {
+        Err(RunExit::Cancelled) => {
             run.log.push(format!("cancelled in the phase {}; no version was made", word(run.phase)));
             (run.state, run.phase) = (RunState::Cancelled, RunPhase::Done);
         }
-        Err(Ended::Paused) => run.state = RunState::Paused,
-        Err(Ended::Nothing(why)) => {
+        Err(RunExit::Paused) => run.state = RunState::Paused,
+        Err(RunExit::Nothing(why)) => {
             tracing::info!(why, "training");
             run.log.push(why.clone());
             run.gate = Some(no_verdict(why));
             (run.state, run.phase) = (RunState::Succeeded, RunPhase::Done);
         }
-        Err(Ended::Failed(problem)) => {
+        Err(RunExit::Failed(problem)) => {
             app.raise("run-failed", format!("{}: {problem}", run.id));
             (run.state, run.error) = (RunState::Failed, Some(problem.to_string()));
         }

@@ -32,10 +32,10 @@ pub(crate) struct Plan {
     pub(crate) holdout: f64,
     /// What the cost of the cycle depends on.
     #[serde(default)]
-    pub(crate) sizes: budget::Sizes,
+    pub(crate) sizes: budget::CycleSizes,
     /// How much of everything is done.
-    #[serde(default)]
-    pub(crate) rung: usize,
+    #[serde(default, rename = "rung")]
+    pub(crate) tier: usize,
     /// What the run does.
     #[serde(default)]
     pub(crate) job: Job,

@@ -8,7 +8,7 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, LossPoint, RunRecord, Setting};
 use serde_json::Value;
 
-use crate::runs::context::Control;
+use crate::runs::context::RunContext;
 use crate::runs::plan::Plan;
 
 /// A value that a setting may have, as a number.
@@ -160,10 +160,10 @@ fn flatten(record: &mut RunRecord, name: &str, value: &Value) {
 }
 
 /// Notes how the encoder is tuned.
-pub(crate) fn tuning(control: &Control<'_>, options: &TuneOptions) {
+pub(crate) fn tuning(context: &RunContext<'_>, options: &TuneOptions) {
     // Settings always have a JSON form.
     let value = serde_json::to_value(options).unwrap_or_default();
-    control.update(|run| {
+    context.update(|run| {
         flatten(&mut run.record, "encoder", &value);
         if let Some(seconds) = options.wall_seconds {
             run.record.config.insert("encoder.wall_seconds".to_owned(), Setting::Number(seconds));
@@ -184,10 +184,10 @@ fn data(log: &Log, until: i64, cursor: u64) -> DataSnapshot {
 }
 
 /// Notes what a training cycle begins with.
-pub(crate) fn cycle(control: &Control<'_>, log: &Log, plan: &Plan, base: &Checkpoint) {
+pub(crate) fn cycle(context: &RunContext<'_>, log: &Log, plan: &Plan, base: &Checkpoint) {
     let data = data(log, plan.cut, plan.cursor);
     let asked = serde_json::to_value(&plan.request).unwrap_or_default();
-    control.update(|run| {
+    context.update(|run| {
         let record = &mut run.record;
         record.data = Some(data);
         settings(record, &ReplayOptions::default());
@@ -206,10 +206,10 @@ pub(crate) fn cycle(control: &Control<'_>, log: &Log, plan: &Plan, base: &Checkp
 }
 
 /// Notes what an evaluation begins with.
-pub(crate) fn evaluation(control: &Control<'_>, log: &Log, plan: &Plan, k: usize) {
+pub(crate) fn evaluation(context: &RunContext<'_>, log: &Log, plan: &Plan, k: usize) {
     let data = data(log, plan.cut, 0);
     let stamp = |at: i64| Setting::Text(Timestamp::at(at).to_string());
-    control.update(|run| {
+    context.update(|run| {
         run.record.data = Some(data);
         let rows = [("k", Setting::Number(k as f64)), ("at", stamp(plan.cut)), ("to", stamp(plan.to))];
         run.record.config.extend(rows.map(|(name, value)| (name.to_owned(), value)));

@@ -4,10 +4,10 @@
 use mercer_rank::{For, Request, Snapshot};
 use mercer_shared::wire::{ListItem, Reason};
 
-use crate::serving::list_query::Asked;
+use crate::serving::list_query::ListRequest;
 use crate::serving::scorer::{Scorer, rank_problem};
 use crate::state::problems::Answer;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Own items that are left out one by one: the latest. Each costs one more list.
 const OWN_ITEMS: usize = 10;
@@ -21,10 +21,10 @@ const PER_ROW: usize = 2;
 /// # Errors
 /// As the list itself.
 pub fn explain(
-    view: &View,
+    view: &ShopState,
     snapshot: &Snapshot,
     scorer: &Scorer,
-    asked: &Asked,
+    asked: &ListRequest,
     whom: For<'_>,
     rows: &mut [ListItem],
 ) -> Answer<()> {

@@ -11,7 +11,7 @@ use mercer_shared::wire::{Candidates, ListItem, ListQuery, Mode, ScorePart, Serv
 
 use crate::state::app::App;
 use crate::state::problems::Answer;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Length of a list where none is asked.
 pub const DEFAULT_K: u32 = 20;
@@ -20,7 +20,7 @@ pub const MAX_K: u32 = 1_000;
 
 /// A question that was read.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct ListRequest {
     /// Length.
     pub k: usize,
     /// Conditions on items.
@@ -37,12 +37,12 @@ pub struct Asked {
     pub reasons: bool,
 }
 
-impl Asked {
+impl ListRequest {
     /// Reads what every list takes.
     ///
     /// # Errors
     /// `bad-parameter` for a length out of range or a filter that cannot be read, `bad-time` for a moment in the far future.
-    pub fn read(view: &View, query: &ListQuery) -> Answer<Self> {
+    pub fn read(view: &ShopState, query: &ListQuery) -> Answer<Self> {
         let k = query.k.unwrap_or(DEFAULT_K);
         if !(1..=MAX_K).contains(&k) {
             return Err(Problem::new(Code::BadParameter, format!("k is {k}, it takes 1 to {MAX_K}")));
@@ -66,7 +66,7 @@ impl Asked {
 
     /// Whether an item passes the filter.
     #[must_use]
-    pub fn allows(&self, view: &View, number: u32) -> bool {
+    pub fn allows(&self, view: &ShopState, number: u32) -> bool {
         self.filter.is_empty() || view.item(number).is_some_and(|item| self.filter.passes(item))
     }
 
@@ -95,7 +95,7 @@ impl Asked {
 
 /// A row of an answer.
 #[must_use]
-pub fn row(view: &View, scored: &Scored) -> Option<ListItem> {
+pub fn row(view: &ShopState, scored: &Scored) -> Option<ListItem> {
     let parts = scored
         .parts
         .iter()
@@ -106,7 +106,7 @@ pub fn row(view: &View, scored: &Scored) -> Option<ListItem> {
 
 /// A row of an answer from its parts.
 #[must_use]
-pub fn item_row(view: &View, number: u32, score: f64, parts: Vec<ScorePart>) -> Option<ListItem> {
+pub fn item_row(view: &ShopState, number: u32, score: f64, parts: Vec<ScorePart>) -> Option<ListItem> {
     let item = view.item(number)?;
     Some(ListItem {
         id: item.id.clone(),
@@ -129,9 +129,9 @@ fn query_id() -> String {
 
 /// The answer, counted.
 #[must_use]
-pub fn served(app: &App, view: &View, asked: &Asked, items: Vec<ListItem>, started: Instant) -> ServedList {
+pub fn served(app: &App, view: &ShopState, asked: &ListRequest, items: Vec<ListItem>, started: Instant) -> ServedList {
     let took = started.elapsed();
-    app.stats.list(took);
+    app.counters.list(took);
     let mut notes = Vec::new();
     let waiting = view.items.len().saturating_sub(view.dense.len());
     if waiting > 0 {

@@ -12,7 +12,7 @@ use mercer_shared::wire::{
 use crate::serving::snapshot;
 use crate::state::app::App;
 use crate::state::problems::Answer;
-use crate::state::shop::{View, wire_kind};
+use crate::state::shop::{ShopState, wire_kind};
 
 /// Half-life of an event's weight in an interest, in days.
 const HALF_LIFE_DAYS: f64 = 90.0;
@@ -79,7 +79,7 @@ pub fn similar(app: &App, id: &str) -> Answer<SimilarUsers> {
     Ok(SimilarUsers { user, nearest: nearest(app, &view, number, view.now(), false) })
 }
 
-fn nearest(app: &App, view: &View, number: u32, at: i64, named: bool) -> Vec<Neighbour> {
+fn nearest(app: &App, view: &ShopState, number: u32, at: i64, named: bool) -> Vec<Neighbour> {
     let personal = |n: u32| view.subject(n).is_some_and(|subject| subject.consent.personalise);
     if !personal(number) {
         return Vec::new();
@@ -108,7 +108,7 @@ fn band(price: f64) -> String {
     }
 }
 
-fn shown(view: &View, event: &Event) -> ProfileEvent {
+fn shown(view: &ShopState, event: &Event) -> ProfileEvent {
     let item = event.item.and_then(|number| view.item(number));
     ProfileEvent {
         at: Timestamp::at(event.at),
@@ -123,7 +123,7 @@ fn shown(view: &View, event: &Event) -> ProfileEvent {
 
 /// Recency-weighted shares of what events are about; `name` says what an item counts for.
 fn interests(
-    view: &View,
+    view: &ShopState,
     events: &[Event],
     at: i64,
     name: &dyn Fn(&mercer_shared::wire::Item) -> Option<String>,
@@ -172,7 +172,7 @@ fn interests(
     list
 }
 
-fn lifecycle(view: &View, events: &[Event], at: i64) -> Lifecycle {
+fn lifecycle(view: &ShopState, events: &[Event], at: i64) -> Lifecycle {
     let mut counts = BTreeMap::new();
     let mut baskets: Vec<i64> = Vec::new();
     let mut monetary: Option<f64> = None;

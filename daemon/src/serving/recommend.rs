@@ -8,13 +8,13 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{InteractionType, ListItem, ListQuery, ServedList, SessionRequest};
 
 use crate::serving::explain;
-use crate::serving::list_query::{Asked, row, served};
+use crate::serving::list_query::{ListRequest, row, served};
 use crate::serving::scorer::{Scorer, rank_problem};
 use crate::serving::snapshot;
 use crate::state::app::App;
 use crate::state::head_rescorer::HeadRequest;
 use crate::state::problems::Answer;
-use crate::state::shop::{View, rank_kind};
+use crate::state::shop::{ShopState, rank_kind};
 use crate::versions::trial;
 
 /// Recommendations for a shopper. Without consent to personalisation they are those of somebody unknown.
@@ -24,7 +24,7 @@ use crate::versions::trial;
 pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view_that(|view| view.user_number(id).is_some());
-    let asked = Asked::read(&view, query)?;
+    let asked = ListRequest::read(&view, query)?;
     let number =
         view.user_number(id).ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
     let personal = view.subject(number).is_some_and(|subject| subject.consent.personalise);
@@ -39,18 +39,18 @@ pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
 }
 
 /// Tells the guardrails of a version's list for a shopper. A list whose scores are no numbers is an error.
-fn guarded(app: &App, view: &View, user: u32, list: Answer<ServedList>, started: Instant) -> Answer<ServedList> {
+fn guarded(app: &App, view: &ShopState, user: u32, list: Answer<ServedList>, started: Instant) -> Answer<ServedList> {
     let version = &view.model.meta.version;
     match &list {
         Ok(served) if served.items.iter().all(|item| item.score.is_finite()) => {
             let items = served.items.iter().filter_map(|item| view.item_index.get(&item.id).copied());
-            app.guard.list(version, user, started.elapsed(), items);
+            app.guardrails.list(version, user, started.elapsed(), items);
         }
         Ok(_) => {
-            app.guard.failed(version, false);
+            app.guardrails.failed(version, false);
             return Err(Problem::new(Code::Internal, format!("{version} gave scores that are no numbers")));
         }
-        Err(_) => app.guard.failed(version, true),
+        Err(_) => app.guardrails.failed(version, true),
     }
     list
 }
@@ -62,7 +62,7 @@ fn guarded(app: &App, view: &View, user: u32, list: Answer<ServedList>, started:
 pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view();
-    let asked = Asked::read(&view, &request.list)?;
+    let asked = ListRequest::read(&view, &request.list)?;
     let mut events: Vec<Event> = Vec::new();
     if let Some(session) = &request.session
         && let Some(&number) = view.session_index.get(session)
@@ -87,7 +87,7 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
     answer(app, &view, &asked, For::Session(&events), started)
 }
 
-fn answer(app: &App, view: &View, asked: &Asked, whom: For<'_>, started: Instant) -> Answer<ServedList> {
+fn answer(app: &App, view: &ShopState, asked: &ListRequest, whom: For<'_>, started: Instant) -> Answer<ServedList> {
     let snapshot = snapshot::snapshot(app, view, asked.at, asked.asked_at.is_some());
     let scorer = Scorer::new(view, &snapshot, asked.at);
     let allow = |number: u32| asked.allows(view, number);
@@ -149,13 +149,13 @@ pub fn trending(app: &App, query: &ListQuery) -> Answer<ServedList> {
 
 fn anonymous(
     app: &App,
-    view: &View,
+    view: &ShopState,
     query: &ListQuery,
-    state: impl FnOnce(&App, &View, i64, bool) -> Snapshot,
+    state: impl FnOnce(&App, &ShopState, i64, bool) -> Snapshot,
     list: impl FnOnce(&Snapshot, i64, &Request<'_>) -> Result<Vec<Scored>, RankError>,
 ) -> Answer<ServedList> {
     let started = Instant::now();
-    let asked = Asked::read(view, query)?;
+    let asked = ListRequest::read(view, query)?;
     let snapshot = state(app, view, asked.at, asked.asked_at.is_some());
     let scorer = Scorer::new(view, &snapshot, asked.at);
     let allow = |number: u32| asked.allows(view, number);

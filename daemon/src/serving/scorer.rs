@@ -6,7 +6,7 @@ use mercer_rank::{BlendWeights, For, RankError, Ranker, Request, Scored, Snapsho
 use mercer_shared::problem::{Code, Problem};
 
 use crate::state::probabilities::Probabilities;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// What orders candidates as of a moment: a model that knows events after the moment must not speak about it.
 pub struct Scorer {
@@ -18,7 +18,7 @@ pub struct Scorer {
 impl Scorer {
     /// The serving model's, where it was made from nothing later than `at`; the blend that needs no training elsewhere.
     #[must_use]
-    pub fn new(view: &View, snapshot: &Snapshot, at: i64) -> Self {
+    pub fn new(view: &ShopState, snapshot: &Snapshot, at: i64) -> Self {
         let model = &view.model;
         let known = model.meta.data.to.is_none_or(|to| to.millis() <= at);
         let fitted = model.blend.clone().filter(|_| known);

@@ -8,12 +8,12 @@ use mercer_search::{Hit, Query, QueryError, QueryVector, SearchOptions};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{Candidates, ListQuery, Mode, QueryUnderstanding, ScorePart, SearchRequest, ServedList};
 
-use crate::serving::list_query::{Asked, item_row, served};
+use crate::serving::list_query::{ListRequest, item_row, served};
 use crate::serving::snapshot;
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::model_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::versions::trial;
 
 /// Weight of the shopper's taste against the query: it breaks near ties, the query decides.
@@ -42,7 +42,7 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
         candidates: request.candidates,
         reasons: request.reasons,
     };
-    let asked = Asked::read(&view, &list)?;
+    let asked = ListRequest::read(&view, &list)?;
     let query = Query::parse(&request.q).map_err(|error| match error {
         QueryError::TooLong(..) => Problem::new(Code::TooLong, error.to_string()),
         _ => Problem::new(Code::BadParameter, format!("q: {error}")),
@@ -98,7 +98,7 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
 }
 
 /// The query's vector by the encoder of this view, whatever serves by now: two encoders never meet in one list.
-fn embed(app: &App, view: &View, words: &str) -> Answer<QueryVector> {
+fn embed(app: &App, view: &ShopState, words: &str) -> Answer<QueryVector> {
     let version = view.model.encoder_version();
     let embedded: Result<Embedded, ModelError> = match app.model.cached_query(words) {
         Some(hit) if &*hit.version == version => Ok(hit),
@@ -114,7 +114,7 @@ fn embed(app: &App, view: &View, words: &str) -> Answer<QueryVector> {
 }
 
 /// The direction of the shopper's latest items; empty without any.
-fn taste_of(view: &View, events: &[mercer_rank::Event]) -> Vec<f32> {
+fn taste_of(view: &ShopState, events: &[mercer_rank::Event]) -> Vec<f32> {
     let mut sum = vec![0f32; view.dense.dim()];
     let recent = events.iter().rev().filter_map(|event| view.dense.row(event.item?)).take(TASTE_ITEMS);
     for row in recent {
@@ -126,7 +126,7 @@ fn taste_of(view: &View, events: &[mercer_rank::Event]) -> Vec<f32> {
     if norm > 0.0 { sum.iter().map(|v| v / norm).collect() } else { Vec::new() }
 }
 
-fn hit_row(view: &View, hit: &Hit, taste: &[f32]) -> Option<mercer_shared::wire::ListItem> {
+fn hit_row(view: &ShopState, hit: &Hit, taste: &[f32]) -> Option<mercer_shared::wire::ListItem> {
     let mut parts = Vec::with_capacity(3);
     for (source, score) in [("lexical", hit.parts.lexical), ("dense", hit.parts.dense)] {
         if score != 0.0 {

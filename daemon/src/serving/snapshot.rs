@@ -5,28 +5,28 @@ use std::sync::Arc;
 use mercer_rank::{Memory, MemoryOptions, Snapshot};
 
 use crate::state::app::App;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// The state of the shop as of a moment: the live one where nothing later is known, else one fitted for the moment. Whoever names
 /// a moment gets a memory that knows everything up to it, also right after an import; whoever asks about now does not wait for that.
 #[must_use]
-pub fn snapshot(app: &App, view: &View, at: i64, named: bool) -> Snapshot {
+pub fn snapshot(app: &App, view: &ShopState, at: i64, named: bool) -> Snapshot {
     if live(view, at, named) { view.rank.clone() } else { with(view, app.moments.at(view, at)) }
 }
 
 /// Whether the live state answers for a moment.
-fn live(view: &View, at: i64, named: bool) -> bool {
+fn live(view: &ShopState, at: i64, named: bool) -> bool {
     let behind = view.unfitted > view.rank.log.len() as u64 / 10;
     at >= view.last_event && view.rank.memory.at() <= at && !(named && behind)
 }
 
-fn with(view: &View, memory: Arc<Memory>) -> Snapshot {
+fn with(view: &ShopState, memory: Arc<Memory>) -> Snapshot {
     Snapshot { log: view.rank.log.clone(), catalogue: view.rank.catalogue.clone(), memory }
 }
 
 /// The same, where popularity and trends are all that is read of the memory: those of a past moment are counted, nothing is fitted.
 #[must_use]
-pub fn counts(view: &View, at: i64, named: bool) -> Snapshot {
+pub fn counts(view: &ShopState, at: i64, named: bool) -> Snapshot {
     if live(view, at, named) {
         return view.rank.clone();
     }

@@ -52,7 +52,7 @@ pub fn status(app: &App) -> Status {
             interactions: kept.interactions,
             new_interactions: kept.next_seq.saturating_sub(1).saturating_sub(meta.data.cursor).min(kept.interactions),
         },
-        traffic: app.stats.traffic(),
+        traffic: app.counters.traffic(),
         queue: QueueStatus {
             serving: queue.serving_waiting as u64,
             capacity: app.config.serve.queue as u64,

@@ -14,13 +14,13 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::state::config::Config;
-use crate::state::counters::Stats;
-use crate::state::guardrails::Guard;
+use crate::state::counters::Counters;
+use crate::state::guardrails::Guardrails;
 use crate::state::head_rescorer::HeadRescorer;
 use crate::state::moments::MomentCache;
 use crate::state::run_slot::RunSlot;
-use crate::state::shop::View;
-use crate::state::shop::writer::World;
+use crate::state::shop::ShopState;
+use crate::state::shop::writer::ShopWriter;
 use crate::state::vector_cache::VectorCache;
 
 /// Events a slow reader of the stream may fall behind before it is told "lagged".
@@ -46,9 +46,9 @@ pub struct App {
     /// The model thread.
     pub model: ModelHandle,
     /// The shop in memory.
-    pub world: Mutex<World>,
+    pub shop: Mutex<ShopWriter>,
     /// What readers take; one load per request.
-    pub view: ArcSwap<View>,
+    pub view: ArcSwap<ShopState>,
     /// Memories fitted for moments that were asked about.
     pub moments: MomentCache,
     /// Vectors of passages that were embedded before.
@@ -58,9 +58,9 @@ pub struct App {
     /// What re-scores the head of lists.
     pub head_rescorer: Box<dyn HeadRescorer>,
     /// Traffic counters.
-    pub stats: Stats,
+    pub counters: Counters,
     /// Guardrails of versions on trial.
-    pub guard: Guard,
+    pub guardrails: Guardrails,
     /// When the daemon started.
     pub started: Timestamp,
     events: broadcast::Sender<Event>,
@@ -70,7 +70,7 @@ pub struct App {
 }
 
 /// What [`App::new`] puts together.
-pub struct Parts {
+pub struct AppParts {
     /// Configuration in force.
     pub config: Config,
     /// Durable state.
@@ -78,7 +78,7 @@ pub struct Parts {
     /// The model thread.
     pub model: ModelHandle,
     /// The shop in memory, filled.
-    pub world: World,
+    pub shop: ShopWriter,
     /// Vectors of passages.
     pub vectors: VectorCache,
     /// What re-scores the head of lists.
@@ -88,23 +88,23 @@ pub struct Parts {
 impl App {
     /// Puts the daemon together.
     #[must_use]
-    pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { config, store, model, mut world, vectors, head_rescorer } = parts;
-        let view = world.publish().unwrap_or_else(|| Arc::new(world.view().clone()));
-        let guard = Guard::default();
-        guard.begin(&[&view.model.meta.version], None);
+    pub fn new(parts: AppParts) -> Arc<Self> {
+        let AppParts { config, store, model, mut shop, vectors, head_rescorer } = parts;
+        let view = shop.publish().unwrap_or_else(|| Arc::new(shop.view().clone()));
+        let guardrails = Guardrails::default();
+        guardrails.begin(&[&view.model.meta.version], None);
         Arc::new(Self {
             config,
             store,
             model,
-            world: Mutex::new(world),
+            shop: Mutex::new(shop),
             view: ArcSwap::new(view),
             moments: MomentCache::default(),
             vectors,
             runs: RunSlot::default(),
             head_rescorer,
-            stats: Stats::default(),
-            guard,
+            counters: Counters::default(),
+            guardrails,
             started: Timestamp::now(),
             events: broadcast::channel(EVENT_QUEUE).0,
             event_seq: AtomicU64::new(0),
@@ -115,16 +115,16 @@ impl App {
 
     /// The state of the shop and the model for one request.
     #[must_use]
-    pub fn view(&self) -> Arc<View> {
+    pub fn view(&self) -> Arc<ShopState> {
         self.view.load_full()
     }
 
     /// The same, where the view must know something: what was acknowledged but is not published yet is published for it, so that
     /// nobody who just wrote is told that there is no such thing.
     #[must_use]
-    pub fn view_that(&self, knows: impl Fn(&View) -> bool) -> Arc<View> {
+    pub fn view_that(&self, knows: impl Fn(&ShopState) -> bool) -> Arc<ShopState> {
         let view = self.view();
-        if !knows(&view) && knows(self.world.lock().view()) {
+        if !knows(&view) && knows(self.shop.lock().view()) {
             self.publish();
             return self.view();
         }
@@ -133,11 +133,11 @@ impl App {
 
     /// Makes everything applied so far visible to readers. Called by the publisher every few milliseconds while the shop changes.
     pub fn publish(&self) {
-        let mut world = self.world.lock();
-        if let Some(earliest) = world.take_past() {
+        let mut shop = self.shop.lock();
+        if let Some(earliest) = shop.take_past() {
             self.moments.forget_from(earliest);
         }
-        if let Some(view) = world.publish() {
+        if let Some(view) = shop.publish() {
             self.view.store(view);
         }
     }

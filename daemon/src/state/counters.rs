@@ -39,7 +39,7 @@ impl Minute {
 
 /// The counters.
 #[derive(Debug, Default)]
-pub struct Stats {
+pub struct Counters {
     lists: AtomicU64,
     requests: AtomicU64,
     failures: AtomicU64,
@@ -54,7 +54,7 @@ struct Recent {
     latencies: VecDeque<f32>,
 }
 
-impl Stats {
+impl Counters {
     /// A request was answered with this status.
     pub fn request(&self, status: u16) {
         self.requests.fetch_add(1, Ordering::Relaxed);
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_the_last_thousand() {
-        let stats = Stats::default();
+        let stats = Counters::default();
         for ms in 1..=2_000 {
             stats.list(Duration::from_millis(ms));
         }

@@ -8,10 +8,10 @@ use mercer_rank::{Catalogue, Event, ItemFacts, Log, RankError, Ranker, Vectors};
 use mercer_shared::ids::ItemId;
 use rustc_hash::FxHashMap;
 
-use crate::state::shop::{View, Who};
+use crate::state::shop::{ShopState, Who};
 
 /// The numbering: by id, shoppers before visits before erased slots.
-pub(crate) struct Canon {
+pub(crate) struct IdMap {
     /// Number in the shop by number here.
     users: Vec<u32>,
     items: Vec<u32>,
@@ -40,9 +40,9 @@ impl Names {
     }
 }
 
-impl Canon {
+impl IdMap {
     /// The numbering of a state of the shop.
-    pub(crate) fn of(view: &View) -> Self {
+    pub(crate) fn of(view: &ShopState) -> Self {
         let key = |number: u32| match view.subject(number).map(|subject| &subject.who) {
             Some(Who::User(id)) => (0, id.as_str()),
             Some(Who::Session(id)) => (1, id.as_str()),
@@ -73,12 +73,12 @@ impl Canon {
     }
 
     /// Ids of the items in the order of their numbers here.
-    pub(crate) fn ids(&self, view: &View) -> Arc<[ItemId]> {
+    pub(crate) fn ids(&self, view: &ShopState) -> Arc<[ItemId]> {
         self.items.iter().filter_map(|number| view.item(*number)).map(|item| item.id.clone()).collect()
     }
 
     /// The serving ranker, its network in the numbers here and as of a moment of a log that has them.
-    pub(crate) fn ranker(&self, view: &View, (log, at): (&Log, i64)) -> Option<Ranker> {
+    pub(crate) fn ranker(&self, view: &ShopState, (log, at): (&Log, i64)) -> Option<Ranker> {
         let ranker = view.model.ranker.as_deref()?.clone();
         let Some(network) = &view.model.network else { return Some(ranker) };
         let network = network.as_of(self.ids(view).iter(), log, at);

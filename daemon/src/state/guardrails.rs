@@ -139,9 +139,9 @@ pub fn breach(version: &Tally, other: Option<(&Tally, Against)>) -> Option<Strin
 
 /// The tallies of versions that serve or served lately, by name.
 #[derive(Debug, Default)]
-pub struct Guard(Mutex<BTreeMap<String, Tally>>);
+pub struct Guardrails(Mutex<BTreeMap<String, Tally>>);
 
-impl Guard {
+impl Guardrails {
     /// Begins anew with these versions, which from now on serve side by side; what is known of `kept` stays.
     pub fn begin(&self, versions: &[&str], kept: Option<&str>) {
         let mut tallies = self.0.lock();
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn only_versions_under_watch_are_counted_and_a_new_begin_forgets() {
-        let guard = Guard::default();
+        let guard = Guardrails::default();
         guard.begin(&["a", "b"], None);
         guard.list("a", 1, Duration::ZERO, 0..10);
         guard.list("c", 1, Duration::ZERO, 0..10);

@@ -7,7 +7,7 @@ use mercer_shared::wire::ListItem;
 use mercer_store::Store;
 
 use crate::state::config::Config;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// For whom, and as of when, the head of a list is re-scored.
 pub struct HeadRequest<'a> {
@@ -16,7 +16,7 @@ pub struct HeadRequest<'a> {
     /// Where the kept model is named.
     pub store: &'a Store,
     /// The state of the shop that made the list.
-    pub view: &'a View,
+    pub view: &'a ShopState,
     /// Events of the user or the session up to the moment, oldest first.
     pub events: &'a [Event],
     /// The moment, UTC milliseconds.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use mercer_rank::{Memory, MemoryOptions};
 use parking_lot::Mutex;
 
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Past moments whose memory is kept: a replay asks about one moment many times.
 const KEPT: usize = 2;
@@ -19,7 +19,7 @@ pub struct MomentCache(Mutex<Vec<(i64, Slot)>>);
 
 impl MomentCache {
     /// The memory of a moment, fitted from events up to it only.
-    pub fn at(&self, view: &View, at: i64) -> Arc<Memory> {
+    pub fn at(&self, view: &ShopState, at: i64) -> Arc<Memory> {
         let slot = {
             let mut kept = self.0.lock();
             match kept.iter().position(|(moment, _)| *moment == at) {

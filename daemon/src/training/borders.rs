@@ -4,16 +4,16 @@ use mercer_rank::Log;
 use mercer_store::DocKind;
 
 use crate::reports::window_lists::window;
-use crate::runs::context::Ended;
+use crate::runs::context::RunExit;
 use crate::runs::plan::{PLAN, Plan};
 use crate::state::app::App;
 use crate::state::problems::store_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// The plan with its borders and the shoppers who came back between them; one that has borders stays. Without a window that
 /// something could be judged on there is nothing to be had from a run.
-pub(crate) fn bordered(view: &View, log: &Log, mut plan: Plan) -> Result<(Plan, usize), Ended> {
-    let nothing = |why: &str| Ended::Nothing(format!("{why}: nothing could be judged, so nothing is trained"));
+pub(crate) fn bordered(view: &ShopState, log: &Log, mut plan: Plan) -> Result<(Plan, usize), RunExit> {
+    let nothing = |why: &str| RunExit::Nothing(format!("{why}: nothing could be judged, so nothing is trained"));
     let (cut, to) = window(log, view.last_event).ok_or_else(|| nothing("the log is shorter than two windows"))?;
     let back = came_back(log, cut, to);
     if back == 0 {
@@ -28,13 +28,13 @@ pub(crate) fn bordered(view: &View, log: &Log, mut plan: Plan) -> Result<(Plan, 
     Ok((plan, back))
 }
 
-pub(crate) fn written(app: &App, plan: Plan) -> Result<Plan, Ended> {
+pub(crate) fn written(app: &App, plan: Plan) -> Result<Plan, RunExit> {
     app.store.put_doc(DocKind::Setting, PLAN, &plan).map_err(|e| store_problem(&e))?;
     Ok(plan)
 }
 
 /// The borders of a run, written down before anything is computed.
-pub(crate) fn borders(app: &App, view: &View, log: &Log, plan: Plan) -> Result<Plan, Ended> {
+pub(crate) fn borders(app: &App, view: &ShopState, log: &Log, plan: Plan) -> Result<Plan, RunExit> {
     if plan.cursor > 0 { Ok(plan) } else { written(app, bordered(view, log, plan)?.0) }
 }
 

@@ -8,7 +8,7 @@ use mercer_shared::wire::MetricValue;
 
 use crate::gate::probability_metrics::{Scored, some_metrics};
 use crate::reports::window_lists::{Limits, thinned};
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::context::{RunContext, RunExit, failed};
 use crate::state::probabilities::Probabilities;
 
 /// Shoppers at most: each brings some hundred items, and a calibration has few degrees of freedom.
@@ -35,12 +35,12 @@ pub(crate) fn fit(
     until: i64,
     ranker: &Ranker,
     limits: &Limits<'_>,
-    (seed, control): (u64, &Control<'_>),
-) -> Result<(Probabilities, Vec<MetricValue>), Ended> {
+    (seed, context): (u64, &RunContext<'_>),
+) -> Result<(Probabilities, Vec<MetricValue>), RunExit> {
     let mut metrics = Vec::new();
-    let mut head = |mode, slice| -> Result<Option<Calibrator>, Ended> {
+    let mut head = |mode, slice| -> Result<Option<Calibrator>, RunExit> {
         let rows = ranked(snapshot, until, (ranker, mode), limits).map_err(|e| failed(&e))?;
-        control.check()?;
+        context.check()?;
         let apart: Vec<Scored> = [0, 1].into_iter().flat_map(|half| across(&rows, half)).collect();
         metrics.extend(some_metrics(slice, &apart, None, (seed, REPLICATES), &told));
         Ok(calibrator(rows.iter()))

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::decide::Judged;
 use crate::reports::window_lists::{Lists, mean};
-use crate::runs::budget::Rung;
-use crate::runs::context::{Control, Ended};
+use crate::runs::budget::BudgetTier;
+use crate::runs::context::{RunContext, RunExit};
 use crate::state::app::App;
 use crate::state::problems::store_problem;
-use crate::training::ranker_fit::Order;
+use crate::training::ranker_fit::FittedRanker;
 
 /// Name of the document that says what was left out, and when.
 const LEFT_OUT: &str = "left-out-parts";
@@ -43,18 +43,18 @@ struct LeftOut {
 }
 
 impl LeftOut {
-    fn read(app: &App) -> Result<Self, Ended> {
+    fn read(app: &App) -> Result<Self, RunExit> {
         let kept: Option<Self> = app.store.get_doc(DocKind::Setting, LEFT_OUT).map_err(|e| store_problem(&e))?;
         Ok(kept.unwrap_or_default())
     }
 
     /// What is worth making from a log of so many interactions.
-    fn worth_making(self, rung: Rung, events: usize) -> Parts {
+    fn worth_making(self, tier: BudgetTier, events: usize) -> Parts {
         // A log that an erasure has shortened counts as changed too.
         let changed = |then: Option<usize>| {
             then.is_none_or(|then| events as f64 >= GROWN * then as f64 || (events as f64) < then as f64 / GROWN)
         };
-        let worth = |then| rung.network && changed(then);
+        let worth = |then| tier.network && changed(then);
         Parts { network: worth(self.network), trees: self.trees.map(worth), cold: worth(self.cold) }
     }
 
@@ -74,11 +74,16 @@ impl LeftOut {
     }
 }
 
-/// The parts that a cycle makes: those that the budget's rung allows and that no earlier cycle on much the same log left out.
-pub(crate) fn worth_making(app: &App, rung: Rung, events: usize, control: &Control<'_>) -> Result<Parts, Ended> {
+/// The parts that a cycle makes: those that the budget's tier allows and that no earlier cycle on much the same log left out.
+pub(crate) fn worth_making(
+    app: &App,
+    tier: BudgetTier,
+    events: usize,
+    context: &RunContext<'_>,
+) -> Result<Parts, RunExit> {
     let left_out = LeftOut::read(app)?;
-    let parts = left_out.worth_making(rung, events);
-    if rung.network {
+    let parts = left_out.worth_making(tier, events);
+    if tier.network {
         let all = [
             ("the behaviour network", parts.network, left_out.network),
             ("trees for any item", parts.trees[0], left_out.trees[0]),
@@ -87,7 +92,7 @@ pub(crate) fn worth_making(app: &App, rung: Rung, events: usize, control: &Contr
         ];
         for (what, _, then) in all.into_iter().filter(|(_, made, _)| !made) {
             let then = then.unwrap_or_default();
-            control.note(format!(
+            context.note(format!(
                 "{what}: not made, for it did not pay at {then} interactions; tried again from {:.0} on",
                 (GROWN * then as f64).ceil()
             ));
@@ -97,12 +102,12 @@ pub(crate) fn worth_making(app: &App, rung: Rung, events: usize, control: &Contr
 }
 
 /// Notes at the end of a cycle which parts it made and left out.
-pub(crate) fn note(app: &App, made: Parts, order: &Order, events: usize) -> Result<(), Ended> {
+pub(crate) fn note(app: &App, made: Parts, order: &FittedRanker, events: usize) -> Result<(), RunExit> {
     // A ranker that was not finished, or that no log had room for, says nothing of its parts.
     let Some(ranker) = &order.ranker else { return Ok(()) };
     let kept = Parts { network: order.network.is_some(), trees: ranker.has_trees(), cold: ranker.has_cold() };
     let left_out = LeftOut::read(app)?.after(made, kept, events);
-    app.store.put_doc(DocKind::Setting, LEFT_OUT, &left_out).map_err(|e| Ended::from(store_problem(&e)))
+    app.store.put_doc(DocKind::Setting, LEFT_OUT, &left_out).map_err(|e| RunExit::from(store_problem(&e)))
 }
 
 /// Whether a part that changes a mean from `without` to `with` may stay.
@@ -113,15 +118,20 @@ fn pays(with: f64, without: f64) -> bool {
 /// What makes and judges lists.
 pub(crate) struct Judges<'a> {
     /// An order's, for any item and for unseen ones.
-    pub(crate) lists: &'a dyn Fn(&Order) -> Result<Judged, Ended>,
+    pub(crate) lists: &'a dyn Fn(&FittedRanker) -> Result<Judged, RunExit>,
     /// A ranker's, of cold items.
-    pub(crate) cold: &'a dyn Fn(&Ranker) -> Result<Lists, Ended>,
+    pub(crate) cold: &'a dyn Fn(&Ranker) -> Result<Lists, RunExit>,
 }
 
 /// The better of an order's variants, by NDCG@10 on the window, and its lists; a part that gains next to nothing stays out.
-pub(crate) fn choose(order: Order, control: &Control<'_>, judges: &Judges<'_>) -> Result<(Order, Judged), Ended> {
-    let lists = |ranker: &Ranker| (judges.lists)(&Order { ranker: Some(ranker.clone()), ..Order::default() });
-    let Order { ranker: Some(mut ranker), mut network, plain, blend, spent } = order else {
+pub(crate) fn choose(
+    order: FittedRanker,
+    context: &RunContext<'_>,
+    judges: &Judges<'_>,
+) -> Result<(FittedRanker, Judged), RunExit> {
+    let lists =
+        |ranker: &Ranker| (judges.lists)(&FittedRanker { ranker: Some(ranker.clone()), ..FittedRanker::default() });
+    let FittedRanker { ranker: Some(mut ranker), mut network, plain, blend, spent } = order else {
         let judged = (judges.lists)(&order)?;
         return Ok((order, judged));
     };
@@ -131,7 +141,7 @@ pub(crate) fn choose(order: Order, control: &Control<'_>, judges: &Judges<'_>) -
     if let Some(plain) = plain {
         let without = lists(&bare(&plain))?;
         let serves = pays(judged.lists(), without.lists());
-        control.note(format!(
+        context.note(format!(
             "behaviour network among the ranker's sources: NDCG@10 {:+.4} for any item, {:+.4} for unseen ones; it {}",
             mean(&judged.any.ndcg) - mean(&without.any.ndcg),
             mean(&judged.unseen.ndcg) - mean(&without.unseen.ndcg),
@@ -151,7 +161,7 @@ pub(crate) fn choose(order: Order, control: &Control<'_>, judges: &Judges<'_>) -
             keep[head] = pays(with, without);
             let verdict = if keep[head] { "they serve" } else { "they are left out" };
             let gain = with - without;
-            control.note(format!("trees beside the ranker's networks for {what}: NDCG@10 {gain:+.4}; {verdict}"));
+            context.note(format!("trees beside the ranker's networks for {what}: NDCG@10 {gain:+.4}; {verdict}"));
         }
         if keep[0] {
             judged.any = with.any;
@@ -166,7 +176,7 @@ pub(crate) fn choose(order: Order, control: &Control<'_>, judges: &Judges<'_>) -
         let (with, without) = ((judges.cold)(&ranker)?, (judges.cold)(&plain)?);
         let gain = mean(&with.ndcg) - mean(&without.ndcg);
         let serves = pays(mean(&with.ndcg), mean(&without.ndcg));
-        control.note(format!(
+        context.note(format!(
             "a head for cold items against the blend: NDCG@10 {gain:+.4} for {} shoppers who took some; it {}",
             with.users.len(),
             if serves { "serves" } else { "is left out" }
@@ -177,7 +187,7 @@ pub(crate) fn choose(order: Order, control: &Control<'_>, judges: &Judges<'_>) -
             ranker = plain;
         }
     }
-    Ok((Order { ranker: Some(ranker), network, plain: None, blend, spent }, judged))
+    Ok((FittedRanker { ranker: Some(ranker), network, plain: None, blend, spent }, judged))
 }
 
 #[cfg(test)]
@@ -192,18 +202,18 @@ mod tests {
 
     #[test]
     fn what_did_not_pay_waits_until_the_log_has_changed() {
-        let rung = Rung::at(0);
+        let tier = BudgetTier::at(0);
         let all = Parts { network: true, trees: [true; 2], cold: true };
-        assert_eq!(LeftOut::default().worth_making(rung, 1_000), all);
+        assert_eq!(LeftOut::default().worth_making(tier, 1_000), all);
         let kept = Parts { network: false, trees: [false, true], cold: false };
         let left_out = LeftOut::default().after(all, kept, 1_000);
-        assert_eq!(left_out.worth_making(rung, 1_249), kept);
-        assert_eq!(left_out.worth_making(rung, 1_250), all);
-        assert_eq!(left_out.worth_making(rung, 799), all, "an erasure changes the log too");
+        assert_eq!(left_out.worth_making(tier, 1_249), kept);
+        assert_eq!(left_out.worth_making(tier, 1_250), all);
+        assert_eq!(left_out.worth_making(tier, 799), all, "an erasure changes the log too");
         // What was not made keeps its date; what pays at last has none.
         assert_eq!(left_out.after(kept, kept, 1_200), left_out);
         assert_eq!(left_out.after(all, all, 1_300), LeftOut::default());
-        let small = Rung::at(6);
+        let small = BudgetTier::at(6);
         assert_eq!(left_out.worth_making(small, 9_000), Parts { network: false, trees: [false; 2], cold: false });
     }
 }

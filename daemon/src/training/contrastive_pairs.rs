@@ -9,10 +9,10 @@ use mercer_model::{Checkpoint, TextKind};
 use mercer_search::passage_text;
 use rustc_hash::FxHashMap;
 
-use crate::runs::context::{Ended, failed};
+use crate::runs::context::{RunExit, failed};
 use crate::runs::labelled_log::{Read, Scope, read};
 use crate::state::app::App;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Longest text in tokens while training: titles fit, and a step's cost grows with the longest text of a piece.
 const MAX_TOKENS: usize = 48;
@@ -59,11 +59,11 @@ fn key(pair: &Pair) -> Key {
 /// Pairs from everything up to the cut-off: those that came after `since` are new, of the older ones a share is replayed.
 pub(crate) fn gather(
     app: &App,
-    view: &View,
+    view: &ShopState,
     base: &Checkpoint,
     (scope, since): (Scope, i64),
     seed: u64,
-) -> Result<Examples, Ended> {
+) -> Result<Examples, RunExit> {
     let Read { mut log, queries } = read(app, view, scope)?;
     let (mut users, mut items) = (Renumbered::default(), Renumbered::default());
     for event in &mut log {
@@ -73,7 +73,7 @@ pub(crate) fn gather(
     let tokens = base.tokens().map_err(|e| failed(&e))?;
     let most = MAX_TOKENS.min(base.config.max_tokens());
     let mut texts = TextTable::new();
-    let mut number = |kind: TextKind, words: &[String]| -> Result<Vec<TextId>, Ended> {
+    let mut number = |kind: TextKind, words: &[String]| -> Result<Vec<TextId>, RunExit> {
         let rows = tokens.encode(words, kind).map_err(|e| failed(&e))?;
         Ok(rows.into_iter().map(|row| texts.push(&shortened(row, most))).collect())
     };

@@ -5,12 +5,12 @@ use mercer_shared::wire::Run;
 use mercer_store::DocKind;
 use serde::{Deserialize, Serialize};
 
-use crate::runs::context::Ended;
+use crate::runs::context::RunExit;
 use crate::runs::plan::Plan;
 use crate::state::app::App;
-use crate::state::dense_ids::Canon;
+use crate::state::dense_ids::IdMap;
 use crate::state::problems::store_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::versions::encoders;
 
 /// Name of the document that says what the last whole cycle learned from.
@@ -26,7 +26,7 @@ pub(crate) struct Learned {
 
 /// A digest of everything that a cycle's outcome depends on: who did how much and agreed to what, the items, the encoder, the
 /// settings. An erasure or a change of consent makes another one, for then a cycle has something to forget.
-pub(crate) fn digest(app: &App, view: &View, canon: &Canon, plan: &Plan, run: &Run) -> Result<String, Ended> {
+pub(crate) fn digest(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan, run: &Run) -> Result<String, RunExit> {
     let mut hash = blake3::Hasher::new();
     let mut add = |part: &[u8]| {
         hash.update(&(part.len() as u64).to_le_bytes());
@@ -41,19 +41,19 @@ pub(crate) fn digest(app: &App, view: &View, canon: &Canon, plan: &Plan, run: &R
         plan.cursor,
     );
     add(format!("{settings:?}").as_bytes());
-    for &number in canon.users() {
+    for &number in ids.users() {
         let events = view.rank.log.events(number).len() as u64;
         let Some(subject) = view.subject(number) else { continue };
         add(&[events.to_le_bytes().as_slice(), &[u8::from(subject.consent.train)]].concat());
     }
-    for item in canon.items().iter().filter_map(|number| view.item(*number)) {
+    for item in ids.items().iter().filter_map(|number| view.item(*number)) {
         add(&serde_json::to_vec(&**item).map_err(|error| crate::runs::context::failed(&error))?);
     }
     Ok(hash.finalize().to_hex().to_string())
 }
 
 /// In words why a cycle would learn nothing; `None` where it would, or where what it would make again is there no more.
-pub(crate) fn nothing(app: &App, data: &str) -> Result<Option<String>, Ended> {
+pub(crate) fn nothing(app: &App, data: &str) -> Result<Option<String>, RunExit> {
     let last: Option<Learned> = app.store.get_doc(DocKind::Setting, LEARNED).map_err(|e| store_problem(&e))?;
     let Some(last) = last.filter(|last| last.data == data) else { return Ok(None) };
     let Some(version) = &last.model else { return Ok(None) };
@@ -67,7 +67,7 @@ pub(crate) fn nothing(app: &App, data: &str) -> Result<Option<String>, Ended> {
 }
 
 /// Notes what a whole cycle learned from.
-pub(crate) fn note(app: &App, data: String, run: &str, model: &str) -> Result<(), Ended> {
+pub(crate) fn note(app: &App, data: String, run: &str, model: &str) -> Result<(), RunExit> {
     let learned = Learned { data, run: run.to_owned(), model: Some(model.to_owned()) };
-    app.store.put_doc(DocKind::Setting, LEARNED, &learned).map_err(|e| Ended::from(store_problem(&e)))
+    app.store.put_doc(DocKind::Setting, LEARNED, &learned).map_err(|e| RunExit::from(store_problem(&e)))
 }

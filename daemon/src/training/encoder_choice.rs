@@ -11,13 +11,13 @@ use crate::gate::decide::Judged;
 use crate::gate::search_queries;
 use crate::gate::search_queries::MIN_SEARCHERS;
 use crate::reports::window_lists::mean;
-use crate::runs::context::{Control, Ended};
+use crate::runs::context::{RunContext, RunExit};
 use crate::runs::plan::Plan;
 use crate::state::app::App;
 use crate::state::problems::{model_problem, store_problem};
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::versions::embedded_catalogue;
-use crate::versions::encoder_variant::Arm;
+use crate::versions::encoder_variant::EncoderVariant;
 use crate::versions::load;
 
 /// The serving version's adapter, where it was made for this base in the same way: training goes on from there, with replay against
@@ -26,18 +26,18 @@ pub(crate) fn start_adapter(
     app: &App,
     plan: &Plan,
     (base, method): (&Checkpoint, &Method),
-    control: &Control<'_>,
-) -> Result<Option<Adapter>, Ended> {
+    context: &RunContext<'_>,
+) -> Result<Option<Adapter>, RunExit> {
     let Some(parent) = app.store.get_model(&plan.parent).map_err(|e| store_problem(&e))? else { return Ok(None) };
     if parent.encoder.name != base.identity.name || parent.encoder.sha256 != base.identity.sha256 {
         return Ok(None);
     }
     let Some(adapter) = load::adapter(&app.config.state, &parent)? else { return Ok(None) };
     if let Some(why) = method.refuses(&adapter) {
-        control.note(format!("the encoder starts at its base: what {} learned {why}", plan.parent));
+        context.note(format!("the encoder starts at its base: what {} learned {why}", plan.parent));
         return Ok(None);
     }
-    control.note(format!("the encoder goes on from {} after {} steps", plan.parent, adapter.meta.steps));
+    context.note(format!("the encoder goes on from {} after {} steps", plan.parent, adapter.meta.steps));
     Ok(Some(adapter))
 }
 
@@ -47,30 +47,32 @@ pub(crate) fn embed(
     checkpoint: Checkpoint,
     adapter: Option<Adapter>,
     reserve: f64,
-    control: &Control<'_>,
-) -> Result<Option<Arm>, Ended> {
-    control.check()?;
-    if control.left() < reserve {
+    context: &RunContext<'_>,
+) -> Result<Option<EncoderVariant>, RunExit> {
+    context.check()?;
+    if context.left() < reserve {
         return Ok(None);
     }
-    control.phase(RunPhase::Embedding, app.view().items.len() as u64);
+    context.phase(RunPhase::Embedding, app.view().items.len() as u64);
     let encoder = Arc::new(BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?);
     let started = std::time::Instant::now();
     let embedded = embedded_catalogue::embed_catalogue(app, &encoder, |done| {
         let pace = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
-        control.update(|run| {
+        context.update(|run| {
             run.step = done as u64;
             run.items_per_second = Some(pace);
             run.eta_seconds = Some(run.steps.saturating_sub(done as u64) as f64 / pace.max(1e-3));
         });
-        if control.left() < reserve {
-            return Err(Ended::Nothing(format!("after {done} items")));
+        if context.left() < reserve {
+            return Err(RunExit::Nothing(format!("after {done} items")));
         }
-        control.check()
+        context.check()
     });
     match embedded {
-        Ok(embedded) => Ok(Some(Arm { encoder, embedded, adapter, whitening: None, spread: OnceLock::new() })),
-        Err(Ended::Nothing(_)) => Ok(None),
+        Ok(embedded) => {
+            Ok(Some(EncoderVariant { encoder, embedded, adapter, whitening: None, spread: OnceLock::new() }))
+        }
+        Err(RunExit::Nothing(_)) => Ok(None),
         Err(ended) => Err(ended),
     }
 }
@@ -79,7 +81,7 @@ pub(crate) fn embed(
 const PROBE: usize = 32;
 
 /// Seconds that an item takes through the encoder, measured on items from all over the catalogue.
-pub(crate) fn seconds_per_item(app: &App, view: &View, encoder: &Arc<BertEncoder>) -> Result<f64, Ended> {
+pub(crate) fn seconds_per_item(app: &App, view: &ShopState, encoder: &Arc<BertEncoder>) -> Result<f64, RunExit> {
     let step = view.items.len().div_ceil(PROBE).max(1);
     let texts: Vec<String> = view.items.iter().step_by(step).map(|item| passage_text(item)).collect();
     let count = texts.len().max(1) as f64;
@@ -97,35 +99,39 @@ pub(crate) fn seconds_per_item(app: &App, view: &View, encoder: &Arc<BertEncoder
 /// The tuned encoder where it pays on the window, for lists and for search together; else the base.
 pub(crate) fn choose(
     app: &App,
-    view: &View,
-    control: &Control<'_>,
-    (plain, mut with_base): (Arm, Judged),
-    tuned: Option<Arm>,
-    asked: &search_queries::Asked,
-    judged: impl Fn(&Arm) -> Result<Judged, Ended>,
-) -> Result<(Arm, Judged), Ended> {
+    view: &ShopState,
+    context: &RunContext<'_>,
+    (plain, mut with_base): (EncoderVariant, Judged),
+    tuned: Option<EncoderVariant>,
+    asked: &search_queries::SearchQueries,
+    judged: impl Fn(&EncoderVariant) -> Result<Judged, RunExit>,
+) -> Result<(EncoderVariant, Judged), RunExit> {
     let searchers = asked.users();
-    let search = |arm: &Arm, control: &Control<'_>| {
-        let row = |n: u32| arm.embedded.rows.get(&n).map(|row| &**row);
-        if searchers >= MIN_SEARCHERS { asked.judge(app, view, &arm.encoder, &row, control) } else { Ok(Vec::new()) }
+    let search = |variant: &EncoderVariant, context: &RunContext<'_>| {
+        let row = |n: u32| variant.embedded.rows.get(&n).map(|row| &**row);
+        if searchers >= MIN_SEARCHERS {
+            asked.judge(app, view, &variant.encoder, &row, context)
+        } else {
+            Ok(Vec::new())
+        }
     };
-    with_base.search = search(&plain, control)?;
+    with_base.search = search(&plain, context)?;
     let Some(tuned) = tuned else { return Ok((plain, with_base)) };
     let mut with_tuned = judged(&tuned)?;
-    with_tuned.search = search(&tuned, control)?;
+    with_tuned.search = search(&tuned, context)?;
     let lists = with_tuned.lists() - with_base.lists();
     let found = with_tuned.searches() - with_base.searches();
-    control.note(format!(
+    context.note(format!(
         "fine-tuned encoder against its base: NDCG@10 of lists {lists:+.4}, of {searchers} searching shoppers {found:+.4}"
     ));
     // Told, not weighed: what a shop shows are lists of everything.
     if !with_tuned.cold.is_empty() {
         let (cold, users) = (mean(&with_tuned.cold) - mean(&with_base.cold), with_tuned.cold.len());
-        control.note(format!("the same on lists of cold items alone: {cold:+.4} for {users} shoppers"));
+        context.note(format!("the same on lists of cold items alone: {cold:+.4} for {users} shoppers"));
     }
     if lists + found > 0.0 {
         return Ok((tuned, with_tuned));
     }
-    control.note("the base encoder is kept: tuning did not pay on this window");
+    context.note("the base encoder is kept: tuning did not pay on this window");
     Ok((plain, with_base))
 }

@@ -9,13 +9,13 @@ use mercer_learn::{
 use mercer_model::{Checkpoint, ModelHandle};
 use mercer_shared::wire::{RunPhase, Tuning};
 
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::curve::Curve;
 use crate::runs::labelled_log::Scope;
 use crate::runs::plan::Plan;
 use crate::runs::plan::run_directory;
 use crate::state::app::App;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::training::contrastive_pairs::{Examples, gather};
 
 /// How long training waits between two looks at the serving queue.
@@ -25,15 +25,15 @@ const LONGEST_YIELD: Duration = Duration::from_secs(2);
 
 /// What training tells the run's document, and when it gives way.
 pub(crate) struct Progress<'a, 'b> {
-    control: &'a Control<'b>,
+    context: &'a RunContext<'b>,
     model: ModelHandle,
     started: Instant,
     curve: Option<Curve>,
 }
 
 impl<'a, 'b> Progress<'a, 'b> {
-    pub(crate) fn new(control: &'a Control<'b>, model: ModelHandle) -> Self {
-        Self { control, model, started: Instant::now(), curve: None }
+    pub(crate) fn new(context: &'a RunContext<'b>, model: ModelHandle) -> Self {
+        Self { context, model, started: Instant::now(), curve: None }
     }
 }
 
@@ -41,7 +41,7 @@ impl Hooks for Progress<'_, '_> {
     fn on_step(&mut self, report: &StepReport) {
         let (step, loss) = (report.step as u64, f64::from(report.loss));
         let curve = &mut self.curve;
-        self.control.update(|run| {
+        self.context.update(|run| {
             let curve = curve.get_or_insert_with(|| Curve::going_on(&run.losses, step));
             curve.push(step, loss);
             (run.step, run.steps) = (step, report.total as u64);
@@ -53,7 +53,7 @@ impl Hooks for Progress<'_, '_> {
     }
 
     fn should_stop(&mut self) -> bool {
-        self.control.check().is_err()
+        self.context.check().is_err()
     }
 
     fn yield_now(&mut self) {
@@ -73,15 +73,15 @@ impl Hooks for Progress<'_, '_> {
 pub(crate) fn or_anew<T>(
     app: &App,
     plan: &Plan,
-    control: &Control<'_>,
+    context: &RunContext<'_>,
     what_trains: &str,
-    attempt: impl Fn(&Control<'_>) -> mercer_learn::Result<T>,
-) -> Result<T, Ended> {
-    let outcome = match attempt(control) {
+    attempt: impl Fn(&RunContext<'_>) -> mercer_learn::Result<T>,
+) -> Result<T, RunExit> {
+    let outcome = match attempt(context) {
         Err(LearnError::Foreign { what, .. }) => {
-            control.note(format!("the checkpoint was made with other {what}: {what_trains} starts over"));
+            context.note(format!("the checkpoint was made with other {what}: {what_trains} starts over"));
             std::fs::remove_dir_all(run_directory(app, &plan.run)).map_err(|e| failed(&e))?;
-            attempt(control)
+            attempt(context)
         }
         outcome => outcome,
     };
@@ -100,23 +100,23 @@ pub(crate) fn method(tuning: Tuning) -> Method {
 /// Fine-tunes the base by a method on the log up to the cut-off, from `start` on if there is one, for so many seconds at most. `None` if there was nothing to learn.
 pub(crate) fn train(
     app: &App,
-    view: &View,
+    view: &ShopState,
     (base, start, method): (&Checkpoint, Option<&Adapter>, Method),
     plan: &Plan,
     (seed, seconds): (u64, f64),
-    control: &Control<'_>,
-) -> Result<Option<(Checkpoint, Adapter)>, Ended> {
+    context: &RunContext<'_>,
+) -> Result<Option<(Checkpoint, Adapter)>, RunExit> {
     let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.cut };
     let Examples { texts, pairs, known, fresh } = gather(app, view, base, (scope, plan.since), seed)?;
-    control.note(format!(
+    context.note(format!(
         "{} pairs of texts up to the cut-off: from {fresh} that came since the last cycle, and replay; thinned if many",
         pairs.len()
     ));
     if fresh == 0 {
-        control.note("no new pair: the encoder stays as it is");
+        context.note("no new pair: the encoder stays as it is");
         return Ok(None);
     }
-    control.phase(RunPhase::Encoder, 0);
+    context.phase(RunPhase::Encoder, 0);
     let options = TuneOptions {
         epochs: 1.0,
         wall_seconds: Some(seconds),
@@ -128,20 +128,20 @@ pub(crate) fn train(
         }),
         ..TuneOptions::by(method)
     };
-    crate::runs::record::tuning(control, &options);
+    crate::runs::record::tuning(context, &options);
     let base_ref = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known };
     let device = mercer_model::device::pick();
-    let attempt = |control: &Control<'_>| {
-        let mut hooks = Progress::new(control, app.model.clone());
+    let attempt = |context: &RunContext<'_>| {
+        let mut hooks = Progress::new(context, app.model.clone());
         tune(base_ref, set, start, &options, &device, &mut hooks)
     };
-    let outcome = or_anew(app, plan, control, "the encoder's part", attempt)?;
-    control.check()?;
+    let outcome = or_anew(app, plan, context, "the encoder's part", attempt)?;
+    context.check()?;
     if let Some(step) = outcome.resumed_from {
-        control.note(format!("the encoder went on from step {step}"));
+        context.note(format!("the encoder went on from step {step}"));
     }
-    control.note(format!(
+    context.note(format!(
         "encoder: {} after {} of {} steps in {:.0} s",
         ending(&outcome.stopped),
         outcome.steps,

@@ -11,18 +11,18 @@ use mercer_rank::{
 use mercer_shared::wire::RunPhase;
 
 use crate::gate::policy::ScoringPolicy;
-use crate::runs::budget::Rung;
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::budget::BudgetTier;
+use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::record;
-use crate::state::sequence::Behaved;
-use crate::training::sequence_fit::Networks;
+use crate::state::sequence::TrainedSequenceModel;
+use crate::training::sequence_fit::SequenceModels;
 
 /// What orders lists: the ranker, or a blend where the log is too short for one; neither where the blend's rule reads the log.
 #[derive(Default)]
-pub(crate) struct Order {
+pub(crate) struct FittedRanker {
     pub(crate) ranker: Option<Ranker>,
     /// The network beside the ranker, in the numbers of the log that it was trained on.
-    pub(crate) network: Option<Arc<Behaved>>,
+    pub(crate) network: Option<Arc<TrainedSequenceModel>>,
     /// Where there is a network: a ranker that does without it.
     pub(crate) plain: Option<Ranker>,
     pub(crate) blend: Option<BlendWeights>,
@@ -62,16 +62,16 @@ impl Spent {
     }
 }
 
-impl Order {
+impl FittedRanker {
     /// What orders its lists.
     pub(crate) fn policy(&self) -> ScoringPolicy<'_> {
         ScoringPolicy { ranker: self.ranker.as_ref(), blend: self.blend.as_ref() }
     }
 
     /// The replay that makes this order again: with trees in the heads that have them.
-    pub(crate) fn replay(&self, rung: Rung, seed: u64) -> ReplayOptions {
+    pub(crate) fn replay(&self, tier: BudgetTier, seed: u64) -> ReplayOptions {
         let has = self.ranker.as_ref().map_or(([false; 2], false), |ranker| (ranker.has_trees(), ranker.has_cold()));
-        with_parts(rung.replay(seed), has)
+        with_parts(tier.replay(seed), has)
     }
 }
 
@@ -85,18 +85,18 @@ pub(crate) fn with_parts(o: ReplayOptions, ([any, unseen], cold): ([bool; 2], bo
 /// fitted on the windows there are; where there is none, the rule that reads the log. `None` when the budget was used up before it was
 /// there.
 pub(crate) fn learn(
-    control: &Control<'_>,
+    context: &RunContext<'_>,
     (log, catalogue): (&Log, &Catalogue),
     until: i64,
     o: &ReplayOptions,
-    networks: Option<(&mut Networks, i64)>,
+    networks: Option<(&mut SequenceModels, i64)>,
     kept: &mut Replayed,
-) -> Result<Option<Order>, Ended> {
+) -> Result<Option<FittedRanker>, RunExit> {
     let begun = Instant::now();
     let possible = cutoffs(log, until, o.cutoffs).0.len() >= 2;
     let networks = match networks.filter(|_| possible) {
         Some((networks, later)) => {
-            if networks.up_to(control, log, (until, later), o.cutoffs)?.is_none() {
+            if networks.up_to(context, log, (until, later), o.cutoffs)?.is_none() {
                 return Ok(None);
             }
             Some(networks)
@@ -105,17 +105,17 @@ pub(crate) fn learn(
     };
     let stages_seconds = begun.elapsed().as_secs_f64();
     let stages = networks.as_ref().map(|networks| networks.stages() as &dyn SequenceHistory);
-    control.phase(RunPhase::Ranker, 0);
+    context.phase(RunPhase::Ranker, 0);
     let hook = |progress: mercer_rank::Progress| {
-        control_step(control, progress);
-        if control.unwanted() || control.left() <= 0.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        control_step(context, progress);
+        if context.unwanted() || context.left() <= 0.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let missing = kept.missing(log, until, o, stages.is_some());
     let clock = || begun.elapsed().as_secs_f64();
     match train_ranker_watched((log, catalogue), until, o, stages, kept, (&hook, &clock)) {
         Ok(Trained { ranker, without_sequence, report, seconds }) => {
-            control.update(|run| record::curves(&mut run.record, &report));
-            control.note(format!(
+            context.update(|run| record::curves(&mut run.record, &report));
+            context.note(format!(
                 "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
                 report.cutoffs.len(),
                 report.window_days,
@@ -125,17 +125,17 @@ pub(crate) fn learn(
             ));
             let network = networks.and_then(|networks| networks.at(until));
             let spent = Spent { stages: stages_seconds, replay: seconds, cutoffs: missing };
-            Ok(Some(Order { ranker: Some(ranker), network, plain: without_sequence, blend: None, spent }))
+            Ok(Some(FittedRanker { ranker: Some(ranker), network, plain: without_sequence, blend: None, spent }))
         }
         Err(RankError::TooLittle(why)) => {
-            control.check()?;
+            context.check()?;
             let blend = refitted(log, catalogue, until);
             let what = if blend.is_some() { "weights of the blend were fitted" } else { "the blend's rule serves" };
-            control.note(format!("no ranker: {why}; {what}"));
-            Ok(Some(Order { blend, ..Order::default() }))
+            context.note(format!("no ranker: {why}; {what}"));
+            Ok(Some(FittedRanker { blend, ..FittedRanker::default() }))
         }
         Err(RankError::Stopped) => {
-            control.check()?;
+            context.check()?;
             Ok(None)
         }
         Err(error) => Err(failed(&error)),
@@ -143,10 +143,10 @@ pub(crate) fn learn(
 }
 
 /// Tells of a step when it has changed: the hook is called for every list.
-fn control_step(control: &Control<'_>, progress: mercer_rank::Progress) {
+fn control_step(context: &RunContext<'_>, progress: mercer_rank::Progress) {
     let (done, total) = (progress.done as u64, progress.total as u64);
-    if control.at_step() != (done, total) {
-        control.step(done, total);
+    if context.at_step() != (done, total) {
+        context.step(done, total);
     }
 }
 

@@ -9,20 +9,20 @@ use mercer_learn::{Hooks, StepReport};
 use mercer_rank::{Catalogue, Log, Vectors, cutoffs};
 use mercer_shared::wire::RunPhase;
 
-use crate::runs::context::{Control, Ended, failed};
-use crate::state::sequence::{Behaved, items, options};
-use crate::training::sequence_stages::Stages;
+use crate::runs::context::{RunContext, RunExit, failed};
+use crate::state::sequence::{TrainedSequenceModel, items, options};
+use crate::training::sequence_stages::SequenceStages;
 
-/// Networks by cut-off, and what they learn with.
-pub(crate) struct Networks {
+/// SequenceModels by cut-off, and what they learn with.
+pub(crate) struct SequenceModels {
     items: Items,
     texts: Option<Vectors>,
     options: BehaviourOptions,
-    stages: Stages,
+    stages: SequenceStages,
 }
 
 /// Ends a stage when nobody wants it any more.
-struct Watched<'a, 'b>(&'a Control<'b>);
+struct Watched<'a, 'b>(&'a RunContext<'b>);
 
 impl Hooks for Watched<'_, '_> {
     fn on_step(&mut self, report: &StepReport) {
@@ -34,51 +34,51 @@ impl Hooks for Watched<'_, '_> {
     }
 }
 
-impl Networks {
+impl SequenceModels {
     /// For a log up to a moment and a catalogue with the base encoder's vectors of items and searches, which no training moves. As they
     /// are, not whitened: on whitened ones the ranker gained nothing on windows before T of either real log.
-    pub(crate) fn new(log: &Log, catalogue: &Catalogue, until: i64, seed: u64) -> Result<Self, Ended> {
+    pub(crate) fn new(log: &Log, catalogue: &Catalogue, until: i64, seed: u64) -> Result<Self, RunExit> {
         let items = items(catalogue, catalogue.vectors()).map_err(|e| failed(&e))?;
         let texts = catalogue.texts().cloned();
-        Ok(Self { items, texts, options: options(log, until, seed), stages: Stages::default() })
+        Ok(Self { items, texts, options: options(log, until, seed), stages: SequenceStages::default() })
     }
 
-    /// Networks as of every cut-off of a replay of `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
+    /// SequenceModels as of every cut-off of a replay of `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
     /// up to `later`, will ask for too. `None` when they became unwanted or the budget was used up.
     pub(crate) fn up_to(
         &mut self,
-        control: &Control<'_>,
+        context: &RunContext<'_>,
         log: &Log,
         (until, later): (i64, i64),
         most: usize,
-    ) -> Result<Option<()>, Ended> {
+    ) -> Result<Option<()>, RunExit> {
         let mut cuts: BTreeSet<i64> = cutoffs(log, until, most).0.into_iter().chain([until]).collect();
         cuts.extend(cutoffs(log, later, most).0.into_iter().filter(|cut| *cut <= until));
-        control.phase(RunPhase::Network, cuts.len() as u64);
+        context.phase(RunPhase::Network, cuts.len() as u64);
         let (mut steps, mut done) = (0, 0);
         let mut each = |advance: &mercer_learn::behaviour::Advance| {
             steps += advance.steps;
             done += 1;
-            control.step(done, cuts.len() as u64);
+            context.step(done, cuts.len() as u64);
         };
-        let hooks = &mut Watched(control);
+        let hooks = &mut Watched(context);
         let log = (log, self.texts.as_ref());
         let made = self.stages.train(log, &self.items, self.options.clone(), &cuts, hooks, &mut each);
         if !made.map_err(|e| failed(&e))? {
-            control.check()?;
+            context.check()?;
             return Ok(None);
         }
-        control.note(format!("behaviour network: {steps} steps over {done} cut-offs"));
+        context.note(format!("behaviour network: {steps} steps over {done} cut-offs"));
         Ok(Some(()))
     }
 
     /// All of them.
-    pub(crate) const fn stages(&self) -> &Stages {
+    pub(crate) const fn stages(&self) -> &SequenceStages {
         &self.stages
     }
 
     /// The network as of a cut-off.
-    pub(crate) fn at(&self, cut: i64) -> Option<Arc<Behaved>> {
+    pub(crate) fn at(&self, cut: i64) -> Option<Arc<TrainedSequenceModel>> {
         self.stages.get(cut).cloned()
     }
 }

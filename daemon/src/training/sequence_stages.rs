@@ -1,4 +1,4 @@
-//! Networks as of many cut-offs, each stage going on from the one before.
+//! SequenceModels as of many cut-offs, each stage going on from the one before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use mercer_learn::behaviour::{Advance, Behaviour, BehaviourOptions, Interaction,
 use mercer_learn::{Hooks, LearnError};
 use mercer_rank::{Log, SequenceHistory, SequenceModel, Vectors};
 
-use crate::state::sequence::{Behaved, Searches, interactions};
+use crate::state::sequence::{Searches, TrainedSequenceModel, interactions};
 
-/// Networks by the cut-off up to which they were trained.
+/// SequenceModels by the cut-off up to which they were trained.
 #[derive(Debug, Default)]
-pub struct Stages(BTreeMap<i64, Arc<Behaved>>);
+pub struct SequenceStages(BTreeMap<i64, Arc<TrainedSequenceModel>>);
 
-impl Stages {
+impl SequenceStages {
     /// The network as of a cut-off that was asked for.
     #[must_use]
-    pub fn get(&self, cut: i64) -> Option<&Arc<Behaved>> {
+    pub fn get(&self, cut: i64) -> Option<&Arc<TrainedSequenceModel>> {
         self.0.get(&cut)
     }
 
@@ -57,13 +57,13 @@ impl Stages {
             let mut advance = trainer.advance(items, behaviour, cut, hooks)?;
             each(&advance);
             let Some(network) = advance.network.take() else { return Ok(false) };
-            self.0.insert(cut, Arc::new(Behaved(network)));
+            self.0.insert(cut, Arc::new(TrainedSequenceModel(network)));
         }
         Ok(true)
     }
 }
 
-impl SequenceHistory for Stages {
+impl SequenceHistory for SequenceStages {
     fn at(&self, moment: i64) -> Option<Arc<dyn SequenceModel>> {
         self.0.get(&moment).map(|network| Arc::clone(network) as Arc<dyn SequenceModel>)
     }

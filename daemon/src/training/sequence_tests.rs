@@ -6,9 +6,9 @@ use mercer_learn::behaviour::Network;
 use mercer_rank::{Catalogue, DAY_MS, Event, ItemFacts, Kind, Log, SequenceModel, Vectors};
 use mercer_shared::ids::ItemId;
 
-use crate::state::sequence::artifact::Serving;
-use crate::state::sequence::{Behaved, items, options};
-use crate::training::sequence_stages::Stages;
+use crate::state::sequence::artifact::SequenceArtifact;
+use crate::state::sequence::{TrainedSequenceModel, items, options};
+use crate::training::sequence_stages::SequenceStages;
 
 const ITEMS: u32 = 12;
 const USERS: u32 = 24;
@@ -48,11 +48,11 @@ fn ids(n: u32, number: impl Fn(u32) -> u32) -> Vec<ItemId> {
     named.into_iter().map(|entry| entry.1).collect()
 }
 
-fn trained(cuts: &[i64]) -> Stages {
+fn trained(cuts: &[i64]) -> SequenceStages {
     let (log, catalogue) = (log(120, |item| item), catalogue(ITEMS, |item| item));
     let items = items(&catalogue, catalogue.vectors()).unwrap();
     let cuts: BTreeSet<i64> = cuts.iter().map(|day| day * DAY_MS).collect();
-    let mut stages = Stages::default();
+    let mut stages = SequenceStages::default();
     let options = options(&log, 120 * DAY_MS, 3);
     assert!(stages.train((&log, None), &items, options, &cuts, &mut (), &mut |_| ()).unwrap());
     stages
@@ -69,13 +69,13 @@ fn score(model: &dyn SequenceModel, log: &Log, user: u32, day: i64, items: u32) 
 
 #[test]
 fn stages_that_are_there_are_gone_on_from_and_earlier_ones_made_anew() {
-    let bytes = |stages: &Stages, day: i64| stages.get(day * DAY_MS).unwrap().network().to_bytes().unwrap();
+    let bytes = |stages: &SequenceStages, day: i64| stages.get(day * DAY_MS).unwrap().network().to_bytes().unwrap();
     let whole = trained(&[60, 80, 100]);
     let (log, catalogue) = (log(120, |item| item), catalogue(ITEMS, |item| item));
     let items = items(&catalogue, catalogue.vectors()).unwrap();
     let mut parts = trained(&[60, 80]);
     let mut steps = 0;
-    let mut train = |parts: &mut Stages, days: &[i64]| {
+    let mut train = |parts: &mut SequenceStages, days: &[i64]| {
         let cuts = days.iter().map(|day| day * DAY_MS).collect();
         let o = options(&log, 120 * DAY_MS, 3);
         parts.train((&log, None), &items, o, &cuts, &mut (), &mut |_| steps += 1).unwrap();
@@ -89,11 +89,11 @@ fn stages_that_are_there_are_gone_on_from_and_earlier_ones_made_anew() {
 
 #[test]
 fn a_network_answers_in_the_shops_numbers_also_through_its_files() {
-    let network = Behaved::clone(trained(&[100]).get(100 * DAY_MS).unwrap());
+    let network = TrainedSequenceModel::clone(trained(&[100]).get(100 * DAY_MS).unwrap());
     let (shop, own) = (log(100, turned), log(100, |item| item));
-    let serving = Serving::new(network.clone(), ids(ITEMS, |item| item).into());
-    let read = Serving::from_bytes(&serving.to_bytes().unwrap(), serving.ids().into(), "x".as_ref()).unwrap();
-    assert!(Serving::from_bytes(&serving.to_bytes().unwrap(), Arc::new([]), "x".as_ref()).is_err());
+    let serving = SequenceArtifact::new(network.clone(), ids(ITEMS, |item| item).into());
+    let read = SequenceArtifact::from_bytes(&serving.to_bytes().unwrap(), serving.ids().into(), "x".as_ref()).unwrap();
+    assert!(SequenceArtifact::from_bytes(&serving.to_bytes().unwrap(), Arc::new([]), "x".as_ref()).is_err());
     assert!(score(&read, &shop, 3, 101, ITEMS).is_empty(), "it does not know the shop yet");
     let named = ids(ITEMS, turned);
     let shown = catalogue(ITEMS, turned);
@@ -107,8 +107,8 @@ fn a_network_answers_in_the_shops_numbers_also_through_its_files() {
 
 #[test]
 fn new_items_speak_through_the_base_encoders_vectors_only_and_the_past_stays_as_it_was() {
-    let network = Behaved::clone(trained(&[100]).get(100 * DAY_MS).unwrap());
-    let serving = Serving::new(network.clone(), ids(ITEMS, |item| item).into());
+    let network = TrainedSequenceModel::clone(trained(&[100]).get(100 * DAY_MS).unwrap());
+    let serving = SequenceArtifact::new(network.clone(), ids(ITEMS, |item| item).into());
     let mut shop = log(100, |item| item);
     for user in 0..USERS {
         shop.push(user, purchase(5, 110));
@@ -146,12 +146,12 @@ fn search(text: u32, day: i64) -> Event {
 fn a_search_is_a_token_and_one_that_nobody_has_embedded_is_passed_over() {
     let ((log, texts), catalogue) = (asking(160), catalogue(ITEMS, |item| item));
     let items = items(&catalogue, catalogue.vectors()).unwrap();
-    let mut stages = Stages::default();
+    let mut stages = SequenceStages::default();
     let cuts = BTreeSet::from([160 * DAY_MS]);
     let o = options(&log, 160 * DAY_MS, 3);
     assert!(stages.train((&log, Some(&texts)), &items, o, &cuts, &mut (), &mut |_| ()).unwrap());
     let network = stages.get(160 * DAY_MS).unwrap();
-    let ask = |network: &Behaved, text: u32, texts: Option<&Vectors>| {
+    let ask = |network: &TrainedSequenceModel, text: u32, texts: Option<&Vectors>| {
         let events = [purchase(1, 155), search(text, 161)];
         network.score(&[&events], texts, 162 * DAY_MS, ITEMS as usize).pop().unwrap()
     };
@@ -165,7 +165,7 @@ fn a_search_is_a_token_and_one_that_nobody_has_embedded_is_passed_over() {
     assert_eq!(asked(0, Some(&Vectors::new(9))), asked(1, None));
     // Its file says that it reads searches; a network that has learned from none makes nothing of them.
     let read = Network::from_bytes(&network.network().to_bytes().unwrap(), "x".as_ref()).unwrap();
-    assert_eq!(ask(&Behaved(read), 0, Some(&texts)), first);
+    assert_eq!(ask(&TrainedSequenceModel(read), 0, Some(&texts)), first);
     let never = trained(&[100]);
     let never = never.get(100 * DAY_MS).unwrap();
     assert_eq!(ask(never, 0, Some(&texts)), ask(never, 1, None));

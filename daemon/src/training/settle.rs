@@ -11,65 +11,71 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion, RunPhase};
 
 use crate::runs::budget;
-use crate::runs::budget::Sizes;
-use crate::runs::context::{Control, Ended, failed};
+use crate::runs::budget::CycleSizes;
+use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::plan::Plan;
 use crate::state::app::App;
 use crate::state::probabilities::Probabilities;
-use crate::state::sequence::artifact::Serving;
-use crate::state::shop::View;
+use crate::state::sequence::artifact::SequenceArtifact;
+use crate::state::shop::ShopState;
 use crate::state::shop::model::Model;
 use crate::training::borders::{bordered, written};
-use crate::training::ranker_fit::Order;
+use crate::training::ranker_fit::FittedRanker;
 use crate::versions::canary;
 use crate::versions::directory;
 use crate::versions::directory::Parts;
 use crate::versions::embedded_catalogue;
-use crate::versions::encoder_variant::Arm;
+use crate::versions::encoder_variant::EncoderVariant;
 use crate::versions::load;
 use crate::versions::registry;
 
 /// A run that was interrupted after its version was written has only the promotion left. Whether that was so.
-pub(crate) fn finish_interrupted(app: &App, plan: &Plan, control: &Control<'_>) -> Result<bool, Ended> {
+pub(crate) fn finish_interrupted(app: &App, plan: &Plan, context: &RunContext<'_>) -> Result<bool, RunExit> {
     let made = registry::list(app)?.items.into_iter().find(|model| model.run.as_ref() == Some(&plan.run));
     let Some(model) = made else { return Ok(false) };
     let name = model.version.clone();
-    control.note(format!("{name} was written before the interruption"));
+    context.note(format!("{name} was written before the interruption"));
     let gate = model.gate.clone();
     let passed = gate.as_ref().is_some_and(|gate| gate.verdict == GateVerdict::Promote);
-    control.update(|run| (run.model, run.gate) = (Some(name.clone()), gate));
+    context.update(|run| (run.model, run.gate) = (Some(name.clone()), gate));
     let wanted = plan.request.promote.unwrap_or(app.config.train.promote);
     if passed && wanted && model.state == ModelState::Candidate {
-        control.phase(RunPhase::Promotion, 0);
+        context.phase(RunPhase::Promotion, 0);
         let loaded = load::load(&app.config.state, model)?;
-        let embedded = embedded_catalogue::embed_catalogue(app, &loaded.encoder, |_| control.check())?;
-        control.note(canary::put_to_work(app, loaded, &embedded)?);
+        let embedded = embedded_catalogue::embed_catalogue(app, &loaded.encoder, |_| context.check())?;
+        context.note(canary::put_to_work(app, loaded, &embedded)?);
     }
     directory::prune(app);
     Ok(true)
 }
 
 /// The plan of a cycle with its borders and what the budget allows, written down before anything is computed.
-pub(crate) fn settle(app: &App, view: &View, log: &Log, control: &Control<'_>, plan: Plan) -> Result<Plan, Ended> {
+pub(crate) fn settle(
+    app: &App,
+    view: &ShopState,
+    log: &Log,
+    context: &RunContext<'_>,
+    plan: Plan,
+) -> Result<Plan, RunExit> {
     if plan.cursor > 0 {
         return Ok(plan);
     }
     let (mut plan, back) = bordered(view, log, plan)?;
-    plan.sizes = Sizes {
+    plan.sizes = CycleSizes {
         events: log.len(),
         items: view.items.len(),
         back,
         cutoffs: cutoffs(log, plan.cut, ReplayOptions::default().cutoffs).0.len(),
     };
-    plan.rung = budget::step(control.budget(), &plan.sizes, plan.request.encoder.unwrap_or(true));
-    if let Some(cut) = budget::cut(plan.rung, control.budget(), &plan.sizes) {
-        control.note(cut);
+    plan.tier = budget::step(context.budget(), &plan.sizes, plan.request.encoder.unwrap_or(true));
+    if let Some(cut) = budget::cut(plan.tier, context.budget(), &plan.sizes) {
+        context.note(cut);
     }
     written(app, plan)
 }
 
 /// What a version says of its making.
-pub(crate) struct Made {
+pub(crate) struct VersionRecord {
     pub(crate) gate: GateReport,
     pub(crate) metrics: Vec<MetricValue>,
     /// Latest moment that it knows.
@@ -86,15 +92,15 @@ pub(crate) struct Made {
 /// Writes the version: what would serve, and beside it the ranker that was judged.
 pub(crate) fn write(
     app: &App,
-    view: &View,
+    view: &ShopState,
     plan: &Plan,
-    made: Made,
-    (ruler, arm): (Arc<BertEncoder>, &Arm),
-    (judged, last): (&Order, Option<&Order>),
-) -> Result<Model, Ended> {
+    made: VersionRecord,
+    (base_encoder, variant): (Arc<BertEncoder>, &EncoderVariant),
+    (judged, last): (&FittedRanker, Option<&FittedRanker>),
+) -> Result<Model, RunExit> {
     let shape = view.rank.log.shape(made.until);
     let serving = last.unwrap_or(judged);
-    let adapter = arm.adapter.as_ref().map(Adapter::to_bytes).transpose().map_err(|e| failed(&e))?;
+    let adapter = variant.adapter.as_ref().map(Adapter::to_bytes).transpose().map_err(|e| failed(&e))?;
     let digest = adapter.as_ref().map(|bytes| blake3::hash(bytes).to_hex().to_string());
     let weights = serving.ranker.as_ref().map(|ranker| ranker.blend.clone()).or_else(|| serving.blend.clone());
     let weights = weights.unwrap_or_else(|| BlendWeights::for_memory(&view.rank.memory));
@@ -106,7 +112,7 @@ pub(crate) fn write(
         state: if passed { ModelState::Candidate } else { ModelState::Rejected },
         parent: Some(plan.parent.clone()),
         run: Some(plan.run.clone()),
-        encoder: directory::encoder_ref(ruler.checkpoint(), digest),
+        encoder: directory::encoder_ref(base_encoder.checkpoint(), digest),
         blend: [("repeat".to_owned(), named(&weights.any)), ("new".to_owned(), named(&weights.unseen))].into(),
         metrics: made.metrics,
         gate: Some(made.gate),
@@ -129,13 +135,13 @@ pub(crate) fn write(
         ranker: serving.ranker.as_ref(),
         judged: judged.ranker.as_ref(),
         blend: serving.blend.as_ref(),
-        whitening: arm.whitening(),
+        whitening: variant.whitening(),
         probabilities: made.probabilities.as_ref(),
         networks: [serving, judged].map(|order| {
             let network = order.network.as_deref()?;
-            Some(Arc::new(Serving::new(network.clone(), Arc::clone(&made.ids))))
+            Some(Arc::new(SequenceArtifact::new(network.clone(), Arc::clone(&made.ids))))
         }),
     };
-    let encoders = (Arc::clone(&arm.encoder), ruler);
+    let encoders = (Arc::clone(&variant.encoder), base_encoder);
     Ok(directory::write((&app.store, &app.config.state), meta, encoders, &parts)?)
 }

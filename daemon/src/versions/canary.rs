@@ -13,7 +13,7 @@ use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
 use crate::state::shop::model::Model;
 use crate::versions::embedded_catalogue;
-use crate::versions::embedded_catalogue::Embedded;
+use crate::versions::embedded_catalogue::EmbeddedCatalogue;
 use crate::versions::registry;
 use crate::versions::trial::{CANARY, GRACE, Trial, mark, put, stop, superseded};
 use crate::versions::{load, promote};
@@ -23,7 +23,7 @@ use crate::versions::{load, promote};
 ///
 /// # Errors
 /// As [`promote::install`].
-pub fn put_to_work(app: &App, model: Model, embedded: &Embedded) -> Answer<String> {
+pub fn put_to_work(app: &App, model: Model, embedded: &EmbeddedCatalogue) -> Answer<String> {
     let version = model.meta.version.clone();
     let other = app.view().model.meta.version.clone();
     let share = app.config.serve.canary_share;
@@ -44,7 +44,7 @@ fn watch_first_hours(app: &App, version: &str, other: &str) -> Answer<()> {
     put(app, GRACE, Some(&trial))
 }
 
-fn begin(app: &App, mut model: Model, embedded: &Embedded, share: f64) -> Answer<()> {
+fn begin(app: &App, mut model: Model, embedded: &EmbeddedCatalogue, share: f64) -> Answer<()> {
     app.writable()?;
     let given = embedded.under(&model)?;
     let (version, other) = (model.meta.version.clone(), app.view().model.meta.version.clone());
@@ -52,10 +52,10 @@ fn begin(app: &App, mut model: Model, embedded: &Embedded, share: f64) -> Answer
     model.meta.state = ModelState::Canary;
     app.store.put_model(&model.meta).map_err(|e| store_problem(&e))?;
     put(app, CANARY, Some(&Trial { version: version.clone(), other: other.clone(), since: Timestamp::now(), share }))?;
-    app.guard.begin(&[&version, &other], None);
+    app.guardrails.begin(&[&version, &other], None);
     app.tell(EventKind::Model(Box::new(model.meta.clone())));
     follow::catch_up(app, &model);
-    app.world.lock().set_canary(Some((Arc::new(model), share)), Some(given));
+    app.shop.lock().set_canary(Some((Arc::new(model), share)), Some(given));
     app.publish();
     Ok(())
 }
@@ -69,10 +69,10 @@ pub fn resume(app: &App, trial: &Trial) -> Answer<()> {
     let embedded = embedded_catalogue::embed_catalogue(app, &model.encoder, |_| {
         if app.is_stopping() { Err(Problem::new(Code::Unavailable, "the daemon stops")) } else { Ok(()) }
     })?;
-    app.guard.begin(&[&trial.version, &trial.other], None);
+    app.guardrails.begin(&[&trial.version, &trial.other], None);
     follow::catch_up(app, &model);
     let given = embedded.under(&model)?;
-    app.world.lock().set_canary(Some((Arc::new(model), trial.share)), Some(given));
+    app.shop.lock().set_canary(Some((Arc::new(model), trial.share)), Some(given));
     app.publish();
     Ok(())
 }
@@ -90,7 +90,7 @@ pub fn catch_up(app: &App) -> Answer<()> {
     let embedded = embedded_catalogue::embed_catalogue(app, &canary.view.model.encoder, |_| Answer::Ok(()))?;
     let model = Arc::clone(&canary.view.model);
     let given = embedded.under(&model)?;
-    app.world.lock().set_canary(Some((model, canary.share)), Some(given));
+    app.shop.lock().set_canary(Some((model, canary.share)), Some(given));
     app.publish();
     Ok(())
 }

@@ -25,7 +25,7 @@ const DOCUMENT: &str = "pair-classifier";
 
 /// A kept classifier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct KeptCrossEncoder {
     /// `pair-r000017`.
     pub name: String,
     /// The run that made it.
@@ -44,7 +44,7 @@ pub struct Kept {
     pub report: PairReport,
 }
 
-impl Kept {
+impl KeptCrossEncoder {
     /// The probability of log-odds.
     #[must_use]
     pub fn probability(&self, logit: f32) -> f64 {
@@ -67,7 +67,7 @@ fn path(state: &Path, name: &str) -> PathBuf {
 ///
 /// # Errors
 /// The store's.
-pub fn kept(store: &Store) -> Answer<Option<Kept>> {
+pub fn kept(store: &Store) -> Answer<Option<KeptCrossEncoder>> {
     store.get_doc(DocKind::Setting, DOCUMENT).map_err(|e| store_problem(&e))
 }
 
@@ -82,7 +82,7 @@ pub fn saw(app: &App, first: Option<u64>) -> Option<String> {
 ///
 /// # Errors
 /// The disk's or the store's; the one before stays then.
-pub fn keep(app: &App, mut kept: Kept, weights: &PairWeights) -> Answer<Kept> {
+pub fn keep(app: &App, mut kept: KeptCrossEncoder, weights: &PairWeights) -> Answer<KeptCrossEncoder> {
     let bytes = weights.to_bytes().map_err(|e| internal(&e))?;
     kept.digest = blake3::hash(&bytes).to_hex().to_string();
     let path = path(&app.config.state, &kept.name);
@@ -109,7 +109,7 @@ pub fn keep(app: &App, mut kept: Kept, weights: &PairWeights) -> Answer<Kept> {
 ///
 /// # Errors
 /// `internal` for a file that is not the one that was kept, or a base that is another.
-pub fn load(state: &Path, kept: &Kept, base: &Checkpoint) -> Answer<Scorer> {
+pub fn load(state: &Path, kept: &KeptCrossEncoder, base: &Checkpoint) -> Answer<Scorer> {
     let path = path(state, &kept.name);
     let bytes = std::fs::read(&path).map_err(|e| internal(&format!("{}: {e}", path.display())))?;
     if blake3::hash(&bytes).to_hex().as_str() != kept.digest {

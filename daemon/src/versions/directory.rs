@@ -16,7 +16,7 @@ use crate::state::probabilities::Probabilities;
 use crate::state::problems::Answer;
 use crate::state::problems::internal;
 use crate::state::problems::store_problem;
-use crate::state::sequence::artifact::Serving;
+use crate::state::sequence::artifact::SequenceArtifact;
 use crate::state::shop::model::Model;
 use crate::versions::layout::{
     ADAPTER, BLEND, JUDGED, JUDGED_NETWORK, NETWORK, PROBABILITIES, RANKER, WHITENING, directory,
@@ -41,7 +41,7 @@ pub struct Parts<'a> {
     /// Fitted weights of the blend.
     pub blend: Option<&'a BlendWeights>,
     /// The network beside the ranker, and the one beside the ranker that the gate judged.
-    pub networks: [Option<Arc<Serving>>; 2],
+    pub networks: [Option<Arc<SequenceArtifact>>; 2],
     /// What makes probabilities of the ranker's scores.
     pub probabilities: Option<&'a Probabilities>,
 }
@@ -88,7 +88,7 @@ pub fn encoder_ref(base: &Checkpoint, adapter: Option<String>) -> EncoderRef {
 pub fn write(
     (store, state): (&Store, &Path),
     mut meta: ModelVersion,
-    (encoder, ruler): (Arc<BertEncoder>, Arc<BertEncoder>),
+    (encoder, base_encoder): (Arc<BertEncoder>, Arc<BertEncoder>),
     parts: &Parts<'_>,
 ) -> Answer<Model> {
     let number = store.next_number(DocKind::Model).map_err(|e| store_problem(&e))?;
@@ -120,14 +120,14 @@ pub fn write(
     sync(&root)?;
     let mut needed: BTreeMap<String, Vec<String>> = tables(store)?;
     let version = |encoder: &BertEncoder| mercer_model::Encoder::identity(encoder).version.clone();
-    needed.insert(meta.version.clone(), vec![version(&encoder), version(&ruler)]);
+    needed.insert(meta.version.clone(), vec![version(&encoder), version(&base_encoder)]);
     store.put_doc(DocKind::Setting, TABLES, &needed).map_err(|e| store_problem(&e))?;
     store.put_model(&meta).map_err(|e| store_problem(&e))?;
     let network = parts.networks[0].clone();
     let ranker = parts.ranker.map(|ranker| Arc::new(beside(ranker.clone(), network.as_ref())));
     let probabilities = parts.probabilities.cloned().map(Arc::new);
     let (whitening, blend) = (parts.whitening.clone(), parts.blend.cloned());
-    Ok(Model { meta, encoder, ruler, whitening, blend, ranker, network, probabilities })
+    Ok(Model { meta, encoder, base_encoder, whitening, blend, ranker, network, probabilities })
 }
 
 /// Makes the names in a directory durable.

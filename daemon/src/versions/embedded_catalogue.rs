@@ -14,17 +14,17 @@ use crate::state::problems::Answer;
 use crate::state::problems::internal;
 use crate::state::problems::model_problem;
 use crate::state::shop::model::Model;
-use crate::state::shop::writer::Given;
+use crate::state::shop::writer::CatalogueVectors;
 use crate::state::vector_cache::CATALOGUE_SLICE;
 
 /// The catalogue under an encoder, and the items as they were when they were embedded.
-pub struct Embedded {
+pub struct EmbeddedCatalogue {
     pub(crate) items: imbl::Vector<Arc<Item>>,
     /// Vectors by dense number.
     pub rows: FxHashMap<u32, Arc<[f32]>>,
 }
 
-impl Embedded {
+impl EmbeddedCatalogue {
     /// The vectors as the ranker reads them.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Embedded {
     ///
     /// # Errors
     /// The vectors are not of its encoder.
-    pub fn under(&self, model: &Model) -> Answer<Given> {
+    pub fn under(&self, model: &Model) -> Answer<CatalogueVectors> {
         let vectors = self.vectors(model.encoder.dim())?;
         let spread = model.whitening.clone().map(|whitening| Spread::of(&vectors, whitening));
         let spread = spread.transpose().map_err(|e| internal(&e))?;
@@ -54,7 +54,7 @@ pub fn embed_catalogue<E: From<Problem>>(
     app: &App,
     encoder: &Arc<BertEncoder>,
     mut look: impl FnMut(usize) -> Result<(), E>,
-) -> Result<Embedded, E> {
+) -> Result<EmbeddedCatalogue, E> {
     let items = app.view().items.clone();
     let mut rows = FxHashMap::default();
     let numbered: Vec<(u32, String)> = (0..).zip(items.iter().map(|item| passage_text(item))).collect();
@@ -67,5 +67,5 @@ pub fn embed_catalogue<E: From<Problem>>(
         rows.extend(slice.iter().map(|(number, _)| *number).zip(vectors));
         look(rows.len())?;
     }
-    Ok(Embedded { items, rows })
+    Ok(EmbeddedCatalogue { items, rows })
 }

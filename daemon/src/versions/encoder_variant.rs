@@ -8,18 +8,18 @@ use mercer_rank::{Catalogue, Spread, Whitening};
 use mercer_shared::problem::Problem;
 
 use crate::state::app::App;
-use crate::state::dense_ids::Canon;
+use crate::state::dense_ids::IdMap;
 use crate::state::problems::{Answer, internal};
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::state::shop::model::Model;
-use crate::versions::embedded_catalogue::{self, Embedded};
+use crate::versions::embedded_catalogue::{self, EmbeddedCatalogue};
 
 /// A catalogue of so many times the items has outgrown a whitening.
 const OUTGROWN: usize = 2;
 /// An encoder with the catalogue under it.
-pub(crate) struct Arm {
+pub(crate) struct EncoderVariant {
     pub(crate) encoder: Arc<BertEncoder>,
-    pub(crate) embedded: Embedded,
+    pub(crate) embedded: EmbeddedCatalogue,
     /// None for the base as it is.
     pub(crate) adapter: Option<Adapter>,
     /// How its vectors are whitened where a version says that: that version's lists would be others with any other.
@@ -28,7 +28,7 @@ pub(crate) struct Arm {
     pub(crate) spread: OnceLock<Option<Spread>>,
 }
 
-impl Arm {
+impl EncoderVariant {
     /// A version's encoder, with the whole catalogue under it: a view may be older than the embedding of its newest items.
     ///
     /// # Errors
@@ -69,8 +69,8 @@ impl Arm {
     }
 
     /// The items as the cycle numbers them, with this encoder's vectors.
-    pub(crate) fn catalogue(&self, canon: &Canon) -> Answer<Catalogue> {
-        let mut catalogue = canon.catalogue(self.encoder.dim(), &self.embedded.rows).map_err(|e| internal(&e))?;
+    pub(crate) fn catalogue(&self, ids: &IdMap) -> Answer<Catalogue> {
+        let mut catalogue = ids.catalogue(self.encoder.dim(), &self.embedded.rows).map_err(|e| internal(&e))?;
         let spread = match self.spread.get() {
             Some(spread) => spread.clone(),
             None => {
@@ -83,7 +83,7 @@ impl Arm {
     }
 
     /// The items as the shop numbers them, with this encoder's vectors.
-    pub(crate) fn shop_catalogue(&self, view: &View) -> Answer<Catalogue> {
+    pub(crate) fn shop_catalogue(&self, view: &ShopState) -> Answer<Catalogue> {
         let mut catalogue = view.rank.catalogue.clone();
         catalogue.set_vectors(Some(self.embedded.vectors(self.encoder.dim())?));
         catalogue.set_spread(self.spread(&catalogue)?);

@@ -9,14 +9,16 @@ use mercer_shared::problem::{Code, Problem};
 use serde::Deserialize;
 
 use crate::state::problems::Answer;
-use crate::state::sequence::artifact::Serving;
+use crate::state::sequence::artifact::SequenceArtifact;
 
-pub(crate) fn read_network(dir: &Path, (weights, items): (&str, &str)) -> Answer<Option<Arc<Serving>>> {
+pub(crate) fn read_network(dir: &Path, (weights, items): (&str, &str)) -> Answer<Option<Arc<SequenceArtifact>>> {
     let Some(ids) = read_json::<Vec<ItemId>>(&dir.join(items))? else { return Ok(None) };
     let path = dir.join(weights);
     let damaged = |why: &dyn std::fmt::Display| Problem::new(Code::Internal, format!("{}: {why}", path.display()));
     let bytes = std::fs::read(&path).map_err(|e| damaged(&e))?;
-    Serving::from_bytes(&bytes, ids.into(), &path).map(|network| Some(Arc::new(network))).map_err(|e| damaged(&e))
+    SequenceArtifact::from_bytes(&bytes, ids.into(), &path)
+        .map(|network| Some(Arc::new(network)))
+        .map_err(|e| damaged(&e))
 }
 
 /// A ranker, unless it was trained on other features than this program's: its version serves the blend then, until it is refitted.

@@ -12,8 +12,8 @@ use mercer_shared::wire::ModelVersion;
 use crate::background::follow;
 use crate::state::app::App;
 use crate::state::problems::{Answer, internal, model_problem};
-use crate::state::sequence::artifact::Serving;
-use crate::state::shop::View;
+use crate::state::sequence::artifact::SequenceArtifact;
+use crate::state::shop::ShopState;
 use crate::state::shop::model::Model;
 use crate::versions::encoders::base;
 use crate::versions::files::{read_json, read_network, read_ranker, read_whitening};
@@ -58,18 +58,18 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     let base = base(state, &meta.encoder.name, &meta.encoder.sha256)?;
     let tuned = adapter(state, &meta)?.map(|adapter| merged(&base, &adapter)).transpose()?;
     let loaded = |checkpoint| BertEncoder::on_best_device(checkpoint).map(Arc::new).map_err(|e| model_problem(&e));
-    let ruler = loaded(base)?;
-    let encoder = tuned.map_or_else(|| Ok(Arc::clone(&ruler)), loaded)?;
+    let base_encoder = loaded(base)?;
+    let encoder = tuned.map_or_else(|| Ok(Arc::clone(&base_encoder)), loaded)?;
     let network = read_network(&dir, NETWORK)?;
     let ranker = read_ranker(&dir.join(RANKER))?.map(|ranker| Arc::new(beside(ranker, network.as_ref())));
     let blend = read_json::<BlendWeights>(&dir.join(BLEND))?;
     let probabilities = read_json(&dir.join(PROBABILITIES))?.map(Arc::new);
     let whitening = read_whitening(&dir.join(WHITENING), encoder.dim())?;
-    Ok(Model { encoder, ruler, whitening, blend, ranker, network, probabilities, meta })
+    Ok(Model { encoder, base_encoder, whitening, blend, ranker, network, probabilities, meta })
 }
 
 /// A ranker with the network that it was trained beside.
-pub(crate) fn beside(ranker: Ranker, network: Option<&Arc<Serving>>) -> Ranker {
+pub(crate) fn beside(ranker: Ranker, network: Option<&Arc<SequenceArtifact>>) -> Ranker {
     ranker.with_sequence(network.map(|network| Arc::clone(network) as Arc<dyn SequenceModel>))
 }
 
@@ -78,12 +78,12 @@ pub(crate) fn beside(ranker: Ranker, network: Option<&Arc<Serving>>) -> Ranker {
 ///
 /// # Errors
 /// `internal` for a damaged file.
-pub fn judged_ranker(app: &App, view: &View, at: i64) -> Answer<Option<Ranker>> {
+pub fn judged_ranker(app: &App, view: &ShopState, at: i64) -> Answer<Option<Ranker>> {
     let dir = directory(&app.config.state, &view.model.meta.version);
     let Some(ranker) = read_ranker(&dir.join(JUDGED))? else { return Ok(None) };
     let network = read_network(&dir, JUDGED_NETWORK)?;
     if let Some(network) = &network {
-        follow::follow_with(app, (network, &view.model.ruler), (view, &view.training_log()), at);
+        follow::follow_with(app, (network, &view.model.base_encoder), (view, &view.training_log()), at);
     }
     Ok(Some(beside(ranker, network.as_ref())))
 }

@@ -11,7 +11,7 @@ use crate::background::follow::catch_up;
 use crate::state::app::App;
 use crate::state::problems::{Answer, store_problem};
 use crate::state::shop::model::Model;
-use crate::versions::embedded_catalogue::{Embedded, embed_catalogue};
+use crate::versions::embedded_catalogue::{EmbeddedCatalogue, embed_catalogue};
 use crate::versions::load::load;
 use crate::versions::registry::{chain, put_chain, show};
 use crate::versions::trial;
@@ -35,7 +35,7 @@ pub fn promote(app: &App, version: &str) -> Answer<ModelVersion> {
 ///
 /// # Errors
 /// The store's.
-pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVersion> {
+pub fn install(app: &App, model: Model, embedded: &EmbeddedCatalogue) -> Answer<ModelVersion> {
     static ONE_AT_A_TIME: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
     let _one = ONE_AT_A_TIME.lock();
     app.writable()?;
@@ -54,7 +54,7 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     put_chain(&app.store, &chain)?;
     catch_up(app, &model);
     // What is known of the version before is what the new one is held against in its first hours.
-    app.guard.begin(&[&meta.version], before.as_deref());
+    app.guardrails.begin(&[&meta.version], before.as_deref());
     if let Some(before) = before.filter(|before| *before != meta.version)
         && let Some(mut old) = app.store.get_model(&before).map_err(|e| store_problem(&e))?
     {
@@ -64,7 +64,7 @@ pub fn install(app: &App, model: Model, embedded: &Embedded) -> Answer<ModelVers
     }
     let encoder = Arc::clone(&model.encoder) as Arc<dyn Encoder>;
     {
-        let mut world = app.world.lock();
+        let mut world = app.shop.lock();
         world.set_model(Arc::new(model), Some(given));
         // What changed since it was embedded must be embedded again; what is newer the world has put on its list itself.
         let now = &world.view().items;

@@ -41,8 +41,8 @@ pub fn load_serving(store: &Store, state: &Path) -> Answer<Arc<Model>> {
         },
         ..draft(now)
     };
-    let ruler = Arc::clone(&encoder);
-    let model = write((store, state), draft, (encoder, ruler), &Parts::default())?;
+    let base_encoder = Arc::clone(&encoder);
+    let model = write((store, state), draft, (encoder, base_encoder), &Parts::default())?;
     put_chain(store, &Chain { promoted: vec![model.meta.version.clone()] })?;
     Ok(Arc::new(model))
 }

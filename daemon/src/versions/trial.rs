@@ -12,7 +12,7 @@ use crate::state::app::App;
 use crate::state::buckets;
 use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Name of the document that says which version is on trial.
 pub(crate) const CANARY: &str = "canary";
@@ -75,7 +75,7 @@ pub fn end_grace(app: &App) -> Answer<()> {
 
 pub(crate) fn stop(app: &App) -> Answer<()> {
     put(app, CANARY, None)?;
-    app.world.lock().set_canary(None, None);
+    app.shop.lock().set_canary(None, None);
     app.publish();
     Ok(())
 }
@@ -100,7 +100,7 @@ pub fn superseded(app: &App, by: &str) -> Answer<()> {
 
 /// The view that answers a shopper now: the canary's for those in its share.
 #[must_use]
-pub fn view_for(app: &App, view: Arc<View>, user: &UserId, at: Option<Timestamp>) -> Arc<View> {
+pub fn view_for(app: &App, view: Arc<ShopState>, user: &UserId, at: Option<Timestamp>) -> Arc<ShopState> {
     match &view.canary {
         Some(canary) if at.is_none() && is_in(app, user, canary.share) => Arc::clone(&canary.view),
         _ => view,

@@ -9,12 +9,12 @@ use mercer_model::{BertEncoder, Checkpoint, Encoder, ModelHandle, TextKind};
 use mercer_rank::Vectors;
 use mercer_search::passage_text;
 
-use crate::evaluation::prequential::{Control, Ended};
+use crate::evaluation::prequential::{RunContext, RunExit};
 use crate::runs::context::failed;
 use crate::runs::labelled_log::Scope;
 use crate::state::app::App;
 use crate::state::problems::model_problem;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 use crate::training::contrastive_pairs::{Examples, gather};
 use crate::versions::load;
 
@@ -35,13 +35,13 @@ pub(crate) fn steps_of(arm: &str, windows: u32, steps: u32, warm: u32) -> u64 {
 }
 
 struct Patient<'a, 'b> {
-    control: &'a Control<'b>,
+    context: &'a RunContext<'b>,
     model: ModelHandle,
 }
 
 impl Hooks for Patient<'_, '_> {
     fn should_stop(&mut self) -> bool {
-        self.control.check().is_err()
+        self.context.check().is_err()
     }
 
     fn yield_now(&mut self) {
@@ -54,24 +54,24 @@ impl Hooks for Patient<'_, '_> {
 /// What encoders are tuned from.
 pub(crate) struct Tuner<'a> {
     pub(crate) app: &'a App,
-    pub(crate) view: &'a View,
+    pub(crate) view: &'a ShopState,
     pub(crate) base: &'a Checkpoint,
     pub(crate) cursor: u64,
 }
 
 impl Tuner<'_> {
     /// Vectors of the catalogue by the base as it is.
-    pub(crate) fn base_vectors(&self, control: &Control<'_>) -> Result<Vectors, Ended> {
-        self.embed(self.base.clone(), control)
+    pub(crate) fn base_vectors(&self, context: &RunContext<'_>) -> Result<Vectors, RunExit> {
+        self.embed(self.base.clone(), context)
     }
 
-    fn embed(&self, checkpoint: Checkpoint, control: &Control<'_>) -> Result<Vectors, Ended> {
+    fn embed(&self, checkpoint: Checkpoint, context: &RunContext<'_>) -> Result<Vectors, RunExit> {
         let encoder = BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?;
         let texts: Vec<String> = self.view.items.iter().map(|item| passage_text(item)).collect();
         let mut rows = Vectors::new(encoder.dim());
         let mut number = 0u32;
         for slice in texts.chunks(SLICE) {
-            control.check()?;
+            context.check()?;
             let words: Vec<&str> = slice.iter().map(String::as_str).collect();
             let made = encoder.embed(&words, TextKind::Passage).map_err(|e| model_problem(&e))?;
             for row in made.rows() {
@@ -89,8 +89,8 @@ impl Tuner<'_> {
         start: Option<&Adapter>,
         (since, until): (i64, i64),
         (steps, seed, placebo): (u32, u64, bool),
-        control: &Control<'_>,
-    ) -> Result<(Option<Adapter>, Vectors), Ended> {
+        context: &RunContext<'_>,
+    ) -> Result<(Option<Adapter>, Vectors), RunExit> {
         let scope = Scope { cursor: self.cursor, after: i64::MIN, until };
         let Examples { texts, mut pairs, known, .. } = gather(self.app, self.view, self.base, (scope, since), seed)?;
         if placebo {
@@ -99,12 +99,12 @@ impl Tuner<'_> {
         let base = Base { config: &self.base.config, pooling: self.base.rules.pooling, tensors: &self.base.tensors };
         let options = TuneOptions { epochs: 1e6, max_steps: Some(steps as usize), seed, ..TuneOptions::default() };
         let outcome = {
-            let mut hooks = Patient { control, model: self.app.model.clone() };
+            let mut hooks = Patient { context, model: self.app.model.clone() };
             let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known };
             tune(base, set, start, &options, &mercer_model::device::pick(), &mut hooks).map_err(|e| failed(&e))?
         };
-        control.check()?;
-        control.update(|run| {
+        context.check()?;
+        context.update(|run| {
             run.step += 1;
             run.loss = outcome.losses.last().map(|loss| f64::from(*loss));
         });
@@ -113,11 +113,11 @@ impl Tuner<'_> {
                 Some(adapter) => load::merged(self.base, adapter)?,
                 None => self.base.clone(),
             };
-            return Ok((start.cloned(), self.embed(checkpoint, control)?));
+            return Ok((start.cloned(), self.embed(checkpoint, context)?));
         }
         let changed = outcome.learned.changed(&self.base.tensors).map_err(|e| failed(&e))?;
         let checkpoint = self.base.with_tensors(&self.base.identity.name, changed).map_err(|e| failed(&e))?;
-        let vectors = self.embed(checkpoint, control)?;
+        let vectors = self.embed(checkpoint, context)?;
         Ok((Some(outcome.learned), vectors))
     }
 }
@@ -149,9 +149,9 @@ impl Chain {
         first: i64,
         steps: u32,
         seed: u64,
-        control: &Control<'_>,
-    ) -> Result<Self, Ended> {
-        let (adapter, vectors) = tuner.tune(None, (i64::MIN, first), (steps, seed, false), control)?;
+        context: &RunContext<'_>,
+    ) -> Result<Self, RunExit> {
+        let (adapter, vectors) = tuner.tune(None, (i64::MIN, first), (steps, seed, false), context)?;
         let link = || Link { adapter: adapter.clone(), vectors: vectors.clone() };
         Ok(Self { warm: link(), continued: link(), anew: link(), placebo: link() })
     }
@@ -163,14 +163,14 @@ impl Chain {
         (since, until): (i64, i64),
         (steps, anew): (u32, u32),
         seed: u64,
-        control: &Control<'_>,
-    ) -> Result<(), Ended> {
-        let go_on = |link: &Link, placebo, control: &Control<'_>| {
-            tuner.tune(link.adapter.as_ref(), (since, until), (steps, seed, placebo), control).map(Link::of)
+        context: &RunContext<'_>,
+    ) -> Result<(), RunExit> {
+        let go_on = |link: &Link, placebo, context: &RunContext<'_>| {
+            tuner.tune(link.adapter.as_ref(), (since, until), (steps, seed, placebo), context).map(Link::of)
         };
-        self.continued = go_on(&self.continued, false, control)?;
-        self.placebo = go_on(&self.placebo, true, control)?;
-        self.anew = Link::of(tuner.tune(None, (i64::MIN, until), (anew, seed, false), control)?);
+        self.continued = go_on(&self.continued, false, context)?;
+        self.placebo = go_on(&self.placebo, true, context)?;
+        self.anew = Link::of(tuner.tune(None, (i64::MIN, until), (anew, seed, false), context)?);
         Ok(())
     }
 

@@ -9,10 +9,10 @@ use mercer_rank::{
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::evaluation::prequential::{ARMS, Ended};
+use crate::evaluation::prequential::{ARMS, RunExit};
 use crate::reports::window_lists::mean;
 use crate::runs::context::failed;
-use crate::state::shop::View;
+use crate::state::shop::ShopState;
 
 /// Length of the lists.
 const K: usize = 10;
@@ -24,7 +24,7 @@ const MOST: usize = 2_000;
 /// A window with everything that was known at its beginning.
 pub(crate) struct Window<'a> {
     pub(crate) at: i64,
-    view: &'a View,
+    view: &'a ShopState,
     log: &'a Log,
     memory: Arc<Memory>,
     /// Truth by mode.
@@ -38,7 +38,7 @@ impl Window<'_> {
         Snapshot { log: self.log.clone(), catalogue, memory: Arc::clone(&self.memory) }
     }
 
-    fn judge(&self, snapshot: &Snapshot, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, Ended> {
+    fn judge(&self, snapshot: &Snapshot, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, RunExit> {
         let request = Request { mode: MODES[mode].0, candidates: Candidates::All, ..Request::new(K, weights) };
         let truth = &self.truth[mode];
         let users: Vec<u32> = truth.iter().map(|entry| entry.user).collect();
@@ -47,12 +47,12 @@ impl Window<'_> {
     }
 
     /// What the vectors of an encoder find alone.
-    pub(crate) fn content(&self, vectors: &Vectors, mode: usize) -> Result<Vec<f64>, Ended> {
+    pub(crate) fn content(&self, vectors: &Vectors, mode: usize) -> Result<Vec<f64>, RunExit> {
         self.judge(&self.snapshot(Some(vectors)), &BlendWeights::only(Source::Content), mode)
     }
 
     /// What a method without vectors finds.
-    pub(crate) fn blend(&self, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, Ended> {
+    pub(crate) fn blend(&self, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, RunExit> {
         self.judge(&self.snapshot(None), weights, mode)
     }
 }
@@ -70,7 +70,7 @@ pub(crate) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(view: &'a View, log: &'a Log, width: i64, memories: &[Arc<Memory>]) -> Self {
+    pub(crate) fn new(view: &'a ShopState, log: &'a Log, width: i64, memories: &[Arc<Memory>]) -> Self {
         let windows = memories
             .iter()
             .map(|memory| {
@@ -99,7 +99,7 @@ impl<'a> Stage<'a> {
 
     /// What the warm-up's encoder finds with the index and the histories of the first window's beginning. Items bought since are left
     /// out of lists of new items as in every other arm.
-    pub(crate) fn stale(&self, window: &Window<'_>, vectors: &Vectors, mode: usize) -> Result<Vec<f64>, Ended> {
+    pub(crate) fn stale(&self, window: &Window<'_>, vectors: &Vectors, mode: usize) -> Result<Vec<f64>, RunExit> {
         let Some(first) = self.windows.first() else { return Ok(Vec::new()) };
         let snapshot = first.snapshot(Some(vectors));
         let weights = BlendWeights::only(Source::Content);

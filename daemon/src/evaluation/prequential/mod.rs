@@ -16,7 +16,7 @@ use mercer_shared::wire::{Replay, ReplayArm, ReplayRequest, ReplayWindow, RunCau
 use mercer_store::DocKind;
 
 use crate::reports::window_lists::mean;
-use crate::runs::context::{Control, Ended};
+use crate::runs::context::{RunContext, RunExit};
 use crate::runs::lifecycle::Enqueue;
 use crate::runs::plan::{Job, Plan};
 use crate::state::app::App;
@@ -102,7 +102,7 @@ pub fn show(app: &App, id: &str) -> Answer<Replay> {
 }
 
 /// The whole replay.
-pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Control<'_>) -> Result<(), Ended> {
+pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &RunContext<'_>) -> Result<(), RunExit> {
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
     let view = app.view();
     let log = view.training_log();
@@ -113,34 +113,34 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Con
     let starts: Vec<i64> = (0..i64::from(windows)).map(|n| plan.cut + n * width).collect();
     let (name, sha256) = crate::versions::encoders::active_encoder(&app.store)?;
     let base = crate::versions::encoders::base(&app.config.state, &name, &sha256)?;
-    control.note(format!(
+    context.note(format!(
         "{windows} windows of {} days from {}; {steps} steps per window, {warm_steps} in the warm-up and in each retraining",
         width / DAY_MS,
         Timestamp::at(plan.cut)
     ));
     // Per seed: the warm-up; per window F2, P1 and F4, but after the last window nothing is learned.
-    control.phase(RunPhase::Encoder, seeds.len() as u64 * (1 + 3 * (u64::from(windows) - 1)));
+    context.phase(RunPhase::Encoder, seeds.len() as u64 * (1 + 3 * (u64::from(windows) - 1)));
     let memories: Vec<Arc<Memory>> = starts
         .iter()
         .map(|at| {
-            control.check()?;
+            context.check()?;
             Ok(Arc::new(Memory::fit(&log, &view.rank.catalogue, *at, &MemoryOptions::light())))
         })
-        .collect::<Result<_, Ended>>()?;
+        .collect::<Result<_, RunExit>>()?;
     let stage = lists::Stage::new(&view, &log, width, &memories);
     let tuner = Tuner { app, view: &view, base: &base, cursor: plan.cursor };
-    let f0 = tuner.base_vectors(control)?;
+    let f0 = tuner.base_vectors(context)?;
     let mut seen = Seen::new(&stage, seeds.len());
-    let steady = stage.windows().iter().map(|window| steady(window, &f0)).collect::<Result<Vec<_>, Ended>>()?;
+    let steady = stage.windows().iter().map(|window| steady(window, &f0)).collect::<Result<Vec<_>, RunExit>>()?;
     let mut retention: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
     for seed in &seeds {
-        let mut chain = Chain::begin(&tuner, starts[0], warm_steps, *seed, control)?;
+        let mut chain = Chain::begin(&tuner, starts[0], warm_steps, *seed, context)?;
         let firsts = chain.vectors();
         for (place, window) in stage.windows().iter().enumerate() {
-            control.check()?;
+            context.check()?;
             judge(&stage, window, place, &steady[place], &chain, &mut seen)?;
             if place + 1 < starts.len() {
-                chain.learn(&tuner, (starts[place], starts[place + 1]), (steps, warm_steps), *seed, control)?;
+                chain.learn(&tuner, (starts[place], starts[place + 1]), (steps, warm_steps), *seed, context)?;
             }
         }
         let lasts = chain.vectors();
@@ -152,7 +152,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Con
             }
         }
     }
-    control.phase(RunPhase::Gate, 0);
+    context.phase(RunPhase::Gate, 0);
     let differences = words::differences(&seen, run.seed)?;
     let verdict = words::verdict(&differences, windows, seeds.len());
     let replay = Replay {
@@ -203,7 +203,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Con
         seeds,
     };
     app.store.put_doc(DocKind::Report, &document(&plan.run), &replay).map_err(|e| store_problem(&e))?;
-    replay.verdict.iter().for_each(|line| control.note(line.clone()));
+    replay.verdict.iter().for_each(|line| context.note(line.clone()));
     Ok(())
 }
 
@@ -211,7 +211,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, control: &Con
 type Steady = Vec<[(&'static str, Vec<f64>); 3]>;
 
 /// Lists of the arms at a window that do not learn, judged.
-fn steady(window: &Window<'_>, f0: &mercer_rank::Vectors) -> Result<Steady, Ended> {
+fn steady(window: &Window<'_>, f0: &mercer_rank::Vectors) -> Result<Steady, RunExit> {
     let of = |mode| {
         Ok([
             ("F0", window.content(f0, mode)?),
@@ -230,7 +230,7 @@ fn judge(
     steady: &Steady,
     chain: &Chain,
     seen: &mut Seen,
-) -> Result<(), Ended> {
+) -> Result<(), RunExit> {
     for (mode, steady) in steady.iter().enumerate() {
         let mut note = |arm: &str, values: &[f64]| seen.add(arm, mode, place, values);
         steady.iter().for_each(|(arm, values)| note(arm, values));

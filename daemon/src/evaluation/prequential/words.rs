@@ -4,7 +4,7 @@ use mercer_reports::bootstrap_windows;
 use mercer_shared::wire::ReplayDifference;
 
 use crate::evaluation::prequential::lists::{MODES, Seen};
-use crate::evaluation::prequential::{Ended, WINDOWS};
+use crate::evaluation::prequential::{RunExit, WINDOWS};
 use crate::runs::context::failed;
 
 /// Replicates of every interval.
@@ -18,7 +18,7 @@ const PAIRS: [(&str, &str); 7] =
     [("F2", "F1"), ("F2", "P1"), ("F2", "B1"), ("F2", "B2"), ("F2", "F4"), ("F1", "F0"), ("F1", "S1")];
 
 /// All differences, by mode.
-pub(crate) fn differences(seen: &Seen, seed: u64) -> Result<Vec<ReplayDifference>, Ended> {
+pub(crate) fn differences(seen: &Seen, seed: u64) -> Result<Vec<ReplayDifference>, RunExit> {
     let mut out = Vec::new();
     for (mode, (_, word)) in MODES.iter().enumerate() {
         for (first, second) in PAIRS {

@@ -10,19 +10,19 @@ use mercer_rank::{Catalogue, Event, Log, SequenceModel, Vectors};
 use mercer_shared::ids::ItemId;
 use rustc_hash::FxHashMap;
 
-use crate::state::sequence::{Behaved, some_items};
+use crate::state::sequence::{TrainedSequenceModel, some_items};
 
 /// A model that is asked and answers in other numbers than its own.
 #[derive(Debug)]
 struct Renumbered {
-    model: Behaved,
+    model: TrainedSequenceModel,
     /// Number of an item in the model by its number outside.
     inner: Vec<Option<u32>>,
 }
 
 /// Events and scores of a model in other numbers. Items that the model does not know score 0.
 fn renumbered(
-    model: &Behaved,
+    model: &TrainedSequenceModel,
     inner: &[Option<u32>],
     (histories, texts, at, items): (&[&[Event]], Option<&Vectors>, i64, usize),
 ) -> Vec<Vec<f32>> {
@@ -56,7 +56,7 @@ fn unknown(inner: &[Option<u32>]) -> Vec<u32> {
 /// A network as it is now.
 #[derive(Debug)]
 struct Now {
-    network: Behaved,
+    network: TrainedSequenceModel,
     /// Number of an item in the network by its number in the shop.
     inner: Vec<Option<u32>>,
     /// Moment up to which it knows what was taken.
@@ -64,23 +64,23 @@ struct Now {
 }
 
 /// The network of a version. Weights stay as they were trained; items that came since, and what was taken since, it learns of by
-/// [`Serving::follow`]. Until it first did, it says nothing.
+/// [`SequenceArtifact::follow`]. Until it first did, it says nothing.
 #[derive(Debug)]
-pub struct Serving {
+pub struct SequenceArtifact {
     ids: Arc<[ItemId]>,
-    trained: Behaved,
+    trained: TrainedSequenceModel,
     now: ArcSwap<Now>,
 }
 
-impl Serving {
+impl SequenceArtifact {
     /// A network with the ids of its items, in the order of its numbers.
     #[must_use]
-    pub fn new(trained: Behaved, ids: Arc<[ItemId]>) -> Self {
+    pub fn new(trained: TrainedSequenceModel, ids: Arc<[ItemId]>) -> Self {
         let now = Now { network: trained.clone(), inner: Vec::new(), at: trained.0.until() };
         Self { ids, trained, now: ArcSwap::from_pointee(now) }
     }
 
-    /// Reads what [`Serving::to_bytes`] and [`Serving::ids`] wrote.
+    /// Reads what [`SequenceArtifact::to_bytes`] and [`SequenceArtifact::ids`] wrote.
     ///
     /// # Errors
     /// As [`Network::from_bytes`], and for another number of ids than items.
@@ -90,7 +90,7 @@ impl Serving {
             let why = format!("{} items, {} ids", network.items(), ids.len());
             return Err(LearnError::Broken { path: path.to_owned(), why });
         }
-        Ok(Self::new(Behaved(network), ids))
+        Ok(Self::new(TrainedSequenceModel(network), ids))
     }
 
     /// The network as it was trained.
@@ -127,7 +127,7 @@ impl Serving {
         unknown(&self.numbers(ids))
     }
 
-    /// Brings it up to a state of the shop as of a moment: new items by vectors of the encoder that it was trained beside (`ruler`, of the
+    /// Brings it up to a state of the shop as of a moment: new items by vectors of the encoder that it was trained beside (`base_encoder`, of the
     /// [`fresh`](Self::fresh) ones at least), and what was taken up to then. `ids` are those of the catalogue, in the order of its numbers.
     ///
     /// # Errors
@@ -135,15 +135,15 @@ impl Serving {
     pub fn follow<'a>(
         &self,
         ids: impl Iterator<Item = &'a ItemId>,
-        (catalogue, ruler): (&Catalogue, &Vectors),
+        (catalogue, base_encoder): (&Catalogue, &Vectors),
         log: &Log,
         at: i64,
     ) -> Result<(), LearnError> {
         let mut inner = self.numbers(ids);
         let mut network = self.trained.clone();
         let fresh = unknown(&inner);
-        let later = some_items(catalogue, Some(ruler), network.0.dim(), fresh.iter().copied())?;
-        network = Behaved(network.0.grown(&later)?);
+        let later = some_items(catalogue, Some(base_encoder), network.0.dim(), fresh.iter().copied())?;
+        network = TrainedSequenceModel(network.0.grown(&later)?);
         for (number, outside) in (self.ids.len() as u32..).zip(fresh) {
             inner[outside as usize] = Some(number);
         }
@@ -155,7 +155,7 @@ impl Serving {
     }
 }
 
-impl SequenceModel for Serving {
+impl SequenceModel for SequenceArtifact {
     fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         let now = self.now.load();
         if now.inner.is_empty() {

@@ -18,9 +18,9 @@ use rustc_hash::FxHashMap;
 
 /// A network in the place of a sequence model; items carry the numbers it was trained with.
 #[derive(Debug, Clone)]
-pub struct Behaved(pub(crate) Network);
+pub struct TrainedSequenceModel(pub(crate) Network);
 
-impl Behaved {
+impl TrainedSequenceModel {
     /// The network.
     #[must_use]
     pub const fn network(&self) -> &Network {
@@ -96,7 +96,7 @@ pub(crate) fn interactions(
     events.iter().filter_map(one).collect()
 }
 
-impl SequenceModel for Behaved {
+impl SequenceModel for TrainedSequenceModel {
     fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         let known = self.0.items();
         let number = |item: u32| ((item as usize) < known).then_some(item);

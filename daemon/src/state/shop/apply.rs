@@ -8,7 +8,7 @@ use mercer_shared::ids::UserId;
 use mercer_shared::wire::{Consent, Interaction, Item, User};
 use rustc_hash::FxHashMap;
 
-use crate::state::shop::writer::World;
+use crate::state::shop::writer::ShopWriter;
 use crate::state::shop::{RECENT_QUERIES, Subject, Who, rank_kind, texts};
 
 /// Dense number of a name, given on first sight.
@@ -26,7 +26,7 @@ fn first_word(title: &str) -> Option<String> {
     title.split_whitespace().next().map(str::to_lowercase)
 }
 
-impl World {
+impl ShopWriter {
     /// Writes an item.
     pub fn put_item(&mut self, item: Item) {
         let known = self.view.item_index.get(&item.id).copied();

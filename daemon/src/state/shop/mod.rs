@@ -1,4 +1,4 @@
-//! The shop in memory. [`World`] is the one writer's copy; readers take a [`View`], immutable and cheap to clone, so that a
+//! The shop in memory. [`ShopWriter`] is the one writer's copy; readers take a [`ShopState`], immutable and cheap to clone, so that a
 //! list is made from one state of the shop and one model version whatever happens meanwhile.
 
 pub mod apply;
@@ -8,7 +8,7 @@ pub mod writer;
 
 pub use model::Model;
 pub use texts::Texts;
-pub use writer::{Given, World};
+pub use writer::{CatalogueVectors, ShopWriter};
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub struct Subject {
 
 /// One state of the shop with one model.
 #[derive(Debug, Clone)]
-pub struct View {
+pub struct ShopState {
     /// Counts up with every change that readers can see.
     pub generation: u64,
     /// Items by dense number.
@@ -83,12 +83,12 @@ pub struct View {
 #[derive(Debug)]
 pub struct Canary {
     /// What its shoppers are answered from.
-    pub view: Arc<View>,
+    pub view: Arc<ShopState>,
     /// Share of the shoppers.
     pub share: f64,
 }
 
-impl View {
+impl ShopState {
     /// The item of a dense number.
     #[must_use]
     pub fn item(&self, number: u32) -> Option<&Arc<Item>> {

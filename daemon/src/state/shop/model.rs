@@ -7,7 +7,7 @@ use mercer_rank::{BlendWeights, Ranker, Whitening};
 use mercer_shared::wire::ModelVersion;
 
 use crate::state::probabilities::Probabilities;
-use crate::state::sequence::artifact::Serving;
+use crate::state::sequence::artifact::SequenceArtifact;
 
 /// A model version in memory. Immutable: promotion puts another one in its place.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub struct Model {
     /// Its encoder, adapter merged.
     pub encoder: Arc<BertEncoder>,
     /// Its encoder as it came. The behaviour network reads items and searches by its vectors, which no training moves.
-    pub ruler: Arc<BertEncoder>,
+    pub base_encoder: Arc<BertEncoder>,
     /// How the vectors of its encoder are whitened where the ranker likens texts; none for as they are.
     pub whitening: Option<Arc<Whitening>>,
     /// Weights of the blend; the rule that reads the log where none were fitted.
@@ -25,7 +25,7 @@ pub struct Model {
     /// The learned ranker, where one was trained; its sequence model is `network`.
     pub ranker: Option<Arc<Ranker>>,
     /// The behaviour network beside the ranker.
-    pub network: Option<Arc<Serving>>,
+    pub network: Option<Arc<SequenceArtifact>>,
     /// What makes probabilities of the ranker's scores.
     pub probabilities: Option<Arc<Probabilities>>,
 }
@@ -45,8 +45,8 @@ impl Model {
 
     /// Identity of the encoder as it came.
     #[must_use]
-    pub fn ruler_version(&self) -> &str {
-        &self.ruler.identity().version
+    pub fn base_encoder_version(&self) -> &str {
+        &self.base_encoder.identity().version
     }
 }
 

@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::state::shop::model::Model;
 use crate::state::shop::texts;
 use crate::state::shop::texts::{Embedding, Texts};
-use crate::state::shop::{Canary, View};
+use crate::state::shop::{Canary, ShopState};
 
 /// Vectors of one encoder, as search and as the ranker read them.
 #[derive(Clone)]
@@ -20,26 +20,26 @@ struct Tables {
 }
 
 /// The catalogue under a model's encoder: vectors by dense number, and whitened where the model does so.
-pub type Given = (Vectors, Option<Spread>);
+pub type CatalogueVectors = (Vectors, Option<Spread>);
 
 /// A version on trial.
-struct Trial {
+struct CanaryTables {
     model: Arc<Model>,
     share: f64,
     /// Vectors of its encoder; none where it reads the serving one's.
     own: Option<Tables>,
 }
 
-impl Trial {
+impl CanaryTables {
     /// The shop as its shoppers see it.
-    fn over(&self, view: &View) -> Canary {
+    fn over(&self, view: &ShopState) -> Canary {
         let mut view = view.clone();
         if let Some(Tables { dense, rows, spread }) = self.own.clone() {
             view.dense = dense;
             view.rank.catalogue.set_vectors(Some(rows));
             view.rank.catalogue.set_spread(spread);
         }
-        if self.model.ruler_version() != view.model.ruler_version() {
+        if self.model.base_encoder_version() != view.model.base_encoder_version() {
             view.rank.catalogue.set_texts(None);
         }
         view.model = Arc::clone(&self.model);
@@ -48,7 +48,7 @@ impl Trial {
 }
 
 /// The tables of a model's encoder, from the vectors there are.
-fn tables(model: &Model, given: Option<Given>) -> Tables {
+fn tables(model: &Model, given: Option<CatalogueVectors>) -> Tables {
     let dim = mercer_model::Encoder::dim(&*model.encoder);
     let (rows, spread) = given.unwrap_or_else(|| (Vectors::new(dim), empty_spread(model)));
     let mut dense = DenseIndex::new(model.encoder_version(), dim);
@@ -67,8 +67,8 @@ fn empty_spread(model: &Model) -> Option<Spread> {
 }
 
 /// The writer's copy. One lock guards it; nothing slow happens under that lock.
-pub struct World {
-    pub(crate) view: View,
+pub struct ShopWriter {
+    pub(crate) view: ShopState,
     pub(crate) lexical: LexicalIndex,
     pub(crate) memory: Memory,
     pub(crate) categories: FxHashMap<String, u32>,
@@ -84,12 +84,12 @@ pub struct World {
     /// Shoppers and visits whose part in the co-occurrence has changed since it last followed the log.
     pub(crate) changed: FxHashSet<u32>,
     /// A version on trial with the vectors of its encoder, and its share of the shoppers.
-    canary: Option<Trial>,
+    canary: Option<CanaryTables>,
     /// Earliest event that came in since somebody asked last: answers about later moments that were kept are void.
     pub(crate) past: Option<i64>,
 }
 
-impl World {
+impl ShopWriter {
     /// An empty shop with a model.
     #[must_use]
     pub fn new(model: Arc<Model>, tie_key: [u8; 32]) -> Self {
@@ -97,11 +97,11 @@ impl World {
         let dim = mercer_model::Encoder::dim(&*model.encoder);
         catalogue.set_vectors(Some(Vectors::new(dim)));
         catalogue.set_spread(empty_spread(&model));
-        catalogue.set_texts(Some(Vectors::new(mercer_model::Encoder::dim(&*model.ruler))));
+        catalogue.set_texts(Some(Vectors::new(mercer_model::Encoder::dim(&*model.base_encoder))));
         let log = Log::new();
         let memory = Memory::fit(&log, &catalogue, 0, &MemoryOptions::light());
         let lexical = LexicalIndex::new();
-        let view = View {
+        let view = ShopState {
             generation: 0,
             items: imbl::Vector::new(),
             item_index: imbl::HashMap::new(),
@@ -135,14 +135,14 @@ impl World {
         }
     }
 
-    /// What a reader would see after [`World::publish`]; for the writer's own look-ups.
+    /// What a reader would see after [`ShopWriter::publish`]; for the writer's own look-ups.
     #[must_use]
-    pub const fn view(&self) -> &View {
+    pub const fn view(&self) -> &ShopState {
         &self.view
     }
 
     /// A view of everything applied so far, or `None` if nothing changed since the last one.
-    pub fn publish(&mut self) -> Option<Arc<View>> {
+    pub fn publish(&mut self) -> Option<Arc<ShopState>> {
         if !self.dirty {
             return None;
         }
@@ -213,7 +213,7 @@ impl World {
         self.stale.extend(numbers);
     }
 
-    /// Takes up to `most` texts of searches that must be embedded by the model's ruler, with their numbers; those that nobody asks for
+    /// Takes up to `most` texts of searches that must be embedded by the model's base_encoder, with their numbers; those that nobody asks for
     /// any more are gone. Where no network reads them, they wait.
     pub fn take_asked(&mut self, most: usize) -> Vec<(u32, Arc<str>)> {
         if self.view.model.network.is_none() && self.canary.as_ref().is_none_or(|trial| trial.model.network.is_none()) {
@@ -223,10 +223,10 @@ impl World {
         numbers.into_iter().filter_map(|number| Some((number, Arc::clone(self.view.texts.get(number)?)))).collect()
     }
 
-    /// Sets vectors of texts that were made by this ruler; those of another one are dropped, for all texts wait for the new one then, and
+    /// Sets vectors of texts that were made by this base_encoder; those of another one are dropped, for all texts wait for the new one then, and
     /// those of texts that were erased meanwhile.
     pub fn set_texts(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
-        if version != self.view.model.ruler_version() {
+        if version != self.view.model.base_encoder_version() {
             return;
         }
         let Some(vectors) = self.view.rank.catalogue.texts_mut() else { return };
@@ -272,7 +272,7 @@ impl World {
 
     /// Puts another model in place, with the catalogue under its encoder; items that it lacks (newer than the candidate's catalogue) go on
     /// the list of items to embed. With the same encoder the vectors stay.
-    pub fn set_model(&mut self, model: Arc<Model>, given: Option<Given>) {
+    pub fn set_model(&mut self, model: Arc<Model>, given: Option<CatalogueVectors>) {
         if model.encoder_version() != self.view.model.encoder_version() {
             let Tables { dense, rows, spread } = tables(&model, given);
             let lacking = |number: &u32| rows.get(*number).is_none();
@@ -287,8 +287,8 @@ impl World {
                 tracing::error!(%error, "vectors were not whitened");
             }
         }
-        if model.ruler_version() != self.view.model.ruler_version() {
-            let dim = mercer_model::Encoder::dim(&*model.ruler);
+        if model.base_encoder_version() != self.view.model.base_encoder_version() {
+            let dim = mercer_model::Encoder::dim(&*model.base_encoder);
             self.view.rank.catalogue.set_texts(Some(Vectors::new(dim)));
             let newest_last = self.view.texts.latest(&self.view.rank.log).into_iter().rev();
             self.asked.begin(newest_last);
@@ -299,10 +299,10 @@ impl World {
 
     /// Puts a version on trial beside the serving one, for a share of the shoppers, or ends the trial; with the catalogue under its encoder.
     /// Where the serving version reads it by the same vectors, those do for both.
-    pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, given: Option<Given>) {
+    pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, given: Option<CatalogueVectors>) {
         self.canary = canary.map(|(model, share)| {
             let own = (!model.reads_like(&self.view.model)).then(|| tables(&model, given));
-            Trial { model, share, own }
+            CanaryTables { model, share, own }
         });
         self.dirty = true;
     }
