@@ -1,8 +1,7 @@
 //! Ranking accuracy of one list against what the user truly engaged with (METRICS.md section 1).
 //!
-//! A list comes as `ranked`: the gain of the item on each position, best position first, 0 for an item that is not relevant.
-//! The truth comes as `judged`: the gains of all relevant items of the user, found or not. An item is relevant when its gain is
-//! above 0. [`gains_of`] makes `ranked` from ids.
+//! `ranked` is a list: the gain of the item on each position, best position first, 0 for an item that is not relevant. `judged` is the
+//! truth: the gains of all relevant items of the user, in the list or not. An item is relevant if its gain is above 0.
 
 use serde::{Deserialize, Serialize};
 
@@ -105,17 +104,6 @@ impl Metric {
             Self::NdcgExponential => "gain 2^g − 1, log2 discount, ideal from all judged gains cut at k",
         }
     }
-}
-
-/// The gain of each item of `list`; items without judgement gain 0. A repeated item gains once.
-pub fn gains_of<T: PartialEq>(list: &[T], judged: &[(T, f64)]) -> Vec<f64> {
-    let gain = |position: usize| {
-        if list[..position].contains(&list[position]) {
-            return 0.0;
-        }
-        judged.iter().find(|(item, _)| *item == list[position]).map_or(0.0, |(_, gain)| *gain)
-    };
-    (0..list.len()).map(gain).collect()
 }
 
 /// Hits within k, relevant items in all, after the checks that all metrics share.

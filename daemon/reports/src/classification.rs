@@ -60,13 +60,22 @@ pub struct Gauc {
     pub skipped: f64,
 }
 
-/// GAUC over users, each with labels and scores of the same length.
+/// Labels and scores of the same rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Labelled<'a> {
+    /// Whether each row is positive.
+    pub labels: &'a [bool],
+    /// Score of each row.
+    pub scores: &'a [f64],
+}
+
+/// GAUC over users.
 ///
 /// # Errors
 /// [`Undefined::OneClass`] when no user has both classes; other errors of [`auc`].
-pub fn gauc(users: &[(&[bool], &[f64])], weight: GaucWeight) -> Result<Gauc, Undefined> {
+pub fn gauc(users: &[Labelled<'_>], weight: GaucWeight) -> Result<Gauc, Undefined> {
     let (mut sum, mut total, mut skipped) = (0.0, 0.0, 0_usize);
-    for (labels, scores) in users {
+    for Labelled { labels, scores } in users {
         match auc(labels, scores) {
             Ok(value) => {
                 let mass = match weight {
@@ -272,11 +281,11 @@ mod tests {
     fn vector_r3_gauc() {
         let labels = [bits("1001"), bits("10"), bits("11"), bits("100")];
         let scores = [vec![0.9, 0.8, 0.2, 0.1], vec![0.3, 0.3], vec![0.9, 0.1], vec![0.9, 0.2, 0.1]];
-        let users: Vec<(&[bool], &[f64])> =
-            labels.iter().zip(&scores).map(|(l, s)| (l.as_slice(), s.as_slice())).collect();
-        assert_eq!(auc(users[0].0, users[0].1), Ok(0.5));
-        assert_eq!(auc(users[1].0, users[1].1), Ok(0.5));
-        assert_eq!(auc(users[2].0, users[2].1), Err(Undefined::OneClass));
+        let users: Vec<Labelled<'_>> =
+            labels.iter().zip(&scores).map(|(labels, scores)| Labelled { labels, scores }).collect();
+        assert_eq!(auc(&labels[0], &scores[0]), Ok(0.5));
+        assert_eq!(auc(&labels[1], &scores[1]), Ok(0.5));
+        assert_eq!(auc(&labels[2], &scores[2]), Err(Undefined::OneClass));
         let by_impressions = gauc(&users, GaucWeight::Impressions).unwrap();
         close(by_impressions.value, 0.666_667);
         close(by_impressions.skipped, 0.25);

@@ -151,6 +151,15 @@ pub fn compare_paired(
     })
 }
 
+/// One arm of an experiment: covariate and outcome of each user.
+#[derive(Clone, Copy, Debug)]
+pub struct CupedArm<'a> {
+    /// The covariate, measured before exposure.
+    pub covariate: &'a [f64],
+    /// The outcome.
+    pub outcome: &'a [f64],
+}
+
 /// CUPED (Deng et al. 2013): y − θ(x − x̄) with θ = cov(x, y) / var(x) pooled over the arms; x is strictly before exposure.
 ///
 /// Returns the adjusted outcomes of each arm and θ.
@@ -158,15 +167,15 @@ pub fn compare_paired(
 /// # Errors
 /// [`Undefined::LengthMismatch`], [`Undefined::TooFew`] below two users per arm, [`Undefined::ZeroDenominator`] when x does not
 /// vary.
-pub fn cuped(arms: &[(&[f64], &[f64])]) -> Result<(Vec<Vec<f64>>, f64), Undefined> {
-    for (x, y) in arms {
-        same_length(x.len(), y.len())?;
-        if x.len() < 2 {
+pub fn cuped(arms: &[CupedArm<'_>]) -> Result<(Vec<Vec<f64>>, f64), Undefined> {
+    for arm in arms {
+        same_length(arm.covariate.len(), arm.outcome.len())?;
+        if arm.covariate.len() < 2 {
             return Err(Undefined::TooFew);
         }
     }
-    let all_x: Vec<f64> = arms.iter().flat_map(|(x, _)| x.iter().copied()).collect();
-    let all_y: Vec<f64> = arms.iter().flat_map(|(_, y)| y.iter().copied()).collect();
+    let all_x: Vec<f64> = arms.iter().flat_map(|arm| arm.covariate.iter().copied()).collect();
+    let all_y: Vec<f64> = arms.iter().flat_map(|arm| arm.outcome.iter().copied()).collect();
     let (centre, level) = (mean(&all_x)?, mean(&all_y)?);
     let covariance: f64 = all_x.iter().zip(&all_y).map(|(a, b)| (a - centre) * (b - level)).sum();
     let variance: f64 = all_x.iter().map(|a| (a - centre) * (a - centre)).sum();
@@ -174,7 +183,8 @@ pub fn cuped(arms: &[(&[f64], &[f64])]) -> Result<(Vec<Vec<f64>>, f64), Undefine
         return Err(Undefined::ZeroDenominator);
     }
     let theta = covariance / variance;
-    let adjusted =
-        arms.iter().map(|(x, y)| x.iter().zip(*y).map(|(a, b)| b - theta * (a - centre)).collect()).collect();
-    Ok((adjusted, theta))
+    let adjust = |arm: &CupedArm<'_>| {
+        arm.covariate.iter().zip(arm.outcome).map(|(a, b)| b - theta * (a - centre)).collect::<Vec<f64>>()
+    };
+    Ok((arms.iter().map(adjust).collect(), theta))
 }

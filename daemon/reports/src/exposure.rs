@@ -157,20 +157,39 @@ pub struct RobustRatio {
     pub depends_on_exposure_model: bool,
 }
 
-/// Computes a ratio of groups g and h under `attention` and under `other`.
+/// The two groups of a ratio, by index.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupPair {
+    /// The group above the line.
+    pub group: usize,
+    /// The group below the line.
+    pub reference: usize,
+}
+
+/// The two attention models of a [`RobustRatio`].
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionPair {
+    /// The configured model.
+    pub configured: Attention,
+    /// The model that the finding is checked under.
+    pub other: Attention,
+}
+
+/// Computes a ratio of two groups under both attention models.
 ///
 /// # Errors
 /// As [`group_exposure`]; an undefined ratio is a value, not an error.
 pub fn robust_ratio(
     served: &[Served<'_>],
     group_of: &[usize],
-    (g, h): (usize, usize),
-    (attention, other): (Attention, Attention),
+    groups: GroupPair,
+    models: AttentionPair,
     of: impl Fn(&GroupExposure, &GroupExposure) -> Measure,
 ) -> Result<RobustRatio, Undefined> {
-    let groups = g.max(h).max(group_of.iter().copied().max().unwrap_or(0)) + 1;
-    let under = |model| group_exposure(served, group_of, groups, model).map(|sums| of(&sums[g], &sums[h]));
-    let (first, second) = (under(attention)?, under(other)?);
+    let GroupPair { group, reference } = groups;
+    let count = group.max(reference).max(group_of.iter().copied().max().unwrap_or(0)) + 1;
+    let under = |model| group_exposure(served, group_of, count, model).map(|sums| of(&sums[group], &sums[reference]));
+    let (first, second) = (under(models.configured)?, under(models.other)?);
     let flips = matches!((first, second), (Ok(a), Ok(b)) if (a - 1.0) * (b - 1.0) < 0.0);
     Ok(RobustRatio { value: first.into(), other: second.into(), depends_on_exposure_model: flips })
 }

@@ -1,7 +1,7 @@
 //! The gate: may this candidate serve? (METRICS.md section 2, DESIGN.md section 6)
 //!
 //! A gate is a set of trials, each one metric against one opponent on the same users. All must pass, so several trials in one
-//! gate need no correction (intersection–union test); several gates over time do, and [`crate::spending`] hands out their alpha.
+//! gate need no correction (intersection–union test); several gates over time do, and [`crate::alpha_ledger`] assigns their alpha.
 
 use serde::{Deserialize, Serialize};
 

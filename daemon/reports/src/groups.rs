@@ -209,13 +209,13 @@ pub fn group_report(
         let group = members.entry(label).or_default();
         group.extend(value);
     }
-    let groups: Vec<(&str, Vec<f64>)> = members.into_iter().collect();
-    let least = shown_from(groups.iter().map(|(_, users)| users.len()), options.suppress_below.max(1));
+    let groups: Vec<Group<'_>> = members.into_iter().map(|(name, values)| Group { name, values }).collect();
+    let least = shown_from(groups.iter().map(|group| group.values.len()), options.suppress_below.max(1));
     let visible = |users: &[f64]| users.len() >= least;
     let compared = |name: &str, users: &[f64]| {
         visible(users) && users.len() >= options.compare_from && (options.compare_unknown || name != UNKNOWN)
     };
-    let n_used: usize = groups.iter().filter(|(_, users)| visible(users)).map(|(_, users)| users.len()).sum();
+    let n_used: usize = groups.iter().filter(|group| visible(&group.values)).map(|group| group.values.len()).sum();
     let share = |n: usize| {
         if n_used == 0 { Err(Undefined::NoObservations) } else { Ok(n as f64 / n_used as f64) }
     };
@@ -223,7 +223,7 @@ pub fn group_report(
     // One bootstrap over all users serves every group's interval and the gap's.
     let replicate_means = bootstrap_groups(&groups, options);
     let mut rows = Vec::with_capacity(groups.len());
-    for ((name, users), sample) in groups.iter().zip(&replicate_means) {
+    for (Group { name, values: users }, sample) in groups.iter().zip(&replicate_means) {
         let display = match users.len() {
             n if n < least => Display::Suppressed,
             n if n < options.compare_from => Display::IntervalOnly,
@@ -247,11 +247,11 @@ pub fn group_report(
     }
 
     let chosen: Vec<usize> = (0..groups.len()).filter(|&i| rows[i].compared).collect();
-    let means: Vec<f64> = chosen.iter().filter_map(|&i| mean(&groups[i].1).ok()).collect();
+    let means: Vec<f64> = chosen.iter().filter_map(|&i| mean(&groups[i].values).ok()).collect();
     let observed = gap(&means);
-    let unknown =
-        groups.iter().find(|(name, users)| *name == UNKNOWN && visible(users)).map_or(0, |(_, users)| users.len());
-    let unknown_hidden = groups.iter().any(|(name, users)| *name == UNKNOWN && !visible(users));
+    let unknown_users = groups.iter().find(|group| group.name == UNKNOWN).map(|group| group.values.as_slice());
+    let unknown = unknown_users.filter(|users| visible(users)).map_or(0, <[f64]>::len);
+    let unknown_hidden = unknown_users.is_some_and(|users| !visible(users));
     let mut report = GroupReport {
         attribute: attribute.to_owned(),
         metric: metric.to_owned(),
@@ -279,10 +279,13 @@ pub fn group_report(
     };
     let gaps: Vec<Measure> = (0..options.replicates).map(replicate_gap).collect();
     report.gap_interval = percentile_interval(&gaps, options.level).ok();
-    report.worst =
-        chosen.iter().zip(&means).min_by(|left, right| left.1.total_cmp(right.1)).map(|(&i, _)| groups[i].0.to_owned());
-    let sizes: Vec<usize> = chosen.iter().map(|&i| groups[i].1.len()).collect();
-    let pooled: Vec<f64> = chosen.iter().flat_map(|&i| groups[i].1.iter().copied()).collect();
+    report.worst = chosen
+        .iter()
+        .zip(&means)
+        .min_by(|left, right| left.1.total_cmp(right.1))
+        .map(|(&i, _)| groups[i].name.to_owned());
+    let sizes: Vec<usize> = chosen.iter().map(|&i| groups[i].values.len()).collect();
+    let pooled: Vec<f64> = chosen.iter().flat_map(|&i| groups[i].values.iter().copied()).collect();
     let null = permuted_gaps(pooled, &sizes, options.replicates, options.seed);
     // A shuffle that rebuilds the same groups may differ in the last bits and still has to count.
     let extreme = null.iter().filter(|other| **other >= observed - 1e-12).count();
@@ -298,13 +301,19 @@ fn verdict_of(p: f64, level: f64) -> GroupVerdict {
     if p <= 1.0 - level { GroupVerdict::AboveNoise } else { GroupVerdict::WithinNoise }
 }
 
+/// A group of users: its name and the metric of each user.
+struct Group<'a> {
+    name: &'a str,
+    values: Vec<f64>,
+}
+
 /// Per group, the means of all replicates of one Poisson bootstrap over users.
-fn bootstrap_groups(groups: &[(&str, Vec<f64>)], options: &GroupOptions) -> Vec<Vec<Measure>> {
-    let users = groups.iter().map(|(_, values)| values.len()).sum();
+fn bootstrap_groups(groups: &[Group<'_>], options: &GroupOptions) -> Vec<Vec<Measure>> {
+    let users = groups.iter().map(|group| group.values.len()).sum();
     let mut samples: Vec<Vec<Measure>> = vec![Vec::with_capacity(options.replicates); groups.len()];
     bootstrap_statistic(users, options.replicates, options.seed, |weights| {
         let mut start = 0;
-        for ((_, values), sample) in groups.iter().zip(&mut samples) {
+        for (Group { values, .. }, sample) in groups.iter().zip(&mut samples) {
             sample.push(crate::resample::weighted_mean(values, &weights[start..start + values.len()]));
             start += values.len();
         }

@@ -1,15 +1,16 @@
 //! Metrics, intervals, gate, diversity and fairness of Mercer: pure arithmetic on slices.
 //!
-//! Nothing here knows the store, the clock, the tensors or the wire. Every figure follows METRICS.md, whose vectors are this
-//! crate's tests. Four rules hold everywhere (METRICS.md section 0):
+//! No store, clock, tensors or wire types. Every number follows METRICS.md, whose test vectors are this crate's tests. Four rules hold
+//! everywhere (METRICS.md section 0):
 //!
-//! * what cannot be computed is [`Undefined`] with a reason, never 0, and means say how many values they used;
-//! * accumulation is in `f64` in the order of the slice, and random draws come from a seed, so a figure repeats bit for bit;
+//! * a number that cannot be computed is [`Undefined`] with a reason, never 0; a mean tells how many values it used;
+//! * sums are in `f64` in the order of the slice and random draws are seeded, so every number repeats bit for bit;
 //! * means are per user, and intervals resample users, never queries;
 //! * ties are broken by a keyed hash of the item id ([`ties`]), or averaged over.
 
 pub mod accuracy;
 pub mod adwin;
+pub mod alpha_ledger;
 pub mod blocks;
 pub mod calibrate;
 pub mod classification;
@@ -29,17 +30,16 @@ pub mod parity;
 pub mod proportions;
 pub mod rerank;
 pub mod resample;
-pub mod spending;
 pub mod ties;
 pub mod value;
 
 pub use accuracy::{Gain, Metric};
 pub use adwin::{Adwin, AdwinOptions};
+pub use alpha_ledger::{AlphaLedger, Spending};
 pub use blocks::{Observation, bootstrap_windows};
 pub use compare::{PairedComparison, compare_paired};
 pub use gate::{GateDecision, GateOptions, Opponent, Purpose, Rule, Trial, gate};
 pub use groups::{GroupOptions, GroupReport, group_report};
 pub use page_hinkley::{PageHinkley, PageHinkleyOptions};
 pub use resample::{Estimate, Interval, bootstrap_mean, bootstrap_means, bootstrap_statistic};
-pub use spending::{AlphaLedger, Spending};
 pub use value::{Mean, Measure, Undefined, Value, mean, mean_of};

@@ -21,17 +21,37 @@ pub fn wilson(hits: u64, n: u64, level: f64) -> Result<(f64, f64), Undefined> {
     Ok(((centre - half).max(0.0), (centre + half).min(1.0)))
 }
 
-/// Newcombe's hybrid score interval (method 10) of rate a − rate b. Returns difference, low, high.
+/// A rate: hits among trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Trials with a hit.
+    pub hits: u64,
+    /// All trials.
+    pub trials: u64,
+}
+
+/// A difference of two rates and its interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateDifference {
+    /// The difference.
+    pub difference: f64,
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound.
+    pub high: f64,
+}
+
+/// Newcombe's hybrid score interval (method 10) of rate a − rate b.
 ///
 /// # Errors
 /// As [`wilson`].
-pub fn newcombe(a: (u64, u64), b: (u64, u64), level: f64) -> Result<(f64, f64, f64), Undefined> {
-    let ((low_a, high_a), (low_b, high_b)) = (wilson(a.0, a.1, level)?, wilson(b.0, b.1, level)?);
-    let (rate_a, rate_b) = (a.0 as f64 / a.1 as f64, b.0 as f64 / b.1 as f64);
+pub fn newcombe(a: Rate, b: Rate, level: f64) -> Result<RateDifference, Undefined> {
+    let ((low_a, high_a), (low_b, high_b)) = (wilson(a.hits, a.trials, level)?, wilson(b.hits, b.trials, level)?);
+    let (rate_a, rate_b) = (a.hits as f64 / a.trials as f64, b.hits as f64 / b.trials as f64);
     let difference = rate_a - rate_b;
     let down = ((rate_a - low_a).powi(2) + (high_b - rate_b).powi(2)).sqrt();
     let up = ((high_a - rate_a).powi(2) + (rate_b - low_b).powi(2)).sqrt();
-    Ok((difference, difference - down, difference + up))
+    Ok(RateDifference { difference, low: difference - down, high: difference + up })
 }
 
 #[cfg(test)]
@@ -47,7 +67,8 @@ mod tests {
         let (low, high) = wilson(30, 100, 0.95).unwrap();
         close(low, 0.218_949);
         close(high, 0.395_849);
-        let (difference, low, high) = newcombe((30, 100), (6, 50), 0.95).unwrap();
+        let (a, b) = (Rate { hits: 30, trials: 100 }, Rate { hits: 6, trials: 50 });
+        let RateDifference { difference, low, high } = newcombe(a, b, 0.95).unwrap();
         close(difference, 0.18);
         close(low, 0.036_806);
         close(high, 0.295_154);

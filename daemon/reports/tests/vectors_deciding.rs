@@ -1,6 +1,6 @@
 //! METRICS.md vectors TV-S1 (paired difference) and TV-S2 (CUPED), and the power table of section 2.
 
-use mercer_reports::compare::{cuped, detectable_effect, student_test};
+use mercer_reports::compare::{CupedArm, cuped, detectable_effect, student_test};
 use mercer_reports::resample::sign_flip_p;
 use mercer_reports::value::standard_deviation;
 use mercer_reports::{compare_paired, mean};
@@ -37,7 +37,8 @@ fn vector_s1_paired_difference() {
 fn vector_s2_cuped() {
     let (xa, xb) = ([2.0, 4.0, 3.0, 5.0], [1.0, 6.0, 2.0, 4.0]);
     let (ya, yb) = ([3.0, 5.0, 4.0, 6.0], [3.0, 8.0, 4.0, 6.0]);
-    let (adjusted, theta) = cuped(&[(&xa, &ya), (&xb, &yb)]).unwrap();
+    let (adjusted, theta) =
+        cuped(&[CupedArm { covariate: &xa, outcome: &ya }, CupedArm { covariate: &xb, outcome: &yb }]).unwrap();
     close(theta, 0.974_843);
     close(mean(&yb).unwrap() - mean(&ya).unwrap(), 0.75);
     close(mean(&adjusted[1]).unwrap() - mean(&adjusted[0]).unwrap(), 0.993_711);

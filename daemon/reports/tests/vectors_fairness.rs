@@ -47,8 +47,9 @@ fn vector_f2_item_exposure() {
     close(total_variation(&shares, &[0.4, 0.6]).unwrap(), 0.236_682);
     close(total_variation(&shares, &[2.0, 4.0]).unwrap(), 0.303_349);
     close(amortised_inequity(&served, 6, Attention::Logarithmic).unwrap(), 1.606_698);
-    let models = (Attention::Logarithmic, Attention::Rbp { persistence: 0.85 });
-    let robust = robust_ratio(&served, &group_of, (1, 0), models, parity_ratio).unwrap();
+    let models = AttentionPair { configured: Attention::Logarithmic, other: Attention::Rbp { persistence: 0.85 } };
+    let groups = GroupPair { group: 1, reference: 0 };
+    let robust = robust_ratio(&served, &group_of, groups, models, parity_ratio).unwrap();
     close(robust.value.value.unwrap(), 0.285_321);
     assert!(!robust.depends_on_exposure_model);
 }
@@ -59,7 +60,9 @@ fn a_finding_that_hangs_on_the_exposure_model_says_so() {
     let served = [Served { list: &[0, 2, 3], relevant: &[0] }];
     let group_of = [0, 0, 1, 1];
     let steep = Attention::Rbp { persistence: 0.3 };
-    let robust = robust_ratio(&served, &group_of, (1, 0), (Attention::Logarithmic, steep), parity_ratio).unwrap();
+    let models = AttentionPair { configured: Attention::Logarithmic, other: steep };
+    let groups = GroupPair { group: 1, reference: 0 };
+    let robust = robust_ratio(&served, &group_of, groups, models, parity_ratio).unwrap();
     assert!(robust.value.value.unwrap() > 1.0 && robust.other.value.unwrap() < 1.0, "{robust:?}");
     assert!(robust.depends_on_exposure_model);
 }

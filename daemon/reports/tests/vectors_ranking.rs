@@ -1,6 +1,5 @@
 //! METRICS.md vectors TV-R1 (ranx = pytrec_eval): per user and mean, all metrics.
 
-use mercer_reports::accuracy::gains_of;
 use mercer_reports::{Gain, Metric, accuracy, mean_of};
 
 fn close(left: f64, right: f64) {
@@ -17,6 +16,17 @@ fn users() -> Vec<(Judged, Vec<&'static str>)> {
         (vec![("z", 2.0)], run),
         (vec![("d", 1.0)], vec!["d", "a", "b"]),
     ]
+}
+
+/// The gain of each item of `list`; items without judgement gain 0. A repeated item gains once.
+fn gains_of<T: PartialEq>(list: &[T], judged: &[(T, f64)]) -> Vec<f64> {
+    let gain = |position: usize| {
+        if list[..position].contains(&list[position]) {
+            return 0.0;
+        }
+        judged.iter().find(|(item, _)| *item == list[position]).map_or(0.0, |(_, gain)| *gain)
+    };
+    (0..list.len()).map(gain).collect()
 }
 
 fn values(metric: Metric, k: usize) -> Vec<f64> {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mercer_reports::classification::{Binning, GaucWeight, auc, brier, calibration, confusion, gauc, log_loss};
+use mercer_reports::classification::{
+    Binning, GaucWeight, Labelled, auc, brier, calibration, confusion, gauc, log_loss,
+};
 use mercer_reports::resample::percentile_interval;
 use mercer_reports::{Measure, Undefined, bootstrap_statistic};
 use mercer_shared::wire::MetricValue;
@@ -31,7 +33,7 @@ fn flat(users: &[Vec<Scored>]) -> (Vec<bool>, Vec<f64>) {
 fn per_user(users: &[Vec<Scored>]) -> Measure {
     let parts: Vec<(Vec<bool>, Vec<f64>)> =
         users.iter().map(|rows| rows.iter().map(|row| (row.label, row.p)).unzip()).collect();
-    let parts: Vec<(&[bool], &[f64])> = parts.iter().map(|(labels, p)| (&labels[..], &p[..])).collect();
+    let parts: Vec<Labelled<'_>> = parts.iter().map(|(labels, scores)| Labelled { labels, scores }).collect();
     Ok(gauc(&parts, GaucWeight::Impressions)?.value)
 }
 

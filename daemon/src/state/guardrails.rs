@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use mercer_reports::proportions::{Rate, RateDifference, newcombe};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -125,8 +126,8 @@ pub fn breach(version: &Tally, other: Option<(&Tally, Against)>) -> Option<Strin
         }
     }
     if against == Against::Beside && shoppers >= OUTCOMES && other.took.len() >= TAKERS {
-        let rate = |tally: &Tally| (tally.took.len() as u64, tally.shown.len() as u64);
-        if let Ok((difference, low, high)) = mercer_reports::proportions::newcombe(rate(version), rate(other), LEVEL)
+        let rate = |tally: &Tally| Rate { hits: tally.took.len() as u64, trials: tally.shown.len() as u64 };
+        if let Ok(RateDifference { difference, low, high }) = newcombe(rate(version), rate(other), LEVEL)
             && high < 0.0
         {
             return Some(format!(

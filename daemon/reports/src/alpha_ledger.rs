@@ -1,14 +1,14 @@
-//! Alpha spending over repeated gates (METRICS.md section 2): a daily 5 % gate on identical models promotes by chance four times
-//! in ninety days, so each gate gets only a part of one budget.
+//! The alpha ledger: divides one error budget over repeated gates (METRICS.md section 2). A daily 5 % gate on identical models would
+//! promote by chance four times in ninety days, so each gate gets only a part of the budget.
 //!
-//! The guarantee is the union bound: over all gates of a ledger the chance of even one false promotion is at most the total,
-//! however the gates depend on one another. A fresh ledger starts when the operator starts a new period.
+//! The guarantee is the union bound: over all gates of a ledger the probability of any false promotion is at most the total, however
+//! the gates depend on each other. Each period of the configuration has a new ledger.
 
 use serde::{Deserialize, Serialize};
 
 use crate::distributions::{normal_cdf, normal_quantile};
 
-/// How the budget is divided over the gates 1, 2, 3, ...
+/// The spending function: how the budget is divided over the gates 1, 2, 3, ...
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "function")]
 pub enum Spending {
@@ -60,12 +60,12 @@ impl Spending {
     }
 }
 
-/// What has been spent so far; stored with the gate decisions.
+/// The budget of one period and what its gates have spent; stored with the gate decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlphaLedger {
     /// The budget: the largest chance of any false promotion in the period.
     pub total: f64,
-    /// How it is divided.
+    /// The spending function.
     pub spending: Spending,
     /// Gates held so far.
     pub gates: u32,
@@ -86,7 +86,7 @@ impl AlphaLedger {
         Self { total, spending, gates: 0, spent: 0.0 }
     }
 
-    /// Books the next gate and returns its one-sided alpha; `None` when nothing is left, and then the gate must refuse.
+    /// Books the next gate and returns its one-sided alpha; `None` if nothing is left, then the gate must refuse.
     pub fn book(&mut self) -> Option<f64> {
         let part = self.spending.part(self.gates + 1, self.total);
         if part.is_nan() || part <= 0.0 {
