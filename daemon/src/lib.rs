@@ -31,6 +31,8 @@ pub mod state;
 pub mod training;
 pub mod versions;
 
+pub use state::code_version::code_version;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,13 +54,6 @@ use crate::versions::startup::load_serving;
 
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// Version of the program: the crate's, and the commit where the build names one in `MERCER_COMMIT`.
-#[must_use]
-pub fn code_version() -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    option_env!("MERCER_COMMIT").map_or_else(|| version.to_owned(), |commit| format!("{version}+{commit}"))
-}
 
 /// Runs the daemon until `shutdown` resolves, then drains. `ready` is called once requests are answered.
 ///

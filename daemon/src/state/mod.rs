@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod buckets;
+pub mod code_version;
 pub mod config;
 pub mod counters;
 pub mod dense_ids;

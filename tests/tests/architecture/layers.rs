@@ -18,6 +18,8 @@ pub const DAEMON: Layers = Layers {
     levels: &[
         &[""],
         &["http", "inbox", "agent"],
+        // Tells by what a run was asked to do which of the services below does it.
+        &["jobs"],
         &["training", "evaluation", "cross_encoder"],
         &["gate", "runs", "reports"],
         &["serving", "ingest", "versions"],
@@ -57,18 +59,20 @@ impl Layers {
 
     fn judge(&self, cause: &Cause) -> Verdict {
         let Cause { from, to, .. } = cause;
+        let name = |module: &str| if module.is_empty() { "the root".to_owned() } else { format!("`{module}`") };
+        let (above, below) = (name(from), name(to));
         if self.apart.contains(&from.as_str()) {
-            return Verdict::Wrong(format!("`{from}` stands apart and imports `{to}`"));
+            return Verdict::Wrong(format!("{above} stands apart and imports {below}"));
         }
         if self.apart.contains(&to.as_str()) {
             return Verdict::Fine;
         }
         match (self.level(from), self.level(to)) {
-            (None, _) => Verdict::Wrong(format!("`{from}` has no place in the order and imports `{to}`")),
-            (_, None) => Verdict::Wrong(format!("`{from}` imports `{to}`, which has no place in the order")),
-            (Some(above), Some(below)) if above < below => Verdict::Fine,
-            (Some(above), Some(below)) if above == below => Verdict::Same,
-            _ => Verdict::Wrong(format!("`{from}` imports `{to}`, which stands above it")),
+            (None, _) => Verdict::Wrong(format!("{above} has no place in the order and imports {below}")),
+            (_, None) => Verdict::Wrong(format!("{above} imports {below}, which has no place in the order")),
+            (Some(high), Some(low)) if high < low => Verdict::Fine,
+            (Some(high), Some(low)) if high == low => Verdict::Same,
+            _ => Verdict::Wrong(format!("{above} imports {below}, which stands above it")),
         }
     }
 }
