@@ -15,7 +15,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,11 +22,12 @@ use std::time::Instant;
 use mercer_daemon::state::sequence;
 use mercer_daemon::training::sequence_stages::SequenceStages;
 use mercer_learn::behaviour::Advance;
-use mercer_rank::evaluate::{lists, ndcg, truth};
+use mercer_rank::evaluate::{ground_truth, ndcg};
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, Event, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode, Ranker,
-    ReplayOptions, Replayed, Request, SIGNALS, SequenceHistory, Signal, Snapshot, Spread, Trained, TreeOptions,
-    Vectors, cutoffs, refit_weights, tie_key, train_ranker_watched,
+    BlendWeights, Candidates, Catalogue, CollaborativeIndex, CutoffLists, Dataset, Event, IndexOptions, ItemFacts,
+    Kind, Log, MlpOptions, Mode, RankRequest, Ranker, RankerTrainOptions, RankerTraining, SIGNALS, ScoringPolicy,
+    SequenceScorerHistory, Signal, Snapshot, TrainedRanker, TreeOptions, Vectors, WhitenedVectors, cutoffs,
+    fit_blend_weights, tie_key,
 };
 use serde_json::Value;
 
@@ -103,7 +103,7 @@ fn signal(name: &str) -> Result<Signal, Fail> {
 }
 
 /// The network as of every cut-off of the ranker's replay, and of the moment that is asked about.
-fn stages(b: &Bench, at: i64, seed: u64, o: &ReplayOptions) -> Result<SequenceStages, Fail> {
+fn stages(b: &Bench, at: i64, seed: u64, o: &RankerTrainOptions) -> Result<SequenceStages, Fail> {
     let start = Instant::now();
     let cuts: BTreeSet<i64> = cutoffs(&b.log, at, o.cutoffs).0.into_iter().chain([at]).collect();
     let items = sequence::items(&b.catalogue, b.catalogue.vectors())?;
@@ -159,16 +159,16 @@ fn slices(
 ) -> Result<Vec<Slice>, Fail> {
     let mut out = Vec::new();
     for (name, mode, candidates) in [
-        ("repeat-w", Mode::Repeat, Candidates::Warm),
-        ("repeat-f", Mode::Repeat, Candidates::All),
-        ("new-w", Mode::New, Candidates::Warm),
-        ("new-f", Mode::New, Candidates::All),
-        ("cold", Mode::Repeat, Candidates::Cold),
+        ("repeat-w", Mode::All, Candidates::Warm),
+        ("repeat-f", Mode::All, Candidates::All),
+        ("new-w", Mode::Novel, Candidates::Warm),
+        ("new-f", Mode::Novel, Candidates::All),
+        ("cold", Mode::All, Candidates::Cold),
     ] {
         // Beyond the candidates a list goes on in the blend's order.
         let ordered = Ranker::candidates(mode, candidates);
-        let r = Request { mode, candidates, ..Request::new(ordered, weights) }.held_against(end);
-        let truth = truth(&s.log, &s.memory, end, mode, candidates);
+        let r = RankRequest { mode, candidates, ..RankRequest::new(ordered) }.for_window(end);
+        let truth = ground_truth(&s.log, &s.index, end, mode, candidates);
         let users: Vec<u32> = truth.iter().map(|t| t.user).collect();
         let variants: &[(&str, bool, bool)] = match candidates {
             Candidates::Cold => &[("", false, true), (", by the blend", false, false)],
@@ -179,7 +179,8 @@ fn slices(
             let ranker = ranker.cloned().map(|ranker| ranker.with_trees_of([trees; 2]));
             let ranker = ranker.map(|ranker| if cold { ranker } else { ranker.without_cold() });
             let start = Instant::now();
-            let lists = lists(s, ranker.as_ref(), &users, at, &r, &|| false)?;
+            let policy = ScoringPolicy { ranker: ranker.as_ref(), blend: weights };
+            let lists = policy.lists(s, &users, at, &r, &|| false)?;
             let (mut each, mut most) = (Vec::new(), 0.0);
             for (list, t) in lists.iter().zip(&truth) {
                 let items: Vec<u32> = list.iter().map(|x| x.item).collect();
@@ -207,10 +208,10 @@ fn main() -> Result<(), Fail> {
     if let Some(path) = get("--vectors") {
         let rows = vectors(path, get("--dim").ok_or("--dim is missing")?.parse()?)?;
         let start = Instant::now();
-        let spread = if flag("--raw") { None } else { Spread::fitted(&rows) };
+        let spread = if flag("--raw") { None } else { WhitenedVectors::fit(&rows) };
         println!("whitened in {:.1?}", start.elapsed());
         b.catalogue.set_vectors(Some(rows));
-        b.catalogue.set_spread(spread);
+        b.catalogue.set_whitened(spread);
     }
     println!("read {} events, {} items in {:.1?}", b.log.len(), b.items.len(), start.elapsed());
     let at = match get("--at") {
@@ -222,21 +223,21 @@ fn main() -> Result<(), Fail> {
     if at < b.t && end > b.t {
         return Err("the window would reach into the test window".into());
     }
-    let mode = if get("--mode") == Some("new") { Mode::New } else { Mode::Repeat };
+    let mode = if get("--mode") == Some("new") { Mode::Novel } else { Mode::All };
     let candidates = match get("--cand") {
         Some("f") => Candidates::All,
         Some("c") => Candidates::Cold,
         _ => Candidates::Warm,
     };
     let start = Instant::now();
-    let memory = Memory::fit(&b.log, &b.catalogue, at, &MemoryOptions::default());
-    println!("fitted memory in {:.1?}; {:?}", start.elapsed(), memory.shape());
+    let index = CollaborativeIndex::fit(Dataset { log: &b.log, catalogue: &b.catalogue }, at, &IndexOptions::default());
+    println!("fitted memory in {:.1?}; {:?}", start.elapsed(), index.summary());
     let seed = get("--seed").map_or(Ok(0), str::parse)?;
-    let o = ReplayOptions::default();
-    let o = ReplayOptions { mlp: MlpOptions { seed: o.mlp.seed + seed, ..o.mlp }, ..o };
+    let o = RankerTrainOptions::default();
+    let o = RankerTrainOptions { mlp: MlpOptions { seed: o.mlp.seed + seed, ..o.mlp }, ..o };
     let stages = if flag("--network") { Some(stages(&b, at, seed, &o)?) } else { None };
-    let memory = memory.with_sequence(stages.as_ref().and_then(|stages| stages.at(at)));
-    let s = Snapshot { log: b.log.clone(), catalogue: b.catalogue.clone(), memory: Arc::new(memory) };
+    let index = index.with_sequence(stages.as_ref().and_then(|stages| stages.at(at)));
+    let s = Snapshot { log: b.log.clone(), catalogue: b.catalogue.clone(), index: Arc::new(index) };
     let start = Instant::now();
     let weights = match get("--arm") {
         Some("popularity") => BlendWeights::popularity(),
@@ -244,19 +245,20 @@ fn main() -> Result<(), Fail> {
         Some("knn") => BlendWeights::item_knn(),
         Some("refit") => {
             let (cuts, _) = cutoffs(&b.log, at, 5);
-            refit_weights(&b.log, &b.catalogue, &cuts, &MemoryOptions::default()).0
+            fit_blend_weights(Dataset { log: &b.log, catalogue: &b.catalogue }, &cuts, &IndexOptions::default()).0
         }
-        _ => BlendWeights::for_memory(&s.memory),
+        _ => BlendWeights::for_index(&s.index),
     };
-    let kept = &mut Replayed::default();
+    let kept = &mut CutoffLists::default();
     let mut train = |without: Vec<Signal>| -> Result<Ranker, Fail> {
         let start = Instant::now();
         let trees = [flag("--trees").then(TreeOptions::default); 2];
-        let o = ReplayOptions { trees, without, ..o.clone() };
-        let sequence = stages.as_ref().map(|stages| stages as &dyn SequenceHistory);
-        let (data, clock) = ((&b.log, &b.catalogue), || start.elapsed().as_secs_f64());
-        let Trained { ranker, report, seconds, .. } =
-            train_ranker_watched(data, at, &o, sequence, kept, (&|_| ControlFlow::Continue(()), &clock))?;
+        let o = RankerTrainOptions { trees, without, ..o.clone() };
+        let sequence = stages.as_ref().map(|stages| stages as &dyn SequenceScorerHistory);
+        let data = Dataset { log: &b.log, catalogue: &b.catalogue };
+        let clock = || start.elapsed().as_secs_f64();
+        let TrainedRanker { ranker, report, seconds, .. } =
+            RankerTraining { sequence, clock: &clock, ..RankerTraining::new(data, at, &o) }.run(kept)?;
         println!("trained in {:.1?}, {seconds:?}; {report:?}", start.elapsed());
         Ok(ranker)
     };
@@ -284,10 +286,11 @@ fn main() -> Result<(), Fail> {
         }
         return Ok(());
     }
-    let r = Request { mode, candidates, ..Request::new(20, &weights) };
+    let r = RankRequest { mode, candidates, ..RankRequest::new(20) };
     let users: Vec<u32> = b.eval.iter().map(|u| b.users.get(u).copied().unwrap_or(u32::MAX)).collect();
     let start = Instant::now();
-    let lists = lists(&s, ranker.as_ref(), &users, at, &r, &|| false)?;
+    let policy = ScoringPolicy { ranker: ranker.as_ref(), blend: &weights };
+    let lists = policy.lists(&s, &users, at, &r, &|| false)?;
     println!("{} lists in {:.1?}", lists.len(), start.elapsed());
     let mut out = BufWriter::new(File::create(get("--out").unwrap_or("lists.jsonl"))?);
     for (user, list) in b.eval.iter().zip(&lists) {

@@ -4,8 +4,9 @@ use std::sync::{Arc, LazyLock};
 
 use divan::Bencher;
 use mercer_rank::{
-    BlendWeights, Catalogue, DAY_MS, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Ranker,
-    ReplayOptions, Request, Snapshot, Spread, Vectors, Whitening, recommend, train_ranker,
+    BlendWeights, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, ItemFacts, Kind, Log,
+    MlpOptions, RankRequest, Ranker, RankerTrainOptions, Recipient, Snapshot, Vectors, WhitenedVectors, Whitening,
+    recommend, train_ranker,
 };
 
 const ITEMS: u64 = 4_000;
@@ -46,8 +47,9 @@ static SHOP: LazyLock<Snapshot> = LazyLock::new(|| {
         tie: u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         ..ItemFacts::default()
     }));
-    let memory = Arc::new(Memory::fit(&log, &catalogue, NOW, &MemoryOptions::default()));
-    Snapshot { log, catalogue, memory }
+    let index =
+        Arc::new(CollaborativeIndex::fit(Dataset { log: &log, catalogue: &catalogue }, NOW, &IndexOptions::default()));
+    Snapshot { log, catalogue, index }
 });
 
 /// Vectors of texts, 384 numbers each: a direction that all share, one of the theme, and noise.
@@ -69,38 +71,39 @@ static TEXTS: LazyLock<Vectors> = LazyLock::new(|| {
 static SHOP_WITH_TEXTS: LazyLock<Snapshot> = LazyLock::new(|| {
     let mut shop = SHOP.clone();
     shop.catalogue.set_vectors(Some(TEXTS.clone()));
-    shop.catalogue.set_spread(Spread::fitted(&TEXTS));
+    shop.catalogue.set_whitened(WhitenedVectors::fit(&TEXTS));
     shop
 });
 
 fn trained(shop: &Snapshot) -> Ranker {
     // Its networks are as large as any: how well they were trained costs a list nothing.
     let mlp = MlpOptions { epochs: 1, ..MlpOptions::default() };
-    let o = ReplayOptions { cutoffs: 2, lists: 400, mlp, ..ReplayOptions::default() };
-    train_ranker(&shop.log, &shop.catalogue, NOW, &o).map(|trained| trained.0).unwrap_or_else(|e| panic!("{e}"))
+    let o = RankerTrainOptions { cutoffs: 2, lists: 400, mlp, ..RankerTrainOptions::default() };
+    train_ranker(Dataset { log: &shop.log, catalogue: &shop.catalogue }, NOW, &o)
+        .map(|trained| trained.0)
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// One list of twenty by the blend.
 #[divan::bench]
 fn list_by_the_blend(bencher: Bencher<'_, '_>) {
-    let weights = BlendWeights::for_memory(&SHOP.memory);
-    bencher.bench(|| recommend(&SHOP, For::User(divan::black_box(3)), NOW, &Request::new(20, &weights)));
+    let weights = BlendWeights::for_index(&SHOP.index);
+    bencher.bench(|| recommend(&SHOP, &weights, Recipient::User(divan::black_box(3)), NOW, &RankRequest::new(20)));
 }
 
 /// The same by the ranker: up to 350 candidates with all their features, through all its networks.
 #[divan::bench]
 fn list_by_the_ranker(bencher: Bencher<'_, '_>) {
-    let weights = BlendWeights::for_memory(&SHOP.memory);
     let ranker = trained(&SHOP);
-    bencher.bench(|| ranker.recommend(&SHOP, For::User(divan::black_box(3)), NOW, &Request::new(20, &weights)));
+    bencher.bench(|| ranker.recommend(&SHOP, Recipient::User(divan::black_box(3)), NOW, &RankRequest::new(20)));
 }
 
 /// The same with texts: a cosine with every item, and of each candidate with sixty.
 #[divan::bench]
 fn list_by_the_ranker_with_texts(bencher: Bencher<'_, '_>) {
-    let (shop, weights) = (&*SHOP_WITH_TEXTS, BlendWeights::for_memory(&SHOP.memory));
+    let shop = &*SHOP_WITH_TEXTS;
     let ranker = trained(shop);
-    bencher.bench(|| ranker.recommend(shop, For::User(divan::black_box(3)), NOW, &Request::new(20, &weights)));
+    bencher.bench(|| ranker.recommend(shop, Recipient::User(divan::black_box(3)), NOW, &RankRequest::new(20)));
 }
 
 /// How the texts of a catalogue are whitened.
@@ -119,13 +122,17 @@ fn whiten_one_item(bencher: Bencher<'_, '_>) {
 /// Co-occurrence, neighbours, factors and counts from the whole log.
 #[divan::bench(sample_count = 3)]
 fn fit(bencher: Bencher<'_, '_>) {
-    bencher.bench(|| Memory::fit(&SHOP.log, &SHOP.catalogue, NOW, &MemoryOptions::default()));
+    bencher.bench(|| {
+        CollaborativeIndex::fit(Dataset { log: &SHOP.log, catalogue: &SHOP.catalogue }, NOW, &IndexOptions::default())
+    });
 }
 
 /// The same without factors, which nothing follows.
 #[divan::bench(sample_count = 3)]
 fn fit_without_factors(bencher: Bencher<'_, '_>) {
-    bencher.bench(|| Memory::fit(&SHOP.log, &SHOP.catalogue, NOW, &MemoryOptions::light()));
+    bencher.bench(|| {
+        CollaborativeIndex::fit(Dataset { log: &SHOP.log, catalogue: &SHOP.catalogue }, NOW, &IndexOptions::light())
+    });
 }
 
 /// The co-occurrence after one shopper has bought something.
@@ -133,7 +140,7 @@ fn fit_without_factors(bencher: Bencher<'_, '_>) {
 fn follow_one_purchase(bencher: Bencher<'_, '_>) {
     let mut log = SHOP.log.clone();
     log.push(3, event(77, NOW));
-    bencher.bench(|| SHOP.memory.follow(&log, &SHOP.catalogue, &[3]));
+    bencher.bench(|| SHOP.index.follow(Dataset { log: &log, catalogue: &SHOP.catalogue }, &[3]));
 }
 
 /// The co-occurrence after one shopper with sixty purchases was erased.
@@ -141,5 +148,5 @@ fn follow_one_purchase(bencher: Bencher<'_, '_>) {
 fn follow_one_erasure(bencher: Bencher<'_, '_>) {
     let mut log = SHOP.log.clone();
     log.erase(3);
-    bencher.bench(|| SHOP.memory.follow(&log, &SHOP.catalogue, &[3]));
+    bencher.bench(|| SHOP.index.follow(Dataset { log: &log, catalogue: &SHOP.catalogue }, &[3]));
 }

@@ -1,39 +1,40 @@
-//! Many shoppers at once: what is dear for each alone and cheap for all together is computed together.
+//! Many users at once: what is expensive for each alone and cheap for all together is computed together.
 use rayon::prelude::*;
 
 use crate::content;
-use crate::recommend::{For, Snapshot};
-use crate::shopper::Shopper;
-use crate::sources::{Columns, Source};
+use crate::snapshot::{Recipient, Snapshot};
+use crate::source::Source;
+use crate::source_scores::SourceScores;
+use crate::user_state::UserState;
 
-/// Shoppers that are computed together. A column of scores takes 400 kB for a hundred thousand items, so this bounds memory.
-const TOGETHER: usize = 64;
+/// Users that are computed together. One source's scores take 400 kB for a hundred thousand items, so this bounds memory.
+const CHUNK: usize = 64;
 
-/// Calls `f` with each shopper's place, state and columns, in parallel; results in the order of `users`, and the same as
-/// for each alone.
-pub(crate) fn each<R: Send>(
+/// Calls `f` with each user's place, state and source scores, in parallel. Results are in the order of `users`, and equal to those
+/// of each user alone.
+pub(crate) fn for_each_user<R: Send>(
     s: &Snapshot,
     users: &[u32],
     at: i64,
-    f: impl Fn(usize, &Shopper, &mut Columns<'_>) -> R + Sync,
+    f: impl Fn(usize, &UserState, &mut SourceScores<'_>) -> R + Sync,
 ) -> Vec<R> {
     let mut out = Vec::with_capacity(users.len());
-    for (chunk, users) in users.chunks(TOGETHER).enumerate() {
-        let shoppers: Vec<Shopper> = users.par_iter().map(|&u| s.shopper(For::User(u), at)).collect();
-        let texts = content::score_many(&s.catalogue, &shoppers);
-        let histories: Vec<_> = users.iter().map(|&u| s.history(For::User(u), at)).collect();
-        let sequence = s.memory.sequence().map(|m| m.score(&histories, s.catalogue.texts(), at, s.catalogue.len()));
+    for (chunk, users) in users.chunks(CHUNK).enumerate() {
+        let states: Vec<UserState> = users.par_iter().map(|&u| s.user_state(Recipient::User(u), at)).collect();
+        let content = content::score_batch(&s.catalogue, &states);
+        let histories: Vec<_> = users.iter().map(|&u| s.history(Recipient::User(u), at)).collect();
+        let sequence = s.index.sequence().map(|m| m.score(&histories, s.catalogue.texts(), at, s.catalogue.len()));
         let rows = |all: Option<Vec<Vec<f32>>>| match all {
             Some(rows) if rows.len() == users.len() => rows,
             _ => vec![Vec::new(); users.len()],
         };
-        let given = rows(texts).into_iter().zip(rows(sequence));
-        let work: Vec<_> = users.iter().zip(&shoppers).zip(given).enumerate().collect();
-        out.par_extend(work.into_par_iter().map(|(k, ((&user, shopper), (texts, sequence)))| {
-            let mut columns = Columns::new(s, shopper, For::User(user));
-            columns.set(Source::Content, texts);
-            columns.set(Source::Sequence, sequence);
-            f(chunk * TOGETHER + k, shopper, &mut columns)
+        let given = rows(content).into_iter().zip(rows(sequence));
+        let work: Vec<_> = users.iter().zip(&states).zip(given).enumerate().collect();
+        out.par_extend(work.into_par_iter().map(|(k, ((&user, state), (content, sequence)))| {
+            let mut scores = SourceScores::new(s, state, Recipient::User(user));
+            scores.set(Source::Content, content);
+            scores.set(Source::Sequence, sequence);
+            f(chunk * CHUNK + k, state, &mut scores)
         }));
     }
     out

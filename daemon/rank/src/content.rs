@@ -1,37 +1,39 @@
-//! Likeness of texts: cosines of item vectors, whitened where the catalogue has them so, with what a shopper took interest in. For one
-//! shopper, or for many at once, where each item's vector is read once for all of them: a catalogue of a hundred thousand is 150 MB to read.
+//! Text similarity: cosines of item vectors, whitened where the catalogue has whitened ones, with the items of a user's interest. For
+//! many users at once each vector is read once for all of them: those of a hundred thousand items are 150 MB.
+use std::ops::Range;
+
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::catalogue::{Catalogue, Vectors};
+use crate::catalogue::Catalogue;
 use crate::linalg::{dot, dots};
-use crate::shopper::Shopper;
+use crate::user_state::UserState;
+use crate::vectors::Vectors;
 
-/// Items of a shopper that count, those of the most interest. In whitened directions their mean does not blur: on the windows before T of
-/// both benchmarks sixty with a long half-life found more than the twenty latest (new items .139 against .136 on Online Retail, cold
-/// ones .077 against .070 on Open e-commerce), a hundred and fifty no more than sixty.
-const MOST: usize = 60;
-/// The same where vectors are taken as they are (nothing was trained yet, or the catalogue is small): there it blurs, so the latest alone
-/// count.
-const LATEST: usize = 20;
-/// Items per block of [`score_many`]: their vectors stay in the second-level cache while all shoppers are scored.
+/// Items that a user's direction is the mean of, those of the most interest, where vectors are whitened. On the windows before the
+/// test windows of both benchmarks 60 items with a long half-life found more than the 20 latest (novel items .139 against .136 on Online
+/// Retail, cold ones .077 against .070 on Open e-commerce), and 150 no more than 60.
+const MAX_ITEMS: usize = 60;
+/// The same where vectors are not whitened: the mean of many of them tells items apart badly, so only the latest count.
+const MAX_RECENT: usize = 20;
+/// Items per block of [`score_batch`]: their vectors stay in the second-level cache while all users are scored.
 const BLOCK: usize = 256;
 
-/// The signs of interest that count, heaviest first.
-fn liked(catalogue: &Catalogue, shopper: &Shopper) -> Vec<(u32, f32)> {
+/// The items that count, with their weights, heaviest first.
+fn liked(catalogue: &Catalogue, user: &UserState) -> Vec<(u32, f32)> {
     let whitened = catalogue.whitening().is_some();
-    let (signs, most) = if whitened { (&shopper.profile, MOST) } else { (&shopper.recent, LATEST) };
+    let (signs, most) = if whitened { (&user.profile, MAX_ITEMS) } else { (&user.recent, MAX_RECENT) };
     let mut liked = signs.clone();
     liked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     liked.truncate(most);
     liked
 }
 
-/// The direction in which the shopper's items lie, length 1; none where none of them has a vector.
-fn direction(catalogue: &Catalogue, shopper: &Shopper) -> Option<Vec<f32>> {
-    let vectors = catalogue.alike()?;
+/// The mean vector of the user's items, length 1; `None` where none of them has a vector.
+fn direction(catalogue: &Catalogue, user: &UserState) -> Option<Vec<f32>> {
+    let vectors = catalogue.similarity_vectors()?;
     let mut mean = vec![0f32; vectors.dim()];
-    for (i, w) in liked(catalogue, shopper) {
+    for (i, w) in liked(catalogue, user) {
         if let Some(v) = vectors.get(i) {
             mean.iter_mut().zip(v).for_each(|(m, x)| *m += w * x);
         }
@@ -43,10 +45,10 @@ fn direction(catalogue: &Catalogue, shopper: &Shopper) -> Option<Vec<f32>> {
     })
 }
 
-/// Cosine of each item with the mean of the shopper's items, not below 0.
-pub(crate) fn score(catalogue: &Catalogue, shopper: &Shopper, out: &mut [f32]) {
-    let Some(vectors) = catalogue.alike() else { return };
-    let Some(mean) = direction(catalogue, shopper) else { return };
+/// Cosine of each item with the user's direction, not below 0.
+pub(crate) fn score(catalogue: &Catalogue, user: &UserState, out: &mut [f32]) {
+    let Some(vectors) = catalogue.similarity_vectors() else { return };
+    let Some(mean) = direction(catalogue, user) else { return };
     Arch::new().dispatch(|| {
         for (i, slot) in out.iter_mut().enumerate() {
             if let Some(v) = vectors.get(i as u32) {
@@ -56,22 +58,22 @@ pub(crate) fn score(catalogue: &Catalogue, shopper: &Shopper, out: &mut [f32]) {
     });
 }
 
-/// [`score`] for many shoppers, the same numbers bit for bit; nothing where the catalogue has no vectors.
-pub(crate) fn score_many(catalogue: &Catalogue, shoppers: &[Shopper]) -> Option<Vec<Vec<f32>>> {
-    let vectors = catalogue.alike()?;
+/// [`score`] for many users, equal bit for bit; `None` where the catalogue has no vectors.
+pub(crate) fn score_batch(catalogue: &Catalogue, users: &[UserState]) -> Option<Vec<Vec<f32>>> {
+    let vectors = catalogue.similarity_vectors()?;
     let (at, means): (Vec<usize>, Vec<Vec<f32>>) =
-        shoppers.iter().enumerate().filter_map(|(k, s)| Some((k, direction(catalogue, s)?))).unzip();
+        users.iter().enumerate().filter_map(|(k, s)| Some((k, direction(catalogue, s)?))).unzip();
     let n = catalogue.len();
     let blocks: Vec<Vec<f32>> = (0..n.div_ceil(BLOCK))
         .into_par_iter()
         .map(|b| {
             let width = BLOCK.min(n - b * BLOCK);
             let mut block = vec![0f32; means.len() * width];
-            Arch::new().dispatch(|| score_block(vectors, &means, (b * BLOCK, width), &mut block));
+            Arch::new().dispatch(|| score_block(vectors, &means, b * BLOCK..b * BLOCK + width, &mut block));
             block
         })
         .collect();
-    let mut out = vec![vec![0f32; n]; shoppers.len()];
+    let mut out = vec![vec![0f32; n]; users.len()];
     for (row, k) in at.into_iter().enumerate() {
         for (to, block) in out[k].chunks_mut(BLOCK).zip(&blocks) {
             let width = to.len();
@@ -81,9 +83,10 @@ pub(crate) fn score_many(catalogue: &Catalogue, shoppers: &[Shopper]) -> Option<
     Some(out)
 }
 
-/// Cosines, not below 0, of `width` items from `first` on with each direction: `directions x width`.
+/// Cosines, not below 0, of some items with each direction: `directions x items`, row-major.
 #[inline(always)]
-fn score_block(vectors: &Vectors, means: &[Vec<f32>], (first, width): (usize, usize), out: &mut [f32]) {
+fn score_block(vectors: &Vectors, means: &[Vec<f32>], items: Range<usize>, out: &mut [f32]) {
+    let (first, width) = (items.start, items.len());
     for i in 0..width {
         let Some(v) = vectors.get((first + i) as u32) else { continue };
         let mut four = means.chunks_exact(4);
@@ -101,13 +104,13 @@ fn score_block(vectors: &Vectors, means: &[Vec<f32>], (first, width): (usize, us
     }
 }
 
-/// Largest cosine of each candidate with another of the shopper's items, by item number; 0 elsewhere. Not a source: sixty products an
-/// item are too many for a whole catalogue.
-pub(crate) fn strongest(catalogue: &Catalogue, shopper: &Shopper, candidates: &[u32]) -> Vec<f32> {
+/// Largest cosine of each candidate with another item of the user's, by item number; 0 for all other items. It is no source: sixty
+/// inner products per item are too many for a whole catalogue.
+pub(crate) fn strongest(catalogue: &Catalogue, user: &UserState, candidates: &[u32]) -> Vec<f32> {
     let mut out = vec![0f32; catalogue.len()];
-    let Some(vectors) = catalogue.alike() else { return out };
+    let Some(vectors) = catalogue.similarity_vectors() else { return out };
     let theirs: Vec<(u32, &[f32])> =
-        liked(catalogue, shopper).into_iter().filter_map(|(i, _)| Some((i, vectors.get(i)?))).collect();
+        liked(catalogue, user).into_iter().filter_map(|(i, _)| Some((i, vectors.get(i)?))).collect();
     Arch::new().dispatch(|| {
         for &i in candidates {
             let Some(v) = vectors.get(i) else { continue };
@@ -122,9 +125,10 @@ pub(crate) fn strongest(catalogue: &Catalogue, shopper: &Shopper, candidates: &[
 mod tests {
     use super::*;
     use crate::catalogue::ItemFacts;
+    use crate::collaborative_index::{CollaborativeIndex, IndexOptions};
+    use crate::dataset::Dataset;
     use crate::kind::Kind;
     use crate::log::{DAY_MS, Event, Log};
-    use crate::memory::{Memory, MemoryOptions};
 
     #[test]
     fn many_at_once_get_the_numbers_of_each_alone() {
@@ -139,13 +143,14 @@ mod tests {
                 log.push(u, Event { item, text: None, kind: Kind::Purchase, value: 1.0, at: i64::from(k) * DAY_MS });
             }
         }
-        let memory = Memory::fit(&log, &catalogue, 9 * DAY_MS, &MemoryOptions::light());
-        // The first shopper has no event.
-        let shoppers: Vec<Shopper> = (0..7).map(|u| memory.shopper(log.events(u), 9 * DAY_MS)).collect();
-        let many = score_many(&catalogue, &shoppers).unwrap();
-        for (shopper, row) in shoppers.iter().zip(&many) {
+        let index =
+            CollaborativeIndex::fit(Dataset { log: &log, catalogue: &catalogue }, 9 * DAY_MS, &IndexOptions::light());
+        // The first user has no event.
+        let users: Vec<UserState> = (0..7).map(|u| index.user_state(log.events(u), 9 * DAY_MS)).collect();
+        let many = score_batch(&catalogue, &users).unwrap();
+        for (user, row) in users.iter().zip(&many) {
             let mut alone = vec![0f32; items];
-            score(&catalogue, shopper, &mut alone);
+            score(&catalogue, user, &mut alone);
             assert_eq!(&alone, row);
         }
         assert!(many[0].iter().all(|&x| x == 0.0) && many[6].iter().any(|&x| x > 0.0));

@@ -1,66 +1,85 @@
-//! Mercer's recommendation arithmetic: memory, candidate sources, blends and baselines as of a moment.
+//! Recommendation arithmetic: collaborative index, candidate sources, blend, baselines and ranker, as of a moment.
 //!
-//! Nothing in here knows a store, a clock or tensors. A [`Log`] holds who did what when; [`Memory::fit`] reads it up to a
-//! cut-off; [`recommend`] answers for one shopper as of a moment at or after that cut-off, from events up to it only. The
-//! daemon calls it with "now", a replay with any moment: there is one path.
-mod arms;
+//! This crate knows no store, clock or tensors. A [`Log`] holds the interactions; [`CollaborativeIndex::fit`] reads it up to a
+//! cut-off; [`ScoringPolicy::list`] makes the list of a user as of a moment at or after that cut-off, from events up to that moment only.
+//! The daemon calls it with "now", an evaluation with a past moment: both take the same path.
+mod baseline_blend;
+mod baselines;
 mod batch;
 mod blend;
+mod blend_fit;
+mod candidates;
 mod catalogue;
 mod chunked;
+mod collaborative_index;
 mod content;
-mod cooccur;
+mod cooccurrence;
+mod cutoff_lists;
+mod cutoff_options;
+mod cutoff_training;
+mod dataset;
 mod ease;
 mod error;
-/// Evaluation on a global time split.
 pub mod evaluate;
 mod features;
+mod head;
 mod ials;
 mod kernels;
 mod kind;
 mod linalg;
 mod log;
-mod memory;
 mod mlp;
-mod neighbours;
+mod mode;
+mod neighbour_lists;
+mod next_basket;
+mod policy;
 mod popularity;
 mod ranker;
+mod ranker_config;
 mod recommend;
-mod refit;
-mod replay;
-mod replayed;
+mod request;
+mod score_pool;
 mod sequence;
-mod shopper;
-mod sources;
+mod snapshot;
+mod source;
+mod source_scores;
 mod sparse;
-mod successors;
-mod ties;
 mod trees;
+mod user_neighbours;
+mod user_state;
+mod vectors;
 mod whitening;
 
-pub use arms::{ARMS, Arm, ArmOptions, Blended, FittedArm};
+pub use baseline_blend::BaselineBlend;
+pub use baselines::{BASELINES, Baseline, BaselineOptions, FittedBaseline};
 pub use blend::BlendWeights;
-pub use catalogue::{Catalogue, ItemFacts, Spread, Vectors, tie_key};
-pub use chunked::Chunked;
+pub use blend_fit::fit_blend_weights;
+pub use catalogue::{Catalogue, ItemFacts, tie_key};
+pub use collaborative_index::{CollaborativeIndex, IndexOptions};
+pub use cutoff_lists::CutoffLists;
+pub use cutoff_options::{
+    Clock, ProgressHook, RankerTrainOptions, RankerTrainReport, RankerTrainSeconds, TrainProgress, cutoffs,
+};
+pub use cutoff_training::{RankerTraining, TrainedRanker, train_ranker};
+pub use dataset::{Dataset, Window};
 pub use ease::EaseOptions;
 pub use error::RankError;
-pub use features::{FEATURES, Feature, Kept, SIGNALS, Signal, Unit, are_current};
+pub use features::{FEATURES, Feature, FeatureUnit, Freshness, SIGNALS, Signal, are_current_features};
 pub use ials::IalsOptions;
 pub use kind::{KINDS, Kind, KindWeights, TARGETS};
-pub use log::{DAY_MS, Event, Log, Shape};
-pub use memory::{Memory, MemoryOptions};
+pub use log::{DAY_MS, Event, Log, LogSummary};
 pub use mlp::MlpOptions;
+pub use mode::{Mode, PerMode};
+pub use policy::ScoringPolicy;
 pub use popularity::{ItemStats, WINDOWS};
 pub use ranker::Ranker;
-pub use recommend::{Candidates, For, Mode, Request, Scored, Snapshot, recommend, related, trending};
-pub use refit::refit_weights;
-pub use replay::{
-    Clock, Hook, Progress, ReplayOptions, ReplayReport, ReplaySeconds, Trained, cutoffs, train_ranker,
-    train_ranker_watched,
-};
-pub use replayed::Replayed;
-pub use sequence::{SequenceHistory, SequenceModel};
-pub use shopper::{Own, Shopper};
-pub use sources::{SOURCES, Source};
+pub use ranker_config::RankerConfig;
+pub use recommend::{recommend, related, trending};
+pub use request::{Candidates, RankRequest, RankedItem};
+pub use sequence::{SequenceScorer, SequenceScorerHistory};
+pub use snapshot::{Recipient, Snapshot};
+pub use source::{SOURCES, Source};
 pub use trees::TreeOptions;
-pub use whitening::Whitening;
+pub use user_state::{PurchaseHistory, UserState};
+pub use vectors::Vectors;
+pub use whitening::{WhitenedVectors, Whitening};

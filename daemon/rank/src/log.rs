@@ -1,4 +1,4 @@
-//! The shop's log as the arithmetic reads it: per shopper a time-sorted vector of events, shared copy-on-write.
+//! The log of interactions: per user a time-sorted vector of events, shared copy-on-write.
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -24,22 +24,21 @@ pub struct Event {
     pub at: i64,
 }
 
-/// All events of all shoppers. `clone` is a snapshot: it costs one pointer per 256 shoppers, and a later `push` copies only
-/// the chunk of pointers and the one shopper's events.
+/// All events of all users. A clone is a snapshot; a later `push` copies only one chunk of pointers and the events of one user.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     users: Chunked<Arc<Vec<Event>>>,
     events: usize,
 }
 
-/// What the log looks like up to a moment; every rule that picks a configuration reads this and nothing else.
+/// Summary of the log up to a moment. Rules that pick a configuration read this and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Shape {
+pub struct LogSummary {
     /// Events per kind.
     pub counts: [u64; KINDS],
-    /// Kind to be predicted: purchases where there are any, else the strongest kind that occurs.
+    /// The kind to predict: purchases where there are any, else the strongest kind that occurs.
     pub target: Kind,
-    /// All times are at midnight UTC: a day is a basket and order within it means nothing.
+    /// Whether all times are at midnight UTC: then a day is a basket, and order within it does not matter.
     pub day_resolution: bool,
     /// First event, milliseconds; the moment itself when there is none.
     pub first: i64,
@@ -47,15 +46,14 @@ pub struct Shape {
     pub last: i64,
 }
 
-impl Shape {
+impl LogSummary {
     /// Days between first and last event.
     pub fn span_days(&self) -> f64 {
         (self.last - self.first) as f64 / DAY_MS as f64
     }
 
-    /// Evaluation window in days: the longest of 7, 14, 30 and 91 that fits nine times into the log, so that there are
-    /// enough windows to learn from and each holds enough purchases. Half a year taught a ranker less than a quarter where both
-    /// fitted: fewer windows.
+    /// Evaluation window in days: the longest of 7, 14, 30 and 91 that fits nine times into the log, so that there are enough
+    /// windows to train on and each holds enough purchases. Windows of 182 days gave a worse ranker than 91: there are fewer of them.
     pub fn window_days(&self) -> i64 {
         let ninth = self.span_days() / 9.0;
         [91, 30, 14].into_iter().find(|&d| d as f64 <= ninth).unwrap_or(7)
@@ -68,7 +66,7 @@ impl Log {
         Self::default()
     }
 
-    /// Number of shopper slots, erased ones included.
+    /// Number of user slots, erased ones included.
     pub fn users(&self) -> usize {
         self.users.len()
     }
@@ -83,7 +81,7 @@ impl Log {
         self.events == 0
     }
 
-    /// Adds an event behind all that are not later; shopper slots grow as needed. O(1) for events in order.
+    /// Inserts an event after those that are not later; user slots grow as needed. O(1) for events in order.
     pub fn push(&mut self, user: u32, event: Event) {
         while self.users.len() <= user as usize {
             self.users.push(Arc::default());
@@ -100,7 +98,7 @@ impl Log {
         }
     }
 
-    /// Replaces all events of a shopper; sorts them by time, keeping the order of equal times.
+    /// Replaces all events of a user; sorts them by time, keeping the order of equal times.
     pub fn set_user(&mut self, user: u32, mut events: Vec<Event>) {
         events.sort_by_key(|e| e.at);
         while self.users.len() <= user as usize {
@@ -112,32 +110,32 @@ impl Log {
         }
     }
 
-    /// Forgets a shopper. Whatever is fitted afterwards equals what it would be had the shopper never come.
+    /// Removes all events of a user. A fit afterwards equals one on a log that never had them.
     pub fn erase(&mut self, user: u32) {
         if (user as usize) < self.users.len() {
             self.set_user(user, Vec::new());
         }
     }
 
-    /// All events of a shopper in time order; empty for an unknown one.
+    /// All events of a user in time order; empty for an unknown one.
     pub fn events(&self, user: u32) -> &[Event] {
         self.users.get(user as usize).map_or(&[], |e| e.as_slice())
     }
 
-    /// The shopper's events with `event.at <= at`.
+    /// The user's events with `event.at <= at`.
     pub fn until(&self, user: u32, at: i64) -> &[Event] {
         let events = self.events(user);
         &events[..events.partition_point(|e| e.at <= at)]
     }
 
-    /// The shopper's events with `after < event.at <= until`.
+    /// The user's events with `after < event.at <= until`.
     pub fn between(&self, user: u32, after: i64, until: i64) -> &[Event] {
         let events = self.until(user, until);
         &events[events.partition_point(|e| e.at <= after)..]
     }
 
-    /// Shape of the log up to a moment.
-    pub fn shape(&self, at: i64) -> Shape {
+    /// Summary of the log up to a moment.
+    pub fn summary(&self, at: i64) -> LogSummary {
         let mut counts = [0u64; KINDS];
         let (mut first, mut last, mut midnight, mut n) = (i64::MAX, i64::MIN, 0u64, 0u64);
         for user in 0..self.users.len() as u32 {
@@ -153,6 +151,6 @@ impl Log {
         if n == 0 {
             (first, last) = (at, at);
         }
-        Shape { counts, target, day_resolution: n > 0 && midnight == n, first, last }
+        LogSummary { counts, target, day_resolution: n > 0 && midnight == n, first, last }
     }
 }

@@ -1,29 +1,29 @@
-//! The place of a sequence model among the sources: it is trained elsewhere, with tensors, and only asked here.
+//! The interface of a sequence model. It is trained in another crate, with tensors; here it is one of the sources.
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use crate::catalogue::Vectors;
 use crate::log::Event;
+use crate::vectors::Vectors;
 
-/// A model of what follows a shopper's interactions.
-pub trait SequenceModel: Send + Sync + Debug {
-    /// Scores of all items for shoppers given by their time-sorted events, none of them later than `at`; `texts` are vectors of what
-    /// they searched for, and a search without one is passed over. One row of `items` numbers a shopper, not negative, 0 for "nothing
-    /// to say"; a row may be empty when the model cannot say anything at all.
+/// Scores items by what usually follows a user's interactions.
+pub trait SequenceScorer: Send + Sync + Debug {
+    /// Scores of all items for users given by their time-sorted events, none of them later than `at`. `texts` has the vectors of
+    /// search texts; a search without one is skipped. Returns one row of `items` numbers per user: not negative, 0 for no score.
+    /// A row may be empty when the model cannot score at all.
     fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>>;
 }
 
-/// Gives the sequence model as it was at a moment: trained on events at or before it and on no other.
-pub trait SequenceHistory: Sync {
-    /// The model as of a moment; none where there was too little to train one.
-    fn at(&self, moment: i64) -> Option<Arc<dyn SequenceModel>>;
+/// Gives the sequence model as of a moment: trained on events at or before it only.
+pub trait SequenceScorerHistory: Sync {
+    /// The model as of a moment; `None` where there was too little to train one.
+    fn at(&self, moment: i64) -> Option<Arc<dyn SequenceScorer>>;
 }
 
-/// A sequence model that goes where a ranker goes. Two are equal when they are the same one.
+/// The sequence model of a ranker. Two are equal when they are the same object.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Attached(pub(crate) Option<Arc<dyn SequenceModel>>);
+pub(crate) struct AttachedSequence(pub(crate) Option<Arc<dyn SequenceScorer>>);
 
-impl PartialEq for Attached {
+impl PartialEq for AttachedSequence {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),

@@ -1,4 +1,4 @@
-//! Shopper-by-item weights as of a moment, in compressed rows.
+//! Interest of users in items as of a moment, as a sparse matrix.
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -68,10 +68,10 @@ impl Csr {
     }
 }
 
-/// How events become weights.
+/// How events become interest weights.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Weighing {
-    /// The moment as of which an event weighs what its kind does; earlier ones weigh less, later ones more.
+pub(crate) struct InterestDecay {
+    /// The moment at which an event has the weight of its kind; earlier events weigh less, later ones more.
     pub(crate) at: i64,
     /// Only events at or before this moment.
     pub(crate) until: i64,
@@ -80,13 +80,13 @@ pub(crate) struct Weighing {
     /// Days after which an event counts half.
     pub(crate) half_life: f64,
     pub(crate) kinds: KindWeights,
-    /// Items per shopper at most, the heaviest: bounds the cost of pairs for shoppers with tens of thousands of events.
+    /// Items per user at most, the heaviest: bounds the cost of item pairs for users with tens of thousands of events.
     pub(crate) cap: usize,
 }
 
-/// Weights of one shopper's items: the strongest decayed event of each item, plus a tenth of all others together, so that
-/// repetition counts but does not swamp. Sorted by item number.
-pub(crate) fn weigh(events: &[Event], w: &Weighing, items: usize) -> Vec<(u32, f32)> {
+/// Interest of one user by item: the strongest decayed event of the item plus a tenth of the sum of the others, so that repetition
+/// counts but does not dominate. Ascending by item number.
+pub(crate) fn interests(events: &[Event], w: &InterestDecay, items: usize) -> Vec<(u32, f32)> {
     let mut acc: FxHashMap<u32, (f64, f64)> = FxHashMap::default();
     let from = events.partition_point(|e| e.at <= w.since);
     for e in &events[from..] {
@@ -110,8 +110,8 @@ pub(crate) fn weigh(events: &[Event], w: &Weighing, items: usize) -> Vec<(u32, f
     row
 }
 
-/// Weights of all shoppers, one row each.
-pub(crate) fn weigh_all(log: &Log, w: &Weighing, items: usize) -> Csr {
-    let rows = (0..log.users() as u32).into_par_iter().map(|u| weigh(log.until(u, w.until), w, items)).collect();
+/// Interests of all users, one row each.
+pub(crate) fn interest_matrix(log: &Log, w: &InterestDecay, items: usize) -> Csr {
+    let rows = (0..log.users() as u32).into_par_iter().map(|u| interests(log.until(u, w.until), w, items)).collect();
     Csr::from_rows(rows)
 }

@@ -1,5 +1,5 @@
-//! Gradient-boosted trees beside a head's networks: logistic, on the same lists and features (without the sequence model's), summed with the
-//! networks' scores within each list. They read signals without scale, so what a network's clipping loses they keep.
+//! Gradient-boosted trees of a head, logistic, on the same lists and features as its networks (without the sequence model's).
+//! Trees need no feature scaling, so they keep what the clipping of a network's inputs loses.
 use std::ops::ControlFlow;
 
 use hessboost::config::GrowPolicy;
@@ -22,20 +22,20 @@ pub struct TreeOptions {
     pub leaves: usize,
     /// Learning rate.
     pub rate: f64,
-    /// Lists they are grown on at most, thinned evenly beyond it: each holds some hundred rows.
+    /// Lists to train on at most, thinned evenly beyond it; each holds some hundred rows.
     pub lists: usize,
-    /// Seed of the drawn rows and columns.
+    /// Seed of row and column sampling.
     pub seed: u64,
 }
 
 impl Default for TreeOptions {
-    /// Chosen on windows before T of two logs.
+    /// Chosen on windows before the test window of two logs.
     fn default() -> Self {
         Self { rounds: 200, leaves: 31, rate: 0.05, lists: 4_000, seed: 1 }
     }
 }
 
-/// Trees of a head.
+/// The trees of a head.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Trees(BoostedModel);
 
@@ -49,14 +49,18 @@ fn failed(error: &HessboostError) -> RankError {
     RankError::Trees(error.to_string())
 }
 
-/// What is no number is missing; trees split on that too.
+/// NaN for what is not finite; trees treat it as missing and split on that.
 const fn or_missing(value: f32) -> f32 {
     if value.is_finite() { value } else { f32::NAN }
 }
 
 impl Trees {
-    /// Grows trees on lists of unscaled features; `None` when `stopped` said so, asked after each tree. Features in `hidden` are not read.
-    pub(crate) fn grow(
+    /// Trains on lists of unscaled features, `rows x WIDTH` each; features in `hidden` are not read. `None` when `stopped` said so;
+    /// it is asked after each tree.
+    ///
+    /// # Errors
+    /// [`RankError::Trees`].
+    pub(crate) fn fit(
         lists: &[&List],
         o: &TreeOptions,
         hidden: &[usize],
@@ -107,8 +111,8 @@ impl Trees {
     }
 }
 
-/// Scores of a list brought to mean 0 and deviation 1; all 0 where they are alike.
-pub(crate) fn standardised(scores: &mut [f32]) {
+/// Brings the scores of a list to mean 0 and deviation 1; to 0 where all are equal.
+pub(crate) fn standardise(scores: &mut [f32]) {
     let n = scores.len().max(1) as f32;
     let mean = scores.iter().sum::<f32>() / n;
     let deviation = (scores.iter().map(|s| (s - mean).powi(2)).sum::<f32>() / n).sqrt();
@@ -142,11 +146,11 @@ mod tests {
         let made = lists();
         let (lists, o) =
             (made.iter().collect::<Vec<_>>(), TreeOptions { rounds: 20, leaves: 4, ..TreeOptions::default() });
-        let grow = |threads| {
+        let fit = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| Trees::grow(&lists, &o, &[], &|| false).unwrap().unwrap())
+            pool.install(|| Trees::fit(&lists, &o, &[], &|| false).unwrap().unwrap())
         };
-        let (one, two) = (grow(1), grow(2));
+        let (one, two) = (fit(1), fit(2));
         assert_eq!(one, two);
         let scores = one.score(&lists[0].x);
         let of = |taken: bool| {
@@ -158,18 +162,18 @@ mod tests {
         let back: Trees = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
         assert_eq!(back.score(&lists[0].x), scores);
         // Without the feature that tells them apart nothing is left to learn.
-        let blind = Trees::grow(&lists, &o, &[0], &|| false).unwrap().unwrap().score(&lists[0].x);
+        let blind = Trees::fit(&lists, &o, &[0], &|| false).unwrap().unwrap().score(&lists[0].x);
         assert!(blind.iter().zip(&scores).any(|(a, b)| a != b));
-        assert_eq!(Trees::grow(&lists, &o, &[], &|| true).unwrap(), None);
+        assert_eq!(Trees::fit(&lists, &o, &[], &|| true).unwrap(), None);
     }
 
     #[test]
     fn standard_scores_have_no_scale() {
         let mut scores = vec![3.0, 5.0, 7.0];
-        standardised(&mut scores);
+        standardise(&mut scores);
         assert!((scores[2] - 1.5f32.sqrt()).abs() < 1e-6 && scores[1] == 0.0, "{scores:?}");
         let mut alike = vec![2.0; 3];
-        standardised(&mut alike);
+        standardise(&mut alike);
         assert_eq!(alike, [0.0; 3]);
     }
 }

@@ -1,25 +1,26 @@
-//! Whitening of item vectors (Su et al. 2021, "Whitening Sentence Representations"): an encoder's vectors of one shop lie in a narrow
-//! cone, for all its texts are alike in what makes them texts of this shop. Cosines there say little, and means of several items
-//! hardly anything. In directions of equal spread they do.
+//! Whitening of item vectors (Su et al. 2021, "Whitening Sentence Representations"). An encoder's vectors of one shop lie in a narrow
+//! cone, where cosines tell items apart badly, and means of several items even worse. Whitening centres the vectors and gives all
+//! directions equal variance.
 //!
-//! The spread is estimated as if as many items again as there are directions had been seen, spread alike over all of them (the mean under an
-//! inverse Wishart prior): what is hardly there at all is noise. Catalogues with few items for their directions are left alone: in as many
-//! directions as there are items any of them is far from any other.
+//! The covariance is shrunk towards equal variance as by `dim` additional observations (the mean under an inverse Wishart prior), so that
+//! directions with hardly any variance are not amplified. A catalogue with few items per dimension is not whitened: with as many
+//! dimensions as items, every item would be far from every other.
 use std::sync::Arc;
 
 use pulp::Arch;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::Vectors;
+use crate::error::RankError;
 use crate::linalg::{cholesky, dot, invert_lower};
+use crate::vectors::Vectors;
 
-/// Items that are read at most, from all over the catalogue: more move no cosine's second digit.
+/// Items of the sample at most, drawn evenly from the catalogue: more change no cosine in its second digit.
 const SAMPLE: usize = 10_000;
-/// Items for each direction from which on it pays: with ten (Online Retail) it does, with one (the demo's shop) it takes .005 of NDCG@10.
-const FEWEST: usize = 4;
+/// Items per dimension at least. With 10 (Online Retail) whitening improves NDCG@10, with 1 (the demo's shop) it costs .005.
+const MIN_ITEMS_PER_DIM: usize = 4;
 
-/// How vectors of one encoder are whitened.
+/// A whitening transform for the vectors of one encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Whitening {
     /// Items that had a vector when it was fitted.
@@ -30,12 +31,12 @@ pub struct Whitening {
 }
 
 impl Whitening {
-    /// Fits to item vectors; the same vectors under the same numbers give the same bits. None for fewer than four vectors for each
-    /// direction, or where all are the same.
+    /// Fits to item vectors; equal vectors under equal numbers give equal bits. `None` for fewer than four vectors per dimension, or
+    /// where all vectors are equal.
     pub fn fit(vectors: &Vectors) -> Option<Self> {
         let all: Vec<&[f32]> = vectors.iter().map(|(_, row)| row).collect();
         let (dim, wanted) = (vectors.dim(), all.len().min(SAMPLE));
-        if all.len() < FEWEST * dim {
+        if all.len() < MIN_ITEMS_PER_DIM * dim {
             return None;
         }
         let sample: Vec<&[f32]> = (0..wanted).map(|k| all[k * all.len() / wanted]).collect();
@@ -44,22 +45,22 @@ impl Whitening {
         let mean: Vec<f64> = (0..dim).map(|i| column(i).sum::<f64>() / count).collect();
         let centred: Vec<Vec<f32>> =
             (0..dim).into_par_iter().map(|i| column(i).map(|x| (x - mean[i]) as f32).collect()).collect();
-        let mut spread = covariance(&centred);
-        let trace: f64 = (0..dim).map(|i| spread[i * dim + i]).sum();
-        let even = trace / dim as f64;
-        if even <= f64::EPSILON {
+        let mut covariance = covariance(&centred);
+        let trace: f64 = (0..dim).map(|i| covariance[i * dim + i]).sum();
+        let mean_variance = trace / dim as f64;
+        if mean_variance <= f64::EPSILON {
             return None;
         }
-        let believed = dim as f64 / (dim as f64 + count);
-        for (place, x) in spread.iter_mut().enumerate() {
-            *x *= 1.0 - believed;
+        let shrinkage = dim as f64 / (dim as f64 + count);
+        for (place, x) in covariance.iter_mut().enumerate() {
+            *x *= 1.0 - shrinkage;
             if place / dim == place % dim {
-                *x += believed * even;
+                *x += shrinkage * mean_variance;
             }
         }
-        cholesky(&mut spread, dim);
-        invert_lower(&mut spread, dim);
-        let factor = spread.chunks_exact(dim).enumerate().flat_map(|(i, row)| row[..=i].iter().map(|x| *x as f32));
+        cholesky(&mut covariance, dim);
+        invert_lower(&mut covariance, dim);
+        let factor = covariance.chunks_exact(dim).enumerate().flat_map(|(i, row)| row[..=i].iter().map(|x| *x as f32));
         Some(Self { items: all.len(), mean: mean.iter().map(|x| *x as f32).collect(), factor: factor.collect() })
     }
 
@@ -73,7 +74,7 @@ impl Whitening {
         self.items
     }
 
-    /// Whether what was read from a file can be used.
+    /// Whether a transform that was read from a file has consistent sizes and finite numbers.
     pub fn is_sound(&self) -> bool {
         let dim = self.dim();
         dim > 0
@@ -81,7 +82,7 @@ impl Whitening {
             && self.mean.iter().chain(&self.factor).all(|x| x.is_finite())
     }
 
-    /// A vector in directions of equal spread, length 1; zeros for the mean itself. `vector` is `dim` long.
+    /// The whitened vector, length 1; zeros for the mean itself. `vector` is `dim` long.
     pub fn apply(&self, vector: &[f32]) -> Arc<[f32]> {
         let centred: Vec<f32> = vector.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
         let mut out = vec![0f32; self.dim()];
@@ -100,12 +101,73 @@ impl Whitening {
         out.into()
     }
 
-    /// All vectors of a catalogue, by the same numbers.
+    /// All vectors of a catalogue, under the same numbers.
     pub fn apply_all(&self, vectors: &Vectors) -> Vectors {
         let zero: Arc<[f32]> = vec![0.0; self.dim()].into();
         let rows = (0..vectors.len() as u32).into_par_iter();
         let rows = rows.map(|item| vectors.get(item).map_or_else(|| Arc::clone(&zero), |row| self.apply(row)));
-        Vectors::of_rows(self.dim(), rows.collect::<Vec<_>>())
+        Vectors::from_dense_rows(self.dim(), rows.collect::<Vec<_>>())
+    }
+}
+
+/// Whitened vectors and the transform that made them.
+#[derive(Debug, Clone)]
+pub struct WhitenedVectors {
+    whitening: Arc<Whitening>,
+    rows: Vectors,
+}
+
+impl WhitenedVectors {
+    /// Whitens all vectors of a catalogue.
+    ///
+    /// # Errors
+    /// When the whitening is for vectors of another length.
+    pub fn new(vectors: &Vectors, whitening: Arc<Whitening>) -> Result<Self, RankError> {
+        if whitening.dim() != vectors.dim() {
+            return Err(RankError::Shape {
+                what: "whitening of item vectors",
+                expected: vectors.dim(),
+                found: whitening.dim(),
+            });
+        }
+        Ok(Self { rows: whitening.apply_all(vectors), whitening })
+    }
+
+    /// Fits a whitening to the vectors and applies it; `None` where [`Whitening::fit`] gives none.
+    pub fn fit(vectors: &Vectors) -> Option<Self> {
+        let whitening = Arc::new(Whitening::fit(vectors)?);
+        Some(Self { rows: whitening.apply_all(vectors), whitening })
+    }
+
+    /// The transform.
+    pub fn whitening(&self) -> &Arc<Whitening> {
+        &self.whitening
+    }
+
+    /// The whitened vectors.
+    pub(crate) const fn vectors(&self) -> &Vectors {
+        &self.rows
+    }
+
+    /// Whitens and sets the vector of one item.
+    ///
+    /// # Errors
+    /// When the vector's length is not that of the others.
+    pub(crate) fn set(&mut self, item: u32, vector: &[f32]) -> Result<(), RankError> {
+        self.rows.set(item, self.whitening.apply(vector))
+    }
+
+    /// Whitens the vectors of items that have no whitened one yet.
+    ///
+    /// # Errors
+    /// When the vectors' length is not that of the others.
+    pub(crate) fn complete(&mut self, vectors: &Vectors) -> Result<(), RankError> {
+        for (item, row) in vectors.iter() {
+            if self.rows.get(item).is_none() {
+                self.set(item, row)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -152,7 +214,7 @@ mod tests {
                 row.into()
             })
             .collect();
-        Vectors::of_rows(dim, rows)
+        Vectors::from_dense_rows(dim, rows)
     }
 
     fn mean_cosine(vectors: &Vectors) -> f32 {
@@ -186,8 +248,8 @@ mod tests {
 
     #[test]
     fn too_few_vectors_and_equal_ones_are_left_alone() {
-        assert_eq!(Whitening::fit(&cone(FEWEST * 8 - 1, 8)), None);
-        assert_eq!(Whitening::fit(&Vectors::of_rows(8, vec![vec![0.5f32; 8].into(); 100])), None);
+        assert_eq!(Whitening::fit(&cone(MIN_ITEMS_PER_DIM * 8 - 1, 8)), None);
+        assert_eq!(Whitening::fit(&Vectors::from_dense_rows(8, vec![vec![0.5f32; 8].into(); 100])), None);
         assert_eq!(Whitening::fit(&Vectors::new(8)), None);
     }
 
@@ -214,7 +276,7 @@ mod tests {
                 .filter_map(|k| vectors.get(k))
                 .map(|row| row.iter().map(|x| x * by + shift).collect())
                 .collect();
-            let moved = Vectors::of_rows(6, moved);
+            let moved = Vectors::from_dense_rows(6, moved);
             let here = Whitening::fit(&vectors).unwrap().apply_all(&vectors);
             let there = Whitening::fit(&moved).unwrap().apply_all(&moved);
             for (a, b) in [(0, 1), (7, 99), (150, 299)] {

@@ -2,10 +2,10 @@
 //! cut-off, and it has to learn from what arrived in the windows.
 use std::sync::Arc;
 
-use mercer_rank::evaluate::{lists, ndcg, truth};
+use mercer_rank::evaluate::{ground_truth, ndcg};
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, DAY_MS, Event, ItemFacts, Kind, Log, Memory, MlpOptions, Mode, Ranker,
-    ReplayOptions, Request, Snapshot, train_ranker,
+    BlendWeights, Candidates, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, ItemFacts, Kind, Log, MlpOptions,
+    Mode, RankRequest, Ranker, RankerTrainOptions, ScoringPolicy, Snapshot, train_ranker,
 };
 
 const DAYS: i64 = 300;
@@ -46,13 +46,14 @@ fn shop() -> (Log, Catalogue) {
 }
 
 /// Mean NDCG@10 over shoppers who took something that arrived in the window.
-fn worth(s: &Snapshot, ranker: &Ranker, end: i64) -> f64 {
-    let weights = BlendWeights::default();
-    let cold = Request { candidates: Candidates::Cold, arriving_by: Some(end), ..Request::new(10, &weights) };
-    let wanted = truth(&s.log, &s.memory, end, Mode::All, Candidates::Cold);
+fn mean_ndcg(s: &Snapshot, ranker: &Ranker, end: i64) -> f64 {
+    let cold = RankRequest { candidates: Candidates::Cold, arriving_by: Some(end), ..RankRequest::new(10) };
+    let wanted = ground_truth(&s.log, &s.index, end, Mode::All, Candidates::Cold);
     assert!(wanted.len() > 50);
     let users: Vec<u32> = wanted.iter().map(|t| t.user).collect();
-    let made = lists(s, Some(ranker), &users, s.memory.at(), &cold, &|| false).unwrap();
+    let made = ScoringPolicy { ranker: Some(ranker), blend: &BlendWeights::default() }
+        .lists(s, &users, s.index.at(), &cold, &|| false)
+        .unwrap();
     let each = made.iter().zip(&wanted).map(|(list, t)| {
         let items: Vec<u32> = list.iter().map(|x| x.item).collect();
         ndcg(&items, &t.items, 10)
@@ -65,19 +66,20 @@ fn the_cold_head_learns_what_makes_new_arrivals_sell() {
     let (log, catalogue) = shop();
     let at = 240 * DAY_MS - 1;
     let mlp = MlpOptions { epochs: 3, ..MlpOptions::default() };
-    let o = ReplayOptions { cutoffs: 6, mlp, ..ReplayOptions::default() };
-    let (ranker, report) = train_ranker(&log, &catalogue, at, &o).unwrap();
+    let o = RankerTrainOptions { cutoffs: 6, mlp, ..RankerTrainOptions::default() };
+    let (ranker, report) = train_ranker(Dataset { log: &log, catalogue: &catalogue }, at, &o).unwrap();
     assert!(ranker.has_cold() && report.lists[2] > 100, "{report:?}");
-    let memory = Arc::new(Memory::fit(&log, &catalogue, at, &o.memory));
-    let s = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory };
+    let index = Arc::new(CollaborativeIndex::fit(Dataset { log: &log, catalogue: &catalogue }, at, &o.index));
+    let s = Snapshot { log: log.clone(), catalogue: catalogue.clone(), index };
     let end = at + report.window_days * DAY_MS;
-    let (learned, blended) = (worth(&s, &ranker, end), worth(&s, &ranker.clone().without_cold(), end));
+    let (learned, blended) = (mean_ndcg(&s, &ranker, end), mean_ndcg(&s, &ranker.clone().without_cold(), end));
     assert!(learned > blended + 0.2, "{learned} against {blended}");
 
     // In serving nothing is listed before it is there.
-    let weights = BlendWeights::default();
-    let now = Request { candidates: Candidates::Cold, ..Request::new(10, &weights) };
-    let listed = lists(&s, Some(&ranker), &[0], at, &now, &|| false).unwrap();
+    let now = RankRequest { candidates: Candidates::Cold, ..RankRequest::new(10) };
+    let listed = ScoringPolicy { ranker: Some(&ranker), blend: &BlendWeights::default() }
+        .lists(&s, &[0], at, &now, &|| false)
+        .unwrap();
     assert!(listed[0].is_empty(), "{listed:?}");
 
     // What is learned up to a cut-off does not change with what comes after it, though arrivals of the windows are looked at.
@@ -85,8 +87,8 @@ fn the_cold_head_learns_what_makes_new_arrivals_sell() {
     for user in 0..SHOPPERS {
         past.set_user(user, log.until(user, at).to_vec());
     }
-    assert_eq!(train_ranker(&past, &catalogue, at, &o).unwrap().0, ranker);
-    let without = ReplayOptions { cold: false, ..o };
-    let (plain, _) = train_ranker(&log, &catalogue, at, &without).unwrap();
+    assert_eq!(train_ranker(Dataset { log: &past, catalogue: &catalogue }, at, &o).unwrap().0, ranker);
+    let without = RankerTrainOptions { cold: false, ..o };
+    let (plain, _) = train_ranker(Dataset { log: &log, catalogue: &catalogue }, at, &without).unwrap();
     assert_eq!(plain, ranker.without_cold(), "the other heads do not depend on it");
 }

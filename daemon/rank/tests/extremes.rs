@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mercer_rank::{
-    BlendWeights, Catalogue, DAY_MS, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, MlpOptions, Mode,
-    Progress, RankError, ReplayOptions, Replayed, Request, Scored, Snapshot, Trained, recommend, refit_weights,
-    related, tie_key, train_ranker, train_ranker_watched, trending,
+    BlendWeights, Catalogue, CollaborativeIndex, CutoffLists, DAY_MS, Dataset, Event, IndexOptions, ItemFacts, Kind,
+    Log, MlpOptions, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, RankerTraining, Recipient, Snapshot,
+    TrainProgress, TrainedRanker, fit_blend_weights, recommend, related, tie_key, train_ranker, trending,
 };
 
 const NOW: i64 = 300 * DAY_MS;
@@ -42,21 +42,21 @@ fn log(users: u32, items: u32) -> Log {
 }
 
 fn fit(log: &Log, catalogue: &Catalogue, at: i64) -> Snapshot {
-    let memory = Memory::fit(log, catalogue, at, &MemoryOptions::default());
-    Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::new(memory) }
+    let index = CollaborativeIndex::fit(Dataset { log, catalogue }, at, &IndexOptions::default());
+    Snapshot { log: log.clone(), catalogue: catalogue.clone(), index: Arc::new(index) }
 }
 
 /// Every kind of list for a shopper, each sorted, finite, and without an item twice.
-fn sound(s: &Snapshot, user: u32) -> Vec<Vec<Scored>> {
-    let weights = BlendWeights::for_memory(&s.memory);
+fn sound(s: &Snapshot, user: u32) -> Vec<Vec<RankedItem>> {
+    let weights = BlendWeights::for_index(&s.index);
     let mut lists = Vec::new();
-    for mode in [Mode::All, Mode::New] {
-        let r = Request { mode, ..Request::new(20, &weights) };
-        lists.push(recommend(s, For::User(user), NOW, &r).unwrap());
-        lists.push(recommend(s, For::Session(&[]), NOW, &r).unwrap());
+    for mode in [Mode::All, Mode::Novel] {
+        let r = RankRequest { mode, ..RankRequest::new(20) };
+        lists.push(recommend(s, &weights, Recipient::User(user), NOW, &r).unwrap());
+        lists.push(recommend(s, &weights, Recipient::Session(&[]), NOW, &r).unwrap());
     }
-    lists.push(related(s, 0, NOW, &Request::new(20, &weights)).unwrap());
-    lists.push(trending(s, NOW, &Request::new(20, &weights)).unwrap());
+    lists.push(related(s, 0, NOW, &RankRequest::new(20)).unwrap());
+    lists.push(trending(s, NOW, &RankRequest::new(20)).unwrap());
     for list in &lists {
         assert!(list.iter().all(|x| x.score.is_finite() && x.parts.iter().all(|p| p.1.is_finite())), "{list:?}");
         assert!(list.windows(2).all(|pair| pair[0].score >= pair[1].score), "{list:?}");
@@ -69,7 +69,7 @@ fn sound(s: &Snapshot, user: u32) -> Vec<Vec<Scored>> {
 }
 
 fn refused(log: &Log, catalogue: &Catalogue) -> &'static str {
-    match train_ranker(log, catalogue, NOW, &ReplayOptions::default()) {
+    match train_ranker(Dataset { log, catalogue }, NOW, &RankerTrainOptions::default()) {
         Err(RankError::TooLittle(why)) => why,
         other => panic!("{:?}", other.map(|(_, report)| report)),
     }
@@ -85,8 +85,12 @@ fn one_shopper_and_one_item() {
         if users == 1 {
             assert!(refused(&log, &catalogue).contains("50 shoppers"));
         }
-        let (weights, got) = refit_weights(&log, &catalogue, &[NOW - 60 * DAY_MS], &MemoryOptions::default());
-        assert!(got.iter().all(|x| x.is_finite()) && weights.any.iter().all(|x| x.1.is_finite()));
+        let (weights, got) = fit_blend_weights(
+            Dataset { log: &log, catalogue: &catalogue },
+            &[NOW - 60 * DAY_MS],
+            &IndexOptions::default(),
+        );
+        assert!(got.iter().all(|(_, x)| x.is_finite()) && weights.all.iter().all(|x| x.1.is_finite()));
     }
     // Forty shoppers of one item come back in every window, always for the same: there is an order, but nobody has unseen items.
     assert!(refused(&log(40, 1), &catalogue(1)).contains("50 shoppers"));
@@ -104,7 +108,7 @@ fn all_purchases_on_one_day() {
     }
     let catalogue = catalogue(60);
     let s = fit(&log, &catalogue, NOW);
-    assert_eq!(log.shape(NOW).span_days(), 0.0);
+    assert_eq!(log.summary(NOW).span_days(), 0.0);
     assert_eq!(sound(&s, 0)[1].len(), 20);
     assert!(refused(&log, &catalogue).contains("50 shoppers"));
     // Views on other days make the log long, but there is still only one day that could be learned from.
@@ -127,10 +131,9 @@ fn a_shopper_with_fifty_thousand_events() {
     let lists = sound(&s, 0);
     assert_eq!(lists[0].len(), 20);
     assert!(lists[2].is_empty(), "nothing is new to somebody who has bought everything");
-    let o = ReplayOptions { cutoffs: 2, lists: 160, ..ReplayOptions::default() };
-    let (ranker, _) = train_ranker(&log, &catalogue, NOW, &o).unwrap();
-    let weights = BlendWeights::default();
-    let list = ranker.recommend(&s, For::User(0), NOW, &Request::new(20, &weights)).unwrap();
+    let o = RankerTrainOptions { cutoffs: 2, lists: 160, ..RankerTrainOptions::default() };
+    let (ranker, _) = train_ranker(Dataset { log: &log, catalogue: &catalogue }, NOW, &o).unwrap();
+    let list = ranker.recommend(&s, Recipient::User(0), NOW, &RankRequest::new(20)).unwrap();
     assert!(list.len() == 20 && list.iter().all(|x| x.score.is_finite()));
 }
 
@@ -139,42 +142,43 @@ fn a_catalogue_of_two_hundred_thousand_items() {
     let (log, catalogue) = (log(70, 200_000), catalogue(200_000));
     let s = fit(&log, &catalogue, NOW);
     assert_eq!(sound(&s, 3)[0].len(), 20);
-    let o = ReplayOptions { cutoffs: 2, lists: 120, ..ReplayOptions::default() };
-    let (ranker, report) = train_ranker(&log, &catalogue, NOW, &o).unwrap();
+    let o = RankerTrainOptions { cutoffs: 2, lists: 120, ..RankerTrainOptions::default() };
+    let (ranker, report) = train_ranker(Dataset { log: &log, catalogue: &catalogue }, NOW, &o).unwrap();
     let [any, unseen, _] = report.lists;
     assert!(any >= 50 && unseen >= 50, "{report:?}");
-    let weights = BlendWeights::default();
-    let list = ranker.recommend(&s, For::User(3), NOW, &Request::new(20, &weights)).unwrap();
+    let list = ranker.recommend(&s, Recipient::User(3), NOW, &RankRequest::new(20)).unwrap();
     assert!(list.len() == 20 && list.iter().all(|x| x.score.is_finite()));
 }
 
 #[test]
 fn a_training_that_is_told_to_end_ends_wherever_it_is() {
     let (log, catalogue) = (log(90, 300), catalogue(300));
+    let data = Dataset { log: &log, catalogue: &catalogue };
     let mlp = MlpOptions { epochs: 1, ..MlpOptions::default() };
-    let o = ReplayOptions { cutoffs: 2, lists: 140, mlp, ..ReplayOptions::default() };
+    let o = RankerTrainOptions { cutoffs: 2, lists: 140, mlp, ..RankerTrainOptions::default() };
     let calls = AtomicUsize::new(0);
     let furthest = AtomicUsize::new(0);
-    let count = |p: Progress| {
+    let count = |p: TrainProgress| {
         calls.fetch_add(1, Ordering::Relaxed);
         furthest.fetch_max(p.done, Ordering::Relaxed);
         assert!(p.done < p.total, "{p:?}");
         ControlFlow::Continue(())
     };
-    let Trained { ranker, report, .. } =
-        train_ranker_watched((&log, &catalogue), NOW, &o, None, &mut Replayed::default(), (&count, &|| 0.0)).unwrap();
-    assert_eq!(train_ranker(&log, &catalogue, NOW, &o).unwrap().0, ranker, "watching changes nothing");
+    let TrainedRanker { ranker, report, .. } =
+        RankerTraining { hook: &count, ..RankerTraining::new(data, NOW, &o) }.run(&mut CutoffLists::default()).unwrap();
+    assert_eq!(train_ranker(data, NOW, &o).unwrap().0, ranker, "a hook changes nothing");
     let all = calls.into_inner();
     // Every list and every step of every network asks.
     assert!(all > report.lists.iter().sum::<usize>(), "{all}");
     assert!(furthest.into_inner() > report.cutoffs.len(), "networks count as steps");
     for stop in [0, 1, all / 10, all / 2, all - 1] {
         let calls = AtomicUsize::new(0);
-        let hook = |_: Progress| match calls.fetch_add(1, Ordering::Relaxed) < stop {
+        let hook = |_: TrainProgress| match calls.fetch_add(1, Ordering::Relaxed) < stop {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         };
-        let ended = train_ranker_watched((&log, &catalogue), NOW, &o, None, &mut Replayed::default(), (&hook, &|| 0.0));
+        let ended =
+            RankerTraining { hook: &hook, ..RankerTraining::new(data, NOW, &o) }.run(&mut CutoffLists::default());
         assert_eq!(ended.map(|_| ()), Err(RankError::Stopped), "at call {stop}");
     }
 }

@@ -1,10 +1,11 @@
 //! What the ranking arithmetic promises: nothing from the future, exact erasure, immediate reaction, full lists, stable ties.
 use std::sync::Arc;
 
-use mercer_rank::evaluate::truth;
+use mercer_rank::evaluate::ground_truth;
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, DAY_MS, Event, For, ItemFacts, Kind, Log, Memory, MemoryOptions, Mode,
-    RankError, ReplayOptions, Request, Scored, Snapshot, Vectors, recommend, related, tie_key, train_ranker, trending,
+    BlendWeights, Candidates, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, ItemFacts, Kind,
+    Log, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, Recipient, Snapshot, Vectors, recommend,
+    related, tie_key, train_ranker, trending,
 };
 
 const ITEMS: u32 = 60;
@@ -46,27 +47,26 @@ fn log(users: u32) -> Log {
 }
 
 fn snapshot(log: &Log, at: i64) -> Snapshot {
-    let memory = Memory::fit(
-        log,
-        &catalogue(),
+    let index = CollaborativeIndex::fit(
+        Dataset { log, catalogue: &catalogue() },
         at,
-        &MemoryOptions { ease: Some(Default::default()), ..MemoryOptions::default() },
+        &IndexOptions { ease: Some(Default::default()), ..IndexOptions::default() },
     );
-    Snapshot { log: log.clone(), catalogue: catalogue(), memory: Arc::new(memory) }
+    Snapshot { log: log.clone(), catalogue: catalogue(), index: Arc::new(index) }
 }
 
 /// All sources at once, so that a leak in any of them shows.
 fn everything() -> BlendWeights {
     let all: Vec<_> = mercer_rank::SOURCES.into_iter().map(|s| (s, 1.0)).collect();
-    BlendWeights { any: all.clone(), unseen: all }
+    BlendWeights { all: all.clone(), novel: all }
 }
 
-fn all_lists(s: &Snapshot, users: u32, at: i64) -> Vec<Vec<Scored>> {
+fn all_lists(s: &Snapshot, users: u32, at: i64) -> Vec<Vec<RankedItem>> {
     let w = everything();
     let mut out = Vec::new();
-    for mode in [Mode::All, Mode::New, Mode::Repeat] {
+    for mode in [Mode::All, Mode::Novel] {
         for u in 0..users {
-            out.push(recommend(s, For::User(u), at, &Request { mode, ..Request::new(20, &w) }).unwrap());
+            out.push(recommend(s, &w, Recipient::User(u), at, &RankRequest { mode, ..RankRequest::new(20) }).unwrap());
         }
     }
     out
@@ -82,7 +82,7 @@ fn what_comes_after_the_moment_changes_nothing() {
     }
     assert!(cut.len() < full.len());
     assert_eq!(all_lists(&snapshot(&full, at), 40, at), all_lists(&snapshot(&cut, at), 40, at));
-    let late = recommend(&snapshot(&full, NOW), For::User(0), at, &Request::new(5, &everything()));
+    let late = recommend(&snapshot(&full, NOW), &everything(), Recipient::User(0), at, &RankRequest::new(5));
     assert_eq!(late, Err(RankError::FromTheFuture { fitted: NOW, asked: at }));
 }
 
@@ -110,23 +110,23 @@ fn a_snapshot_stays_as_it_was_and_a_purchase_shows_at_once() {
     let n = s.log.len();
     let event = Event { kind: Kind::Cart, ..buy(57, NOW + 1000) };
     let w = BlendWeights::default();
-    let new = Request { mode: Mode::New, ..Request::new(3, &w) };
-    let list = |s: &Snapshot| recommend(s, For::User(3), NOW + 2000, &new).unwrap();
+    let new = RankRequest { mode: Mode::Novel, ..RankRequest::new(3) };
+    let list = |s: &Snapshot| recommend(s, &w, Recipient::User(3), NOW + 2000, &new).unwrap();
     assert!(list(&s).iter().all(|x| x.item != 57));
     log.push(3, event);
     assert_eq!(s.log.len(), n);
     let next = Snapshot { log: log.clone(), ..s.clone() };
     assert!(list(&next).iter().any(|x| x.item == 57), "{:?}", list(&next));
-    // A first purchase warms the item and hides it in mode `new`.
+    // A first purchase warms the item and hides it in mode `novel`.
     let event = buy(58, NOW + 1500);
     log.push(3, event);
-    let mut memory = (*s.memory).clone();
-    assert!(!memory.is_warm(58));
-    memory.observe(&log, 3, &event);
-    assert!(memory.is_warm(58));
-    let last = Snapshot { log: log.clone(), memory: Arc::new(memory), ..s.clone() };
-    let r = Request { mode: Mode::New, ..Request::new(60, &w) };
-    assert!(recommend(&last, For::User(3), NOW + 2000, &r).unwrap().iter().all(|x| x.item != 58));
+    let mut index = (*s.index).clone();
+    assert!(!index.is_warm(58));
+    index.observe(&log, 3, &event);
+    assert!(index.is_warm(58));
+    let last = Snapshot { log: log.clone(), index: Arc::new(index), ..s.clone() };
+    let r = RankRequest { mode: Mode::Novel, ..RankRequest::new(60) };
+    assert!(recommend(&last, &w, Recipient::User(3), NOW + 2000, &r).unwrap().iter().all(|x| x.item != 58));
 }
 
 #[test]
@@ -134,15 +134,16 @@ fn counting_event_by_event_agrees_with_counting_afresh() {
     let mut log = log(40);
     // At noon, so that no day leaves a window between the two countings.
     let noon = NOW + DAY_MS / 2;
-    let mut memory = Memory::fit(&log, &catalogue(), noon, &MemoryOptions::light());
+    let mut index =
+        CollaborativeIndex::fit(Dataset { log: &log, catalogue: &catalogue() }, noon, &IndexOptions::light());
     for (u, i, at) in [(3, 58, 10), (3, 58, 20), (4, 58, 30), (7, 1, 40)] {
         let e = buy(i, noon + at * 1000);
         log.push(u, e);
-        memory.observe(&log, u, &e);
+        index.observe(&log, u, &e);
     }
-    let fresh = memory.refresh(&log, &catalogue(), noon + 40_000);
+    let fresh = index.refresh(Dataset { log: &log, catalogue: &catalogue() }, noon + 40_000);
     for i in 0..ITEMS {
-        let (a, b) = (memory.stats(i).unwrap(), fresh.stats(i).unwrap());
+        let (a, b) = (index.stats(i).unwrap(), fresh.stats(i).unwrap());
         assert_eq!((a.count, a.windows[0], a.first), (b.count, b.windows[0], b.first), "item {i}");
     }
 }
@@ -153,8 +154,8 @@ fn lists_are_full_filtered_and_without_repeats_of_an_item() {
     let w = BlendWeights::default();
     let even = |i: u32| i.is_multiple_of(2);
     for user in [0, 5, 9999] {
-        let r = Request { allow: Some(&even), exclude: &[0, 2], ..Request::new(100, &w) };
-        let list = recommend(&s, For::User(user), NOW, &r).unwrap();
+        let r = RankRequest { allow: Some(&even), exclude: &[0, 2], ..RankRequest::new(100) };
+        let list = recommend(&s, &w, Recipient::User(user), NOW, &r).unwrap();
         assert_eq!(list.len(), 28);
         let mut items: Vec<u32> = list.iter().map(|x| x.item).collect();
         items.sort_unstable();
@@ -163,17 +164,22 @@ fn lists_are_full_filtered_and_without_repeats_of_an_item() {
         assert!(items.iter().all(|&i| i % 2 == 0 && i > 2));
         assert!(list.windows(2).all(|p| p[0].score >= p[1].score));
     }
-    let cold = Request { candidates: Candidates::Cold, ..Request::new(100, &w) };
-    let cold: Vec<u32> = recommend(&s, For::User(0), NOW, &cold).unwrap().iter().map(|x| x.item).collect();
+    let cold = RankRequest { candidates: Candidates::Cold, ..RankRequest::new(100) };
+    let cold: Vec<u32> = recommend(&s, &w, Recipient::User(0), NOW, &cold).unwrap().iter().map(|x| x.item).collect();
     assert_eq!(cold.len(), 5);
     assert!(cold.iter().all(|&i| i >= 55));
     // Without any signal the order is that of the tie-break key, not of the numbers.
-    let keys: Vec<u64> =
-        recommend(&s, For::User(9999), NOW, &Request { candidates: Candidates::Cold, ..Request::new(9, &w) })
-            .unwrap()
-            .iter()
-            .map(|x| tie_key(&[7; 32], &x.item.to_string()))
-            .collect();
+    let keys: Vec<u64> = recommend(
+        &s,
+        &w,
+        Recipient::User(9999),
+        NOW,
+        &RankRequest { candidates: Candidates::Cold, ..RankRequest::new(9) },
+    )
+    .unwrap()
+    .iter()
+    .map(|x| tie_key(&[7; 32], &x.item.to_string()))
+    .collect();
     assert!(keys.is_sorted());
 }
 
@@ -188,7 +194,7 @@ fn order_within_a_day_means_nothing_where_the_log_has_days() {
         days.reverse();
         b.set_user(u, days);
     }
-    assert!(a.shape(NOW).day_resolution && !base.shape(NOW).day_resolution);
+    assert!(a.summary(NOW).day_resolution && !base.summary(NOW).day_resolution);
     assert_eq!(all_lists(&snapshot(&a, NOW), 40, NOW), all_lists(&snapshot(&b, NOW), 40, NOW));
 }
 
@@ -201,11 +207,13 @@ fn sessions_related_and_trending_follow_the_category() {
     let mut s = snapshot(&log, NOW);
     let w = BlendWeights::default();
     let seen = [Event { kind: Kind::View, ..buy(22, NOW - 5000) }, Event { kind: Kind::View, ..buy(25, NOW - 1000) }];
-    let list = recommend(&s, For::Session(&seen), NOW, &Request { mode: Mode::New, ..Request::new(10, &w) }).unwrap();
+    let list =
+        recommend(&s, &w, Recipient::Session(&seen), NOW, &RankRequest { mode: Mode::Novel, ..RankRequest::new(10) })
+            .unwrap();
     assert!(list.iter().filter(|x| x.item / 10 == 2).count() >= 5, "{list:?}");
-    let near = related(&s, 33, NOW, &Request::new(8, &w)).unwrap();
+    let near = related(&s, 33, NOW, &RankRequest::new(8)).unwrap();
     assert!(near.iter().filter(|x| x.item / 10 == 3).count() >= 6 && near.iter().all(|x| x.item != 33), "{near:?}");
-    assert_eq!(trending(&s, NOW, &Request::new(3, &w)).unwrap()[0].item, 54);
+    assert_eq!(trending(&s, NOW, &RankRequest::new(3)).unwrap()[0].item, 54);
     // Cold items come by their vectors: 57 lies with item 33.
     let mut v = Vectors::new(2);
     for i in 0..ITEMS {
@@ -213,7 +221,7 @@ fn sessions_related_and_trending_follow_the_category() {
         v.set(i, if like { [1.0, 0.0] } else { [0.0, 1.0] }.into()).unwrap();
     }
     s.catalogue.set_vectors(Some(v));
-    let cold = Request { candidates: Candidates::Cold, ..Request::new(5, &w) };
+    let cold = RankRequest { candidates: Candidates::Cold, ..RankRequest::new(5) };
     assert_eq!(related(&s, 33, NOW, &cold).unwrap()[0].item, 57);
 }
 
@@ -222,37 +230,42 @@ fn the_ranker_is_repeatable_and_finds_planted_repeats() {
     let log = log(300);
     let until = NOW - 30 * DAY_MS;
     let catalogue = catalogue();
-    let o = ReplayOptions { cutoffs: 6, ..ReplayOptions::default() };
-    let (ranker, report) = train_ranker(&log, &catalogue, until, &o).unwrap();
+    let o = RankerTrainOptions { cutoffs: 6, ..RankerTrainOptions::default() };
+    let (ranker, report) = train_ranker(Dataset { log: &log, catalogue: &catalogue }, until, &o).unwrap();
     assert!(report.cutoffs.iter().all(|c| c + report.window_days * DAY_MS <= until));
     let mut short = Log::new();
     for u in 0..300 {
         short.set_user(u, log.until(u, until).to_vec());
     }
-    assert_eq!(train_ranker(&short, &catalogue, until, &o).unwrap().0, ranker, "what comes later must not matter");
+    assert_eq!(
+        train_ranker(Dataset { log: &short, catalogue: &catalogue }, until, &o).unwrap().0,
+        ranker,
+        "what comes later must not matter"
+    );
     let text = serde_json::to_string(&ranker).unwrap();
     assert_eq!(serde_json::from_str::<mercer_rank::Ranker>(&text).unwrap(), ranker);
     let s = Snapshot {
         log: log.clone(),
         catalogue: catalogue.clone(),
-        memory: Arc::new(Memory::fit(&log, &catalogue, until, &o.memory)),
+        index: Arc::new(CollaborativeIndex::fit(Dataset { log: &log, catalogue: &catalogue }, until, &o.index)),
     };
     let w = BlendWeights::popularity();
-    let t = truth(&log, &s.memory, NOW, Mode::All, Candidates::Warm);
-    let mean = |f: &dyn Fn(u32) -> Vec<Scored>| {
-        let score = |t: &mercer_rank::evaluate::Truth| {
+    let t = ground_truth(&log, &s.index, NOW, Mode::All, Candidates::Warm);
+    let mean = |f: &dyn Fn(u32) -> Vec<RankedItem>| {
+        let score = |t: &mercer_rank::evaluate::GroundTruth| {
             let list: Vec<u32> = f(t.user).iter().map(|x| x.item).collect();
             mercer_rank::evaluate::ndcg(&list, &t.items, 10)
         };
         t.iter().map(score).sum::<f64>() / t.len() as f64
     };
-    let popular = mean(&|u| recommend(&s, For::User(u), until, &Request::new(10, &w)).unwrap());
-    let learned = mean(&|u| ranker.recommend(&s, For::User(u), until, &Request::new(10, &w)).unwrap());
+    let popular = mean(&|u| recommend(&s, &w, Recipient::User(u), until, &RankRequest::new(10)).unwrap());
+    let learned = mean(&|u| ranker.recommend(&s, Recipient::User(u), until, &RankRequest::new(10)).unwrap());
     assert!(learned > popular + 0.1, "{learned} against {popular}");
-    let list =
-        ranker.recommend(&s, For::User(1), until, &Request { mode: Mode::New, ..Request::new(200, &w) }).unwrap();
+    let list = ranker
+        .recommend(&s, Recipient::User(1), until, &RankRequest { mode: Mode::Novel, ..RankRequest::new(200) })
+        .unwrap();
     assert!(list.windows(2).all(|p| p[0].score >= p[1].score));
-    let empty = train_ranker(&Log::new(), &catalogue, until, &o);
+    let empty = train_ranker(Dataset { log: &Log::new(), catalogue: &catalogue }, until, &o);
     assert!(matches!(empty, Err(RankError::TooLittle(_))));
 }
 
@@ -260,11 +273,10 @@ fn the_ranker_is_repeatable_and_finds_planted_repeats() {
 fn what_trends_needs_the_counts_alone() {
     let log = log(40);
     let at = 250 * DAY_MS + 5;
-    let counts = Memory::fit(&log, &catalogue(), at, &MemoryOptions::counts());
+    let counts = CollaborativeIndex::fit(Dataset { log: &log, catalogue: &catalogue() }, at, &IndexOptions::counts());
     let full = snapshot(&log, at);
-    let few = Snapshot { memory: Arc::new(counts), ..full.clone() };
-    let w = BlendWeights::default();
-    let list = |s: &Snapshot| mercer_rank::trending(s, at, &Request::new(20, &w)).unwrap();
+    let few = Snapshot { index: Arc::new(counts), ..full.clone() };
+    let list = |s: &Snapshot| mercer_rank::trending(s, at, &RankRequest::new(20)).unwrap();
     assert_eq!(list(&few), list(&full));
     assert!(list(&few)[0].score > 0.0);
 }

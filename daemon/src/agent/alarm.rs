@@ -29,7 +29,7 @@ pub(crate) struct Drift {
 
 /// Moment from which on a change is news: later than what the serving version learned from, and within the last two windows.
 fn news_from(view: &ShopState) -> i64 {
-    let window = view.rank.memory.shape().window_days() * DAY_MS;
+    let window = view.rank.index.summary().window_days() * DAY_MS;
     let learned = view.model.meta.data.to.map_or(i64::MIN, Timestamp::millis);
     // What a version learned from is known exactly; where nothing was learned, old changes are still no news.
     if learned > i64::MIN { learned } else { view.last_event - 2 * window }
@@ -60,7 +60,7 @@ impl Drift {
         if view.last_seq < self.next {
             return Ok(());
         }
-        let target = view.rank.memory.shape().target;
+        let target = view.rank.index.summary().target;
         for line in app.store.scan_interactions(self.next)?.named() {
             let (seq, line) = line?;
             if seq > view.last_seq {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mercer_rank::{Memory, MemoryOptions};
+use mercer_rank::{CollaborativeIndex, Dataset, IndexOptions};
 
 use crate::state::app::App;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use std::time::Duration;
 /// Takes into the co-occurrence what shoppers did, and who was erased, since it was fitted or last brought up to date. True if there was
 /// anything to do.
 pub fn follow(app: &App) -> bool {
-    let (view, memory, changed) = {
+    let (view, index, changed) = {
         let mut world = app.shop.lock();
         let changed = world.take_changed();
         if changed.is_empty() {
             return false;
         }
-        (world.view().clone(), world.memory().clone(), changed)
+        (world.view().clone(), world.index().clone(), changed)
     };
     // As in the training log: nothing of those who did not agree. Of the others' slots none is looked at.
     let mut log = view.rank.log.clone();
     let agreed = |number: u32| view.subject(number).is_some_and(|subject| subject.consent.train);
     changed.iter().copied().filter(|number| !agreed(*number)).for_each(|number| log.erase(number));
-    let followed = memory.follow(&log, &view.rank.catalogue, &changed);
+    let followed = index.follow(Dataset { log: &log, catalogue: &view.rank.catalogue }, &changed);
     let mut world = app.shop.lock();
-    if !world.set_ties(&followed) {
+    if !world.set_cooccurrence(&followed) {
         world.put_back_changed(changed);
     }
     true
@@ -42,9 +42,10 @@ pub fn refit(app: &App) {
     let started = Instant::now();
     let at = view.last_event;
     let log = view.training_log();
-    let memory = Memory::fit(&log, &view.rank.catalogue, at, &MemoryOptions::default());
+    let index =
+        CollaborativeIndex::fit(Dataset { log: &log, catalogue: &view.rank.catalogue }, at, &IndexOptions::default());
     tracing::info!(events = view.rank.log.len(), seconds = started.elapsed().as_secs_f64(), "memory fitted");
-    app.shop.lock().set_memory(memory, unfitted);
+    app.shop.lock().set_index(index, unfitted);
     app.publish();
     // Afterwards, for new items may have to be embedded for them.
     for model in [Some(&view.model), view.canary.as_ref().map(|canary| &canary.view.model)].into_iter().flatten() {

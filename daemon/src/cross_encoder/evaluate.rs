@@ -116,9 +116,9 @@ fn cases(
     ranker: Option<&Ranker>,
     reader: &Reader,
 ) -> Result<Vec<Case>, RunExit> {
-    let memory = app.moments.at(view, plan.cut);
-    let snapshot = Snapshot { log: view.training_log(), catalogue: view.rank.catalogue.clone(), memory };
-    let weights = BlendWeights::for_memory(&snapshot.memory);
+    let index = app.moments.at(view, plan.cut);
+    let snapshot = Snapshot { log: view.training_log(), catalogue: view.rank.catalogue.clone(), index };
+    let weights = BlendWeights::for_index(&snapshot.index);
     let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
     let limits = Limits { users: budget.clamp(SHOPPERS.0, SHOPPERS.1) as usize, ..Limits::NONE };
     let made = evaluate(&snapshot, (plan.cut, plan.to), (Mode::All, HEAD), (ranker, &weights), &limits);

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use mercer_rank::{For, Mode, RankError, Request, Scored};
+use mercer_rank::{Mode, RankError, RankRequest, RankedItem, Recipient};
 use mercer_shared::wire::EvaluatedArm;
 
 /// Modes that settings are chosen for, with their words.
-pub(crate) const MODES: [(Mode, &str); 2] = [(Mode::Repeat, "repeat"), (Mode::New, "new")];
+pub(crate) const MODES: [(Mode, &str); 2] = [(Mode::All, "repeat"), (Mode::Novel, "new")];
 
 /// Makes the list of a shopper.
-pub(crate) type Lists = dyn Fn(For<'_>, &Request<'_>) -> Result<Vec<Scored>, RankError> + Sync;
+pub(crate) type Lists = dyn Fn(Recipient<'_>, &RankRequest<'_>) -> Result<Vec<RankedItem>, RankError> + Sync;
 
 /// An arm that is ready to make lists as of the cut-off.
 pub(crate) struct Contestant {

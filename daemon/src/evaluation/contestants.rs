@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
-use mercer_rank::evaluate::{Truth, truth};
-use mercer_rank::{ARMS, Arm, ArmOptions, Blended, Candidates, FittedArm, Memory, MemoryOptions, Mode};
+use mercer_rank::evaluate::{GroundTruth, ground_truth};
+use mercer_rank::{
+    BASELINES, Baseline, BaselineBlend, BaselineOptions, Candidates, CollaborativeIndex, Dataset, FittedBaseline,
+    IndexOptions, Mode,
+};
 use mercer_shared::wire::RunPhase;
 
 use crate::evaluation::bench::{Bench, rank_problem};
@@ -18,7 +21,7 @@ pub(crate) enum Row {
     /// The serving configuration.
     Serving,
     /// A single method, tuned.
-    Single(Arm),
+    Single(Baseline),
     /// The behaviour network alone.
     Sequence,
     /// The weighted sum of up to three single methods.
@@ -28,11 +31,11 @@ pub(crate) enum Row {
 /// Who competes, in the order of the report. A further arm is a further row.
 pub(crate) const TABLE: [Row; 8] = [
     Row::Serving,
-    Row::Single(ARMS[0]),
-    Row::Single(ARMS[1]),
-    Row::Single(ARMS[2]),
-    Row::Single(ARMS[3]),
-    Row::Single(ARMS[4]),
+    Row::Single(BASELINES[0]),
+    Row::Single(BASELINES[1]),
+    Row::Single(BASELINES[2]),
+    Row::Single(BASELINES[3]),
+    Row::Single(BASELINES[4]),
     Row::Sequence,
     Row::Blend,
 ];
@@ -40,34 +43,38 @@ pub(crate) const TABLE: [Row; 8] = [
 /// A setting with what it was worth on the window before the cut-off; nothing where there was no such window.
 #[derive(Clone)]
 pub(crate) struct Choice {
-    options: ArmOptions,
+    options: BaselineOptions,
     worth: Option<f64>,
     /// The arm fitted up to that window, for choosing the weights of the sum.
-    fitted: Option<FittedArm>,
+    fitted: Option<FittedBaseline>,
 }
 
 /// A single method, tuned for each mode and fitted up to the cut-off.
 pub(crate) struct Tuned {
     tried: usize,
     choices: [Choice; 2],
-    fitted: [FittedArm; 2],
+    fitted: [FittedBaseline; 2],
 }
 
 pub(crate) const fn place(mode: Mode) -> usize {
-    matches!(mode, Mode::New) as usize
+    matches!(mode, Mode::Novel) as usize
 }
 
 /// The window before the cut-off: its beginning, and its truth by mode.
 pub(crate) struct Validation {
     from: i64,
-    truths: [Vec<Truth>; 2],
+    truths: [Vec<GroundTruth>; 2],
 }
 
 impl Validation {
     fn of(bench: &Bench<'_>, from: i64) -> Self {
-        let memory = Memory::fit(&bench.log, &bench.view.rank.catalogue, from, &MemoryOptions::counts());
+        let index = CollaborativeIndex::fit(
+            Dataset { log: &bench.log, catalogue: &bench.view.rank.catalogue },
+            from,
+            &IndexOptions::counts(),
+        );
         let truths = MODES.map(|(mode, _)| {
-            let all = truth(&bench.log, &memory, bench.cut, mode, Candidates::Warm);
+            let all = ground_truth(&bench.log, &index, bench.cut, mode, Candidates::Warm);
             let step = all.len().div_ceil(TUNED_ON).max(1);
             all.into_iter().step_by(step).collect()
         });
@@ -81,10 +88,10 @@ pub(crate) fn all(
     context: &RunContext<'_>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Contestant>, RunExit> {
-    let settings: usize = ARMS.iter().map(|arm| arm.grid(bench.window_days).len()).sum();
+    let settings: usize = BASELINES.iter().map(|arm| arm.grid(bench.window_days).len()).sum();
     context.phase(RunPhase::Memory, settings as u64);
     let validation = bench.tuned_from.map(|from| Validation::of(bench, from));
-    let mut singles: Vec<(Arm, Tuned)> = Vec::new();
+    let mut singles: Vec<(Baseline, Tuned)> = Vec::new();
     let mut out = Vec::new();
     for row in TABLE {
         context.check()?;
@@ -125,7 +132,7 @@ pub(crate) fn said(made: &Contestant) -> String {
 /// Tries the arm's grid on the window before the cut-off and fits the best setting of each mode up to the cut-off.
 pub(crate) fn tune(
     bench: &Bench<'_>,
-    arm: Arm,
+    arm: Baseline,
     validation: Option<&Validation>,
     context: &RunContext<'_>,
 ) -> Result<Tuned, RunExit> {
@@ -136,9 +143,9 @@ pub(crate) fn tune(
     if let Some(window) = validation {
         for options in &grid {
             context.check()?;
-            let fitted = FittedArm::fit(arm, options, &bench.log, catalogue, window.from);
+            let fitted = FittedBaseline::fit(arm, options, Dataset { log: &bench.log, catalogue }, window.from);
             for ((mode, _), truth) in MODES.iter().zip(&window.truths) {
-                let worth = fitted.worth(truth, *mode, bench.k).map_err(|e| rank_problem(&e))?;
+                let worth = fitted.mean_ndcg(truth, *mode, bench.k).map_err(|e| rank_problem(&e))?;
                 let choice = &mut choices[place(*mode)];
                 if choice.worth.is_none_or(|best| worth > best) {
                     *choice = Choice { options: options.clone(), worth: Some(worth), fitted: Some(fitted.clone()) };
@@ -148,16 +155,16 @@ pub(crate) fn tune(
         }
     }
     context.check()?;
-    let repeat = FittedArm::fit(arm, &choices[0].options, &bench.log, catalogue, bench.cut);
+    let repeat = FittedBaseline::fit(arm, &choices[0].options, Dataset { log: &bench.log, catalogue }, bench.cut);
     let new = if choices[1].options == choices[0].options {
         repeat.clone()
     } else {
-        FittedArm::fit(arm, &choices[1].options, &bench.log, catalogue, bench.cut)
+        FittedBaseline::fit(arm, &choices[1].options, Dataset { log: &bench.log, catalogue }, bench.cut)
     };
     Ok(Tuned { tried: grid.len(), choices, fitted: [repeat, new] })
 }
 
-pub(crate) fn single(bench: &Bench<'_>, arm: Arm, tuned: &Tuned) -> Contestant {
+pub(crate) fn single(bench: &Bench<'_>, arm: Baseline, tuned: &Tuned) -> Contestant {
     let (fitted, cut) = (tuned.fitted.clone(), bench.cut);
     let by_mode = |mode: Mode| &tuned.choices[place(mode)];
     Contestant {
@@ -171,22 +178,26 @@ pub(crate) fn single(bench: &Bench<'_>, arm: Arm, tuned: &Tuned) -> Contestant {
 }
 
 /// The sum of up to three arms that was best on the window before the cut-off; own repeats and popularity where there is none.
-pub(crate) fn blend(bench: &Bench<'_>, singles: &[(Arm, Tuned)], validation: Option<&Validation>) -> Contestant {
+pub(crate) fn blend(bench: &Bench<'_>, singles: &[(Baseline, Tuned)], validation: Option<&Validation>) -> Contestant {
     let chosen = MODES.map(|(mode, _)| {
-        let fitted: Vec<FittedArm> =
+        let fitted: Vec<FittedBaseline> =
             singles.iter().filter_map(|(_, tuned)| tuned.choices[place(mode)].fitted.clone()).collect();
         match validation {
-            Some(window) => Blended::choose(&fitted, &window.truths[place(mode)], mode, bench.k),
-            None => Blended { parts: vec![(Arm::OwnRepeats, 1.0), (Arm::Popularity, 0.3)], worth: f64::NAN },
+            Some(window) => BaselineBlend::choose(&fitted, &window.truths[place(mode)], mode, bench.k),
+            None => BaselineBlend {
+                parts: vec![(Baseline::OwnRepeats, 1.0), (Baseline::Popularity, 0.3)],
+                mean_ndcg: f64::NAN,
+            },
         }
     });
-    let words = |blended: &Blended| {
+    let words = |blended: &BaselineBlend| {
         blended.parts.iter().map(|(arm, weight)| format!("{weight} {}", arm.name())).collect::<Vec<_>>().join(" + ")
     };
     let by_mode = || MODES.iter().zip(&chosen).map(|((_, word), blended)| ((*word).to_owned(), blended));
     let settings = by_mode().map(|(word, blended)| (word, words(blended))).collect();
-    let tuned = by_mode().filter(|x| x.1.worth.is_finite()).map(|(word, blended)| (word, blended.worth)).collect();
-    let fitted: [Vec<FittedArm>; 2] =
+    let tuned =
+        by_mode().filter(|x| x.1.mean_ndcg.is_finite()).map(|(word, blended)| (word, blended.mean_ndcg)).collect();
+    let fitted: [Vec<FittedBaseline>; 2] =
         [0, 1].map(|n| singles.iter().map(|(_, tuned)| tuned.fitted[n].clone()).collect());
     let cut = bench.cut;
     Contestant {

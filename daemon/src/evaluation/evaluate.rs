@@ -30,7 +30,7 @@ pub(crate) fn borders(log: &Log, last: i64, at: Option<Timestamp>) -> Answer<(i6
     let Some(at) = at.map(Timestamp::millis) else {
         return window(log, last).ok_or_else(|| few("the log is shorter than two windows"));
     };
-    let shape = log.shape(at);
+    let shape = log.summary(at);
     let width = shape.window_days() * DAY_MS;
     if log.is_empty() || at - shape.first < width {
         return Err(few("there is less than one window of history before that moment"));
@@ -67,7 +67,7 @@ pub(crate) fn run(
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
     let view = app.view();
     let log = view.training_log();
-    let shape = log.shape(plan.cut);
+    let shape = log.summary(plan.cut);
     let window_days = shape.window_days();
     let width = window_days * DAY_MS;
     let tuned_from = Some(plan.cut - width).filter(|from| from - shape.first >= width);

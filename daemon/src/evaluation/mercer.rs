@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, Catalogue, Memory, MemoryOptions, Replayed, Snapshot, Vectors};
+use mercer_rank::{BlendWeights, Catalogue, CollaborativeIndex, CutoffLists, Dataset, IndexOptions, Snapshot, Vectors};
 
 use crate::background::query_vectors;
 use crate::evaluation::bench::Bench;
@@ -78,9 +78,15 @@ pub(crate) fn contestant(
             None => None,
         };
         let network = networks.as_mut().map(|networks| (networks, bench.cut));
-        let order =
-            ranker_fit::learn(context, (&bench.log, &beside), bench.cut, &replay, network, &mut Replayed::default())?
-                .unwrap_or_default();
+        let order = ranker_fit::learn(
+            context,
+            (&bench.log, &beside),
+            bench.cut,
+            &replay,
+            network,
+            &mut CutoffLists::default(),
+        )?
+        .unwrap_or_default();
         let what = if order.ranker.is_some() {
             "ranker made again up to the cut-off"
         } else {
@@ -89,9 +95,13 @@ pub(crate) fn contestant(
         (order, what.to_owned())
     };
     context.check()?;
-    let memory = Arc::new(Memory::fit(&bench.log, &catalogue, bench.cut, &MemoryOptions::default()));
-    let weights = order.blend.clone().unwrap_or_else(|| BlendWeights::for_memory(&memory));
-    let snapshot = Snapshot { log: bench.log.clone(), catalogue, memory };
+    let index = Arc::new(CollaborativeIndex::fit(
+        Dataset { log: &bench.log, catalogue: &catalogue },
+        bench.cut,
+        &IndexOptions::default(),
+    ));
+    let weights = order.blend.clone().unwrap_or_else(|| BlendWeights::for_index(&index));
+    let snapshot = Snapshot { log: bench.log.clone(), catalogue, index };
     let cut = bench.cut;
     Ok(Contestant {
         name: "Mercer".to_owned(),
@@ -101,10 +111,7 @@ pub(crate) fn contestant(
         seconds: 0.0,
         list: Box::new(move |whom, request| match &order.ranker {
             Some(ranker) => ranker.recommend(&snapshot, whom, cut, request),
-            None => {
-                let request = mercer_rank::Request { weights: &weights, ..*request };
-                mercer_rank::recommend(&snapshot, whom, cut, &request)
-            }
+            None => mercer_rank::recommend(&snapshot, &weights, whom, cut, request),
         }),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, Memory, MemoryOptions, Request, SequenceHistory, Snapshot, Source};
+use mercer_rank::{BlendWeights, CollaborativeIndex, Dataset, IndexOptions, SequenceScorerHistory, Snapshot, Source};
 
 use crate::evaluation::bench::Bench;
 use crate::evaluation::contestant::{Contestant, MODES};
@@ -18,11 +18,11 @@ pub(crate) fn contestant(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<
     if networks.up_to(context, &bench.log, (bench.cut, bench.cut), 0)?.is_none() {
         return Err(RunExit::Nothing("the budget was used up while the behaviour network was trained".to_owned()));
     }
-    let memory = Memory::fit(&bench.log, &catalogue, bench.cut, &MemoryOptions::counts());
-    let memory = Arc::new(memory.with_sequence(networks.stages().at(bench.cut)));
-    let snapshot = Snapshot { log: bench.log.clone(), catalogue, memory };
-    let only = vec![(Source::Sequence, 1.0)];
-    let weights = BlendWeights { any: only.clone(), unseen: only };
+    let index =
+        CollaborativeIndex::fit(Dataset { log: &bench.log, catalogue: &catalogue }, bench.cut, &IndexOptions::counts());
+    let index = Arc::new(index.with_sequence(networks.stages().at(bench.cut)));
+    let snapshot = Snapshot { log: bench.log.clone(), catalogue, index };
+    let weights = BlendWeights::only(Source::Sequence);
     let cut = bench.cut;
     let setting = format!("one training up to the cut-off, horizon {} days", bench.window_days);
     Ok(Contestant {
@@ -31,8 +31,6 @@ pub(crate) fn contestant(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<
         tuned: [].into(),
         tried: 0,
         seconds: 0.0,
-        list: Box::new(move |whom, request| {
-            mercer_rank::recommend(&snapshot, whom, cut, &Request { weights: &weights, ..*request })
-        }),
+        list: Box::new(move |whom, request| mercer_rank::recommend(&snapshot, &weights, whom, cut, request)),
     })
 }

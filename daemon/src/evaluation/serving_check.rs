@@ -89,8 +89,8 @@ pub fn serving_check(app: &App) -> Answer<Option<ServingCheck>> {
     let view = app.view();
     let log = view.training_log();
     let Some((from, to)) = window(&log, view.last_event) else { return Ok(None) };
-    let memory = app.moments.at(&view, from);
-    let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), memory };
+    let index = app.moments.at(&view, from);
+    let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), index };
     let (ranker, weights, note) = window_policy(app, &view, &snapshot, from)?;
     let lists = |order: (Option<&Ranker>, &BlendWeights)| -> Answer<Lists> {
         evaluate(&snapshot, (from, to), (Mode::All, K), order, &Limits::NONE)

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mercer_rank::evaluate::{Truth, truth};
-use mercer_rank::{BlendWeights, Candidates, For, Memory, MemoryOptions, Mode, Request, Scored};
+use mercer_rank::evaluate::{GroundTruth, ground_truth};
+use mercer_rank::{Candidates, CollaborativeIndex, Dataset, IndexOptions, Mode, RankRequest, RankedItem, Recipient};
 use mercer_reports::Gain;
 use mercer_reports::ties::ndcg_tie_averaged;
 use rayon::prelude::*;
@@ -15,11 +15,11 @@ use crate::runs::context::{RunContext, RunExit, failed};
 
 /// Which lists are made: name, words, mode, candidates.
 pub(crate) const LISTS: [(&str, &str, Mode, Candidates); 5] = [
-    ("repeat-all", "any item of the catalogue, repeats welcome", Mode::Repeat, Candidates::All),
-    ("repeat-warm", "items bought before the cut-off, repeats welcome", Mode::Repeat, Candidates::Warm),
-    ("new-all", "items the shopper never had", Mode::New, Candidates::All),
-    ("new-warm", "items bought before the cut-off by others but never by the shopper", Mode::New, Candidates::Warm),
-    ("cold", "items nobody had bought before the cut-off, ranked among themselves", Mode::New, Candidates::Cold),
+    ("repeat-all", "any item of the catalogue, repeats welcome", Mode::All, Candidates::All),
+    ("repeat-warm", "items bought before the cut-off, repeats welcome", Mode::All, Candidates::Warm),
+    ("new-all", "items the shopper never had", Mode::Novel, Candidates::All),
+    ("new-warm", "items bought before the cut-off by others but never by the shopper", Mode::Novel, Candidates::Warm),
+    ("cold", "items nobody had bought before the cut-off, ranked among themselves", Mode::Novel, Candidates::Cold),
 ];
 
 /// Number of metrics.
@@ -34,7 +34,7 @@ pub(crate) struct Values {
 
 /// One kind of list: whose, and every arm's values in the order of the arms.
 pub(crate) struct Judged {
-    pub(crate) truth: Vec<Truth>,
+    pub(crate) truth: Vec<GroundTruth>,
     pub(crate) arms: Vec<Values>,
 }
 
@@ -50,20 +50,23 @@ pub(crate) struct All {
 
 /// Makes and judges all lists.
 pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], context: &RunContext<'_>) -> Result<All, RunExit> {
-    let memory = Memory::fit(&bench.log, &bench.view.rank.catalogue, bench.cut, &MemoryOptions::counts());
-    let weights = BlendWeights::popularity();
+    let index = CollaborativeIndex::fit(
+        Dataset { log: &bench.log, catalogue: &bench.view.rank.catalogue },
+        bench.cut,
+        &IndexOptions::counts(),
+    );
     let mut lists = Vec::new();
     for (_, _, mode, candidates) in LISTS {
-        let truth = thinned(truth(&bench.log, &memory, bench.to, mode, candidates), MAX_USERS);
+        let truth = thinned(ground_truth(&bench.log, &index, bench.to, mode, candidates), MAX_USERS);
         let mut values = Vec::new();
         for arm in arms {
             context.check()?;
             let rows = truth
                 .par_iter()
                 .map(|entry| {
-                    let request = Request { mode, candidates, ..Request::new(bench.k + 1, &weights) };
-                    let request = request.held_against(bench.to);
-                    worth(&memory, &*arm.list, &request, entry, bench.k)
+                    let request = RankRequest { mode, candidates, ..RankRequest::new(bench.k + 1) };
+                    let request = request.for_window(bench.to);
+                    worth(&index, &*arm.list, &request, entry, bench.k)
                 })
                 .collect::<Result<Vec<_>, RunExit>>()?;
             let tied = rows.iter().filter(|(_, tied)| *tied).count() as f64 / rows.len().max(1) as f64;
@@ -72,7 +75,7 @@ pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], context: &RunContext
         }
         lists.push(Judged { truth, arms: values });
     }
-    let target = memory.shape().target;
+    let target = index.summary().target;
     let day = |at: i64| at.div_euclid(mercer_rank::DAY_MS);
     let baskets = |user: u32| {
         let mut days: Vec<i64> =
@@ -91,17 +94,18 @@ pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], context: &RunContext
 /// Metrics of one shopper's list, and whether a tie is cut by it: then NDCG is the expectation over all orders of the tied items
 /// (METRICS.md section 0.2), for which the list is made longer until the tie ends. `request` asks for one item more than is judged.
 pub(crate) fn worth(
-    memory: &Memory,
+    index: &CollaborativeIndex,
     list: &Lists,
-    request: &Request<'_>,
-    entry: &Truth,
+    request: &RankRequest<'_>,
+    entry: &GroundTruth,
     k: usize,
 ) -> Result<([f64; WIDTH], bool), RunExit> {
-    let made =
-        |length: usize| list(For::User(entry.user), &Request { k: length, ..*request }).map_err(|e| rank_problem(&e));
+    let made = |length: usize| {
+        list(Recipient::User(entry.user), &RankRequest { k: length, ..*request }).map_err(|e| rank_problem(&e))
+    };
     // Items of equal score are ordered by their purchases; only beyond that chance decides.
-    let key = |scored: &Scored| (scored.score, memory.stats(scored.item).map_or(0.0, |stats| stats.count));
-    let gain = |scored: &Scored| f64::from(u8::from(entry.items.binary_search(&scored.item).is_ok()));
+    let key = |scored: &RankedItem| (scored.score, index.stats(scored.item).map_or(0.0, |stats| stats.count));
+    let gain = |scored: &RankedItem| f64::from(u8::from(entry.items.binary_search(&scored.item).is_ok()));
     let relevant = vec![1.0; entry.items.len()];
     let mut found = made(request.k)?;
     let ranked: Vec<f64> = found.iter().take(k).map(gain).collect();
@@ -138,17 +142,17 @@ mod tests {
     #[test]
     fn a_tie_at_the_cut_counts_as_its_expectation() {
         let catalogue = Catalogue::new((0..40).map(|_| ItemFacts::default()));
-        let memory = Memory::fit(&Log::new(), &catalogue, 0, &MemoryOptions::counts());
-        let weights = BlendWeights::popularity();
-        let scored = |item: u32, score: f32| Scored { item, score, parts: Vec::new(), share: None };
+        let index =
+            CollaborativeIndex::fit(Dataset { log: &Log::new(), catalogue: &catalogue }, 0, &IndexOptions::counts());
+        let scored = |item: u32, score: f32| RankedItem { item, score, parts: Vec::new(), log_softmax: None };
         // The first item stands out, the others are alike; the shopper took the last one.
-        let all: Vec<Scored> = (0..40).map(|item| scored(item, if item == 0 { 1.0 } else { 0.0 })).collect();
-        let list = move |_: For<'_>, r: &Request<'_>| -> Result<Vec<Scored>, RankError> {
+        let all: Vec<RankedItem> = (0..40).map(|item| scored(item, if item == 0 { 1.0 } else { 0.0 })).collect();
+        let list = move |_: Recipient<'_>, r: &RankRequest<'_>| -> Result<Vec<RankedItem>, RankError> {
             Ok(all.iter().take(r.k).cloned().collect())
         };
         let judge = |items: Vec<u32>, k: usize| {
-            let entry = Truth { user: 0, items };
-            let (row, tied) = worth(&memory, &list, &Request::new(k + 1, &weights), &entry, k).unwrap();
+            let entry = GroundTruth { user: 0, items };
+            let (row, tied) = worth(&index, &list, &RankRequest::new(k + 1), &entry, k).unwrap();
             (row[0], tied)
         };
         // Places 2 and 3 are each the last item's with chance 1 in 39.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mercer_rank::{DAY_MS, Memory, ReplayOptions, Snapshot, train_ranker};
+use mercer_rank::{CollaborativeIndex, DAY_MS, Dataset, RankerTrainOptions, Snapshot, train_ranker};
 use mercer_reports::compare_paired;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
@@ -42,7 +42,7 @@ fn grid(request: &SweepRequest) -> Answer<Vec<Point>> {
             return Err(bad(format!("`{name}` has no value to try")));
         }
         for value in values {
-            record::set(&mut ReplayOptions::default(), name, value).map_err(bad)?;
+            record::set(&mut RankerTrainOptions::default(), name, value).map_err(bad)?;
         }
         let with = |point: &Point, value: &Setting| [point.as_slice(), &[(name.clone(), value.clone())]].concat();
         points = points.iter().flat_map(|point| values.iter().map(move |value| with(point, value))).collect();
@@ -70,7 +70,7 @@ pub(crate) fn prepare(app: &App, request: &SweepRequest) -> Answer<Enqueue> {
     let few = || Problem::new(Code::NotEnoughData, "a sweep needs three windows of interactions");
     let (gate, last) = window(&log, view.last_event).ok_or_else(few)?;
     let cut = gate - (last - gate);
-    if cut - log.shape(cut).first < DAY_MS {
+    if cut - log.summary(cut).first < DAY_MS {
         return Err(few());
     }
     let plan = Plan { cut, to: gate, job: Job::Sweep(request.clone()), ..Plan::default() };
@@ -121,7 +121,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
             context.note(format!("not reached: {}", left.join("; ")));
             break;
         }
-        let mut options = ReplayOptions::default();
+        let mut options = RankerTrainOptions::default();
         options.mlp.seed = options.mlp.seed.wrapping_add(request.seed.unwrap_or(0));
         for (name, value) in point {
             record::set(&mut options, name, value).map_err(|detail| Problem::new(Code::BadParameter, detail))?;
@@ -131,10 +131,11 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
             draft(app, new)?
         };
         document.started = Some(Timestamp::now());
-        let (ranker, report) = train_ranker(&log, catalogue, plan.cut, &options).map_err(|e| failed(&e))?;
+        let (ranker, report) =
+            train_ranker(Dataset { log: &log, catalogue }, plan.cut, &options).map_err(|e| failed(&e))?;
         context.check()?;
-        let memory = Arc::new(Memory::fit(&log, catalogue, plan.cut, &options.memory));
-        let snapshot = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory };
+        let index = Arc::new(CollaborativeIndex::fit(Dataset { log: &log, catalogue }, plan.cut, &options.index));
+        let snapshot = Snapshot { log: log.clone(), catalogue: catalogue.clone(), index };
         let limits = Limits { users: BudgetTier::at(0).judged, unwanted: &|| context.unwanted() };
         let judged =
             judge(&snapshot, (plan.cut, plan.to), ScoringPolicy { ranker: Some(&ranker), blend: None }, &limits);
@@ -145,7 +146,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
         record::settings(noted, &options);
         record::curves(noted, &report);
         noted.data = Some(DataSnapshot {
-            interactions: log.shape(plan.cut).counts.iter().sum(),
+            interactions: log.summary(plan.cut).counts.iter().sum(),
             to: Some(Timestamp::at(plan.cut)),
             ..DataSnapshot::default()
         });

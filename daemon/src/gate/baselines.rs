@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{Arm, BlendWeights, Catalogue, FittedArm, Log, Memory, Snapshot};
+use mercer_rank::{Baseline, BlendWeights, Catalogue, CollaborativeIndex, Dataset, FittedBaseline, Log, Snapshot};
 
 use crate::gate::decide::{Judged, judge};
 use crate::gate::policy::ScoringPolicy;
@@ -12,12 +12,12 @@ use crate::runs::context::{RunContext, RunExit};
 
 /// The baselines' lists on a window, judged. `memory` is of its beginning and has what the cheap ones read.
 pub(crate) fn all(
-    (log, catalogue, memory): (&Log, &Catalogue, &Arc<Memory>),
+    (log, catalogue, index): (&Log, &Catalogue, &Arc<CollaborativeIndex>),
     span: (i64, i64),
     limits: &Limits<'_>,
     context: &RunContext<'_>,
 ) -> Result<Vec<(&'static str, Judged)>, RunExit> {
-    let shared = Snapshot { log: log.clone(), catalogue: catalogue.clone(), memory: Arc::clone(memory) };
+    let shared = Snapshot { log: log.clone(), catalogue: catalogue.clone(), index: Arc::clone(index) };
     let judged = |snapshot: &Snapshot, weights: &BlendWeights| {
         let judged = judge(snapshot, span, ScoringPolicy { ranker: None, blend: Some(weights) }, limits);
         context.check()?;
@@ -28,12 +28,12 @@ pub(crate) fn all(
         context.check()?;
         out.push((name, judged(&shared, &weights)?));
     }
-    for arm in [Arm::Ease, Arm::Ials] {
+    for arm in [Baseline::Ease, Baseline::Ials] {
         context.check()?;
-        let grid = arm.grid(memory.shape().window_days());
+        let grid = arm.grid(index.summary().window_days());
         let Some(options) = grid.get(grid.len() / 2) else { continue };
-        let fitted = FittedArm::fit(arm, options, log, catalogue, span.0);
-        out.push((arm.name(), judged(fitted.snapshot(), &BlendWeights::filled(arm.source()))?));
+        let fitted = FittedBaseline::fit(arm, options, Dataset { log, catalogue }, span.0);
+        out.push((arm.name(), judged(fitted.snapshot(), &BlendWeights::with_popularity_fallback(arm.source()))?));
     }
     Ok(out)
 }

@@ -68,9 +68,9 @@ pub(crate) fn judge(
     policy: ScoringPolicy<'_>,
     limits: &Limits<'_>,
 ) -> Answer<Judged> {
-    let weights = policy.blend.cloned().unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory));
+    let weights = policy.blend.cloned().unwrap_or_else(|| BlendWeights::for_index(&snapshot.index));
     let lists = |mode| evaluate(snapshot, span, (mode, K), (policy.ranker, &weights), limits).map_err(|e| internal(&e));
-    Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::New)?, search: Vec::new(), cold: Vec::new() })
+    Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::Novel)?, search: Vec::new(), cold: Vec::new() })
 }
 
 /// Makes and judges a ranker's lists of cold items.
@@ -78,7 +78,7 @@ pub(crate) fn judge(
 /// # Errors
 /// As [`judge`].
 pub(crate) fn cold(snapshot: &Snapshot, span: (i64, i64), ranker: &Ranker, limits: &Limits<'_>) -> Answer<Lists> {
-    let weights = BlendWeights::for_memory(&snapshot.memory);
+    let weights = BlendWeights::for_index(&snapshot.index);
     evaluate_cold(snapshot, span, K, (Some(ranker), &weights), limits).map_err(|e| internal(&e))
 }
 

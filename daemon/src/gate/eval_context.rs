@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{Catalogue, Log, Memory, Ranker, Snapshot};
+use mercer_rank::{Catalogue, CollaborativeIndex, Log, Ranker, Snapshot};
 
 use crate::gate::decide;
 use crate::gate::decide::Judged;
@@ -14,7 +14,7 @@ use crate::runs::context::{RunContext, RunExit};
 #[derive(Clone, Copy)]
 pub(crate) struct EvalContext<'a> {
     pub(crate) log: &'a Log,
-    pub(crate) memory: &'a Arc<Memory>,
+    pub(crate) index: &'a Arc<CollaborativeIndex>,
     /// Cut-off and end of the window.
     pub(crate) span: (i64, i64),
     pub(crate) limits: &'a Limits<'a>,
@@ -24,7 +24,7 @@ pub(crate) struct EvalContext<'a> {
 impl EvalContext<'_> {
     /// The shop as of the cut-off with these items.
     pub(crate) fn snapshot(&self, catalogue: Catalogue) -> Snapshot {
-        Snapshot { log: self.log.clone(), catalogue, memory: Arc::clone(self.memory) }
+        Snapshot { log: self.log.clone(), catalogue, index: Arc::clone(self.index) }
     }
 
     /// Lists of any and of unseen items.

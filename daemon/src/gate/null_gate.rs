@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mercer_rank::{
-    BlendWeights, Catalogue, DAY_MS, Event, ItemFacts, Log, Memory, MemoryOptions, MlpOptions, ReplayOptions, Snapshot,
-    train_ranker,
+    BlendWeights, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, ItemFacts, Log, MlpOptions,
+    RankerTrainOptions, Snapshot, train_ranker,
 };
 use mercer_reports::AlphaLedger;
 use mercer_shared::wire::GateVerdict;
@@ -55,16 +55,21 @@ fn gates(count: u64, options: Options, blend: Option<&BlendWeights>, ledger: &mu
     for seed in 0..count {
         let (log, catalogue, last) = shop(Options { seed: 100 + seed, ..options });
         let (cut, to) = window(&log, last).unwrap();
-        let memory = Arc::new(Memory::fit(&log, &catalogue, cut, &MemoryOptions::light()));
-        let options = ReplayOptions {
-            memory: MemoryOptions::light(),
+        let index = Arc::new(CollaborativeIndex::fit(
+            Dataset { log: &log, catalogue: &catalogue },
+            cut,
+            &IndexOptions::light(),
+        ));
+        let options = RankerTrainOptions {
+            index: IndexOptions::light(),
             cutoffs: 4,
             lists: 400,
             mlp: MlpOptions { epochs: 3, members: 1, seed, ..MlpOptions::default() },
-            ..ReplayOptions::default()
+            ..RankerTrainOptions::default()
         };
-        let ranker = train_ranker(&log, &catalogue, cut, &options).map(|(ranker, _)| ranker);
-        let snapshot = Snapshot { log, catalogue, memory };
+        let ranker =
+            train_ranker(Dataset { log: &log, catalogue: &catalogue }, cut, &options).map(|(ranker, _)| ranker);
+        let snapshot = Snapshot { log, catalogue, index };
         let limits = Limits { users: 5_000, unwanted: &|| false };
         let lists = |ranker: Option<&_>, blend: Option<&BlendWeights>| -> Judged {
             judge(&snapshot, (cut, to), ScoringPolicy { ranker, blend }, &limits).unwrap()

@@ -28,7 +28,7 @@ pub(crate) fn rows(
         (0..).zip(view.rank.catalogue.iter()).filter(|(_, facts)| !facts.hidden).map(|(number, _)| number).collect();
     let place: rustc_hash::FxHashMap<u32, u32> = eligible.iter().copied().zip(0..).collect();
     let purchases: Vec<f64> =
-        eligible.iter().map(|&i| snapshot.memory.stats(i).map_or(0.0, |s| f64::from(s.count))).collect();
+        eligible.iter().map(|&i| snapshot.index.stats(i).map_or(0.0, |s| f64::from(s.count))).collect();
     // The base_encoder is the base encoder, never the model under test, or tuning would move the base_encoder (METRICS.md section 3).
     let named = &view.model.meta.encoder;
     let base_encoder = Arc::new(

@@ -42,7 +42,7 @@ pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Repo
         let embedded = embedded_catalogue::embed_catalogue(app, &model.encoder, |_| Answer::Ok(()))?;
         let (vectors, spread) = embedded.under(&model)?;
         view.rank.catalogue.set_vectors(Some(vectors));
-        view.rank.catalogue.set_spread(spread);
+        view.rank.catalogue.set_whitened(spread);
         view.model = Arc::new(model);
     }
     let key = (kind, view.model.meta.version.clone(), view.rank.log.len());
@@ -79,8 +79,8 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
         return Ok(report);
     };
     (report.from, report.to) = (Some(Timestamp::at(from)), Some(Timestamp::at(to)));
-    let memory = app.moments.at(view, from);
-    let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), memory };
+    let index = app.moments.at(view, from);
+    let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), index };
     let (ranker, weights, note) = window_policy(app, view, &snapshot, from)?;
     report.notes.extend(note);
     let popularity = BlendWeights::popularity();
@@ -98,8 +98,8 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
     }
     match kind {
         ReportKind::Quality => {
-            let new = lists(Mode::New, false)?;
-            let new_base = lists(Mode::New, true)?;
+            let new = lists(Mode::Novel, false)?;
+            let new_base = lists(Mode::Novel, true)?;
             for (slice, label, mine, theirs) in
                 [("repeat", "any item", &any, &base), ("new", "unseen items", &new, &new_base)]
             {

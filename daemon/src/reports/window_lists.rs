@@ -1,8 +1,10 @@
 //! Lists for everybody who came back, judged by what they took: shared by the gate and the reports. Full ranking over the eligible
 //! catalogue, never sampled; a global split in time.
 
-use mercer_rank::evaluate::{Truth, lists, ndcg, truth};
-use mercer_rank::{BlendWeights, Candidates, DAY_MS, Log, Mode, RankError, Ranker, Request, Snapshot};
+use mercer_rank::evaluate::{GroundTruth, ground_truth, ndcg};
+use mercer_rank::{
+    BlendWeights, Candidates, DAY_MS, Log, Mode, RankError, RankRequest, Ranker, ScoringPolicy, Snapshot,
+};
 
 /// Users judged at most: beyond it they are thinned evenly.
 pub const MAX_USERS: usize = 5_000;
@@ -37,7 +39,7 @@ impl Lists {
 /// The last window of a log: training may use what is not later than its beginning. `None` for a log shorter than two windows.
 #[must_use]
 pub fn window(log: &Log, last: i64) -> Option<(i64, i64)> {
-    let shape = log.shape(last);
+    let shape = log.summary(last);
     let days = shape.window_days();
     let from = last - days * DAY_MS;
     (!log.is_empty() && from > shape.first + days * DAY_MS).then_some((from, last))
@@ -45,7 +47,7 @@ pub fn window(log: &Log, last: i64) -> Option<(i64, i64)> {
 
 /// Thinned evenly to so many users.
 #[must_use]
-pub fn thinned(all: Vec<Truth>, most: usize) -> Vec<Truth> {
+pub fn thinned(all: Vec<GroundTruth>, most: usize) -> Vec<GroundTruth> {
     let step = all.len() as f64 / most as f64;
     if all.len() <= most { all } else { (0..most).map(|n| all[(n as f64 * step) as usize].clone()).collect() }
 }
@@ -79,7 +81,7 @@ impl Limits<'_> {
 /// the moment `from`.
 ///
 /// # Errors
-/// As [`mercer_rank::evaluate::lists`].
+/// As [`ScoringPolicy::lists`].
 pub fn evaluate(
     snapshot: &Snapshot,
     span: (i64, i64),
@@ -87,7 +89,13 @@ pub fn evaluate(
     (ranker, weights): (Option<&Ranker>, &BlendWeights),
     limits: &Limits<'_>,
 ) -> Result<Lists, RankError> {
-    judged(snapshot, span, Request { mode, ..Request::new(k, weights) }, ranker, limits)
+    judged(
+        snapshot,
+        span,
+        RankRequest { mode, ..RankRequest::new(k) },
+        ScoringPolicy { ranker, blend: weights },
+        limits,
+    )
 }
 
 /// The same with cold items alone, ranked among themselves: those that were there at `from` and those that came in the window.
@@ -101,21 +109,28 @@ pub fn evaluate_cold(
     (ranker, weights): (Option<&Ranker>, &BlendWeights),
     limits: &Limits<'_>,
 ) -> Result<Lists, RankError> {
-    judged(snapshot, span, Request { candidates: Candidates::Cold, ..Request::new(k, weights) }, ranker, limits)
+    judged(
+        snapshot,
+        span,
+        RankRequest { candidates: Candidates::Cold, ..RankRequest::new(k) },
+        ScoringPolicy { ranker, blend: weights },
+        limits,
+    )
 }
 
 fn judged(
     snapshot: &Snapshot,
     (from, to): (i64, i64),
-    request: Request<'_>,
-    ranker: Option<&Ranker>,
+    request: RankRequest<'_>,
+    policy: ScoringPolicy<'_>,
     limits: &Limits<'_>,
 ) -> Result<Lists, RankError> {
-    let request = request.held_against(to);
-    debug_assert!(snapshot.memory.at() <= from);
-    let wanted = thinned(truth(&snapshot.log, &snapshot.memory, to, request.mode, request.candidates), limits.users);
+    let request = request.for_window(to);
+    debug_assert!(snapshot.index.at() <= from);
+    let wanted =
+        thinned(ground_truth(&snapshot.log, &snapshot.index, to, request.mode, request.candidates), limits.users);
     let users: Vec<u32> = wanted.iter().map(|entry| entry.user).collect();
-    let made = lists(snapshot, ranker, &users, from, &request, limits.unwanted)?;
+    let made = policy.lists(snapshot, &users, from, &request, limits.unwanted)?;
     let lists: Vec<Vec<u32>> =
         made.into_iter().map(|list| list.into_iter().map(|scored| scored.item).collect()).collect();
     let ndcg = lists.iter().zip(&wanted).map(|(list, entry)| ndcg(list, &entry.items, request.k)).collect();

@@ -18,7 +18,7 @@ pub(crate) fn window_policy(
     from: i64,
 ) -> Answer<(Option<Arc<Ranker>>, BlendWeights, Option<String>)> {
     let (model, meta) = (&view.model, &view.model.meta);
-    let rule = || BlendWeights::for_memory(&snapshot.memory);
+    let rule = || BlendWeights::for_index(&snapshot.index);
     if meta.data.to.is_none_or(|to| to.millis() <= from) {
         return Ok((model.ranker.clone(), model.blend.clone().unwrap_or_else(rule), None));
     }

@@ -2,7 +2,7 @@
 //! that were measured once: the same log and budget give the same ranker on every machine. The encoder, whose training ends by the
 //! clock anyway, gets what is left.
 
-use mercer_rank::{MlpOptions, ReplayOptions, TreeOptions};
+use mercer_rank::{MlpOptions, RankerTrainOptions, TreeOptions};
 use serde::{Deserialize, Serialize};
 
 /// What the cost of a cycle depends on.
@@ -80,11 +80,11 @@ impl BudgetTier {
     }
 
     /// The replay's settings on this tier, with the seed of a run.
-    pub(crate) fn replay(self, seed: u64) -> ReplayOptions {
-        let usual = ReplayOptions::default();
+    pub(crate) fn replay(self, seed: u64) -> RankerTrainOptions {
+        let usual = RankerTrainOptions::default();
         let trees = [self.network.then(|| TreeOptions { seed, ..TreeOptions::default() }); 2];
         let mlp = MlpOptions { seed, ..usual.mlp };
-        ReplayOptions {
+        RankerTrainOptions {
             cutoffs: usual.cutoffs.min(self.cutoffs),
             lists: usual.lists.min(self.lists),
             mlp,
@@ -184,9 +184,9 @@ mod tests {
                 assert!(step(budget, &sizes, false) <= chosen, "without an encoder there is more time for the ranker");
             }
         }
-        let usual = ReplayOptions::default();
+        let usual = RankerTrainOptions::default();
         let o = BudgetTier::at(0).replay(usual.mlp.seed);
-        assert_eq!(ReplayOptions { trees: usual.trees, ..o }, usual);
+        assert_eq!(RankerTrainOptions { trees: usual.trees, ..o }, usual);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use mercer_learn::TuneOptions;
 use mercer_model::Checkpoint;
-use mercer_rank::{Log, ReplayOptions, ReplayReport};
+use mercer_rank::{Log, RankerTrainOptions, RankerTrainReport};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, LossPoint, RunRecord, Setting};
 use serde_json::Value;
@@ -54,8 +54,8 @@ struct Row {
     kind: Kind,
     /// Smallest and largest value that makes sense.
     range: (f64, f64),
-    get: fn(&ReplayOptions) -> f64,
-    set: fn(&mut ReplayOptions, f64),
+    get: fn(&RankerTrainOptions) -> f64,
+    set: fn(&mut RankerTrainOptions, f64),
 }
 
 macro_rules! rows {
@@ -72,15 +72,15 @@ macro_rules! rows {
 
 /// The settings of memory and ranker, by name.
 const ROWS: &[Row] = rows! {
-    "memory.half_life" Number 1.0..10_000.0 memory.half_life;
-    "memory.recent_half_life" Number 1.0..10_000.0 memory.recent_half_life;
-    "memory.cap" Whole 1.0..100_000.0 memory.cap;
-    "memory.keep_items" Whole 1.0..10_000.0 memory.keep_items;
-    "memory.shrink" Number 0.0..1_000.0 memory.shrink;
-    "memory.shrink_next" Number 0.0..1_000.0 memory.shrink_next;
-    "memory.recent_days" Whole 1.0..10_000.0 memory.recent_days;
-    "memory.keep_users" Whole 1.0..10_000.0 memory.keep_users;
-    "memory.neighbour_days" Whole 1.0..10_000.0 memory.neighbour_days;
+    "memory.half_life" Number 1.0..10_000.0 index.half_life;
+    "memory.recent_half_life" Number 1.0..10_000.0 index.recent_half_life;
+    "memory.cap" Whole 1.0..100_000.0 index.cap;
+    "memory.keep_items" Whole 1.0..10_000.0 index.keep_items;
+    "memory.shrink" Number 0.0..1_000.0 index.shrink;
+    "memory.shrink_next" Number 0.0..1_000.0 index.shrink_next;
+    "memory.recent_days" Whole 1.0..10_000.0 index.recent_days;
+    "memory.keep_users" Whole 1.0..10_000.0 index.keep_users;
+    "memory.neighbour_days" Whole 1.0..10_000.0 index.neighbour_days;
     "ranker.cutoffs" Whole 2.0..64.0 cutoffs;
     "ranker.lists" Whole 50.0..200_000.0 lists;
     "ranker.hidden" Whole 1.0..1_024.0 mlp.hidden;
@@ -102,7 +102,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 ///
 /// # Errors
 /// What is wrong with the name or the value, in words.
-pub(crate) fn set(options: &mut ReplayOptions, name: &str, value: &Setting) -> Result<(), String> {
+pub(crate) fn set(options: &mut RankerTrainOptions, name: &str, value: &Setting) -> Result<(), String> {
     let Some(row) = ROWS.iter().find(|row| row.name == name) else {
         return Err(format!("there is no setting `{name}`; there are {}", names().join(", ")));
     };
@@ -128,13 +128,13 @@ pub(crate) fn set(options: &mut ReplayOptions, name: &str, value: &Setting) -> R
 }
 
 /// Notes the settings of memory and ranker.
-pub(crate) fn settings(record: &mut RunRecord, options: &ReplayOptions) {
+pub(crate) fn settings(record: &mut RunRecord, options: &RankerTrainOptions) {
     for row in ROWS {
         let value = (row.get)(options);
         let setting = if row.kind == Kind::Flag { Setting::Flag(value != 0.0) } else { Setting::Number(value) };
         record.config.insert(row.name.to_owned(), setting);
     }
-    if let Some(ials) = &options.memory.ials {
+    if let Some(ials) = &options.index.ials {
         for (name, value) in
             [("rank", ials.dim.out()), ("sweeps", ials.sweeps.out()), ("alpha", ials.alpha), ("lambda", ials.lambda)]
         {
@@ -173,7 +173,7 @@ pub(crate) fn tuning(context: &RunContext<'_>, options: &TuneOptions) {
 
 /// What a run reads: everything up to a moment, and how far the log was when it began.
 fn data(log: &Log, until: i64, cursor: u64) -> DataSnapshot {
-    let shape = log.shape(until);
+    let shape = log.summary(until);
     DataSnapshot {
         interactions: shape.counts.iter().sum(),
         cursor,
@@ -190,7 +190,7 @@ pub(crate) fn cycle(context: &RunContext<'_>, log: &Log, plan: &Plan, base: &Che
     context.update(|run| {
         let record = &mut run.record;
         record.data = Some(data);
-        settings(record, &ReplayOptions::default());
+        settings(record, &RankerTrainOptions::default());
         flatten(record, "asked", &asked);
         for (name, text) in [
             ("base.name", base.identity.name.clone()),
@@ -217,7 +217,7 @@ pub(crate) fn evaluation(context: &RunContext<'_>, log: &Log, plan: &Plan, k: us
 }
 
 /// Notes the ranker's loss of each epoch, unless an earlier training of this run is noted: that one was judged.
-pub(crate) fn curves(record: &mut RunRecord, report: &ReplayReport) {
+pub(crate) fn curves(record: &mut RunRecord, report: &RankerTrainReport) {
     for (head, losses) in ["ranker/repeat", "ranker/new"].into_iter().zip(&report.loss) {
         let points = (1..).zip(losses).map(|(step, loss)| LossPoint { step, loss: *loss }).collect();
         record.curves.entry(head.to_owned()).or_insert(points);
@@ -231,17 +231,17 @@ mod tests {
     #[test]
     fn every_setting_can_be_read_and_changed() {
         let mut record = RunRecord::default();
-        settings(&mut record, &ReplayOptions::default());
+        settings(&mut record, &RankerTrainOptions::default());
         assert_eq!(record.config["ranker.rate"], Setting::Number(0.002));
         assert_eq!(record.config["ranker.dropout"], Setting::Flag(true));
         for row in ROWS {
-            let mut options = ReplayOptions::default();
+            let mut options = RankerTrainOptions::default();
             let value = match row.kind {
                 Kind::Flag => Setting::Flag((row.get)(&options) == 0.0),
                 _ => Setting::Number(row.range.1),
             };
             set(&mut options, row.name, &value).unwrap();
-            assert_ne!(options, ReplayOptions::default(), "{} changes nothing", row.name);
+            assert_ne!(options, RankerTrainOptions::default(), "{} changes nothing", row.name);
             let mut record = RunRecord::default();
             settings(&mut record, &options);
             if row.kind != Kind::Number {
@@ -252,12 +252,12 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_words() {
-        let mut options = ReplayOptions::default();
+        let mut options = RankerTrainOptions::default();
         let number = Setting::Number;
         assert!(set(&mut options, "ranker.depth", &number(2.0)).unwrap_err().contains("ranker.hidden"));
         assert!(set(&mut options, "ranker.hidden", &number(1.5)).unwrap_err().contains("whole"));
         assert!(set(&mut options, "ranker.hidden", &Setting::Text("many".into())).is_err());
         assert!(set(&mut options, "ranker.epochs", &number(0.0)).unwrap_err().contains("1 to 200"));
-        assert_eq!(options, ReplayOptions::default());
+        assert_eq!(options, RankerTrainOptions::default());
     }
 }

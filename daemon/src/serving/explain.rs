@@ -1,7 +1,7 @@
 //! Reasons by leave-one-out (METRICS.md section 6): the list is made again without one of the shopper's own items, and what
 //! moved is said as it moved. Nothing is called a reason that does not change the rank.
 
-use mercer_rank::{For, Request, Snapshot};
+use mercer_rank::{RankRequest, Recipient, Snapshot};
 use mercer_shared::wire::{ListItem, Reason};
 
 use crate::serving::list_query::ListRequest;
@@ -25,12 +25,12 @@ pub fn explain(
     snapshot: &Snapshot,
     scorer: &Scorer,
     asked: &ListRequest,
-    whom: For<'_>,
+    whom: Recipient<'_>,
     rows: &mut [ListItem],
 ) -> Answer<()> {
     let events: Vec<_> = match whom {
-        For::User(number) => snapshot.log.until(number, asked.at).to_vec(),
-        For::Session(events) => events.to_vec(),
+        Recipient::User(number) => snapshot.log.until(number, asked.at).to_vec(),
+        Recipient::Session(events) => events.to_vec(),
     };
     let mut own: Vec<u32> = Vec::new();
     for item in events.iter().rev().filter_map(|event| event.item) {
@@ -51,11 +51,11 @@ pub fn explain(
     let mut found: Vec<Vec<(usize, Reason)>> = vec![Vec::new(); rows.len()];
     for left_out in own {
         let without: Vec<_> = events.iter().filter(|event| event.item != Some(left_out)).copied().collect();
-        let base = asked.request(scorer.weights(), Some(&allow));
+        let base = asked.request(Some(&allow));
         // In mode `new` the left-out item stays left out of the list: it is what the shopper has.
-        let exclude: &[u32] = if base.mode == mercer_rank::Mode::New { &had } else { &[] };
-        let request = Request { k: DEPTH.max(asked.k), exclude, ..base };
-        let list = scorer.list(snapshot, For::Session(&without), asked.at, &request).map_err(rank_problem)?;
+        let exclude: &[u32] = if base.mode == mercer_rank::Mode::Novel { &had } else { &[] };
+        let request = RankRequest { k: DEPTH.max(asked.k), exclude, ..base };
+        let list = scorer.list(snapshot, Recipient::Session(&without), asked.at, &request).map_err(rank_problem)?;
         let Some(cause) = view.item(left_out) else { continue };
         for (place, row) in rows.iter().enumerate() {
             let Some(number) = view.item_index.get(&row.id) else { continue };

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use mercer_rank::{Request, Scored};
+use mercer_rank::{RankRequest, RankedItem};
 use mercer_shared::filter::Filter;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
@@ -72,15 +72,11 @@ impl ListRequest {
 
     /// The question to the arithmetic.
     #[must_use]
-    pub fn request<'a>(
-        &self,
-        weights: &'a mercer_rank::BlendWeights,
-        allow: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
-    ) -> Request<'a> {
-        Request {
+    pub fn request<'a>(&self, allow: Option<&'a (dyn Fn(u32) -> bool + Sync)>) -> RankRequest<'a> {
+        RankRequest {
             mode: match self.mode {
-                Mode::New => mercer_rank::Mode::New,
-                Mode::Repeat => mercer_rank::Mode::Repeat,
+                Mode::New => mercer_rank::Mode::Novel,
+                Mode::Repeat => mercer_rank::Mode::All,
             },
             candidates: match self.candidates {
                 Candidates::All => mercer_rank::Candidates::All,
@@ -88,14 +84,14 @@ impl ListRequest {
                 Candidates::Cold => mercer_rank::Candidates::Cold,
             },
             allow,
-            ..Request::new(self.k, weights)
+            ..RankRequest::new(self.k)
         }
     }
 }
 
 /// A row of an answer.
 #[must_use]
-pub fn row(view: &ShopState, scored: &Scored) -> Option<ListItem> {
+pub fn row(view: &ShopState, scored: &RankedItem) -> Option<ListItem> {
     let parts = scored
         .parts
         .iter()

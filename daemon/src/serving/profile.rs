@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mercer_rank::{DAY_MS, Event, For, Kind, KindWeights};
+use mercer_rank::{DAY_MS, Event, Kind, KindWeights, Recipient};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
@@ -85,9 +85,9 @@ fn nearest(app: &App, view: &ShopState, number: u32, at: i64, named: bool) -> Ve
         return Vec::new();
     }
     let snapshot = snapshot::snapshot(app, view, at, named);
-    let shopper = snapshot.shopper(For::User(number), at);
+    let shopper = snapshot.user_state(Recipient::User(number), at);
     snapshot
-        .memory
+        .index
         .similar_users(&shopper, Some(number))
         .into_iter()
         .filter(|(other, _)| personal(*other))

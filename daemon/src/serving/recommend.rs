@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mercer_rank::{Event, For, RankError, Request, Scored, Snapshot};
+use mercer_rank::{Event, RankError, RankRequest, RankedItem, Recipient, Snapshot};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{InteractionType, ListItem, ListQuery, ServedList, SessionRequest};
 
@@ -28,7 +28,7 @@ pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let number =
         view.user_number(id).ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
     let personal = view.subject(number).is_some_and(|subject| subject.consent.personalise);
-    let whom = if personal { For::User(number) } else { For::Session(&[]) };
+    let whom = if personal { Recipient::User(number) } else { Recipient::Session(&[]) };
     let Some(user) = view.user_id(number).filter(|_| query.at.is_none()) else {
         return answer(app, &view, &asked, whom, started);
     };
@@ -84,17 +84,23 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
         events.push(Event { item, text, kind, value: kind.value(event.value), at: event.at.millis().min(asked.at) });
     }
     events.sort_by_key(|event| event.at);
-    answer(app, &view, &asked, For::Session(&events), started)
+    answer(app, &view, &asked, Recipient::Session(&events), started)
 }
 
-fn answer(app: &App, view: &ShopState, asked: &ListRequest, whom: For<'_>, started: Instant) -> Answer<ServedList> {
+fn answer(
+    app: &App,
+    view: &ShopState,
+    asked: &ListRequest,
+    whom: Recipient<'_>,
+    started: Instant,
+) -> Answer<ServedList> {
     let snapshot = snapshot::snapshot(app, view, asked.at, asked.asked_at.is_some());
     let scorer = Scorer::new(view, &snapshot, asked.at);
     let allow = |number: u32| asked.allows(view, number);
-    let request = asked.request(scorer.weights(), Some(&allow));
+    let request = asked.request(Some(&allow));
     let list = scorer.list(&snapshot, whom, asked.at, &request).map_err(rank_problem)?;
     // A filter thins the candidates, and a visit is none of the shoppers whose lists the probabilities were fitted on.
-    let whole = asked.filter.is_empty() && matches!(whom, For::User(_));
+    let whole = asked.filter.is_empty() && matches!(whom, Recipient::User(_));
     let probabilities = scorer.probabilities.as_ref().filter(|_| whole);
     let mut rows: Vec<_> = list
         .iter()
@@ -107,11 +113,11 @@ fn answer(app: &App, view: &ShopState, asked: &ListRequest, whom: For<'_>, start
         explain::explain(view, &snapshot, &scorer, asked, whom, &mut rows)?;
     }
     let (events, queries) = match whom {
-        For::User(number) => {
+        Recipient::User(number) => {
             let queries = view.subject(number).map_or(&[][..], |subject| &subject.queries);
             (snapshot.log.until(number, asked.at), queries)
         }
-        For::Session(events) => (events, &[][..]),
+        Recipient::Session(events) => (events, &[][..]),
     };
     let request = HeadRequest {
         config: &app.config,
@@ -152,14 +158,13 @@ fn anonymous(
     view: &ShopState,
     query: &ListQuery,
     state: impl FnOnce(&App, &ShopState, i64, bool) -> Snapshot,
-    list: impl FnOnce(&Snapshot, i64, &Request<'_>) -> Result<Vec<Scored>, RankError>,
+    list: impl FnOnce(&Snapshot, i64, &RankRequest<'_>) -> Result<Vec<RankedItem>, RankError>,
 ) -> Answer<ServedList> {
     let started = Instant::now();
     let asked = ListRequest::read(view, query)?;
     let snapshot = state(app, view, asked.at, asked.asked_at.is_some());
-    let scorer = Scorer::new(view, &snapshot, asked.at);
     let allow = |number: u32| asked.allows(view, number);
-    let request = asked.request(scorer.weights(), Some(&allow));
+    let request = asked.request(Some(&allow));
     let rows = list(&snapshot, asked.at, &request).map_err(rank_problem)?;
     let rows = rows.iter().filter_map(|scored| row(view, scored)).collect();
     Ok(served(app, view, &asked, rows, started))

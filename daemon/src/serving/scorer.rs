@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, For, RankError, Ranker, Request, Scored, Snapshot};
+use mercer_rank::{BlendWeights, RankError, RankRequest, RankedItem, Ranker, Recipient, ScoringPolicy, Snapshot};
 use mercer_shared::problem::{Code, Problem};
 
 use crate::state::probabilities::Probabilities;
@@ -25,25 +25,22 @@ impl Scorer {
         Self {
             ranker: model.ranker.clone().filter(|_| known),
             probabilities: model.probabilities.clone().filter(|_| known),
-            weights: fitted.unwrap_or_else(|| BlendWeights::for_memory(&snapshot.memory)),
+            weights: fitted.unwrap_or_else(|| BlendWeights::for_index(&snapshot.index)),
         }
-    }
-
-    /// Weights of the blend.
-    #[must_use]
-    pub const fn weights(&self) -> &BlendWeights {
-        &self.weights
     }
 
     /// A list.
     ///
     /// # Errors
     /// As [`mercer_rank::recommend`].
-    pub fn list(&self, s: &Snapshot, whom: For<'_>, at: i64, r: &Request<'_>) -> Result<Vec<Scored>, RankError> {
-        match &self.ranker {
-            Some(ranker) => ranker.recommend(s, whom, at, r),
-            None => mercer_rank::recommend(s, whom, at, r),
-        }
+    pub fn list(
+        &self,
+        s: &Snapshot,
+        whom: Recipient<'_>,
+        at: i64,
+        r: &RankRequest<'_>,
+    ) -> Result<Vec<RankedItem>, RankError> {
+        ScoringPolicy { ranker: self.ranker.as_deref(), blend: &self.weights }.list(s, whom, at, r)
     }
 }
 

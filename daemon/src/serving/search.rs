@@ -56,10 +56,10 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
     };
     let vector = embed(app, &view, &query.words)?;
     let snapshot = snapshot::snapshot(app, &view, asked.at, asked.asked_at.is_some());
-    let shopper = user.map(|number| snapshot.shopper(mercer_rank::For::User(number), asked.at));
+    let shopper = user.map(|number| snapshot.user_state(mercer_rank::Recipient::User(number), asked.at));
     let passes = |number: u32| {
         let Some(facts) = snapshot.catalogue.get(number) else { return false };
-        let warm = snapshot.memory.is_warm(number);
+        let warm = snapshot.index.is_warm(number);
         let price = facts.price.map(f64::from);
         !facts.hidden
             && (warm || facts.available_from.is_none_or(|from| from <= asked.at))
@@ -68,7 +68,7 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
                 Candidates::Warm => warm,
                 Candidates::Cold => !warm,
             }
-            && !(asked.mode == Mode::New && shopper.as_ref().is_some_and(|s| s.own(number).is_some()))
+            && !(asked.mode == Mode::New && shopper.as_ref().is_some_and(|s| s.purchases_of(number).is_some()))
             && query.price.is_none_or(|bound| {
                 price.is_some_and(|p| bound.min.is_none_or(|low| p >= low) && bound.max.is_none_or(|high| p <= high))
             })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{Memory, MemoryOptions, Snapshot};
+use mercer_rank::{CollaborativeIndex, Dataset, IndexOptions, Snapshot};
 
 use crate::state::app::App;
 use crate::state::shop::ShopState;
@@ -17,11 +17,11 @@ pub fn snapshot(app: &App, view: &ShopState, at: i64, named: bool) -> Snapshot {
 /// Whether the live state answers for a moment.
 fn live(view: &ShopState, at: i64, named: bool) -> bool {
     let behind = view.unfitted > view.rank.log.len() as u64 / 10;
-    at >= view.last_event && view.rank.memory.at() <= at && !(named && behind)
+    at >= view.last_event && view.rank.index.at() <= at && !(named && behind)
 }
 
-fn with(view: &ShopState, memory: Arc<Memory>) -> Snapshot {
-    Snapshot { log: view.rank.log.clone(), catalogue: view.rank.catalogue.clone(), memory }
+fn with(view: &ShopState, index: Arc<CollaborativeIndex>) -> Snapshot {
+    Snapshot { log: view.rank.log.clone(), catalogue: view.rank.catalogue.clone(), index }
 }
 
 /// The same, where popularity and trends are all that is read of the memory: those of a past moment are counted, nothing is fitted.
@@ -30,5 +30,12 @@ pub fn counts(view: &ShopState, at: i64, named: bool) -> Snapshot {
     if live(view, at, named) {
         return view.rank.clone();
     }
-    with(view, Arc::new(Memory::fit(&view.training_log(), &view.rank.catalogue, at, &MemoryOptions::counts())))
+    with(
+        view,
+        Arc::new(CollaborativeIndex::fit(
+            Dataset { log: &view.training_log(), catalogue: &view.rank.catalogue },
+            at,
+            &IndexOptions::counts(),
+        )),
+    )
 }

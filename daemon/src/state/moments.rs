@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use mercer_rank::{Memory, MemoryOptions};
+use mercer_rank::{CollaborativeIndex, Dataset, IndexOptions};
 use parking_lot::Mutex;
 
 use crate::state::shop::ShopState;
@@ -11,7 +11,7 @@ use crate::state::shop::ShopState;
 /// Past moments whose memory is kept: a replay asks about one moment many times.
 const KEPT: usize = 2;
 
-type Slot = Arc<OnceLock<Arc<Memory>>>;
+type Slot = Arc<OnceLock<Arc<CollaborativeIndex>>>;
 
 /// Memories by moment. Whoever asks first fits, the others wait for the same.
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub struct MomentCache(Mutex<Vec<(i64, Slot)>>);
 
 impl MomentCache {
     /// The memory of a moment, fitted from events up to it only.
-    pub fn at(&self, view: &ShopState, at: i64) -> Arc<Memory> {
+    pub fn at(&self, view: &ShopState, at: i64) -> Arc<CollaborativeIndex> {
         let slot = {
             let mut kept = self.0.lock();
             match kept.iter().position(|(moment, _)| *moment == at) {
@@ -38,9 +38,13 @@ impl MomentCache {
         };
         Arc::clone(slot.get_or_init(|| {
             let started = Instant::now();
-            let memory = Memory::fit(&view.training_log(), &view.rank.catalogue, at, &MemoryOptions::default());
+            let index = CollaborativeIndex::fit(
+                Dataset { log: &view.training_log(), catalogue: &view.rank.catalogue },
+                at,
+                &IndexOptions::default(),
+            );
             tracing::info!(at, seconds = started.elapsed().as_secs_f64(), "memory of a past moment fitted");
-            Arc::new(memory)
+            Arc::new(index)
         }))
     }
 

@@ -1,6 +1,6 @@
 //! From a ranker's scores to probabilities: one calibration for each of its heads, fitted on later lists than anything it learned from.
 
-use mercer_rank::Scored;
+use mercer_rank::RankedItem;
 use mercer_reports::calibrate::Calibrator;
 use mercer_shared::wire::{Candidates, Mode};
 use serde::{Deserialize, Serialize};
@@ -18,13 +18,13 @@ impl Probabilities {
     /// The probability of an item of a whole list: one that no filter has thinned, for shares are of all candidates. `None` where the
     /// ranker did not order the item, or nothing was fitted.
     #[must_use]
-    pub fn of(&self, mode: Mode, candidates: Candidates, item: &Scored) -> Option<f64> {
+    pub fn of(&self, mode: Mode, candidates: Candidates, item: &RankedItem) -> Option<f64> {
         let calibrator = match (candidates, mode) {
             (Candidates::Cold, _) => None,
             (_, Mode::New) => self.unseen.as_ref(),
             (_, Mode::Repeat) => self.any.as_ref(),
         };
-        Some(calibrator?.apply(f64::from(item.share?)))
+        Some(calibrator?.apply(f64::from(item.log_softmax?)))
     }
 }
 
@@ -36,7 +36,7 @@ mod tests {
     fn each_head_has_its_own_and_what_was_not_ranked_has_none() {
         let platt = |intercept| Some(Calibrator::Platt { slope: 1.0, intercept });
         let both = Probabilities { any: platt(0.0), unseen: platt(-1.0) };
-        let item = |share| Scored { item: 0, score: 3.0, parts: Vec::new(), share };
+        let item = |log_softmax| RankedItem { item: 0, score: 3.0, parts: Vec::new(), log_softmax };
         let of = |mode, candidates, share| both.of(mode, candidates, &item(share));
         assert_eq!(of(Mode::Repeat, Candidates::All, Some(0.0)), Some(0.5));
         assert!(of(Mode::New, Candidates::Warm, Some(0.0)).is_some_and(|p| (p - 0.268_941).abs() < 1e-6));

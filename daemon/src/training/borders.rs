@@ -40,7 +40,7 @@ pub(crate) fn borders(app: &App, view: &ShopState, log: &Log, plan: Plan) -> Res
 
 /// Shoppers with what is to be predicted both before the cut-off and in the window behind it.
 fn came_back(log: &Log, cut: i64, to: i64) -> usize {
-    let target = log.shape(cut).target;
+    let target = log.summary(cut).target;
     let took = |events: &[mercer_rank::Event]| events.iter().any(|event| event.kind == target);
     let users = 0..log.users() as u32;
     users.filter(|&user| took(log.until(user, cut)) && took(log.between(user, cut, to))).count()

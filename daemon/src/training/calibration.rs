@@ -1,8 +1,8 @@
 //! Calibration of the ranker's probabilities on the window that the gate judges, and what they are worth there: each half of the
 //! shoppers is given probabilities that were fitted on the other half.
 
-use mercer_rank::evaluate::{lists, truth};
-use mercer_rank::{BlendWeights, Candidates, Mode, Ranker, Request, Snapshot};
+use mercer_rank::evaluate::ground_truth;
+use mercer_rank::{BlendWeights, Candidates, Mode, RankRequest, Ranker, ScoringPolicy, Snapshot};
 use mercer_reports::calibrate::Calibrator;
 use mercer_shared::wire::MetricValue;
 
@@ -46,7 +46,7 @@ pub(crate) fn fit(
         Ok(calibrator(rows.iter()))
     };
     let any = head(Mode::All, "repeat")?;
-    let unseen = head(Mode::New, "new")?;
+    let unseen = head(Mode::Novel, "new")?;
     Ok((Probabilities { any, unseen }, metrics))
 }
 
@@ -57,15 +57,16 @@ fn ranked(
     (ranker, mode): (&Ranker, Mode),
     limits: &Limits<'_>,
 ) -> Result<Vec<Row>, mercer_rank::RankError> {
-    let wanted = truth(&snapshot.log, &snapshot.memory, until, mode, Candidates::All);
+    let wanted = ground_truth(&snapshot.log, &snapshot.index, until, mode, Candidates::All);
     let wanted = thinned(wanted, limits.users.min(SHOPPERS));
     let users: Vec<u32> = wanted.iter().map(|entry| entry.user).collect();
-    let weights = BlendWeights::popularity();
-    let request = Request { mode, ..Request::new(ALL, &weights) };
-    let made = lists(snapshot, Some(ranker), &users, snapshot.memory.at(), &request, limits.unwanted)?;
+    let policy = ScoringPolicy { ranker: Some(ranker), blend: &BlendWeights::popularity() };
+    let request = RankRequest { mode, ..RankRequest::new(ALL) };
+    let made = policy.lists(snapshot, &users, snapshot.index.at(), &request, limits.unwanted)?;
     let rows = (0..).zip(made.iter().zip(&wanted)).flat_map(|(user, (list, entry))| {
-        list.iter()
-            .filter_map(move |item| Some((user, f64::from(item.share?), entry.items.binary_search(&item.item).is_ok())))
+        list.iter().filter_map(move |item| {
+            Some((user, f64::from(item.log_softmax?), entry.items.binary_search(&item.item).is_ok()))
+        })
     });
     Ok(rows.collect())
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use mercer_model::Checkpoint;
-use mercer_rank::{Catalogue, Log, Memory, MemoryOptions, Ranker, ReplayOptions, Replayed};
+use mercer_rank::{Catalogue, CollaborativeIndex, CutoffLists, Dataset, IndexOptions, Log, Ranker, RankerTrainOptions};
 use mercer_shared::wire::{EventKind, GateVerdict, RunPhase};
 
 use crate::background::query_vectors;
@@ -69,16 +69,22 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
         ids.set_texts(query_vectors::table(app, (&view, &whole.training_log()), &base_encoder, |_| context.check())?);
     }
     let catalogue = plain.catalogue(&ids)?;
-    let memory = Arc::new(Memory::fit(&log, &catalogue, plan.cut, &MemoryOptions::default()));
+    let index = Arc::new(CollaborativeIndex::fit(
+        Dataset { log: &log, catalogue: &catalogue },
+        plan.cut,
+        &IndexOptions::default(),
+    ));
     context.check()?;
     // The ranker's features are free of scale, so one that was trained beside the base's vectors serves beside tuned ones too; and
     // trained so it has not seen vectors that were fitted to its own labels.
     let mut networks =
         if parts.network { Some(SequenceModels::new(&log, &catalogue, plan.cut, run.seed)?) } else { None };
     let beside = networks.as_mut().map(|networks| (networks, view.last_event));
-    let replay =
-        ReplayOptions { compared: true, ..ranker_fit::with_parts(tier.replay(run.seed), (parts.trees, parts.cold)) };
-    let mut kept = Replayed::default();
+    let replay = RankerTrainOptions {
+        compared: true,
+        ..ranker_fit::with_parts(tier.replay(run.seed), (parts.trees, parts.cold))
+    };
+    let mut kept = CutoffLists::default();
     let made = ranker_fit::learn(context, (&log, &catalogue), plan.cut, &replay, beside, &mut kept)?;
     let order = made.unwrap_or_else(|| {
         context.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
@@ -87,7 +93,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
 
     context.phase(RunPhase::Evaluation, 0);
     let limits = Limits { users: tier.judged, unwanted: &|| context.unwanted() };
-    let eval = EvalContext { log: &log, memory: &memory, span: (plan.cut, plan.to), limits: &limits, context };
+    let eval = EvalContext { log: &log, index: &index, span: (plan.cut, plan.to), limits: &limits, context };
     let lists = |order: &FittedRanker| eval.judged(catalogue.clone(), order.policy());
     let cold = |ranker: &Ranker| eval.cold(catalogue.clone(), ranker);
     let (order, with_base) =
@@ -106,7 +112,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     let incumbent = Incumbent::of(app, (&view, &log), (&ids, &base_encoder), &plan, context)?;
     let theirs = incumbent.judged((app, &view), &eval, (&variant, order.policy(), &mut candidate), &asked)?;
     context.check()?;
-    let baselines = baselines::all((&log, &catalogue, &memory), eval.span, &limits, context)?;
+    let baselines = baselines::all((&log, &catalogue, &index), eval.span, &limits, context)?;
     context.check()?;
 
     context.phase(RunPhase::Gate, 0);
@@ -220,9 +226,9 @@ fn tuned(
 fn again(
     context: &RunContext<'_>,
     (log, catalogue, until): (&Log, &Catalogue, i64),
-    replay: &ReplayOptions,
+    replay: &RankerTrainOptions,
     (judged, networks): (&FittedRanker, Option<&mut SequenceModels>),
-    kept: &mut Replayed,
+    kept: &mut CutoffLists,
 ) -> Result<Option<FittedRanker>, RunExit> {
     let left = context.left();
     let missing = kept.missing(log, until, replay, networks.is_some());

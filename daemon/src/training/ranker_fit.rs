@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mercer_rank::{
-    BlendWeights, Catalogue, DAY_MS, Log, MemoryOptions, RankError, Ranker, ReplayOptions, ReplaySeconds, Replayed,
-    SequenceHistory, Trained, cutoffs, refit_weights, train_ranker_watched,
+    BlendWeights, Catalogue, CutoffLists, DAY_MS, Dataset, IndexOptions, Log, RankError, Ranker, RankerTrainOptions,
+    RankerTrainSeconds, RankerTraining, SequenceScorerHistory, TrainedRanker, cutoffs, fit_blend_weights,
 };
 use mercer_shared::wire::RunPhase;
 
@@ -36,7 +36,7 @@ pub(crate) struct Spent {
     /// The behaviour network's stages.
     stages: f64,
     /// The replay.
-    replay: ReplaySeconds,
+    replay: RankerTrainSeconds,
     /// Cut-offs that the lists were made for.
     cutoffs: usize,
 }
@@ -69,15 +69,15 @@ impl FittedRanker {
     }
 
     /// The replay that makes this order again: with trees in the heads that have them.
-    pub(crate) fn replay(&self, tier: BudgetTier, seed: u64) -> ReplayOptions {
+    pub(crate) fn replay(&self, tier: BudgetTier, seed: u64) -> RankerTrainOptions {
         let has = self.ranker.as_ref().map_or(([false; 2], false), |ranker| (ranker.has_trees(), ranker.has_cold()));
         with_parts(tier.replay(seed), has)
     }
 }
 
 /// A replay with trees in these heads alone (any item, unseen items), and with a head for cold items or without.
-pub(crate) fn with_parts(o: ReplayOptions, ([any, unseen], cold): ([bool; 2], bool)) -> ReplayOptions {
-    ReplayOptions { trees: [o.trees[0].filter(|_| any), o.trees[1].filter(|_| unseen)], cold, ..o }
+pub(crate) fn with_parts(o: RankerTrainOptions, ([any, unseen], cold): ([bool; 2], bool)) -> RankerTrainOptions {
+    RankerTrainOptions { trees: [o.trees[0].filter(|_| any), o.trees[1].filter(|_| unseen)], cold, ..o }
 }
 
 /// A ranker from events up to a moment, beside networks where they are wanted (and `later` is the moment up to which the next one will be
@@ -88,9 +88,9 @@ pub(crate) fn learn(
     context: &RunContext<'_>,
     (log, catalogue): (&Log, &Catalogue),
     until: i64,
-    o: &ReplayOptions,
+    o: &RankerTrainOptions,
     networks: Option<(&mut SequenceModels, i64)>,
-    kept: &mut Replayed,
+    kept: &mut CutoffLists,
 ) -> Result<Option<FittedRanker>, RunExit> {
     let begun = Instant::now();
     let possible = cutoffs(log, until, o.cutoffs).0.len() >= 2;
@@ -104,16 +104,19 @@ pub(crate) fn learn(
         None => None,
     };
     let stages_seconds = begun.elapsed().as_secs_f64();
-    let stages = networks.as_ref().map(|networks| networks.stages() as &dyn SequenceHistory);
+    let stages = networks.as_ref().map(|networks| networks.stages() as &dyn SequenceScorerHistory);
     context.phase(RunPhase::Ranker, 0);
-    let hook = |progress: mercer_rank::Progress| {
+    let hook = |progress: mercer_rank::TrainProgress| {
         control_step(context, progress);
         if context.unwanted() || context.left() <= 0.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let missing = kept.missing(log, until, o, stages.is_some());
     let clock = || begun.elapsed().as_secs_f64();
-    match train_ranker_watched((log, catalogue), until, o, stages, kept, (&hook, &clock)) {
-        Ok(Trained { ranker, without_sequence, report, seconds }) => {
+    let data = Dataset { log, catalogue };
+    let training =
+        RankerTraining { sequence: stages, hook: &hook, clock: &clock, ..RankerTraining::new(data, until, o) };
+    match training.run(kept) {
+        Ok(TrainedRanker { ranker, without_sequence, report, seconds }) => {
             context.update(|run| record::curves(&mut run.record, &report));
             context.note(format!(
                 "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
@@ -143,7 +146,7 @@ pub(crate) fn learn(
 }
 
 /// Tells of a step when it has changed: the hook is called for every list.
-fn control_step(context: &RunContext<'_>, progress: mercer_rank::Progress) {
+fn control_step(context: &RunContext<'_>, progress: mercer_rank::TrainProgress) {
     let (done, total) = (progress.done as u64, progress.total as u64);
     if context.at_step() != (done, total) {
         context.step(done, total);
@@ -152,10 +155,10 @@ fn control_step(context: &RunContext<'_>, progress: mercer_rank::Progress) {
 
 /// Weights fitted on the last windows that end by `until` and have a window of history before them.
 fn refitted(log: &Log, catalogue: &Catalogue, until: i64) -> Option<BlendWeights> {
-    let shape = log.shape(until);
+    let shape = log.summary(until);
     let width = shape.window_days() * DAY_MS;
     let cutoffs: Vec<i64> = (1..=2).map(|n| until - n * width).filter(|cut| cut - shape.first >= width).collect();
-    (!cutoffs.is_empty()).then(|| refit_weights(log, catalogue, &cutoffs, &MemoryOptions::default()).0)
+    (!cutoffs.is_empty()).then(|| fit_blend_weights(Dataset { log, catalogue }, &cutoffs, &IndexOptions::default()).0)
 }
 
 #[cfg(test)]
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn doing_it_again_costs_what_is_new() {
-        let replay = ReplaySeconds { lists: 160.0, networks: 30.0, trees: [40.0, 50.0] };
+        let replay = RankerTrainSeconds { lists: 160.0, networks: 30.0, trees: [40.0, 50.0] };
         let spent = Spent { stages: 320.0, replay, cutoffs: 16 };
         let of = |missing, network, trees| spent.again(Again { missing, network, trees });
         assert_eq!(of(16, false, [true; 2]), 280.0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mercer_learn::behaviour::{Advance, Behaviour, BehaviourOptions, Interaction, Items, Trainer};
 use mercer_learn::{Hooks, LearnError};
-use mercer_rank::{Log, SequenceHistory, SequenceModel, Vectors};
+use mercer_rank::{Log, SequenceScorer, SequenceScorerHistory, Vectors};
 
 use crate::state::sequence::{Searches, TrainedSequenceModel, interactions};
 
@@ -63,8 +63,8 @@ impl SequenceStages {
     }
 }
 
-impl SequenceHistory for SequenceStages {
-    fn at(&self, moment: i64) -> Option<Arc<dyn SequenceModel>> {
-        self.0.get(&moment).map(|network| Arc::clone(network) as Arc<dyn SequenceModel>)
+impl SequenceScorerHistory for SequenceStages {
+    fn at(&self, moment: i64) -> Option<Arc<dyn SequenceScorer>> {
+        self.0.get(&moment).map(|network| Arc::clone(network) as Arc<dyn SequenceScorer>)
     }
 }

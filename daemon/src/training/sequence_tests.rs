@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mercer_learn::behaviour::Network;
-use mercer_rank::{Catalogue, DAY_MS, Event, ItemFacts, Kind, Log, SequenceModel, Vectors};
+use mercer_rank::{Catalogue, DAY_MS, Event, ItemFacts, Kind, Log, SequenceScorer, Vectors};
 use mercer_shared::ids::ItemId;
 
 use crate::state::sequence::artifact::SequenceArtifact;
@@ -63,7 +63,7 @@ const fn turned(item: u32) -> u32 {
     ITEMS - 1 - item
 }
 
-fn score(model: &dyn SequenceModel, log: &Log, user: u32, day: i64, items: u32) -> Vec<f32> {
+fn score(model: &dyn SequenceScorer, log: &Log, user: u32, day: i64, items: u32) -> Vec<f32> {
     model.score(&[log.until(user, day * DAY_MS)], None, day * DAY_MS, items as usize).pop().unwrap()
 }
 

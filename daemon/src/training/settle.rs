@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mercer_learn::Adapter;
 use mercer_model::BertEncoder;
-use mercer_rank::{BlendWeights, Log, ReplayOptions, cutoffs};
+use mercer_rank::{BlendWeights, Log, RankerTrainOptions, cutoffs};
 use mercer_shared::ids::ItemId;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion, RunPhase};
@@ -65,7 +65,7 @@ pub(crate) fn settle(
         events: log.len(),
         items: view.items.len(),
         back,
-        cutoffs: cutoffs(log, plan.cut, ReplayOptions::default().cutoffs).0.len(),
+        cutoffs: cutoffs(log, plan.cut, RankerTrainOptions::default().cutoffs).0.len(),
     };
     plan.tier = budget::step(context.budget(), &plan.sizes, plan.request.encoder.unwrap_or(true));
     if let Some(cut) = budget::cut(plan.tier, context.budget(), &plan.sizes) {
@@ -98,12 +98,12 @@ pub(crate) fn write(
     (base_encoder, variant): (Arc<BertEncoder>, &EncoderVariant),
     (judged, last): (&FittedRanker, Option<&FittedRanker>),
 ) -> Result<Model, RunExit> {
-    let shape = view.rank.log.shape(made.until);
+    let shape = view.rank.log.summary(made.until);
     let serving = last.unwrap_or(judged);
     let adapter = variant.adapter.as_ref().map(Adapter::to_bytes).transpose().map_err(|e| failed(&e))?;
     let digest = adapter.as_ref().map(|bytes| blake3::hash(bytes).to_hex().to_string());
     let weights = serving.ranker.as_ref().map(|ranker| ranker.blend.clone()).or_else(|| serving.blend.clone());
-    let weights = weights.unwrap_or_else(|| BlendWeights::for_memory(&view.rank.memory));
+    let weights = weights.unwrap_or_else(|| BlendWeights::for_index(&view.rank.index));
     let named = |list: &[(mercer_rank::Source, f32)]| {
         list.iter().map(|(source, weight)| (source.name().to_owned(), f64::from(*weight))).collect()
     };
@@ -113,7 +113,7 @@ pub(crate) fn write(
         parent: Some(plan.parent.clone()),
         run: Some(plan.run.clone()),
         encoder: directory::encoder_ref(base_encoder.checkpoint(), digest),
-        blend: [("repeat".to_owned(), named(&weights.any)), ("new".to_owned(), named(&weights.unseen))].into(),
+        blend: [("repeat".to_owned(), named(&weights.all)), ("new".to_owned(), named(&weights.novel))].into(),
         metrics: made.metrics,
         gate: Some(made.gate),
         data: DataSnapshot {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mercer_model::{BertEncoder, Encoder, Priority};
-use mercer_rank::{Spread, Vectors};
+use mercer_rank::{Vectors, WhitenedVectors};
 use mercer_search::passage_text;
 use mercer_shared::problem::Problem;
 use mercer_shared::wire::Item;
@@ -40,7 +40,7 @@ impl EmbeddedCatalogue {
     /// The vectors are not of its encoder.
     pub fn under(&self, model: &Model) -> Answer<CatalogueVectors> {
         let vectors = self.vectors(model.encoder.dim())?;
-        let spread = model.whitening.clone().map(|whitening| Spread::of(&vectors, whitening));
+        let spread = model.whitening.clone().map(|whitening| WhitenedVectors::new(&vectors, whitening));
         let spread = spread.transpose().map_err(|e| internal(&e))?;
         Ok((vectors, spread))
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use mercer_learn::Adapter;
 use mercer_model::{BertEncoder, Encoder};
-use mercer_rank::{Catalogue, Spread, Whitening};
+use mercer_rank::{Catalogue, WhitenedVectors, Whitening};
 use mercer_shared::problem::Problem;
 
 use crate::state::app::App;
@@ -25,7 +25,7 @@ pub(crate) struct EncoderVariant {
     /// How its vectors are whitened where a version says that: that version's lists would be others with any other.
     pub(crate) whitening: Option<Option<Arc<Whitening>>>,
     /// The whitened vectors in a cycle's numbers.
-    pub(crate) spread: OnceLock<Option<Spread>>,
+    pub(crate) spread: OnceLock<Option<WhitenedVectors>>,
 }
 
 impl EncoderVariant {
@@ -58,10 +58,10 @@ impl EncoderVariant {
     }
 
     /// Whitens a catalogue that has this encoder's vectors.
-    fn spread(&self, catalogue: &Catalogue) -> Answer<Option<Spread>> {
+    fn spread(&self, catalogue: &Catalogue) -> Answer<Option<WhitenedVectors>> {
         let Some(vectors) = catalogue.vectors() else { return Ok(None) };
-        let Some(known) = &self.whitening else { return Ok(Spread::fitted(vectors)) };
-        known.clone().map(|whitening| Spread::of(vectors, whitening)).transpose().map_err(|e| internal(&e))
+        let Some(known) = &self.whitening else { return Ok(WhitenedVectors::fit(vectors)) };
+        known.clone().map(|whitening| WhitenedVectors::new(vectors, whitening)).transpose().map_err(|e| internal(&e))
     }
 
     pub(crate) fn version(&self) -> &str {
@@ -78,7 +78,7 @@ impl EncoderVariant {
                 self.spread.get_or_init(|| made).clone()
             }
         };
-        catalogue.set_spread(spread);
+        catalogue.set_whitened(spread);
         Ok(catalogue)
     }
 
@@ -86,7 +86,7 @@ impl EncoderVariant {
     pub(crate) fn shop_catalogue(&self, view: &ShopState) -> Answer<Catalogue> {
         let mut catalogue = view.rank.catalogue.clone();
         catalogue.set_vectors(Some(self.embedded.vectors(self.encoder.dim())?));
-        catalogue.set_spread(self.spread(&catalogue)?);
+        catalogue.set_whitened(self.spread(&catalogue)?);
         Ok(catalogue)
     }
 }

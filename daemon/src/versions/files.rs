@@ -28,7 +28,7 @@ pub(crate) fn read_ranker(path: &Path) -> Answer<Option<Ranker>> {
         features: Vec<String>,
     }
     let Some(trained) = read_json::<Trained>(path)? else { return Ok(None) };
-    if !mercer_rank::are_current(&trained.features) {
+    if !mercer_rank::are_current_features(&trained.features) {
         tracing::warn!(path = %path.display(), "a ranker of another program version is left out; `mercer train` makes a new one");
         return Ok(None);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mercer_learn::{Adapter, Base, fingerprint};
 use mercer_model::{BertEncoder, Checkpoint, Encoder};
-use mercer_rank::{BlendWeights, Ranker, SequenceModel};
+use mercer_rank::{BlendWeights, Ranker, SequenceScorer};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::ModelVersion;
 
@@ -70,7 +70,7 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
 
 /// A ranker with the network that it was trained beside.
 pub(crate) fn beside(ranker: Ranker, network: Option<&Arc<SequenceArtifact>>) -> Ranker {
-    ranker.with_sequence(network.map(|network| Arc::clone(network) as Arc<dyn SequenceModel>))
+    ranker.with_sequence(network.map(|network| Arc::clone(network) as Arc<dyn SequenceScorer>))
 }
 
 /// The ranker of a view's version that the gate judged, for reports on windows that the serving one has seen: its network knows what was

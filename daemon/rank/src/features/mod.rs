@@ -1,24 +1,23 @@
-//! The features of the learned ranker: each is declared once, in [`FEATURES`], with its unit, the signals it belongs to, how it is
-//! computed as of a moment and how it is kept up to date. Training at a past cut-off and serving now call the same function.
+//! The features of the ranker. Each is declared once, in [`FEATURES`], with its unit, its signal, its value as of a moment and when a new
+//! interaction changes it. Training at a past cut-off and serving now call the same function.
 //!
-//! All are free of scale: shares of the shopper's or the window's maximum, logarithms and ratios; never raw counts, absolute
-//! prices or dates. `NaN` is "missing".
-mod scene;
+//! Features do not depend on the size of the shop: they are shares of the user's or the window's maximum, logarithms and ratios; never
+//! raw counts, absolute prices or dates. `NaN` means "missing".
+mod context;
 mod table;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::Catalogue;
-use crate::memory::Memory;
-use crate::shopper::Shopper;
-use crate::sources::Columns;
-use scene::{Case, Scene};
+use crate::snapshot::Snapshot;
+use crate::source_scores::SourceScores;
+use crate::user_state::UserState;
+use context::{CandidateContext, FeatureContext};
 pub use table::FEATURES;
 
-/// What a feature counts in.
+/// The unit of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Unit {
+pub enum FeatureUnit {
     /// 0 or 1.
     Flag,
     /// Natural logarithm of one plus a count.
@@ -37,29 +36,30 @@ pub enum Unit {
     Cosine,
 }
 
-/// The kind of signal a feature stands for; an ablation leaves out one of them.
+/// The group of signals that a feature belongs to; an ablation leaves out one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signal {
-    /// The shopper's own purchases of the item.
+    /// The user's own purchases of the item.
     Own,
     /// Views, clicks and carts.
     Intent,
     /// How much the item sells, and how that changes.
     Popularity,
-    /// What others took who took the same.
+    /// Purchases of users with similar purchases.
     Collaborative,
     /// How often and how soon the item is bought again.
     Renewal,
-    /// The same of its brand and category, and the shopper's share in them.
+    /// The same of its brand and category, and the user's share of purchases in them.
     Group,
-    /// Its price against what the shopper pays.
+    /// Its price relative to what the user pays.
     Price,
-    /// Likeness of the texts.
+    /// Text similarity.
     Text,
-    /// The shopper as a whole: the same for all candidates.
-    Shopper,
-    /// The behaviour network.
+    /// The user as a whole: equal for all candidates. Stored as `shopper`.
+    #[serde(rename = "shopper")]
+    User,
+    /// The sequence model.
     Sequence,
 }
 
@@ -73,60 +73,55 @@ pub const SIGNALS: [Signal; 10] = [
     Signal::Group,
     Signal::Price,
     Signal::Text,
-    Signal::Shopper,
+    Signal::User,
     Signal::Sequence,
 ];
 
 /// When a new interaction changes a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kept {
-    /// At the shopper's next list: the log is read at each request.
-    Read,
-    /// Also by what others do: popularity with each event ([`Memory::observe`]), all counts at the next [`Memory::refresh`].
-    Counted,
-    /// As far as it depends on the shopper, at the next list; as far as it depends on others, at the next [`Memory::follow`], with weights as
-    /// of the last fit.
-    Followed,
-    /// As far as it depends on the shopper, at the next list; as far as it depends on others, at the next [`Memory::fit`].
-    Fitted,
+pub enum Freshness {
+    /// At the user's next list: the log is read at each request.
+    PerRequest,
+    /// Also by events of other users: popularity with each event (`CollaborativeIndex::observe`), all counts at the next
+    /// `CollaborativeIndex::refresh`.
+    PerEvent,
+    /// By the user's events at the next list, by those of other users at the next `CollaborativeIndex::follow`, with weights as of the
+    /// last fit.
+    PerFollow,
+    /// By the user's events at the next list, by those of other users at the next `CollaborativeIndex::fit`.
+    PerFit,
 }
 
 /// One feature.
 pub struct Feature {
     /// Its name; a ranker is bound to the names it was trained on.
     pub name: &'static str,
-    /// What it counts in.
-    pub unit: Unit,
-    /// The signals it belongs to.
+    /// Its unit.
+    pub unit: FeatureUnit,
+    /// The group of signals it belongs to.
     pub signal: Signal,
     /// When a new interaction changes it.
-    pub kept: Kept,
-    value: fn(&Scene<'_>, &Case<'_>) -> f32,
+    pub freshness: Freshness,
+    value: fn(&FeatureContext<'_>, &CandidateContext<'_>) -> f32,
 }
 
 /// Number of features.
 pub(crate) const WIDTH: usize = FEATURES.len();
 
 /// Features of the candidates, `candidates x WIDTH` row-major.
-pub(crate) fn features(
-    memory: &Memory,
-    catalogue: &Catalogue,
-    shopper: &Shopper,
-    columns: &mut Columns<'_>,
-    candidates: &[u32],
-) -> Vec<f32> {
-    let scene = Scene::of(memory, catalogue, shopper, columns, candidates);
+pub(crate) fn features(s: &Snapshot, user: &UserState, scores: &mut SourceScores<'_>, candidates: &[u32]) -> Vec<f32> {
+    let context = FeatureContext::new(s, user, scores, candidates);
     let mut out = Vec::with_capacity(candidates.len() * WIDTH);
     for (row, &item) in candidates.iter().enumerate() {
-        let case = scene.case(row, item);
-        out.extend(FEATURES.iter().map(|f| (f.value)(&scene, &case)));
+        let candidate = context.candidate(row, item);
+        out.extend(FEATURES.iter().map(|f| (f.value)(&context, &candidate)));
     }
     out
 }
 
 /// Whether these are the names of [`FEATURES`], in their order.
-pub fn are_current(names: &[String]) -> bool {
+pub fn are_current_features(names: &[String]) -> bool {
     names.iter().map(String::as_str).eq(FEATURES.iter().map(|f| f.name))
 }
 

@@ -1,25 +1,27 @@
-//! A feature is one number, whoever asks for it: training at a cut-off, serving, a memory that was fitted or one that followed along.
+//! Training at a cut-off, serving, a fitted index and an updated one give a feature the same value.
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{FEATURES, Kept, WIDTH, features};
-use crate::batch::each;
-use crate::catalogue::{Catalogue, ItemFacts, Vectors};
+use super::{FEATURES, Freshness, WIDTH, features};
+use crate::batch::for_each_user;
+use crate::catalogue::{Catalogue, ItemFacts};
+use crate::collaborative_index::{CollaborativeIndex, IndexOptions};
+use crate::dataset::Dataset;
 use crate::kind::Kind;
 use crate::log::{DAY_MS, Event, Log};
-use crate::memory::{Memory, MemoryOptions};
-use crate::recommend::{For, Snapshot};
-use crate::sequence::SequenceModel;
-use crate::sources::Columns;
+use crate::sequence::SequenceScorer;
+use crate::snapshot::{Recipient, Snapshot};
+use crate::source_scores::SourceScores;
+use crate::vectors::Vectors;
 
 const ITEMS: u32 = 90;
 const USERS: u32 = 150;
 
-/// Scores an item by how far it is from the last one, so that it depends on the history alone.
+/// Scores an item by its distance from the last one, so that the score depends on the history only.
 #[derive(Debug)]
 struct Nearby;
 
-impl SequenceModel for Nearby {
+impl SequenceScorer for Nearby {
     fn score(&self, histories: &[&[Event]], _: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         let row = |events: &&[Event]| {
             assert!(events.iter().all(|e| e.at <= at), "the future was shown");
@@ -43,7 +45,7 @@ fn catalogue() -> Catalogue {
     out
 }
 
-/// Views and purchases of three hundred days; what is bought depends on the shopper, so that all sources have something to say.
+/// Views and purchases of three hundred days; what is bought depends on the user, so that every source has scores.
 fn log() -> Log {
     let mut log = Log::new();
     for user in 0..USERS {
@@ -59,17 +61,17 @@ fn log() -> Log {
     log
 }
 
-fn snapshot(log: Log, memory: Memory) -> Snapshot {
-    Snapshot { log, catalogue: catalogue(), memory: Arc::new(memory.with_sequence(Some(Arc::new(Nearby)))) }
+fn snapshot(log: Log, index: CollaborativeIndex) -> Snapshot {
+    Snapshot { log, catalogue: catalogue(), index: Arc::new(index.with_sequence(Some(Arc::new(Nearby)))) }
 }
 
-/// Features of all items for each shopper, one shopper at a time, as serving asks.
+/// Features of all items for each user, one user at a time, as in serving.
 fn served(s: &Snapshot, at: i64) -> Vec<Vec<f32>> {
     let items: Vec<u32> = (0..ITEMS).collect();
     let one = |user| {
-        let shopper = s.shopper(For::User(user), at);
-        let mut columns = Columns::new(s, &shopper, For::User(user));
-        features(&s.memory, &s.catalogue, &shopper, &mut columns, &items)
+        let state = s.user_state(Recipient::User(user), at);
+        let mut scores = SourceScores::new(s, &state, Recipient::User(user));
+        features(s, &state, &mut scores, &items)
     };
     (0..USERS).map(one).collect()
 }
@@ -90,18 +92,17 @@ fn training_at_a_past_moment_and_serving_then_give_the_same_numbers() {
     let (whole, items): (Log, Vec<u32>) = (log(), (0..ITEMS).collect());
     let mut then = Log::new();
     (0..USERS).for_each(|u| then.set_user(u, whole.until(u, at).to_vec()));
-    let fit = |log: &Log| Memory::fit(log, &catalogue(), at, &MemoryOptions::default());
+    let fit =
+        |log: &Log| CollaborativeIndex::fit(Dataset { log, catalogue: &catalogue() }, at, &IndexOptions::default());
     let (training, serving) = (snapshot(whole.clone(), fit(&whole)), snapshot(then.clone(), fit(&then)));
     let users: Vec<u32> = (0..USERS).collect();
-    let trained = each(&training, &users, at, |_, shopper, columns| {
-        features(&training.memory, &training.catalogue, shopper, columns, &items)
-    });
+    let trained = for_each_user(&training, &users, at, |_, user, scores| features(&training, user, scores, &items));
     let served = served(&serving, at);
     let mut speaking = [false; WIDTH];
     for (user, (a, b)) in trained.iter().zip(&served).enumerate() {
         for (k, (&x, &y)) in a.iter().zip(b).enumerate() {
             let name = FEATURES[k % WIDTH].name;
-            assert!(same(x, y), "{name} of item {} for shopper {user}: {x} and {y}", k / WIDTH);
+            assert!(same(x, y), "{name} of item {} for user {user}: {x} and {y}", k / WIDTH);
             speaking[k % WIDTH] |= !same(x, a[k % WIDTH]) || user > 0 && !same(x, trained[0][k]);
         }
     }
@@ -116,19 +117,23 @@ fn following_event_by_event_gives_what_a_fit_gives_except_where_the_table_says_s
     let whole = log();
     let mut growing = Log::new();
     (0..USERS).for_each(|u| growing.set_user(u, whole.until(u, from).to_vec()));
-    let mut memory = Memory::fit(&growing, &catalogue(), from, &MemoryOptions::default());
+    let mut index =
+        CollaborativeIndex::fit(Dataset { log: &growing, catalogue: &catalogue() }, from, &IndexOptions::default());
     let mut later: Vec<(u32, Event)> =
         (0..USERS).flat_map(|u| whole.between(u, from, to).iter().map(move |e| (u, *e))).collect();
     later.sort_by_key(|(u, e)| (e.at, *u));
     for (user, event) in &later {
         growing.push(*user, *event);
-        memory.observe(&growing, *user, event);
+        index.observe(&growing, *user, event);
     }
-    let stayed = memory.refresh(&growing, &catalogue(), to);
-    let memory = stayed.follow(&growing, &catalogue(), &later.iter().map(|(user, _)| *user).collect::<Vec<_>>());
-    let fitted = Memory::fit(&growing, &catalogue(), to, &MemoryOptions::default());
-    let [stayed, followed, fitted] =
-        [stayed, memory, fitted].map(|memory| served(&snapshot(growing.clone(), memory), to));
+    let stayed = index.refresh(Dataset { log: &growing, catalogue: &catalogue() }, to);
+    let index = stayed.follow(
+        Dataset { log: &growing, catalogue: &catalogue() },
+        &later.iter().map(|(user, _)| *user).collect::<Vec<_>>(),
+    );
+    let fitted =
+        CollaborativeIndex::fit(Dataset { log: &growing, catalogue: &catalogue() }, to, &IndexOptions::default());
+    let [stayed, followed, fitted] = [stayed, index, fitted].map(|index| served(&snapshot(growing.clone(), index), to));
     let differing = |one: &[Vec<f32>], other: &[Vec<f32>]| {
         let mut differs = [false; WIDTH];
         for (a, b) in one.iter().zip(other) {
@@ -140,11 +145,11 @@ fn following_event_by_event_gives_what_a_fit_gives_except_where_the_table_says_s
     };
     let (from_fit, by_following) = (differing(&followed, &fitted), differing(&followed, &stayed));
     for ((f, from_fit), by_following) in FEATURES.iter().zip(from_fit).zip(by_following) {
-        match f.kept {
-            Kept::Read | Kept::Counted => assert!(!from_fit, "{} was not kept up to date", f.name),
-            // To which numbers, the test of the ties says.
-            Kept::Followed => assert!(by_following, "{} did not follow the log", f.name),
-            Kept::Fitted => assert!(!by_following, "{} follows the log", f.name),
+        match f.freshness {
+            Freshness::PerRequest | Freshness::PerEvent => assert!(!from_fit, "{} was not kept up to date", f.name),
+            // The test of the co-occurrence checks the values.
+            Freshness::PerFollow => assert!(by_following, "{} did not follow the log", f.name),
+            Freshness::PerFit => assert!(!by_following, "{} follows the log", f.name),
         }
     }
 }

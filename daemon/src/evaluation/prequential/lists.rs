@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use mercer_rank::evaluate::{Truth, lists, ndcg, truth};
+use mercer_rank::evaluate::{GroundTruth, ground_truth, ndcg};
 use mercer_rank::{
-    BlendWeights, Candidates, For, Log, Memory, Mode, Request, Scored, Snapshot, Source, Vectors, recommend,
+    BlendWeights, Candidates, CollaborativeIndex, Log, Mode, RankRequest, RankedItem, Recipient, ScoringPolicy,
+    Snapshot, Source, Vectors, recommend,
 };
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -17,7 +18,7 @@ use crate::state::shop::ShopState;
 /// Length of the lists.
 const K: usize = 10;
 /// Modes with their words.
-pub(crate) const MODES: [(Mode, &str); 2] = [(Mode::Repeat, "repeat"), (Mode::New, "new")];
+pub(crate) const MODES: [(Mode, &str); 2] = [(Mode::All, "repeat"), (Mode::Novel, "new")];
 /// Shoppers of a window at most, thinned evenly.
 const MOST: usize = 2_000;
 
@@ -26,23 +27,25 @@ pub(crate) struct Window<'a> {
     pub(crate) at: i64,
     view: &'a ShopState,
     log: &'a Log,
-    memory: Arc<Memory>,
-    /// Truth by mode.
-    pub(crate) truth: [Vec<Truth>; 2],
+    index: Arc<CollaborativeIndex>,
+    /// GroundTruth by mode.
+    pub(crate) truth: [Vec<GroundTruth>; 2],
 }
 
 impl Window<'_> {
     fn snapshot(&self, vectors: Option<&Vectors>) -> Snapshot {
         let mut catalogue = self.view.rank.catalogue.clone();
         catalogue.set_vectors(vectors.cloned());
-        Snapshot { log: self.log.clone(), catalogue, memory: Arc::clone(&self.memory) }
+        Snapshot { log: self.log.clone(), catalogue, index: Arc::clone(&self.index) }
     }
 
     fn judge(&self, snapshot: &Snapshot, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, RunExit> {
-        let request = Request { mode: MODES[mode].0, candidates: Candidates::All, ..Request::new(K, weights) };
+        let request = RankRequest { mode: MODES[mode].0, candidates: Candidates::All, ..RankRequest::new(K) };
         let truth = &self.truth[mode];
         let users: Vec<u32> = truth.iter().map(|entry| entry.user).collect();
-        let made = lists(snapshot, None, &users, self.at, &request, &|| false).map_err(|e| failed(&e))?;
+        let made = ScoringPolicy::blend(weights)
+            .lists(snapshot, &users, self.at, &request, &|| false)
+            .map_err(|e| failed(&e))?;
         Ok(made.iter().zip(truth).map(|(list, entry)| worth(list, entry)).collect())
     }
 
@@ -58,7 +61,7 @@ impl Window<'_> {
 }
 
 /// NDCG of a list.
-fn worth(list: &[Scored], entry: &Truth) -> f64 {
+fn worth(list: &[RankedItem], entry: &GroundTruth) -> f64 {
     ndcg(&list.iter().map(|scored| scored.item).collect::<Vec<_>>(), &entry.items, K)
 }
 
@@ -70,17 +73,17 @@ pub(crate) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(view: &'a ShopState, log: &'a Log, width: i64, memories: &[Arc<Memory>]) -> Self {
+    pub(crate) fn new(view: &'a ShopState, log: &'a Log, width: i64, memories: &[Arc<CollaborativeIndex>]) -> Self {
         let windows = memories
             .iter()
-            .map(|memory| {
-                let at = memory.at();
+            .map(|index| {
+                let at = index.at();
                 let truth = MODES.map(|(mode, _)| {
-                    let all = truth(log, memory, at + width, mode, Candidates::All);
+                    let all = ground_truth(log, index, at + width, mode, Candidates::All);
                     let step = all.len().div_ceil(MOST).max(1);
                     all.into_iter().step_by(step).collect()
                 });
-                Window { at, view, log, memory: Arc::clone(memory), truth }
+                Window { at, view, log, index: Arc::clone(index), truth }
             })
             .collect();
         let mut first_seen: FxHashMap<u32, i64> = FxHashMap::default();
@@ -104,18 +107,19 @@ impl<'a> Stage<'a> {
         let snapshot = first.snapshot(Some(vectors));
         let weights = BlendWeights::only(Source::Content);
         let known = |item: u32| self.first_seen.get(&item).is_none_or(|seen| *seen <= first.at);
-        let target = first.memory.shape().target;
-        let one = |entry: &Truth| {
+        let target = first.index.summary().target;
+        let one = |entry: &GroundTruth| {
             let since = window.log.between(entry.user, first.at, window.at);
             let mut had: Vec<u32> = match MODES[mode].0 {
-                Mode::New => since.iter().filter(|e| e.kind == target).filter_map(|e| e.item).collect(),
+                Mode::Novel => since.iter().filter(|e| e.kind == target).filter_map(|e| e.item).collect(),
                 _ => Vec::new(),
             };
             had.sort_unstable();
             had.dedup();
             let request =
-                Request { mode: MODES[mode].0, exclude: &had, allow: Some(&known), ..Request::new(K, &weights) };
-            let list = recommend(&snapshot, For::User(entry.user), first.at, &request).map_err(|e| failed(&e))?;
+                RankRequest { mode: MODES[mode].0, exclude: &had, allow: Some(&known), ..RankRequest::new(K) };
+            let list = recommend(&snapshot, &weights, Recipient::User(entry.user), first.at, &request)
+                .map_err(|e| failed(&e))?;
             Ok(worth(&list, entry))
         };
         window.truth[mode].par_iter().map(one).collect()

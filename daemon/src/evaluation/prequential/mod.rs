@@ -9,7 +9,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mercer_rank::{DAY_MS, Log, Memory, MemoryOptions};
+use mercer_rank::{CollaborativeIndex, DAY_MS, Dataset, IndexOptions, Log};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Replay, ReplayArm, ReplayRequest, ReplayWindow, RunCause, RunPhase};
@@ -45,7 +45,7 @@ const ARMS: [(&str, &str); 8] = [
 
 /// Beginning of the first window, and the length of one.
 fn borders(log: &Log, last: i64, windows: u32) -> Answer<(i64, i64)> {
-    let shape = log.shape(last);
+    let shape = log.summary(last);
     // The windows and as much warm-up as two of them must fit; they are shortened for it, to a day at the least.
     let fits = (shape.span_days() / f64::from(windows + 2)).floor() as i64;
     let days = shape.window_days().min(fits);
@@ -120,11 +120,15 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &Run
     ));
     // Per seed: the warm-up; per window F2, P1 and F4, but after the last window nothing is learned.
     context.phase(RunPhase::Encoder, seeds.len() as u64 * (1 + 3 * (u64::from(windows) - 1)));
-    let memories: Vec<Arc<Memory>> = starts
+    let memories: Vec<Arc<CollaborativeIndex>> = starts
         .iter()
         .map(|at| {
             context.check()?;
-            Ok(Arc::new(Memory::fit(&log, &view.rank.catalogue, *at, &MemoryOptions::light())))
+            Ok(Arc::new(CollaborativeIndex::fit(
+                Dataset { log: &log, catalogue: &view.rank.catalogue },
+                *at,
+                &IndexOptions::light(),
+            )))
         })
         .collect::<Result<_, RunExit>>()?;
     let stage = lists::Stage::new(&view, &log, width, &memories);

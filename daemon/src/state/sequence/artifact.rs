@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use mercer_learn::LearnError;
 use mercer_learn::behaviour::Network;
-use mercer_rank::{Catalogue, Event, Log, SequenceModel, Vectors};
+use mercer_rank::{Catalogue, Event, Log, SequenceScorer, Vectors};
 use mercer_shared::ids::ItemId;
 use rustc_hash::FxHashMap;
 
@@ -42,7 +42,7 @@ fn renumbered(
     rows.into_iter().map(outside).collect()
 }
 
-impl SequenceModel for Renumbered {
+impl SequenceScorer for Renumbered {
     fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         renumbered(&self.model, &self.inner, (histories, texts, at, items))
     }
@@ -109,7 +109,7 @@ impl SequenceArtifact {
 
     /// The network as it was trained, with what was taken up to a moment, in the numbers of a log whose items have these ids.
     #[must_use]
-    pub fn as_of<'a>(&self, ids: impl Iterator<Item = &'a ItemId>, log: &Log, at: i64) -> Arc<dyn SequenceModel> {
+    pub fn as_of<'a>(&self, ids: impl Iterator<Item = &'a ItemId>, log: &Log, at: i64) -> Arc<dyn SequenceScorer> {
         let inner = self.numbers(ids);
         let model = self.trained.followed(log, at, |item| inner.get(item as usize).copied().flatten());
         Arc::new(Renumbered { model, inner })
@@ -155,7 +155,7 @@ impl SequenceArtifact {
     }
 }
 
-impl SequenceModel for SequenceArtifact {
+impl SequenceScorer for SequenceArtifact {
     fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         let now = self.now.load();
         if now.inner.is_empty() {

@@ -13,7 +13,7 @@ use std::collections::hash_map::Entry;
 
 use mercer_learn::LearnError;
 use mercer_learn::behaviour::{BehaviourOptions, Grouping, Interaction, Items, Network};
-use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceModel, Vectors};
+use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceScorer, Vectors};
 use rustc_hash::FxHashMap;
 
 /// A network in the place of a sequence model; items carry the numbers it was trained with.
@@ -96,7 +96,7 @@ pub(crate) fn interactions(
     events.iter().filter_map(one).collect()
 }
 
-impl SequenceModel for TrainedSequenceModel {
+impl SequenceScorer for TrainedSequenceModel {
     fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         let known = self.0.items();
         let number = |item: u32| ((item as usize) < known).then_some(item);
@@ -152,7 +152,7 @@ pub(crate) fn some_items(
 /// What a network of a log learns with: times follow the log's window, the target and what a basket is follow the log.
 #[must_use]
 pub fn options(log: &Log, until: i64, seed: u64) -> BehaviourOptions {
-    let shape = log.shape(until);
+    let shape = log.summary(until);
     BehaviourOptions {
         target: shape.target as u8,
         grouping: if shape.day_resolution { Grouping::Day } else { Grouping::Moment },

@@ -133,8 +133,8 @@ impl ShopWriter {
         let event = Event { item, text, kind, value: kind.value(interaction.value), at };
         self.view.rank.log.push(number, event);
         let agreed = self.view.subject(number).is_some_and(|subject| subject.consent.train);
-        if agreed && at >= self.memory.at() {
-            self.memory.observe(&self.view.rank.log, number, &event);
+        if agreed && at >= self.index.at() {
+            self.index.observe(&self.view.rank.log, number, &event);
         }
         self.view.last_event = self.view.last_event.max(at);
         self.past = Some(self.past.map_or(at, |earliest| earliest.min(at)));

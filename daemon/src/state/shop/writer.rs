@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{Catalogue, Log, Memory, MemoryOptions, Snapshot, Spread, Vectors};
+use mercer_rank::{Catalogue, CollaborativeIndex, Dataset, IndexOptions, Log, Snapshot, Vectors, WhitenedVectors};
 use mercer_search::{DenseIndex, LexicalIndex};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -16,11 +16,11 @@ use crate::state::shop::{Canary, ShopState};
 struct Tables {
     dense: DenseIndex,
     rows: Vectors,
-    spread: Option<Spread>,
+    spread: Option<WhitenedVectors>,
 }
 
 /// The catalogue under a model's encoder: vectors by dense number, and whitened where the model does so.
-pub type CatalogueVectors = (Vectors, Option<Spread>);
+pub type CatalogueVectors = (Vectors, Option<WhitenedVectors>);
 
 /// A version on trial.
 struct CanaryTables {
@@ -37,7 +37,7 @@ impl CanaryTables {
         if let Some(Tables { dense, rows, spread }) = self.own.clone() {
             view.dense = dense;
             view.rank.catalogue.set_vectors(Some(rows));
-            view.rank.catalogue.set_spread(spread);
+            view.rank.catalogue.set_whitened(spread);
         }
         if self.model.base_encoder_version() != view.model.base_encoder_version() {
             view.rank.catalogue.set_texts(None);
@@ -50,7 +50,7 @@ impl CanaryTables {
 /// The tables of a model's encoder, from the vectors there are.
 fn tables(model: &Model, given: Option<CatalogueVectors>) -> Tables {
     let dim = mercer_model::Encoder::dim(&*model.encoder);
-    let (rows, spread) = given.unwrap_or_else(|| (Vectors::new(dim), empty_spread(model)));
+    let (rows, spread) = given.unwrap_or_else(|| (Vectors::new(dim), empty_whitened(model)));
     let mut dense = DenseIndex::new(model.encoder_version(), dim);
     for (number, row) in rows.iter() {
         if let Err(error) = dense.set(number, row) {
@@ -61,16 +61,16 @@ fn tables(model: &Model, given: Option<CatalogueVectors>) -> Tables {
 }
 
 /// The whitened vectors of no item yet.
-fn empty_spread(model: &Model) -> Option<Spread> {
+fn empty_whitened(model: &Model) -> Option<WhitenedVectors> {
     let whitening = Arc::clone(model.whitening.as_ref()?);
-    Spread::of(&Vectors::new(whitening.dim()), whitening).ok()
+    WhitenedVectors::new(&Vectors::new(whitening.dim()), whitening).ok()
 }
 
 /// The writer's copy. One lock guards it; nothing slow happens under that lock.
 pub struct ShopWriter {
     pub(crate) view: ShopState,
     pub(crate) lexical: LexicalIndex,
-    pub(crate) memory: Memory,
+    pub(crate) index: CollaborativeIndex,
     pub(crate) categories: FxHashMap<String, u32>,
     pub(crate) brands: FxHashMap<String, u32>,
     pub(crate) tie_key: [u8; 32],
@@ -96,10 +96,10 @@ impl ShopWriter {
         let mut catalogue = Catalogue::default();
         let dim = mercer_model::Encoder::dim(&*model.encoder);
         catalogue.set_vectors(Some(Vectors::new(dim)));
-        catalogue.set_spread(empty_spread(&model));
+        catalogue.set_whitened(empty_whitened(&model));
         catalogue.set_texts(Some(Vectors::new(mercer_model::Encoder::dim(&*model.base_encoder))));
         let log = Log::new();
-        let memory = Memory::fit(&log, &catalogue, 0, &MemoryOptions::light());
+        let index = CollaborativeIndex::fit(Dataset { log: &log, catalogue: &catalogue }, 0, &IndexOptions::light());
         let lexical = LexicalIndex::new();
         let view = ShopState {
             generation: 0,
@@ -108,7 +108,7 @@ impl ShopWriter {
             subjects: imbl::Vector::new(),
             user_index: imbl::HashMap::new(),
             session_index: imbl::HashMap::new(),
-            rank: Snapshot { log, catalogue, memory: Arc::new(memory.clone()) },
+            rank: Snapshot { log, catalogue, index: Arc::new(index.clone()) },
             texts: Texts::default(),
             lexical: lexical.reader(),
             dense: DenseIndex::new(model.encoder_version(), dim),
@@ -121,7 +121,7 @@ impl ShopWriter {
         Self {
             view,
             lexical,
-            memory,
+            index,
             categories: FxHashMap::default(),
             brands: FxHashMap::default(),
             tie_key,
@@ -151,7 +151,7 @@ impl ShopWriter {
         self.view.generation += 1;
         self.view.unfitted = self.unfitted;
         self.view.lexical = self.lexical.reader();
-        self.view.rank.memory = Arc::new(self.memory.clone());
+        self.view.rank.index = Arc::new(self.index.clone());
         self.view.canary = None;
         self.view.canary = self.canary.as_ref().map(|trial| Arc::new(trial.over(&self.view)));
         Some(Arc::new(self.view.clone()))
@@ -159,18 +159,19 @@ impl ShopWriter {
 
     /// Puts a freshly fitted memory in place. Events that came after its moment are read from the log at request time; their
     /// share in the popularity counts is brought in by the refresh.
-    pub fn set_memory(&mut self, memory: Memory, fitted_events: u64) {
-        let until = self.view.last_event.max(memory.at());
+    pub fn set_index(&mut self, index: CollaborativeIndex, fitted_events: u64) {
+        let until = self.view.last_event.max(index.at());
         // Counts are taken from what was agreed to, like everything that is fitted.
-        self.memory = memory.refresh(&self.view.training_log(), &self.view.rank.catalogue, until);
+        self.index =
+            index.refresh(Dataset { log: &self.view.training_log(), catalogue: &self.view.rank.catalogue }, until);
         self.unfitted = self.unfitted.saturating_sub(fitted_events);
         self.dirty = true;
     }
 
     /// Puts the co-occurrence of a memory in place that has followed the log. False, and nothing is done, if another memory was fitted
     /// meanwhile: that one may not know of the same shoppers.
-    pub fn set_ties(&mut self, followed: &Memory) -> bool {
-        let same = self.memory.take_ties(followed);
+    pub fn set_cooccurrence(&mut self, followed: &CollaborativeIndex) -> bool {
+        let same = self.index.take_cooccurrence(followed);
         self.dirty |= same;
         same
     }
@@ -193,8 +194,8 @@ impl ShopWriter {
 
     /// The memory as the writer has it.
     #[must_use]
-    pub const fn memory(&self) -> &Memory {
-        &self.memory
+    pub const fn index(&self) -> &CollaborativeIndex {
+        &self.index
     }
 
     /// Takes note that the memory must be fitted although no event came (an erasure, a change of consent).
@@ -279,11 +280,11 @@ impl ShopWriter {
             self.stale = (0..self.view.items.len() as u32).filter(lacking).collect();
             self.view.dense = dense;
             self.view.rank.catalogue.set_vectors(Some(rows));
-            self.view.rank.catalogue.set_spread(spread);
+            self.view.rank.catalogue.set_whitened(spread);
         } else if model.whitening != self.view.model.whitening {
-            let spread = given.map_or_else(|| empty_spread(&model), |(_, spread)| spread);
-            self.view.rank.catalogue.set_spread(spread);
-            if let Err(error) = self.view.rank.catalogue.complete_spread() {
+            let spread = given.map_or_else(|| empty_whitened(&model), |(_, spread)| spread);
+            self.view.rank.catalogue.set_whitened(spread);
+            if let Err(error) = self.view.rank.catalogue.complete_whitened() {
                 tracing::error!(%error, "vectors were not whitened");
             }
         }

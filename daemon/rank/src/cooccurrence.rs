@@ -1,6 +1,6 @@
-//! Co-occurrence that follows the log: fitted once, then brought up to date for the shoppers who did something or were erased, to the very
-//! numbers that a fit of the whole log would give. Nothing is added to sums or taken off them, for that would leave the rounding of what is
-//! gone: the few items whose shoppers changed are summed up again, and the lists of the others have their entries replaced.
+//! Item-item co-occurrence, updated incrementally to exactly the numbers that a fit on the whole log gives. An update never adds to
+//! or subtracts from a sum, which would leave rounding errors of erased data: items whose users changed are summed again, and the
+//! lists of other items get their entries replaced.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,25 +8,26 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::chunked::Chunked;
-use crate::cooccur::{Cooccurrence, Near, Sums, Tie, by_tie, cut, norm, norms, summed, sums};
 use crate::log::Log;
-use crate::sparse::{Csr, Weighing, weigh};
+use crate::neighbour_lists::{
+    Near, NeighbourLists, Shrinkage, Similarity, SparseSums, TieKey, best_first, norm, norms, top,
+};
+use crate::sparse::{Csr, InterestDecay, interests};
 
 /// A row of a sparse matrix, ascending by column.
 type Row = Arc<[(u32, f32)]>;
 
-/// Weights of shoppers and what they tie together. Cheap to clone; a clone is a snapshot.
+/// Interests of users, and the nearest items of each item by them. Cheap to clone; a clone is a snapshot.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ties {
-    /// How events become weights: as of one moment, whenever they came. Older ones weigh less than newer ones by the same factor at any
-    /// moment, so cosines are what they would be as of a later one, but for the shrinkage, which holds back what is new a little less.
-    weighing: Weighing,
-    shrink: f64,
-    keep: usize,
+pub(crate) struct Cooccurrence {
+    /// Events are weighted as of the moment of the fit, also when they come later. The ratio of two weights is the same at any moment,
+    /// so cosines are too, except that the shrinkage acts a little less on new events.
+    decay: InterestDecay,
+    shrinkage: Shrinkage,
     users: Chunked<Row>,
     by_item: Chunked<Row>,
     norms: Arc<Vec<f64>>,
-    near: Cooccurrence,
+    near: NeighbourLists,
 }
 
 fn rows(matrix: &Csr) -> Chunked<Row> {
@@ -37,7 +38,7 @@ fn row(rows: &Chunked<Row>, at: u32) -> &[(u32, f32)] {
     rows.get(at as usize).map_or(&[], |row| row)
 }
 
-/// A row with some of its columns replaced (ascending; `None`: gone).
+/// A row with some of its columns replaced, or removed where the new value is `None`; both ascend by column.
 fn replaced(row: &[(u32, f32)], changes: &[(u32, Option<f32>)]) -> Row {
     let mut out = Vec::with_capacity(row.len() + changes.len());
     let mut changes = changes.iter().copied().peekable();
@@ -54,52 +55,51 @@ fn replaced(row: &[(u32, f32)], changes: &[(u32, Option<f32>)]) -> Row {
     out.into()
 }
 
-/// Where more than one in so many items changed, all are summed up again: entries for the lists of the others would take more memory than
+/// When more than one in so many items changed, all are summed again: entries for the lists of the others would take more memory than
 /// they save work.
-const SUMMED_UP_AGAIN: usize = 16;
+const SUM_ALL_FRACTION: usize = 16;
 
-/// What belongs into an item's list: the item, and a neighbour with its tie.
-type Entry = (u32, (u32, f32));
+/// A neighbour with its similarity, to be put into the list of an item.
+#[derive(Clone, Copy)]
+struct Entry {
+    item: u32,
+    neighbour: (u32, f32),
+}
 
-impl Ties {
-    /// Of shoppers by item and item by shopper, weighed so.
-    pub(crate) fn fit(
-        (users, by_item): (&Csr, &Csr),
-        weighing: Weighing,
-        (shrink, keep): (f64, usize),
-        tie: Tie<'_>,
-    ) -> Self {
+impl Cooccurrence {
+    /// Fits to the interests of users, which `decay` made of the log, and their transpose.
+    pub(crate) fn fit(users: &Csr, by_item: &Csr, decay: InterestDecay, shrinkage: Shrinkage, tie: TieKey<'_>) -> Self {
         let norms = norms(by_item);
-        let near = Cooccurrence::between(users, by_item, (&norms, &norms), shrink, keep, tie);
-        let norms = Arc::new(norms);
-        Self { weighing, shrink, keep, users: rows(users), by_item: rows(by_item), norms, near }
+        let of = Similarity { by_item, norms: &norms, rows: users, row_norms: &norms, shrinkage };
+        let near = NeighbourLists::fit(&of, tie);
+        Self { decay, shrinkage, users: rows(users), by_item: rows(by_item), norms: Arc::new(norms), near }
     }
 
-    /// What is near to what.
-    pub(crate) fn near(&self) -> &Cooccurrence {
+    /// The nearest items of each item.
+    pub(crate) fn near(&self) -> &NeighbourLists {
         &self.near
     }
 
-    /// All ties of an item, in no order.
-    fn ties(&self, item: u32, sums: &mut Sums) -> Vec<(u32, f32)> {
+    /// All neighbours of an item, in no order.
+    fn neighbours(&self, item: u32, sums: &mut SparseSums) -> Vec<(u32, f32)> {
         let norm = |item: u32| self.norms.get(item as usize).copied().unwrap_or(0.0);
-        let of = |other: u32, dot: f64| (dot / (norm(item) * norm(other) + self.shrink)) as f32;
+        let similarity = |other: u32, dot: f64| (dot / (norm(item) * norm(other) + self.shrinkage.shrink)) as f32;
         let users = |user: u32| row(&self.users, user).iter().copied();
-        let mut ties = summed(row(&self.by_item, item).iter().copied(), users, sums, of);
-        ties.retain(|tie| tie.0 != item);
-        ties
+        let mut all = sums.similarities(row(&self.by_item, item).iter().copied(), users, similarity);
+        all.retain(|near| near.0 != item);
+        all
     }
 
-    /// The same after some shoppers changed in the log: did something, or are gone. `items` is the size of the catalogue.
-    pub(crate) fn follow(&self, log: &Log, changed: &[u32], items: usize, tie: Tie<'_>) -> Self {
-        let weighing = Weighing { until: i64::MAX, ..self.weighing };
+    /// The same after the events of some users changed in the log. `items` is the size of the catalogue.
+    pub(crate) fn follow(&self, log: &Log, changed: &[u32], items: usize, tie: TieKey<'_>) -> Self {
+        let decay = InterestDecay { until: i64::MAX, ..self.decay };
         let mut out = self.clone();
         let mut changed = changed.to_vec();
         changed.sort_unstable();
         changed.dedup();
         let (mut columns, mut reached) = (FxHashMap::<u32, Vec<(u32, Option<f32>)>>::default(), FxHashSet::default());
         for user in changed {
-            let (old, new) = (row(&self.users, user), weigh(log.events(user), &weighing, items));
+            let (old, new) = (row(&self.users, user), interests(log.events(user), &decay, items));
             if *old == *new {
                 continue;
             }
@@ -122,7 +122,7 @@ impl Ties {
         let norms = Arc::make_mut(&mut out.norms);
         norms.resize(norms.len().max(items), 0.0);
         let mut moved: Vec<u32> = columns.keys().copied().collect();
-        if moved.len() * SUMMED_UP_AGAIN > items {
+        if moved.len() * SUM_ALL_FRACTION > items {
             moved = (0..items as u32).collect();
         }
         moved.sort_unstable();
@@ -135,43 +135,43 @@ impl Ties {
         out
     }
 
-    /// Lists of neighbours after these items' shoppers changed (ascending); `reached` are items that were tied to one of them before.
-    fn renewed(&self, moved: &[u32], reached: FxHashSet<u32>, items: usize, tie: Tie<'_>) -> Cooccurrence {
-        let order = by_tie(tie);
-        let size = self.norms.len().max(items);
-        let sums = || sums(size);
+    /// Neighbour lists after the users of the `moved` items (ascending) changed; `reached` are items that had one of them as a neighbour.
+    fn renewed(&self, moved: &[u32], reached: FxHashSet<u32>, items: usize, tie: TieKey<'_>) -> NeighbourLists {
+        let order = best_first(tie);
+        let (size, keep) = (self.norms.len().max(items), self.shrinkage.keep);
+        let sums = || SparseSums::new(size);
         let near = |item: u32| self.near.near(item);
         let mut moves = vec![false; size];
         moved.iter().for_each(|item| moves[*item as usize] = true);
         let has_moved = |item: u32| moves[item as usize];
-        // Items that are, or were, tied to one that moved: there may be far more of them than there are entries to write.
-        let tied: Vec<AtomicBool> = (0..size).map(|_| AtomicBool::new(false)).collect();
-        let mark = |item: u32| tied[item as usize].store(true, Ordering::Relaxed);
+        // Items that have, or had, a moved item as a neighbour: there may be far more of them than there are entries to write.
+        let near_moved: Vec<AtomicBool> = (0..size).map(|_| AtomicBool::new(false)).collect();
+        let mark = |item: u32| near_moved[item as usize].store(true, Ordering::Relaxed);
         reached.into_iter().for_each(mark);
-        // Whether an entry might stand in a list: what fell off its end before is worse than its last.
-        let may_stand = |list: &[(u32, f32)], entry| {
-            list.len() < self.keep || list.last().is_none_or(|last| order(&entry, last).is_le())
+        // Whether a neighbour may belong into a list: those that were cut off before are worse than its last.
+        let may_enter = |list: &[(u32, f32)], neighbour| {
+            list.len() < keep || list.last().is_none_or(|last| order(&neighbour, last).is_le())
         };
-        // A tie is the same from both ends: what was summed up for the one is the other's entry.
+        // Similarity is symmetric: what was summed for the one item is the other's entry.
         let (lists, entries): (Vec<Near>, Vec<Vec<Entry>>) = moved
             .par_iter()
             .map_init(sums, |sums, &item| {
-                let all = self.ties(item, sums);
+                let all = self.neighbours(item, sums);
                 all.iter().for_each(|&(other, _)| mark(other));
                 let entries = all
                     .iter()
-                    .map(|&(other, x)| (other, (item, x)))
-                    .filter(|&(other, entry)| !has_moved(other) && may_stand(near(other), entry))
+                    .map(|&(other, x)| Entry { item: other, neighbour: (item, x) })
+                    .filter(|entry| !has_moved(entry.item) && may_enter(near(entry.item), entry.neighbour))
                     .collect();
-                (cut(all, self.keep, tie), entries)
+                (top(all, keep, tie), entries)
             })
             .unzip();
         let mut new: FxHashMap<u32, Vec<(u32, f32)>> = FxHashMap::default();
-        for (other, entry) in entries.into_iter().flatten() {
-            new.entry(other).or_default().push(entry);
+        for entry in entries.into_iter().flatten() {
+            new.entry(entry.item).or_default().push(entry.neighbour);
         }
         let others: Vec<u32> =
-            (0..size as u32).filter(|n| tied[*n as usize].load(Ordering::Relaxed) && !has_moved(*n)).collect();
+            (0..size as u32).filter(|n| near_moved[*n as usize].load(Ordering::Relaxed) && !has_moved(*n)).collect();
         let changed: Vec<(u32, Near)> = others
             .par_iter()
             .map_init(sums, |sums, &item| {
@@ -181,11 +181,11 @@ impl Ties {
                 }
                 let mut list: Vec<(u32, f32)> = old.iter().copied().filter(|x| !has_moved(x.0)).collect();
                 list.extend_from_slice(new);
-                if old.len() >= self.keep && list.len() < self.keep {
-                    // Something that had fallen off comes back.
-                    list = self.ties(item, sums);
+                if old.len() >= keep && list.len() < keep {
+                    // A neighbour that had been cut off comes back.
+                    list = self.neighbours(item, sums);
                 }
-                Some((item, cut(list, self.keep, tie)))
+                Some((item, top(list, keep, tie)))
             })
             .flatten()
             .collect();
@@ -202,18 +202,19 @@ mod tests {
     use super::*;
     use crate::kind::{Kind, KindWeights};
     use crate::log::{DAY_MS, Event};
-    use crate::sparse::weigh_all;
+    use crate::sparse::interest_matrix;
     use proptest::prelude::*;
 
     const AT: i64 = 100 * DAY_MS;
 
-    fn weighing(since: i64, cap: usize) -> Weighing {
-        Weighing { at: AT, until: i64::MAX, since, half_life: 30.0, kinds: KindWeights::default(), cap }
+    fn decay(since: i64, cap: usize) -> InterestDecay {
+        InterestDecay { at: AT, until: i64::MAX, since, half_life: 30.0, kinds: KindWeights::default(), cap }
     }
 
-    fn whole(log: &Log, w: Weighing, keep: usize, items: usize) -> Ties {
-        let users = weigh_all(log, &w, items);
-        Ties::fit((&users, &users.transpose(items)), w, (0.5, keep), &|i| u64::from(i) * 7 % 31)
+    fn whole(log: &Log, decay: InterestDecay, keep: usize, items: usize) -> Cooccurrence {
+        let users = interest_matrix(log, &decay, items);
+        let shrinkage = Shrinkage { shrink: 0.5, keep };
+        Cooccurrence::fit(&users, &users.transpose(items), decay, shrinkage, &|i| u64::from(i) * 7 % 31)
     }
 
     fn event(item: u32, day: i64) -> Event {
@@ -221,32 +222,32 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever came or went since, in however many steps: the lists are those of a fit of all that is in the log now.
+        /// After any changes of the log, in any number of steps, the lists equal those of a fit on the log as it is now.
         #[test]
-        fn what_follows_the_log_is_what_is_fitted_from_it(
+        fn an_update_equals_a_fit_on_the_whole_log(
             before in proptest::collection::vec((0u32..12, 0u32..18, 0i64..100), 1..150),
             after in proptest::collection::vec((0u32..15, 0u32..22, 20i64..130, 0u8..8), 1..40),
             keep in 1usize..8,
             cap in 3usize..30,
             since in 0i64..60,
-            // In a large catalogue a few items are looked at, in a small one all.
+            // In a large catalogue a few items are summed again, in a small one all.
             items in prop_oneof![Just(22usize), Just(400)],
         ) {
             let mut log = Log::new();
             before.iter().for_each(|&(user, item, day)| log.push(user, event(item, day)));
-            let w = weighing(since * DAY_MS, cap);
-            let mut ties = whole(&log, w, keep, 18);
+            let decay = decay(since * DAY_MS, cap);
+            let mut updated = whole(&log, decay, keep, 18);
             for step in after.chunks(4) {
                 let mut changed = Vec::new();
                 for &(user, item, day, what) in step {
-                    // One time in eight somebody is erased.
+                    // One time in eight a user is erased.
                     if what == 0 { log.erase(user) } else { log.push(user, event(item, day)) }
                     changed.push(user);
                 }
-                ties = ties.follow(&log, &changed, items, &|i| u64::from(i) * 7 % 31);
-                let fitted = whole(&log, w, keep, items);
+                updated = updated.follow(&log, &changed, items, &|i| u64::from(i) * 7 % 31);
+                let fitted = whole(&log, decay, keep, items);
                 for item in 0..22 {
-                    prop_assert_eq!(ties.near().near(item), fitted.near().near(item), "item {}", item);
+                    prop_assert_eq!(updated.near().near(item), fitted.near().near(item), "item {}", item);
                 }
             }
         }

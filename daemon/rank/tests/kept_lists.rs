@@ -1,10 +1,9 @@
-//! What a replay keeps for the next one: lists of cut-offs that both have are made once, and change nothing.
-use std::ops::ControlFlow;
+//! Training lists that are kept for the next training: lists of common cut-offs are made once, and results do not change.
 use std::sync::Arc;
 
 use mercer_rank::{
-    Catalogue, DAY_MS, Event, ItemFacts, Kind, Log, MlpOptions, ReplayOptions, Replayed, SequenceHistory,
-    SequenceModel, Trained, Vectors, train_ranker_watched,
+    Catalogue, CutoffLists, DAY_MS, Dataset, Event, ItemFacts, Kind, Log, MlpOptions, RankerTrainOptions,
+    RankerTraining, SequenceScorer, SequenceScorerHistory, TrainedRanker, Vectors,
 };
 
 /// A prime, so that squares give each shopper something new on most visits.
@@ -31,7 +30,7 @@ fn catalogue() -> Catalogue {
 #[derive(Debug)]
 struct Following;
 
-impl SequenceModel for Following {
+impl SequenceScorer for Following {
     fn score(&self, histories: &[&[Event]], _: Option<&Vectors>, _: i64, items: usize) -> Vec<Vec<f32>> {
         let of_one = |events: &&[Event]| {
             let mut row = vec![0.0; items];
@@ -44,16 +43,17 @@ impl SequenceModel for Following {
     }
 }
 
-impl SequenceHistory for Following {
-    fn at(&self, _: i64) -> Option<Arc<dyn SequenceModel>> {
+impl SequenceScorerHistory for Following {
+    fn at(&self, _: i64) -> Option<Arc<dyn SequenceScorer>> {
         Some(Arc::new(Self))
     }
 }
 
-fn train(until: i64, sequence: bool, o: &ReplayOptions, kept: &mut Replayed) -> Trained {
-    let sequence = sequence.then_some(&Following as &dyn SequenceHistory);
-    train_ranker_watched((&log(), &catalogue()), until, o, sequence, kept, (&|_| ControlFlow::Continue(()), &|| 0.0))
-        .unwrap()
+fn train(until: i64, sequence: bool, o: &RankerTrainOptions, kept: &mut CutoffLists) -> TrainedRanker {
+    let sequence = sequence.then_some(&Following as &dyn SequenceScorerHistory);
+    let (log, catalogue) = (log(), catalogue());
+    let data = Dataset { log: &log, catalogue: &catalogue };
+    RankerTraining { sequence, ..RankerTraining::new(data, until, o) }.run(kept).unwrap()
 }
 
 /// Parameters of a ranker, the sequence model aside.
@@ -64,46 +64,46 @@ fn text(ranker: &mercer_rank::Ranker) -> String {
 #[test]
 fn kept_lists_change_nothing() {
     let mlp = MlpOptions { epochs: 1, members: 1, ..MlpOptions::default() };
-    let o = ReplayOptions { cutoffs: 6, mlp, ..ReplayOptions::default() };
-    let missing = |kept: &Replayed, until, sequence| kept.missing(&log(), until, &o, sequence);
-    let window = train(NOW - 30 * DAY_MS, false, &o, &mut Replayed::default()).report.window_days * DAY_MS;
+    let o = RankerTrainOptions { cutoffs: 6, mlp, ..RankerTrainOptions::default() };
+    let missing = |kept: &CutoffLists, until, sequence| kept.missing(&log(), until, &o, sequence);
+    let window = train(NOW - 30 * DAY_MS, false, &o, &mut CutoffLists::default()).report.window_days * DAY_MS;
     let cut = NOW - window;
-    let mut kept = Replayed::default();
+    let mut kept = CutoffLists::default();
     assert_eq!(missing(&kept, cut, true), 6);
-    let judged = train(cut, true, &ReplayOptions { compared: true, ..o.clone() }, &mut kept);
+    let judged = train(cut, true, &RankerTrainOptions { compared: true, ..o.clone() }, &mut kept);
     assert_eq!((missing(&kept, cut, true), missing(&kept, NOW, true)), (0, 2), "half a window between cut-offs");
 
     // One window further, with the sequence model and without it: as if nothing had been kept.
     let again = train(NOW, true, &o, &mut kept);
-    let fresh = train(NOW, true, &o, &mut Replayed::default());
+    let fresh = train(NOW, true, &o, &mut CutoffLists::default());
     assert_eq!(again.report, fresh.report);
     assert_eq!(text(&again.ranker), text(&fresh.ranker));
     assert_ne!(text(&again.ranker), text(&judged.ranker));
     assert_eq!(missing(&kept, NOW, false), 0);
     let plain = train(NOW, false, &o, &mut kept);
-    let fresh = train(NOW, false, &o, &mut Replayed::default());
+    let fresh = train(NOW, false, &o, &mut CutoffLists::default());
     assert_eq!(text(&plain.ranker), text(&fresh.ranker));
     // The ranker that the other was held against is the one that is trained without the sequence model.
-    let without = train(cut, false, &o, &mut Replayed::default()).ranker;
+    let without = train(cut, false, &o, &mut CutoffLists::default()).ranker;
     assert_eq!(judged.without_sequence.as_ref().map(text), Some(text(&without)));
     assert!(again.without_sequence.is_none(), "nobody asked for it");
 
     // Lists that were added without the sequence model make all of them lists without it.
-    let mut kept = Replayed::default();
+    let mut kept = CutoffLists::default();
     train(cut, true, &o, &mut kept);
     train(NOW, false, &o, &mut kept);
     assert_eq!((missing(&kept, NOW, false), missing(&kept, NOW, true)), (0, 6));
     // The same holds of a head for cold items.
-    let without = ReplayOptions { cold: false, ..o.clone() };
-    let mut kept = Replayed::default();
+    let without = RankerTrainOptions { cold: false, ..o.clone() };
+    let mut kept = CutoffLists::default();
     train(cut, false, &o, &mut kept);
     assert_eq!(train(NOW, false, &without, &mut kept).report.lists[2], 0);
     assert_eq!((kept.missing(&log(), NOW, &without, false), missing(&kept, NOW, false)), (0, 6));
 
     // Lists that know nothing of a sequence model, or were made otherwise, are of no use.
-    let mut kept = Replayed::default();
+    let mut kept = CutoffLists::default();
     train(cut, false, &o, &mut kept);
     assert_eq!((missing(&kept, cut, false), missing(&kept, cut, true)), (0, 6));
-    let fewer = ReplayOptions { lists: 60, ..o.clone() };
+    let fewer = RankerTrainOptions { lists: 60, ..o.clone() };
     assert_eq!(kept.missing(&log(), cut, &fewer, false), 6);
 }
