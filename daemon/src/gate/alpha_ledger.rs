@@ -4,16 +4,13 @@
 use mercer_reports::{AlphaLedger, Spending};
 use mercer_shared::time::{DAY_MS, Timestamp};
 use mercer_shared::wire::AlphaSpending;
-use mercer_store::DocKind;
+use mercer_store::{Setting, SettingDocument};
 use serde::{Deserialize, Serialize};
 
 use crate::state::app::App;
 use crate::state::config::GateConfig;
 use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
-
-/// Name of the document that keeps how much was spent.
-const LEDGER: &str = "alpha-ledger";
 
 /// A period and what its gates have spent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +22,10 @@ struct Period {
     /// The run that booked last, and what it got.
     #[serde(default)]
     last: Option<(String, Option<f64>)>,
+}
+
+impl SettingDocument for Period {
+    const SETTING: Setting = Setting::AlphaLedger;
 }
 
 impl Period {
@@ -59,10 +60,10 @@ impl Period {
 /// The store's.
 pub(crate) fn book(app: &App, run: &str) -> Answer<(Option<f64>, AlphaSpending)> {
     let (now, config) = (Timestamp::now(), &app.config.gate);
-    let kept: Option<Period> = app.store.get_doc(DocKind::Setting, LEDGER).map_err(|e| store_problem(&e))?;
+    let kept: Option<Period> = app.store.get_setting().map_err(|e| store_problem(&e))?;
     let mut period = kept.map_or_else(|| Period::new(now, config), |kept| kept.at(now, config));
     let alpha = period.book(run);
-    app.store.put_doc(DocKind::Setting, LEDGER, &period).map_err(|e| store_problem(&e))?;
+    app.store.put_setting(&period).map_err(|e| store_problem(&e))?;
     let state = AlphaSpending {
         from: period.from,
         until: period.until(config),

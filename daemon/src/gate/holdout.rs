@@ -4,7 +4,8 @@
 use mercer_rank::Log;
 use mercer_shared::ids::UserId;
 use mercer_shared::wire::MetricValue;
-use mercer_store::DocKind;
+use mercer_store::{Setting, SettingDocument};
+use serde::{Deserialize, Serialize};
 
 use crate::gate::decide::{Judged, metric};
 use crate::reports::window_lists::known;
@@ -15,8 +16,13 @@ use crate::state::buckets;
 use crate::state::problems::store_problem;
 use crate::state::shop::{ShopState, Who};
 
-/// Name of the document that counts promotions.
-const PROMOTIONS: &str = "holdout-promotions";
+/// Number of promotions so far.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Promotions(u64);
+
+impl SettingDocument for Promotions {
+    const SETTING: Setting = Setting::HoldoutPromotions;
+}
 
 fn is_held(app: &App, user: &UserId, share: f64) -> bool {
     buckets::place(&app.store, user, "mercer 2026-01 holdout shoppers") < share
@@ -64,14 +70,13 @@ pub(crate) fn due(app: &App, plan: &Plan, passed: bool) -> Result<bool, RunExit>
     if plan.holdout <= 0.0 {
         return Ok(false);
     }
-    let mut promotions: u64 =
-        app.store.get_doc(DocKind::Setting, PROMOTIONS).map_err(|e| store_problem(&e))?.unwrap_or_default();
+    let mut promotions: Promotions = app.store.get_setting().map_err(|e| store_problem(&e))?.unwrap_or_default();
     if passed {
-        promotions += 1;
-        app.store.put_doc(DocKind::Setting, PROMOTIONS, &promotions).map_err(|e| store_problem(&e))?;
+        promotions.0 += 1;
+        app.store.put_setting(&promotions).map_err(|e| store_problem(&e))?;
     }
     let every = app.config.gate.holdout_every;
-    Ok(plan.request.holdout.unwrap_or(passed && every > 0 && promotions.is_multiple_of(every)))
+    Ok(plan.request.holdout.unwrap_or(passed && every > 0 && promotions.0.is_multiple_of(every)))
 }
 
 /// What the look shows: for the run's log in words, for the version as numbers.

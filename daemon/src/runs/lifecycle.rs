@@ -11,7 +11,7 @@ use mercer_shared::wire::{EventKind, GateReport, GateVerdict, Run, RunCause, Run
 use mercer_store::{DocKind, Order};
 
 use crate::runs::context::{RunContext, RunExit, failed};
-use crate::runs::plan::{PLAN, Plan, run_directory};
+use crate::runs::plan::{Plan, run_directory};
 use crate::state::app::App;
 use crate::state::problems::{Answer, store_problem};
 use crate::state::process::{pool, yield_to_serving};
@@ -97,7 +97,7 @@ fn begin(app: &Arc<App>, plan: Plan, mut run: Run, execute: Execute) -> Answer<R
     if active.as_ref().is_some_and(|active| !active.thread.is_finished()) {
         return Err(Problem::new(Code::TrainingRuns, "a run is in progress"));
     }
-    app.store.put_doc(DocKind::Setting, PLAN, &plan).map_err(|e| store_problem(&e))?;
+    app.store.put_setting(&plan).map_err(|e| store_problem(&e))?;
     (run.state, run.started) = (RunState::Running, run.started.or_else(|| Some(Timestamp::now())));
     app.store.put_run(&run).map_err(|e| store_problem(&e))?;
     *app.runs.current.lock() = Some(run.clone());
@@ -165,7 +165,7 @@ fn work(app: &App, plan: Plan, cancel: Arc<AtomicBool>, execute: Execute) {
 pub(crate) fn resume(app: &Arc<App>, execute: Execute) {
     let newest: Vec<Run> =
         app.store.list_docs(DocKind::Run, Order::Newest, None, 100).map(|page| page.items).unwrap_or_default();
-    let plan: Plan = app.store.get_doc(DocKind::Setting, PLAN).ok().flatten().unwrap_or_default();
+    let plan: Plan = app.store.get_setting().ok().flatten().unwrap_or_default();
     for mut run in newest.into_iter().filter(|run| !run.state.is_final()) {
         let id = run.id.clone();
         let mut why = "interrupted, and its plan is gone".to_owned();

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use mercer_shared::wire::{EvaluationRequest, ReplayRequest, RunKind, SweepRequest, TrainRequest};
+use mercer_store::{Setting, SettingDocument};
 use serde::{Deserialize, Serialize};
 
 use crate::runs::budget;
 use crate::state::app::App;
 
-/// Name of the document that keeps the plan of the run in progress.
-pub(crate) const PLAN: &str = "run-plan";
 /// What a run set out to do. Written down before anything is computed, so that after a stop or a crash it does the same.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -39,6 +38,10 @@ pub(crate) struct Plan {
     /// What the run does.
     #[serde(default)]
     pub(crate) job: Job,
+}
+
+impl SettingDocument for Plan {
+    const SETTING: Setting = Setting::RunPlan;
 }
 
 /// What a run does.

@@ -1,11 +1,10 @@
 //! The borders of a run: the cut-off, the end of its window, and what the serving adapter has learned already.
 
 use mercer_rank::Log;
-use mercer_store::DocKind;
 
 use crate::reports::window_lists::window;
 use crate::runs::context::RunExit;
-use crate::runs::plan::{PLAN, Plan};
+use crate::runs::plan::Plan;
 use crate::state::app::App;
 use crate::state::problems::store_problem;
 use crate::state::shop::ShopState;
@@ -29,7 +28,7 @@ pub(crate) fn bordered(view: &ShopState, log: &Log, mut plan: Plan) -> Result<(P
 }
 
 pub(crate) fn written(app: &App, plan: Plan) -> Result<Plan, RunExit> {
-    app.store.put_doc(DocKind::Setting, PLAN, &plan).map_err(|e| store_problem(&e))?;
+    app.store.put_setting(&plan).map_err(|e| store_problem(&e))?;
     Ok(plan)
 }
 

@@ -3,7 +3,7 @@
 //! each log anew. What did not pay is not made again until the log has changed: it would cost every cycle the same time for the same answer.
 
 use mercer_rank::Ranker;
-use mercer_store::DocKind;
+use mercer_store::{Setting, SettingDocument};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::decide::Judged;
@@ -14,8 +14,6 @@ use crate::state::app::App;
 use crate::state::problems::store_problem;
 use crate::training::ranker_fit::FittedRanker;
 
-/// Name of the document that says what was left out, and when.
-const LEFT_OUT: &str = "left-out-parts";
 /// Least gain of a part that stays, as a share of NDCG@10 without it: about what another seed changes. (An interval above zero would
 /// ask for gains of several per cent where a few hundred shoppers come back, and every part costs time at each list.)
 const LEAST_GAIN: f64 = 0.005;
@@ -42,9 +40,13 @@ struct LeftOut {
     cold: Option<usize>,
 }
 
+impl SettingDocument for LeftOut {
+    const SETTING: Setting = Setting::LeftOutComponents;
+}
+
 impl LeftOut {
     fn read(app: &App) -> Result<Self, RunExit> {
-        let kept: Option<Self> = app.store.get_doc(DocKind::Setting, LEFT_OUT).map_err(|e| store_problem(&e))?;
+        let kept: Option<Self> = app.store.get_setting().map_err(|e| store_problem(&e))?;
         Ok(kept.unwrap_or_default())
     }
 
@@ -107,7 +109,7 @@ pub(crate) fn note(app: &App, made: Parts, order: &FittedRanker, events: usize) 
     let Some(ranker) = &order.ranker else { return Ok(()) };
     let kept = Parts { network: order.network.is_some(), trees: ranker.has_trees(), cold: ranker.has_cold() };
     let left_out = LeftOut::read(app)?.after(made, kept, events);
-    app.store.put_doc(DocKind::Setting, LEFT_OUT, &left_out).map_err(|e| RunExit::from(store_problem(&e)))
+    app.store.put_setting(&left_out).map_err(|e| RunExit::from(store_problem(&e)))
 }
 
 /// Whether a part that changes a mean from `without` to `with` may stay.

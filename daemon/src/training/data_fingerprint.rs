@@ -2,7 +2,7 @@
 //! again and spend alpha on it.
 
 use mercer_shared::wire::Run;
-use mercer_store::DocKind;
+use mercer_store::{Setting, SettingDocument};
 use serde::{Deserialize, Serialize};
 
 use crate::runs::context::RunExit;
@@ -13,15 +13,16 @@ use crate::state::problems::store_problem;
 use crate::state::shop::ShopState;
 use crate::versions::encoders;
 
-/// Name of the document that says what the last whole cycle learned from.
-const LEARNED: &str = "learned-from";
-
 /// What a whole cycle learned from, and what it made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Learned {
     data: String,
     run: String,
     model: Option<String>,
+}
+
+impl SettingDocument for Learned {
+    const SETTING: Setting = Setting::DataFingerprint;
 }
 
 /// A digest of everything that a cycle's outcome depends on: who did how much and agreed to what, the items, the encoder, the
@@ -54,7 +55,7 @@ pub(crate) fn digest(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan, run:
 
 /// In words why a cycle would learn nothing; `None` where it would, or where what it would make again is there no more.
 pub(crate) fn nothing(app: &App, data: &str) -> Result<Option<String>, RunExit> {
-    let last: Option<Learned> = app.store.get_doc(DocKind::Setting, LEARNED).map_err(|e| store_problem(&e))?;
+    let last: Option<Learned> = app.store.get_setting().map_err(|e| store_problem(&e))?;
     let Some(last) = last.filter(|last| last.data == data) else { return Ok(None) };
     let Some(version) = &last.model else { return Ok(None) };
     let kept = app.store.get_model(version).map_err(|e| store_problem(&e))?;
@@ -69,5 +70,5 @@ pub(crate) fn nothing(app: &App, data: &str) -> Result<Option<String>, RunExit> 
 /// Notes what a whole cycle learned from.
 pub(crate) fn note(app: &App, data: String, run: &str, model: &str) -> Result<(), RunExit> {
     let learned = Learned { data, run: run.to_owned(), model: Some(model.to_owned()) };
-    app.store.put_doc(DocKind::Setting, LEARNED, &learned).map_err(|e| RunExit::from(store_problem(&e)))
+    app.store.put_setting(&learned).map_err(|e| RunExit::from(store_problem(&e)))
 }

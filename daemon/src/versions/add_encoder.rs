@@ -7,12 +7,11 @@ use mercer_model::{BertEncoder, Checkpoint, registry};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{AddEncoder, DataSnapshot, EncoderInfo, EventKind, ModelVersion};
-use mercer_store::DocKind;
 
 use crate::state::app::App;
 use crate::state::problems::{Answer, internal, model_problem, store_problem};
 use crate::versions::directory::{self, encoder_ref};
-use crate::versions::encoders::{ACTIVE_ENCODER, active_encoder, bytes_of, info};
+use crate::versions::encoders::{ActiveEncoder, active_encoder, bytes_of, info};
 use crate::versions::registry::list;
 
 /// A version on an encoder as it is, without a ranker, which was trained beside another: it can be promoted by hand at once; the
@@ -60,9 +59,8 @@ pub fn add_encoder(app: &App, request: &AddEncoder) -> Answer<EncoderInfo> {
     };
     let checkpoint = Checkpoint::load(&added.dir).map_err(bad)?;
     if request.activate {
-        app.store
-            .put_doc(DocKind::Setting, ACTIVE_ENCODER, &(&checkpoint.identity.name, &checkpoint.identity.sha256))
-            .map_err(|e| store_problem(&e))?;
+        let active = ActiveEncoder(checkpoint.identity.name.clone(), checkpoint.identity.sha256.clone());
+        app.store.put_setting(&active).map_err(|e| store_problem(&e))?;
         candidate(app, checkpoint.clone())?;
     }
     Ok(info(&checkpoint, &active_encoder(&app.store)?, false, bytes_of(&added.dir)))

@@ -15,7 +15,7 @@ use crate::state::shop::model::Model;
 use crate::versions::embedded_catalogue;
 use crate::versions::embedded_catalogue::EmbeddedCatalogue;
 use crate::versions::registry;
-use crate::versions::trial::{CANARY, GRACE, Trial, mark, put, stop, superseded};
+use crate::versions::trial::{Canary, Grace, Trial, mark, put, stop, superseded};
 use crate::versions::{load, promote};
 
 /// Puts a version that passed the gate to work: on a share of the shoppers where the operator wants that, else for everybody, watched
@@ -41,7 +41,7 @@ pub fn put_to_work(app: &App, model: Model, embedded: &EmbeddedCatalogue) -> Ans
 /// From now on a broken guardrail takes the version back.
 fn watch_first_hours(app: &App, version: &str, other: &str) -> Answer<()> {
     let trial = Trial { version: version.to_owned(), other: other.to_owned(), since: Timestamp::now(), share: 1.0 };
-    put(app, GRACE, Some(&trial))
+    put(app, &Grace(Some(trial)))
 }
 
 fn begin(app: &App, mut model: Model, embedded: &EmbeddedCatalogue, share: f64) -> Answer<()> {
@@ -51,7 +51,8 @@ fn begin(app: &App, mut model: Model, embedded: &EmbeddedCatalogue, share: f64) 
     superseded(app, &version)?;
     model.meta.state = ModelState::Canary;
     app.store.put_model(&model.meta).map_err(|e| store_problem(&e))?;
-    put(app, CANARY, Some(&Trial { version: version.clone(), other: other.clone(), since: Timestamp::now(), share }))?;
+    let trial = Trial { version: version.clone(), other: other.clone(), since: Timestamp::now(), share };
+    put(app, &Canary(Some(trial)))?;
     app.guardrails.begin(&[&version, &other], None);
     app.tell(EventKind::Model(Box::new(model.meta.clone())));
     follow::catch_up(app, &model);

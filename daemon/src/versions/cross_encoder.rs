@@ -12,16 +12,13 @@ use mercer_learn::pair_classifier::{PairWeights, Scorer};
 use mercer_model::Checkpoint;
 use mercer_reports::calibrate::Calibrator;
 use mercer_shared::wire::PairReport;
-use mercer_store::{DocKind, Store};
+use mercer_store::{Setting, SettingDocument, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::internal;
 use crate::state::problems::store_problem;
-
-/// Name of the document.
-const DOCUMENT: &str = "pair-classifier";
 
 /// A kept classifier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +39,10 @@ pub struct KeptCrossEncoder {
     pub calibrator: Option<Calibrator>,
     /// Its numbers.
     pub report: PairReport,
+}
+
+impl SettingDocument for KeptCrossEncoder {
+    const SETTING: Setting = Setting::CrossEncoder;
 }
 
 impl KeptCrossEncoder {
@@ -68,7 +69,7 @@ fn path(state: &Path, name: &str) -> PathBuf {
 /// # Errors
 /// The store's.
 pub fn kept(store: &Store) -> Answer<Option<KeptCrossEncoder>> {
-    store.get_doc(DocKind::Setting, DOCUMENT).map_err(|e| store_problem(&e))
+    store.get_setting().map_err(|e| store_problem(&e))
 }
 
 /// Its name, where it was made from the log from `first` on: it may have seen an erased user.
@@ -93,7 +94,7 @@ pub fn keep(app: &App, mut kept: KeptCrossEncoder, weights: &PairWeights) -> Ans
     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(|e| internal(&e))?;
     std::fs::rename(&aside, &path).map_err(|e| internal(&e))?;
     std::fs::File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|e| internal(&e))?;
-    app.store.put_doc(DocKind::Setting, DOCUMENT, &kept).map_err(|e| store_problem(&e))?;
+    app.store.put_setting(&kept).map_err(|e| store_problem(&e))?;
     for old in std::fs::read_dir(&dir).map_err(|e| internal(&e))?.flatten().map(|entry| entry.path()) {
         if old != path
             && let Err(error) = std::fs::remove_file(&old)

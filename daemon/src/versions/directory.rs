@@ -9,7 +9,8 @@ use mercer_model::{BertEncoder, Checkpoint};
 use mercer_rank::{BlendWeights, Ranker, Whitening};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, EncoderRef, ModelState, ModelVersion};
-use mercer_store::{DocKind, Order, Store};
+use mercer_store::{DocKind, Order, Setting, SettingDocument, Store};
+use serde::{Deserialize, Serialize};
 
 use crate::state::app::App;
 use crate::state::probabilities::Probabilities;
@@ -24,8 +25,13 @@ use crate::versions::layout::{
 use crate::versions::load::beside;
 use crate::versions::registry::{LISTED, chain, list, put_chain};
 
-/// Name of the document that says which vector tables each version needs.
-const TABLES: &str = "vector-tables";
+/// Encoders whose vector tables each version needs, by version.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct VectorTables(BTreeMap<String, Vec<String>>);
+
+impl SettingDocument for VectorTables {
+    const SETTING: Setting = Setting::VectorTables;
+}
 
 /// Files of a version.
 #[derive(Default)]
@@ -118,10 +124,10 @@ pub fn write(
     sync(&aside)?;
     std::fs::rename(&aside, directory(state, &meta.version)).map_err(|e| internal(&e))?;
     sync(&root)?;
-    let mut needed: BTreeMap<String, Vec<String>> = tables(store)?;
+    let mut needed = tables(store)?;
     let version = |encoder: &BertEncoder| mercer_model::Encoder::identity(encoder).version.clone();
-    needed.insert(meta.version.clone(), vec![version(&encoder), version(&base_encoder)]);
-    store.put_doc(DocKind::Setting, TABLES, &needed).map_err(|e| store_problem(&e))?;
+    needed.0.insert(meta.version.clone(), vec![version(&encoder), version(&base_encoder)]);
+    store.put_setting(&needed).map_err(|e| store_problem(&e))?;
     store.put_model(&meta).map_err(|e| store_problem(&e))?;
     let network = parts.networks[0].clone();
     let ranker = parts.ranker.map(|ranker| Arc::new(beside(ranker.clone(), network.as_ref())));
@@ -135,8 +141,8 @@ fn sync(dir: &Path) -> Answer<()> {
     std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| internal(&e))
 }
 
-fn tables(store: &Store) -> Answer<BTreeMap<String, Vec<String>>> {
-    Ok(store.get_doc(DocKind::Setting, TABLES).map_err(|e| store_problem(&e))?.unwrap_or_default())
+fn tables(store: &Store) -> Answer<VectorTables> {
+    Ok(store.get_setting::<VectorTables>().map_err(|e| store_problem(&e))?.unwrap_or_default())
 }
 
 /// Puts right what an interruption left: directories that no document names, and states that contradict the chain.
@@ -205,9 +211,9 @@ fn try_prune(app: &App) -> Answer<()> {
         }
     }
     let mut needed = tables(&app.store)?;
-    needed.retain(|version, _| !gone.contains(version));
-    app.store.put_doc(DocKind::Setting, TABLES, &needed).map_err(|e| store_problem(&e))?;
-    let kept: Vec<String> = needed.into_values().flatten().collect();
+    needed.0.retain(|version, _| !gone.contains(version));
+    app.store.put_setting(&needed).map_err(|e| store_problem(&e))?;
+    let kept: Vec<String> = needed.0.into_values().flatten().collect();
     app.vectors.keep_only(&kept);
     Ok(())
 }

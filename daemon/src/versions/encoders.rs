@@ -6,24 +6,31 @@ use std::sync::OnceLock;
 use mercer_model::Checkpoint;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::EncoderInfo;
-use mercer_store::{DocKind, Store};
+use mercer_store::{Setting, SettingDocument, Store};
+use serde::{Deserialize, Serialize};
 
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::internal;
 use crate::state::problems::store_problem;
 
-/// Name of the document that names the active encoder.
-pub(crate) const ACTIVE_ENCODER: &str = "active-encoder";
+/// Name and SHA-256 of the active encoder.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ActiveEncoder(pub(crate) String, pub(crate) String);
+
+impl SettingDocument for ActiveEncoder {
+    const SETTING: Setting = Setting::ActiveEncoder;
+}
 
 /// Name and SHA-256 of the encoder that new versions are built on.
 ///
 /// # Errors
 /// The store's.
 pub fn active_encoder(store: &Store) -> Answer<(String, String)> {
-    let chosen: Option<(String, String)> =
-        store.get_doc(DocKind::Setting, ACTIVE_ENCODER).map_err(|e| store_problem(&e))?;
-    chosen.map_or_else(|| embedded().map(|own| (own.identity.name, own.identity.sha256)), Ok)
+    match store.get_setting().map_err(|e| store_problem(&e))? {
+        Some(ActiveEncoder(name, sha256)) => Ok((name, sha256)),
+        None => embedded().map(|own| (own.identity.name, own.identity.sha256)),
+    }
 }
 
 /// The embedded encoder, unpacked once: its versions share the memory of the weights that no adapter changes.

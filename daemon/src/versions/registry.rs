@@ -2,7 +2,7 @@
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{ModelVersion, Page};
-use mercer_store::{DocKind, Order, Store};
+use mercer_store::{DocKind, Order, Setting, SettingDocument, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::state::app::App;
@@ -18,14 +18,16 @@ pub(crate) struct Chain {
     pub(crate) promoted: Vec<String>,
 }
 
-const CHAIN: &str = "model-chain";
+impl SettingDocument for Chain {
+    const SETTING: Setting = Setting::ModelChain;
+}
 
 pub(crate) fn chain(store: &Store) -> Answer<Chain> {
-    Ok(store.get_doc(DocKind::Setting, CHAIN).map_err(|e| store_problem(&e))?.unwrap_or_default())
+    Ok(store.get_setting::<Chain>().map_err(|e| store_problem(&e))?.unwrap_or_default())
 }
 
 pub(crate) fn put_chain(store: &Store, chain: &Chain) -> Answer<()> {
-    store.put_doc(DocKind::Setting, CHAIN, chain).map_err(|e| store_problem(&e))
+    store.put_setting(chain).map_err(|e| store_problem(&e))
 }
 
 /// All versions, newest first.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mercer_shared::ids::UserId;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{EventKind, ModelState};
-use mercer_store::DocKind;
+use mercer_store::{Setting, SettingDocument};
 use serde::{Deserialize, Serialize};
 
 use crate::state::app::App;
@@ -13,11 +13,6 @@ use crate::state::buckets;
 use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
 use crate::state::shop::ShopState;
-
-/// Name of the document that says which version is on trial.
-pub(crate) const CANARY: &str = "canary";
-/// Name of the document that says which version was promoted without anybody looking.
-pub(crate) const GRACE: &str = "grace";
 
 /// A version on trial: as a canary, or serving everybody for the first hours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,13 +35,25 @@ impl Trial {
     }
 }
 
-fn doc(app: &App, name: &str) -> Answer<Option<Trial>> {
-    let kept: Option<Option<Trial>> = app.store.get_doc(DocKind::Setting, name).map_err(|e| store_problem(&e))?;
-    Ok(kept.flatten())
+/// The version on trial for a share of the users, if any.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Canary(pub(crate) Option<Trial>);
+
+impl SettingDocument for Canary {
+    const SETTING: Setting = Setting::Canary;
 }
 
-pub(crate) fn put(app: &App, name: &str, trial: Option<&Trial>) -> Answer<()> {
-    app.store.put_doc(DocKind::Setting, name, &trial).map_err(|e| store_problem(&e))
+/// The version that was promoted automatically and is still watched, if any.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Grace(pub(crate) Option<Trial>);
+
+impl SettingDocument for Grace {
+    const SETTING: Setting = Setting::Grace;
+}
+
+/// Writes which version is on trial or watched.
+pub(crate) fn put(app: &App, trial: &impl SettingDocument) -> Answer<()> {
+    app.store.put_setting(trial).map_err(|e| store_problem(&e))
 }
 
 /// The canary, if there is one.
@@ -54,7 +61,8 @@ pub(crate) fn put(app: &App, name: &str, trial: Option<&Trial>) -> Answer<()> {
 /// # Errors
 /// The store's.
 pub fn current(app: &App) -> Answer<Option<Trial>> {
-    doc(app, CANARY)
+    let canary: Option<Canary> = app.store.get_setting().map_err(|e| store_problem(&e))?;
+    Ok(canary.unwrap_or_default().0)
 }
 
 /// The version that serves everybody since lately, promoted without anybody looking.
@@ -62,7 +70,8 @@ pub fn current(app: &App) -> Answer<Option<Trial>> {
 /// # Errors
 /// The store's.
 pub fn grace(app: &App) -> Answer<Option<Trial>> {
-    doc(app, GRACE)
+    let grace: Option<Grace> = app.store.get_setting().map_err(|e| store_problem(&e))?;
+    Ok(grace.unwrap_or_default().0)
 }
 
 /// Ends the watch over the first hours.
@@ -70,11 +79,11 @@ pub fn grace(app: &App) -> Answer<Option<Trial>> {
 /// # Errors
 /// The store's.
 pub fn end_grace(app: &App) -> Answer<()> {
-    put(app, GRACE, None)
+    put(app, &Grace(None))
 }
 
 pub(crate) fn stop(app: &App) -> Answer<()> {
-    put(app, CANARY, None)?;
+    put(app, &Canary(None))?;
     app.shop.lock().set_canary(None, None);
     app.publish();
     Ok(())

@@ -30,8 +30,6 @@ pub enum DocKind {
     Report,
     /// Evaluations, by their run's id.
     Evaluation,
-    /// Settings, by the name of a [`Setting`](crate::Setting).
-    Setting,
 }
 
 impl DocKind {
@@ -44,7 +42,6 @@ impl DocKind {
             Self::Audit => b'a',
             Self::Report => b'p',
             Self::Evaluation => b'e',
-            Self::Setting => b's',
         }
     }
 
@@ -57,7 +54,6 @@ impl DocKind {
             Self::Audit => "audit",
             Self::Report => "report",
             Self::Evaluation => "evaluation",
-            Self::Setting => "setting",
         }
     }
 
@@ -95,15 +91,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Invalid`] if it cannot be written as JSON, [`StoreError::ReadOnly`], [`StoreError::Storage`].
     pub fn put_doc<T: Serialize>(&self, kind: DocKind, id: &str, document: &T) -> Result<()> {
-        let json = serde_json::to_vec(document).map_err(|error| StoreError::Invalid(format!("no JSON: {error}")))?;
-        self.put_record(&kind.key(id), &json)
+        self.put_json(&kind.key(id), document)
     }
 
-    /// Writes an envelope, unless the store has the same bytes already.
-    fn put_record(&self, key: &[u8], payload: &[u8]) -> Result<()> {
+    /// Writes the document at `key`, unless the store has the same bytes already.
+    pub(crate) fn put_json<T: Serialize>(&self, key: &[u8], document: &T) -> Result<()> {
+        let json = serde_json::to_vec(document).map_err(|error| StoreError::Invalid(format!("no JSON: {error}")))?;
         let core = self.core();
         let _writer = core.write()?;
-        let bytes = wrap(key, VERSION, payload);
+        let bytes = wrap(key, VERSION, &json);
         if core.tree.get(key)?.is_some_and(|before| *before == *bytes) {
             return Ok(());
         }
@@ -117,8 +113,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] if it is damaged or not a `T`.
     pub fn get_doc<T: DeserializeOwned>(&self, kind: DocKind, id: &str) -> Result<Option<T>> {
-        let key = kind.key(id);
-        self.core().tree.get(&key)?.map(|bytes| parse(&key, &bytes)).transpose()
+        self.get_json(&kind.key(id))
+    }
+
+    /// Reads the document at `key`.
+    pub(crate) fn get_json<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>> {
+        self.core().tree.get(key)?.map(|bytes| parse(key, &bytes)).transpose()
     }
 
     /// Removes a document; returns whether it was there.

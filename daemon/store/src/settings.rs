@@ -6,9 +6,12 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::docs::DocKind;
 use crate::error::Result;
+use crate::layout::{DOCUMENT, key};
 use crate::store::Store;
+
+/// The kind of settings among the documents, in their keys.
+const KIND: u8 = b's';
 
 /// A setting. Stored names never change; some keep an older word than the variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,6 +73,10 @@ impl Setting {
             Self::VectorTables => "vector-tables",
         }
     }
+
+    fn key(self) -> Vec<u8> {
+        key(DOCUMENT, &[&[KIND], self.name().as_bytes()].concat())
+    }
 }
 
 /// The type of the document of one setting.
@@ -84,7 +91,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`](crate::StoreError::Corrupt) if the document is damaged or not a `T`.
     pub fn get_setting<T: SettingDocument>(&self) -> Result<Option<T>> {
-        self.get_doc(DocKind::Setting, T::SETTING.name())
+        self.get_json(&T::SETTING.key())
     }
 
     /// Writes a setting.
@@ -92,7 +99,7 @@ impl Store {
     /// # Errors
     /// As [`Store::put_doc`].
     pub fn put_setting<T: SettingDocument>(&self, document: &T) -> Result<()> {
-        self.put_doc(DocKind::Setting, T::SETTING.name(), document)
+        self.put_json(&T::SETTING.key(), document)
     }
 }
 
@@ -129,6 +136,6 @@ mod tests {
         let store = open();
         assert_eq!(store.get_setting::<Promotions>().unwrap(), Some(Promotions(3)));
         // Stored under the name that older programs used.
-        assert_eq!(store.get_doc::<u64>(DocKind::Setting, "holdout-promotions").unwrap(), Some(3));
+        assert_eq!(store.get_json::<u64>(b"Dsholdout-promotions").unwrap(), Some(3));
     }
 }

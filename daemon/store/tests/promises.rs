@@ -39,13 +39,21 @@ fn text(store: &Store) -> Vec<String> {
 
 /// Writes the lines of an export; returns how many changed the store.
 fn load(store: &Store, lines: &[String]) -> usize {
-    let changed = |line: &String| match serde_json::from_str(line).unwrap() {
-        ExportLine::Item(item) => store.put_items(vec![item]).unwrap()[0] != Change::Same,
-        ExportLine::DeletedItem(deleted) => store.put_deleted_items(vec![deleted]).unwrap()[0] != Change::Same,
-        ExportLine::User(user) => store.put_users(vec![user]).unwrap()[0] != Ok(Change::Same),
-        ExportLine::Interaction(line) => matches!(store.append(vec![line])[0], Ok(Appended::Accepted(_))),
-    };
-    lines.iter().filter(|line| changed(line)).count()
+    let (mut items, mut deleted, mut users, mut interactions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for line in lines {
+        match serde_json::from_str(line).unwrap() {
+            ExportLine::Item(item) => items.push(item),
+            ExportLine::DeletedItem(item) => deleted.push(item),
+            ExportLine::User(user) => users.push(user),
+            ExportLine::Interaction(interaction) => interactions.push(interaction),
+        }
+    }
+    let documents = [store.put_items(items).unwrap(), store.put_deleted_items(deleted).unwrap()].concat();
+    let users = store.put_users(users).unwrap();
+    let interactions = store.append(interactions);
+    documents.iter().filter(|change| **change != Change::Same).count()
+        + users.iter().filter(|change| **change != Ok(Change::Same)).count()
+        + interactions.iter().filter(|outcome| matches!(outcome, Ok(Appended::Accepted(_)))).count()
 }
 
 /// The ids of all items, in the store's order.
@@ -425,13 +433,13 @@ fn documents_page_in_both_directions() {
         let refused = store.list_docs::<Decision>(DocKind::Decision, Order::Newest, Some(bad), 3);
         assert_eq!(refused.unwrap_err(), StoreError::BadCursor);
     }
-    store.put_doc(DocKind::Setting, "serving", &"v000001").unwrap();
+    store.put_doc(DocKind::Report, "serving", &"v000001").unwrap();
     drop(store);
     let store = Store::open(&dir.path().join("store"), key()).unwrap();
     assert_eq!(store.next_number(DocKind::Decision).unwrap(), 8);
-    assert_eq!(store.get_doc::<String>(DocKind::Setting, "serving").unwrap().as_deref(), Some("v000001"));
-    assert!(store.remove_doc(DocKind::Setting, "serving").unwrap());
-    assert_eq!(store.get_doc::<String>(DocKind::Setting, "serving").unwrap(), None);
+    assert_eq!(store.get_doc::<String>(DocKind::Report, "serving").unwrap().as_deref(), Some("v000001"));
+    assert!(store.remove_doc(DocKind::Report, "serving").unwrap());
+    assert_eq!(store.get_doc::<String>(DocKind::Report, "serving").unwrap(), None);
 }
 
 #[test]
