@@ -5,8 +5,8 @@ use mercer_rank::DAY_MS;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::InteractionType;
 
+use crate::agent::decisions::record;
 use crate::agent::drift::{Change, Watch, observe};
-use crate::agent::record;
 use crate::evaluation::serving_check::serving_check;
 use crate::state::app::App;
 use crate::state::process;

@@ -4,6 +4,7 @@
 //! `policy` is pure: observations in, a rule out. This file observes, acts, and notes what came of it.
 
 mod alarm;
+mod decisions;
 mod drift;
 mod policy;
 mod rollout;
@@ -12,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Decision, EventKind, Page, Run, RunKind, RunState, TrainRequest};
+use mercer_shared::wire::{Decision, Page, Run, RunKind, RunState, TrainRequest};
 use mercer_store::{DocKind, Order};
 
+use crate::agent::decisions::{record, write};
 use crate::jobs;
 use crate::state::app::App;
 use crate::state::run_documents;
@@ -163,19 +165,4 @@ fn disk_is_low(app: &App, before: bool) -> bool {
         );
     }
     true
-}
-
-/// Writes a decision down, with what came of it where that is known at once.
-fn record(app: &App, saw: String, rule: String, action: String, outcome: Option<String>) -> Option<Decision> {
-    let seq = app.store.next_number(DocKind::Decision).ok()?;
-    let decision = Decision { seq, at: Timestamp::now(), saw, rule, action, outcome };
-    write(app, &decision);
-    Some(decision)
-}
-
-fn write(app: &App, decision: &Decision) {
-    match app.store.put_decision(decision) {
-        Ok(()) => app.tell(EventKind::Decision(Box::new(decision.clone()))),
-        Err(error) => tracing::error!(%error, "a decision could not be written"),
-    }
 }

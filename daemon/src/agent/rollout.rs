@@ -3,7 +3,7 @@
 
 use mercer_shared::problem::Problem;
 
-use crate::agent::record;
+use crate::agent::decisions::record;
 use crate::state::app::App;
 use crate::state::guardrails::{Against, breach};
 use crate::state::problems::Answer;

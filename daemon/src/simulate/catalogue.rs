@@ -8,8 +8,8 @@ use mercer_shared::wire::Item;
 
 use crate::simulate::dice::{Dice, running};
 use crate::simulate::goods::{DEPARTMENTS, KINDS, Kind};
+use crate::simulate::options::{Options, SOURCE, SimulateError};
 use crate::simulate::words::{CLOSINGS, COLOURS, OPENINGS, SELLERS, SERIES, STYLES};
-use crate::simulate::{Options, SOURCE, SimulateError};
 
 /// What the simulator knows about an item, beside what it says about itself.
 pub(crate) struct Traits {

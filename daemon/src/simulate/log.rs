@@ -9,9 +9,9 @@ use mercer_shared::wire::{Interaction, InteractionType};
 use crate::simulate::catalogue::Catalogue;
 use crate::simulate::dice::{Dice, running};
 use crate::simulate::goods::{DEPARTMENTS, KINDS};
+use crate::simulate::options::{Options, SOURCE};
 use crate::simulate::people::{People, Shopper};
 use crate::simulate::speech;
-use crate::simulate::{Options, SOURCE};
 
 /// Interactions per visit on average, measured over seeds; the number of visits follows from it.
 const PER_VISIT: f64 = 6.8;

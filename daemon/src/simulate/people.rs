@@ -7,8 +7,8 @@ use mercer_shared::wire::{Consent, User};
 
 use crate::simulate::dice::{Dice, running};
 use crate::simulate::goods::{DEPARTMENTS, KINDS};
+use crate::simulate::options::{Options, SOURCE, SimulateError, Truth};
 use crate::simulate::words::COLOURS;
-use crate::simulate::{Options, SOURCE, SimulateError, Truth};
 
 /// The regions that shoppers live in; the last one is the planted disadvantaged group.
 pub(crate) const REGIONS: [&str; 4] = ["north", "south", "coast", "islands"];
