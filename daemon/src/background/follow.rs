@@ -24,7 +24,7 @@ pub(crate) fn catch_up(app: &App, model: &Model) {
 /// Brings a model's network up to a state of the shop and its [training log](ShopState::training_log) as of a moment; without a network nothing
 /// is done.
 pub(crate) fn follow(app: &App, model: &Model, shop: (&ShopState, &Log), at: i64) {
-    if let Some(network) = &model.network {
+    if let Some(network) = &model.artifacts.sequence {
         follow_with(app, (network, &model.base_encoder), shop, at);
     }
 }

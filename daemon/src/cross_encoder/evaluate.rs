@@ -37,7 +37,7 @@ const K: usize = 10;
 fn order(app: &App, view: &ShopState, plan: &Plan) -> Result<(Option<Arc<Ranker>>, String), RunExit> {
     let model = &view.model;
     let version = &model.meta.version;
-    if let Some(ranker) = &model.ranker {
+    if let Some(ranker) = &model.artifacts.ranker {
         if model.meta.data.to.is_none_or(|to| to.millis() <= plan.cut) {
             return Ok((Some(Arc::clone(ranker)), format!("the ranker of {version}")));
         }

@@ -41,16 +41,16 @@ pub(crate) fn contestant(
         (base_arm(app, meta, context)?, "encoder as it came")
     };
     let mut catalogue = arm.shop_catalogue(bench.view)?;
-    if model.network.is_some() {
+    if model.artifacts.sequence.is_some() {
         catalogue.set_texts(Some(texts(bench, context)?));
     }
     let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cut);
-    let (order, how) = if model.ranker.is_none() && model.blend.is_none() {
+    let (order, how) = if model.artifacts.ranker.is_none() && model.artifacts.blend.is_none() {
         (FittedRanker::default(), "the blend's rule; no ranker was trained yet".to_owned())
     } else if !seen {
         let order = FittedRanker {
-            ranker: model.ranker.as_deref().cloned(),
-            blend: model.blend.clone(),
+            ranker: model.artifacts.ranker.as_deref().cloned(),
+            blend: model.artifacts.blend.clone(),
             ..FittedRanker::default()
         };
         (order, format!("{} as it serves; it has seen nothing of the window", meta.version))
@@ -71,9 +71,9 @@ pub(crate) fn contestant(
         // As in a cycle: trained beside the base's vectors, which were not fitted to any label.
         let beside =
             if clean && meta.encoder.adapter.is_some() { beside_base(bench, context)? } else { catalogue.clone() };
-        let configured = FittedRanker { ranker: model.ranker.as_deref().cloned(), ..FittedRanker::default() };
+        let configured = FittedRanker { ranker: model.artifacts.ranker.as_deref().cloned(), ..FittedRanker::default() };
         let replay = configured.replay(BudgetTier::at(0), meta.seed);
-        let mut networks = match &model.network {
+        let mut networks = match &model.artifacts.sequence {
             Some(_) => Some(SequenceModels::new(&bench.log, &beside, bench.cut, meta.seed)?),
             None => None,
         };

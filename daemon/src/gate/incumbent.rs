@@ -39,7 +39,7 @@ impl<'a> Incumbent<'a> {
         let model = &*view.model;
         let variant = EncoderVariant::serving(app, model, |_| context.check())?;
         let mut catalogue = variant.catalogue(ids)?;
-        if model.network.is_some() && model.base_encoder_version() != base_encoder.identity().version {
+        if model.artifacts.sequence.is_some() && model.base_encoder_version() != base_encoder.identity().version {
             // Its network reads searches by the encoder that was active when it was made.
             let texts = query_vectors::table(app, (view, log), &model.base_encoder, |_| context.check())?;
             catalogue.set_texts(Some(texts));
@@ -57,9 +57,9 @@ impl<'a> Incumbent<'a> {
     /// Whether a candidate is this very configuration.
     pub(crate) fn is_like(&self, variant: &EncoderVariant, policy: ScoringPolicy<'_>) -> bool {
         variant.version() == self.model.encoder_version()
-            && variant.whitening() == self.model.whitening
-            && policy.ranker.is_some() == self.model.ranker.is_some()
-            && policy.blend.is_some() == self.model.blend.is_some()
+            && variant.whitening() == self.model.artifacts.whitening
+            && policy.ranker.is_some() == self.model.artifacts.ranker.is_some()
+            && policy.blend.is_some() == self.model.artifacts.blend.is_some()
     }
 
     /// Whether a candidate of this very configuration knows more.
@@ -69,7 +69,7 @@ impl<'a> Incumbent<'a> {
 
     /// Its lists as they are served.
     pub(crate) fn as_served(&self, eval: &EvalContext<'_>) -> Result<Judged, RunExit> {
-        let policy = ScoringPolicy { ranker: self.ranker.as_ref(), blend: self.model.blend.as_ref() };
+        let policy = ScoringPolicy { ranker: self.ranker.as_ref(), blend: self.model.artifacts.blend.as_ref() };
         eval.judged(self.catalogue.clone(), policy)
     }
 

@@ -20,7 +20,7 @@ pub(crate) fn window_policy(
     let (model, meta) = (&view.model, &view.model.meta);
     let rule = || BlendWeights::for_index(&snapshot.index);
     if meta.data.to.is_none_or(|to| to.millis() <= from) {
-        return Ok((model.ranker.clone(), model.blend.clone().unwrap_or_else(rule), None));
+        return Ok((model.artifacts.ranker.clone(), model.artifacts.blend.clone().unwrap_or_else(rule), None));
     }
     let judged = match &meta.gate {
         Some(gate) if gate.from.millis() <= from => load::judged_ranker(app, view, from)?,

@@ -21,10 +21,10 @@ impl Scorer {
     pub fn new(view: &ShopState, snapshot: &Snapshot, at: i64) -> Self {
         let model = &view.model;
         let known = model.meta.data.to.is_none_or(|to| to.millis() <= at);
-        let fitted = model.blend.clone().filter(|_| known);
+        let fitted = model.artifacts.blend.clone().filter(|_| known);
         Self {
-            ranker: model.ranker.clone().filter(|_| known),
-            probabilities: model.probabilities.clone().filter(|_| known),
+            ranker: model.artifacts.ranker.clone().filter(|_| known),
+            probabilities: model.artifacts.probabilities.clone().filter(|_| known),
             weights: fitted.unwrap_or_else(|| BlendWeights::for_index(&snapshot.index)),
         }
     }

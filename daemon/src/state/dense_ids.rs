@@ -79,8 +79,8 @@ impl IdMap {
 
     /// The serving ranker, its network in the numbers here and as of a moment of a log that has them.
     pub(crate) fn ranker(&self, view: &ShopState, (log, at): (&Log, i64)) -> Option<Ranker> {
-        let ranker = view.model.ranker.as_deref()?.clone();
-        let Some(network) = &view.model.network else { return Some(ranker) };
+        let ranker = view.model.artifacts.ranker.as_deref()?.clone();
+        let Some(network) = &view.model.artifacts.sequence else { return Some(ranker) };
         let network = network.as_of(self.ids(view).iter(), log, at);
         Some(ranker.with_sequence(Some(network)))
     }

@@ -1,6 +1,7 @@
 //! What all services share: the app, the shop in memory and its writer, caches, counters, guardrails, configuration.
 
 pub mod app;
+pub mod artifacts;
 pub mod buckets;
 pub mod code_version;
 pub mod config;

@@ -65,7 +65,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     context.phase(RunPhase::Memory, 0);
     let parts = component_selection::worth_making(app, tier, plan.sizes.events, context)?;
     let base_encoder = Arc::clone(&plain.encoder);
-    if parts.network || view.model.network.is_some() {
+    if parts.network || view.model.artifacts.sequence.is_some() {
         ids.set_texts(query_vectors::table(app, (&view, &whole.training_log()), &base_encoder, |_| context.check())?);
     }
     let catalogue = plain.catalogue(&ids)?;

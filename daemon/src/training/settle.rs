@@ -15,6 +15,7 @@ use crate::runs::budget::CycleSizes;
 use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::plan::Plan;
 use crate::state::app::App;
+use crate::state::artifacts::Artifacts;
 use crate::state::probabilities::Probabilities;
 use crate::state::sequence::artifact::SequenceArtifact;
 use crate::state::shop::ShopState;
@@ -23,7 +24,7 @@ use crate::training::borders::{bordered, written};
 use crate::training::ranker_fit::FittedRanker;
 use crate::versions::canary;
 use crate::versions::directory;
-use crate::versions::directory::Parts;
+use crate::versions::directory::{VersionEncoders, VersionStore};
 use crate::versions::embedded_catalogue;
 use crate::versions::encoder_variant::EncoderVariant;
 use crate::versions::load;
@@ -130,18 +131,21 @@ pub(crate) fn write(
         seed: made.seed,
         ..directory::draft(Timestamp::now())
     };
-    let parts = Parts {
-        adapter,
-        ranker: serving.ranker.as_ref(),
-        judged: judged.ranker.as_ref(),
-        blend: serving.blend.as_ref(),
-        whitening: variant.whitening(),
-        probabilities: made.probabilities.as_ref(),
-        networks: [serving, judged].map(|order| {
-            let network = order.network.as_deref()?;
-            Some(Arc::new(SequenceArtifact::new(network.clone(), Arc::clone(&made.ids))))
-        }),
+    let sequence = |fitted: &FittedRanker| {
+        let model = fitted.network.as_deref()?;
+        Some(Arc::new(SequenceArtifact::new(model.clone(), Arc::clone(&made.ids))))
     };
-    let encoders = (Arc::clone(&variant.encoder), base_encoder);
-    Ok(directory::write((&app.store, &app.config.state), meta, encoders, &parts)?)
+    let artifacts = Artifacts {
+        adapter: adapter.map(Into::into),
+        whitening: variant.whitening(),
+        blend: serving.blend.clone(),
+        ranker: serving.ranker.clone().map(Arc::new),
+        sequence: sequence(serving),
+        probabilities: made.probabilities.clone().map(Arc::new),
+        judged_ranker: judged.ranker.clone().map(Arc::new),
+        judged_sequence: sequence(judged),
+    };
+    let encoders = VersionEncoders { encoder: Arc::clone(&variant.encoder), base_encoder };
+    let versions = VersionStore { store: &app.store, state: &app.config.state };
+    Ok(directory::write(versions, meta, encoders, artifacts)?)
 }

@@ -9,8 +9,9 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{AddEncoder, DataSnapshot, EncoderInfo, EventKind, ModelVersion};
 
 use crate::state::app::App;
+use crate::state::artifacts::Artifacts;
 use crate::state::problems::{Answer, internal, model_problem, store_problem};
-use crate::versions::directory::{self, encoder_ref};
+use crate::versions::directory::{self, VersionEncoders, VersionStore, encoder_ref};
 use crate::versions::encoders::{ActiveEncoder, active_encoder, bytes_of, info};
 use crate::versions::registry::list;
 
@@ -31,8 +32,9 @@ fn candidate(app: &App, checkpoint: Checkpoint) -> Answer<()> {
         },
         ..directory::draft(Timestamp::now())
     };
-    let encoders = (Arc::clone(&encoder), encoder);
-    let model = directory::write((&app.store, &app.config.state), draft, encoders, &directory::Parts::default())?;
+    let encoders = VersionEncoders { encoder: Arc::clone(&encoder), base_encoder: encoder };
+    let versions = VersionStore { store: &app.store, state: &app.config.state };
+    let model = directory::write(versions, draft, encoders, Artifacts::default())?;
     app.tell(EventKind::Model(Box::new(model.meta)));
     Ok(())
 }

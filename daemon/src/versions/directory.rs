@@ -1,28 +1,22 @@
 //! Version directories: written aside, flushed, renamed; swept at the start; pruned after a cycle.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use mercer_model::{BertEncoder, Checkpoint};
-use mercer_rank::{BlendWeights, Ranker, Whitening};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, EncoderRef, ModelState, ModelVersion};
 use mercer_store::{DocKind, Order, Setting, SettingDocument, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::state::app::App;
-use crate::state::probabilities::Probabilities;
+use crate::state::artifacts::Artifacts;
 use crate::state::problems::Answer;
 use crate::state::problems::internal;
 use crate::state::problems::store_problem;
-use crate::state::sequence::artifact::SequenceArtifact;
 use crate::state::shop::model::Model;
-use crate::versions::layout::{
-    ADAPTER, BLEND, JUDGED, JUDGED_NETWORK, NETWORK, PROBABILITIES, RANKER, WHITENING, directory,
-};
-use crate::versions::load::beside;
+use crate::versions::layout::directory;
 use crate::versions::registry::{LISTED, chain, list, put_chain};
 
 /// Encoders whose vector tables each version needs, by version.
@@ -31,25 +25,6 @@ struct VectorTables(BTreeMap<String, Vec<String>>);
 
 impl SettingDocument for VectorTables {
     const SETTING: Setting = Setting::VectorTables;
-}
-
-/// Files of a version.
-#[derive(Default)]
-pub struct Parts<'a> {
-    /// The adapter's bytes.
-    pub adapter: Option<Vec<u8>>,
-    /// The learned ranker.
-    pub ranker: Option<&'a Ranker>,
-    /// The ranker that the gate judged.
-    pub judged: Option<&'a Ranker>,
-    /// How the encoder's vectors are whitened.
-    pub whitening: Option<Arc<Whitening>>,
-    /// Fitted weights of the blend.
-    pub blend: Option<&'a BlendWeights>,
-    /// The network beside the ranker, and the one beside the ranker that the gate judged.
-    pub networks: [Option<Arc<SequenceArtifact>>; 2],
-    /// What makes probabilities of the ranker's scores.
-    pub probabilities: Option<&'a Probabilities>,
 }
 
 /// A version document with nothing in it; [`write()`] gives the name and the size.
@@ -86,41 +61,40 @@ pub fn encoder_ref(base: &Checkpoint, adapter: Option<String>) -> EncoderRef {
     }
 }
 
-/// Writes a version's directory aside, renames it into place, and lists it. Of the encoder and the one under its adapter the vectors
-/// are kept as long as the version.
+/// The encoders of a version: with its adapter, and the base without.
+pub struct VersionEncoders {
+    /// With the adapter merged; the base itself where there is none.
+    pub encoder: Arc<BertEncoder>,
+    /// The base.
+    pub base_encoder: Arc<BertEncoder>,
+}
+
+/// Where versions are kept.
+#[derive(Clone, Copy)]
+pub struct VersionStore<'a> {
+    /// Their documents.
+    pub store: &'a Store,
+    /// The state directory, with their files.
+    pub state: &'a Path,
+}
+
+/// Writes a version's directory aside, renames it into place, and lists it. The vectors of both encoders are kept as long as the version.
 ///
 /// # Errors
 /// The disk's or the store's; nothing is listed then.
 pub fn write(
-    (store, state): (&Store, &Path),
+    VersionStore { store, state }: VersionStore<'_>,
     mut meta: ModelVersion,
-    (encoder, base_encoder): (Arc<BertEncoder>, Arc<BertEncoder>),
-    parts: &Parts<'_>,
+    encoders: VersionEncoders,
+    artifacts: Artifacts,
 ) -> Answer<Model> {
+    let VersionEncoders { encoder, base_encoder } = encoders;
     let number = store.next_number(DocKind::Model).map_err(|e| store_problem(&e))?;
     meta.version = format!("v{number:06}");
     let root = state.join("models");
     let aside = root.join(format!(".{}", meta.version));
     std::fs::create_dir_all(&aside).map_err(|e| internal(&e))?;
-    let json = |ranker: Option<&Ranker>| ranker.map(serde_json::to_vec).transpose().map_err(|e| internal(&e));
-    let mut files = vec![
-        (ADAPTER, parts.adapter.clone()),
-        (RANKER, json(parts.ranker)?),
-        (JUDGED, json(parts.judged)?),
-        (WHITENING, parts.whitening.as_deref().map(serde_json::to_vec).transpose().map_err(|e| internal(&e))?),
-        (BLEND, parts.blend.map(serde_json::to_vec).transpose().map_err(|e| internal(&e))?),
-        (PROBABILITIES, parts.probabilities.map(serde_json::to_vec).transpose().map_err(|e| internal(&e))?),
-    ];
-    for (network, (weights, items)) in parts.networks.iter().zip([NETWORK, JUDGED_NETWORK]) {
-        let Some(network) = network else { continue };
-        files.push((weights, Some(network.to_bytes().map_err(|e| internal(&e))?)));
-        files.push((items, Some(serde_json::to_vec(network.ids()).map_err(|e| internal(&e))?)));
-    }
-    for (name, bytes) in files.iter().filter_map(|(name, bytes)| Some((name, bytes.as_ref()?))) {
-        let mut file = std::fs::File::create(aside.join(name)).map_err(|e| internal(&e))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| internal(&e))?;
-        meta.bytes += bytes.len() as u64;
-    }
+    meta.bytes = artifacts.save(&aside)?;
     sync(&aside)?;
     std::fs::rename(&aside, directory(state, &meta.version)).map_err(|e| internal(&e))?;
     sync(&root)?;
@@ -129,11 +103,8 @@ pub fn write(
     needed.0.insert(meta.version.clone(), vec![version(&encoder), version(&base_encoder)]);
     store.put_setting(&needed).map_err(|e| store_problem(&e))?;
     store.put_model(&meta).map_err(|e| store_problem(&e))?;
-    let network = parts.networks[0].clone();
-    let ranker = parts.ranker.map(|ranker| Arc::new(beside(ranker.clone(), network.as_ref())));
-    let probabilities = parts.probabilities.cloned().map(Arc::new);
-    let (whitening, blend) = (parts.whitening.clone(), parts.blend.cloned());
-    Ok(Model { meta, encoder, base_encoder, whitening, blend, ranker, network, probabilities })
+    let artifacts = Artifacts { judged_ranker: None, judged_sequence: None, ..artifacts.attached() };
+    Ok(Model { meta, encoder, base_encoder, artifacts })
 }
 
 /// Makes the names in a directory durable.

@@ -40,7 +40,7 @@ impl EmbeddedCatalogue {
     /// The vectors are not of its encoder.
     pub fn under(&self, model: &Model) -> Answer<CatalogueVectors> {
         let vectors = self.vectors(model.encoder.dim())?;
-        let spread = model.whitening.clone().map(|whitening| WhitenedVectors::new(&vectors, whitening));
+        let spread = model.artifacts.whitening.clone().map(|whitening| WhitenedVectors::new(&vectors, whitening));
         let spread = spread.transpose().map_err(|e| internal(&e))?;
         Ok((vectors, spread))
     }

@@ -39,14 +39,14 @@ impl EncoderVariant {
         look: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Self, E> {
         let embedded = embedded_catalogue::embed_catalogue(app, &model.encoder, look)?;
-        let whitening = Some(model.whitening.clone());
+        let whitening = Some(model.artifacts.whitening.clone());
         Ok(Self { encoder: Arc::clone(&model.encoder), embedded, adapter: None, whitening, spread: OnceLock::new() })
     }
 
     /// Whitened in the way of a version that has this encoder, unless the catalogue has outgrown that way: what serves and what may follow it
     /// then differ by what they have learned alone.
     pub(crate) fn in_the_way_of(self, model: &Model) -> Self {
-        let known = model.whitening.as_ref().filter(|known| {
+        let known = model.artifacts.whitening.as_ref().filter(|known| {
             model.encoder_version() == self.version() && self.embedded.rows.len() < OUTGROWN * known.items()
         });
         Self { whitening: known.map(|known| Some(Arc::clone(known))), ..self }

@@ -5,21 +5,18 @@ use std::sync::Arc;
 
 use mercer_learn::{Adapter, Base, fingerprint};
 use mercer_model::{BertEncoder, Checkpoint, Encoder};
-use mercer_rank::{BlendWeights, Ranker, SequenceScorer};
+use mercer_rank::Ranker;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::ModelVersion;
 
 use crate::background::follow;
 use crate::state::app::App;
+use crate::state::artifacts::{Artifacts, Which};
 use crate::state::problems::{Answer, internal, model_problem};
-use crate::state::sequence::artifact::SequenceArtifact;
 use crate::state::shop::ShopState;
 use crate::state::shop::model::Model;
 use crate::versions::encoders::base;
-use crate::versions::files::{read_json, read_network, read_ranker, read_whitening};
-use crate::versions::layout::{
-    ADAPTER, BLEND, JUDGED, JUDGED_NETWORK, NETWORK, PROBABILITIES, RANKER, WHITENING, directory,
-};
+use crate::versions::layout::{ADAPTER, directory};
 
 /// The adapter of a version; none where it serves its base as it is.
 ///
@@ -60,17 +57,12 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     let loaded = |checkpoint| BertEncoder::on_best_device(checkpoint).map(Arc::new).map_err(|e| model_problem(&e));
     let base_encoder = loaded(base)?;
     let encoder = tuned.map_or_else(|| Ok(Arc::clone(&base_encoder)), loaded)?;
-    let network = read_network(&dir, NETWORK)?;
-    let ranker = read_ranker(&dir.join(RANKER))?.map(|ranker| Arc::new(beside(ranker, network.as_ref())));
-    let blend = read_json::<BlendWeights>(&dir.join(BLEND))?;
-    let probabilities = read_json(&dir.join(PROBABILITIES))?.map(Arc::new);
-    let whitening = read_whitening(&dir.join(WHITENING), encoder.dim())?;
-    Ok(Model { encoder, base_encoder, whitening, blend, ranker, network, probabilities, meta })
-}
-
-/// A ranker with the network that it was trained beside.
-pub(crate) fn beside(ranker: Ranker, network: Option<&Arc<SequenceArtifact>>) -> Ranker {
-    ranker.with_sequence(network.map(|network| Arc::clone(network) as Arc<dyn SequenceScorer>))
+    let artifacts = Artifacts::load(&dir, Which::Serving)?;
+    if let Some(whitening) = artifacts.whitening.as_ref().filter(|whitening| whitening.dim() != encoder.dim()) {
+        let detail = format!("{}: its whitening is for vectors of {} numbers", dir.display(), whitening.dim());
+        return Err(Problem::new(Code::Internal, detail));
+    }
+    Ok(Model { meta, encoder, base_encoder, artifacts })
 }
 
 /// The ranker of a view's version that the gate judged, for reports on windows that the serving one has seen: its network knows what was
@@ -80,10 +72,9 @@ pub(crate) fn beside(ranker: Ranker, network: Option<&Arc<SequenceArtifact>>) ->
 /// `internal` for a damaged file.
 pub fn judged_ranker(app: &App, view: &ShopState, at: i64) -> Answer<Option<Ranker>> {
     let dir = directory(&app.config.state, &view.model.meta.version);
-    let Some(ranker) = read_ranker(&dir.join(JUDGED))? else { return Ok(None) };
-    let network = read_network(&dir, JUDGED_NETWORK)?;
-    if let Some(network) = &network {
+    let Artifacts { judged_ranker, judged_sequence, .. } = Artifacts::load(&dir, Which::Judged)?;
+    if let Some(network) = &judged_sequence {
         follow::follow_with(app, (network, &view.model.base_encoder), (view, &view.training_log()), at);
     }
-    Ok(Some(beside(ranker, network.as_ref())))
+    Ok(judged_ranker.map(Arc::unwrap_or_clone))
 }

@@ -7,7 +7,6 @@ pub mod directory;
 pub mod embedded_catalogue;
 pub mod encoder_variant;
 pub mod encoders;
-pub mod files;
 pub mod layout;
 pub mod load;
 pub mod promote;

@@ -8,9 +8,10 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, ModelState, ModelVersion};
 use mercer_store::Store;
 
+use crate::state::artifacts::Artifacts;
 use crate::state::problems::{Answer, model_problem, store_problem};
 use crate::state::shop::model::Model;
-use crate::versions::directory::{Parts, draft, encoder_ref, sweep, write};
+use crate::versions::directory::{VersionEncoders, VersionStore, draft, encoder_ref, sweep, write};
 use crate::versions::encoders::{active_encoder, base};
 use crate::versions::load::load;
 use crate::versions::registry::{Chain, chain, put_chain};
@@ -42,7 +43,8 @@ pub fn load_serving(store: &Store, state: &Path) -> Answer<Arc<Model>> {
         ..draft(now)
     };
     let base_encoder = Arc::clone(&encoder);
-    let model = write((store, state), draft, (encoder, base_encoder), &Parts::default())?;
+    let encoders = VersionEncoders { encoder, base_encoder };
+    let model = write(VersionStore { store, state }, draft, encoders, Artifacts::default())?;
     put_chain(store, &Chain { promoted: vec![model.meta.version.clone()] })?;
     Ok(Arc::new(model))
 }

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use mercer_model::{BertEncoder, Encoder};
-use mercer_rank::{BlendWeights, Ranker, Whitening};
 use mercer_shared::wire::ModelVersion;
 
-use crate::state::probabilities::Probabilities;
-use crate::state::sequence::artifact::SequenceArtifact;
+use crate::state::artifacts::Artifacts;
 
 /// A model version in memory. Immutable: promotion puts another one in its place.
 #[derive(Clone)]
@@ -18,16 +16,8 @@ pub struct Model {
     pub encoder: Arc<BertEncoder>,
     /// Its encoder as it came. The behaviour network reads items and searches by its vectors, which no training moves.
     pub base_encoder: Arc<BertEncoder>,
-    /// How the vectors of its encoder are whitened where the ranker likens texts; none for as they are.
-    pub whitening: Option<Arc<Whitening>>,
-    /// Weights of the blend; the rule that reads the log where none were fitted.
-    pub blend: Option<BlendWeights>,
-    /// The learned ranker, where one was trained; its sequence model is `network`.
-    pub ranker: Option<Arc<Ranker>>,
-    /// The behaviour network beside the ranker.
-    pub network: Option<Arc<SequenceArtifact>>,
-    /// What makes probabilities of the ranker's scores.
-    pub probabilities: Option<Arc<Probabilities>>,
+    /// What was learned for it.
+    pub artifacts: Artifacts,
 }
 
 impl Model {
@@ -40,7 +30,7 @@ impl Model {
     /// Whether another model reads the catalogue by the same vectors, whitened in the same way.
     #[must_use]
     pub fn reads_like(&self, other: &Self) -> bool {
-        self.encoder_version() == other.encoder_version() && self.whitening == other.whitening
+        self.encoder_version() == other.encoder_version() && self.artifacts.whitening == other.artifacts.whitening
     }
 
     /// Identity of the encoder as it came.

@@ -62,7 +62,7 @@ fn tables(model: &Model, given: Option<CatalogueVectors>) -> Tables {
 
 /// The whitened vectors of no item yet.
 fn empty_whitened(model: &Model) -> Option<WhitenedVectors> {
-    let whitening = Arc::clone(model.whitening.as_ref()?);
+    let whitening = Arc::clone(model.artifacts.whitening.as_ref()?);
     WhitenedVectors::new(&Vectors::new(whitening.dim()), whitening).ok()
 }
 
@@ -217,7 +217,9 @@ impl ShopWriter {
     /// Takes up to `most` texts of searches that must be embedded by the model's base_encoder, with their numbers; those that nobody asks for
     /// any more are gone. Where no network reads them, they wait.
     pub fn take_asked(&mut self, most: usize) -> Vec<(u32, Arc<str>)> {
-        if self.view.model.network.is_none() && self.canary.as_ref().is_none_or(|trial| trial.model.network.is_none()) {
+        if self.view.model.artifacts.sequence.is_none()
+            && self.canary.as_ref().is_none_or(|trial| trial.model.artifacts.sequence.is_none())
+        {
             return Vec::new();
         }
         let numbers = self.asked.take(most);
@@ -281,7 +283,7 @@ impl ShopWriter {
             self.view.dense = dense;
             self.view.rank.catalogue.set_vectors(Some(rows));
             self.view.rank.catalogue.set_whitened(spread);
-        } else if model.whitening != self.view.model.whitening {
+        } else if model.artifacts.whitening != self.view.model.artifacts.whitening {
             let spread = given.map_or_else(|| empty_whitened(&model), |(_, spread)| spread);
             self.view.rank.catalogue.set_whitened(spread);
             if let Err(error) = self.view.rank.catalogue.complete_whitened() {
