@@ -38,6 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mercer_model::{Encoder, Worker, WorkerOptions};
+use mercer_search::passage_text;
 use mercer_shared::problem::{Code, Problem};
 use mercer_store::{Key, Store};
 use tokio::net::UnixListener;
@@ -55,7 +56,7 @@ use crate::versions::startup::load_serving;
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Runs the daemon until `shutdown` resolves, then drains. `ready` is called once requests are answered.
+/// Runs the daemon until `shutdown` resolves, then drains. `ready` is called once lists are answered.
 ///
 /// # Errors
 /// What keeps it from starting, as a problem with its exit code.
@@ -64,7 +65,7 @@ pub async fn run(
     store: Store,
     listener: UnixListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
-    ready: impl FnOnce(&Arc<App>),
+    ready: impl FnOnce(&Arc<App>) + Send + 'static,
 ) -> Result<(), Problem> {
     let opened = tokio::task::spawn_blocking(move || open(config, store)).await;
     let (app, worker) = opened.map_err(|error| Problem::new(Code::Internal, error.to_string()))??;
@@ -73,7 +74,13 @@ pub async fn run(
     lifecycle::resume(&app, jobs::execute);
     agent::spawn(&app);
     inbox::spawn(&app);
-    ready(&app);
+    let waiting = Arc::clone(&app);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = waiting.warmed() => ready(&waiting),
+            () = waiting.stopped() => {}
+        }
+    });
 
     let stopping = Arc::clone(&app);
     let signal = async move {
@@ -149,6 +156,7 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
         let (seq, interaction) = line.map_err(|error| store_problem(&error))?;
         shop.interact(seq, interaction);
     }
+    embed_known(&mut shop, &vectors);
     let view = shop.view();
     tracing::info!(
         items = view.items.len(),
@@ -159,4 +167,21 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     let model = worker.handle();
     let head_rescorer = Box::new(rescore::CrossEncoderRescorer::default());
     Ok((App::new(AppParts { config, store, model, shop, vectors, head_rescorer }), worker))
+}
+
+/// Gives items the vectors that were made before the start; the others are embedded in the background.
+fn embed_known(shop: &mut ShopWriter, vectors: &VectorCache) {
+    let encoder = Arc::clone(&shop.view().model.encoder);
+    let numbers = shop.take_stale(usize::MAX);
+    let texts: Vec<String> =
+        numbers.iter().map(|&n| shop.view().item(n).map(|item| passage_text(item)).unwrap_or_default()).collect();
+    let (mut rows, mut missing) = (Vec::new(), Vec::new());
+    for (number, row) in numbers.into_iter().zip(vectors.known(&encoder, &texts)) {
+        match row {
+            Some(row) => rows.push((number, row)),
+            None => missing.push(number),
+        }
+    }
+    shop.set_vectors(&encoder.identity().version, rows);
+    shop.put_back(missing);
 }

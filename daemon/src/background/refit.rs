@@ -51,6 +51,7 @@ pub fn refit(app: &App) {
     for model in [Some(&view.model), view.canary.as_ref().map(|canary| &canary.view.model)].into_iter().flatten() {
         crate::background::follow::follow(app, model, (&view, &log), at);
     }
+    app.set_warm();
 }
 
 /// Quiet after which a log that grew by a tenth is fitted again: an import is fitted once, at its end.

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mercer_rank::{CollaborativeIndex, DAY_MS, Dataset, RankerTrainOptions, Snapshot, train_ranker};
+use mercer_rank::{
+    CollaborativeIndex, DAY_MS, Dataset, MlpOptions, RankerTrainOptions, Snapshot, TreeOptions, train_ranker,
+};
 use mercer_reports::compare_paired;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
@@ -85,6 +87,13 @@ fn words(point: &Point) -> String {
     point.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
+/// What a point without settings trains with: the seed is that of the run, as in a cycle.
+fn options_of(seed: u64) -> RankerTrainOptions {
+    let usual = RankerTrainOptions::default();
+    let trees = usual.trees.map(|trees| trees.map(|trees| TreeOptions { seed, ..trees }));
+    RankerTrainOptions { mlp: MlpOptions { seed, ..usual.mlp }, trees, ..usual }
+}
+
 /// The whole sweep.
 pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunContext<'_>) -> Result<(), RunExit> {
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
@@ -121,8 +130,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
             context.note(format!("not reached: {}", left.join("; ")));
             break;
         }
-        let mut options = RankerTrainOptions::default();
-        options.mlp.seed = options.mlp.seed.wrapping_add(request.seed.unwrap_or(0));
+        let mut options = options_of(run.seed);
         for (name, value) in point {
             record::set(&mut options, name, value).map_err(|detail| Problem::new(Code::BadParameter, detail))?;
         }
@@ -223,5 +231,11 @@ mod tests {
         let wrong = SweepRequest { set: [("ranker.hiden".to_owned(), vec![])].into(), ..SweepRequest::default() };
         assert_eq!(grid(&wrong).unwrap_err().code, Code::BadParameter);
         assert_eq!(grid(&SweepRequest::default()).unwrap_err().code, Code::BadParameter);
+    }
+
+    #[test]
+    fn a_point_trains_with_the_seed_that_it_records() {
+        assert_eq!(options_of(42).mlp.seed, 42);
+        assert_eq!(options_of(7).mlp.seed, 7);
     }
 }

@@ -56,8 +56,9 @@ fn text(status: &Status) -> String {
         Health::Ok => 0,
         Health::Degraded => 1,
         Health::ReadOnly => 2,
+        Health::Starting => 3,
     };
-    out.one("mercer_health", "gauge", "0 ok, 1 degraded, 2 read-only.", health);
+    out.one("mercer_health", "gauge", "0 ok, 1 degraded, 2 read-only, 3 starting.", health);
     out.one("mercer_alarms", "gauge", "Alarms that stand.", status.alarms.len());
     let counts = &status.counts;
     out.one("mercer_items", "gauge", "Items.", counts.items);

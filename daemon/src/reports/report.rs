@@ -8,7 +8,6 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Report, ReportKind};
 use mercer_store::DocKind;
-use parking_lot::Mutex;
 
 use crate::reports::rows::{K, METRICS, interval_row};
 use crate::reports::window_lists::{Limits, Lists, evaluate, window};
@@ -17,24 +16,18 @@ use crate::reports::{diversity, fairness};
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
+use crate::state::report_cache::ReportKey;
 use crate::state::shop::ShopState;
 use crate::versions::embedded_catalogue;
 use crate::versions::load;
 use crate::versions::registry;
-
-type Key = (ReportKind, String, usize);
-
-/// Reports that are kept in memory.
-const MOST_KEPT: usize = 12;
-
-/// The last reports by kind, model version and size of the log.
-static KEPT: Mutex<Vec<(Key, Report)>> = Mutex::new(Vec::new());
 
 /// A report on the serving model; a version that does not serve is loaded aside for it. Each report is kept in the store too.
 ///
 /// # Errors
 /// `not-found` for an unknown version.
 pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Report> {
+    app.warm()?;
     let mut view = (*app.view()).clone();
     if let Some(version) = version.filter(|version| *version != view.model.meta.version) {
         let meta = registry::show(app, version)?;
@@ -45,19 +38,14 @@ pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Repo
         view.rank.catalogue.set_whitened(spread);
         view.model = Arc::new(model);
     }
-    let key = (kind, view.model.meta.version.clone(), view.rank.log.len());
-    if let Some((_, report)) = KEPT.lock().iter().find(|(known, _)| *known == key) {
-        return Ok(report.clone());
+    let key = ReportKey { kind, version: view.model.meta.version.clone(), generation: view.generation };
+    if let Some(report) = app.reports.get(&key) {
+        return Ok(report);
     }
     let report = compute(app, kind, &view)?;
     let name = format!("{}-{}", kind.as_str(), report.model);
     app.store.put_doc(DocKind::Report, &name, &report).map_err(|e| store_problem(&e))?;
-    let mut kept = KEPT.lock();
-    kept.retain(|((known, model, _), _)| *known != kind || *model != report.model);
-    if kept.len() >= MOST_KEPT {
-        kept.remove(0);
-    }
-    kept.push((key, report.clone()));
+    app.reports.put(key, report.clone());
     Ok(report)
 }
 

@@ -1,6 +1,7 @@
 //! The read path: lists, search, profiles and the status of the daemon.
 
 pub mod explain;
+pub mod guarded;
 pub mod list_query;
 pub mod profile;
 pub mod recommend;

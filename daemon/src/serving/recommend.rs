@@ -1,6 +1,5 @@
 //! Lists that nobody typed a query for: for a shopper, for a visit, beside an item, for everybody.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use mercer_rank::{Event, RankError, RankRequest, RankedItem, Recipient, Snapshot};
@@ -8,6 +7,7 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{InteractionType, ListItem, ListQuery, ServedList, SessionRequest};
 
 use crate::serving::explain;
+use crate::serving::guarded::{self, Guarded, ListKind};
 use crate::serving::list_query::{ListRequest, row, served};
 use crate::serving::scorer::{Scorer, rank_problem};
 use crate::serving::snapshot;
@@ -15,7 +15,6 @@ use crate::state::app::App;
 use crate::state::head_rescorer::HeadRequest;
 use crate::state::problems::Answer;
 use crate::state::shop::{ShopState, rank_kind};
-use crate::versions::trial;
 
 /// Recommendations for a shopper. Without consent to personalisation they are those of somebody unknown.
 ///
@@ -29,30 +28,8 @@ pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
         view.user_number(id).ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
     let personal = view.subject(number).is_some_and(|subject| subject.consent.personalise);
     let whom = if personal { Recipient::User(number) } else { Recipient::Session(&[]) };
-    let Some(user) = view.user_id(number).filter(|_| query.at.is_none()) else {
-        return answer(app, &view, &asked, whom, started);
-    };
-    let chosen = trial::view_for(app, Arc::clone(&view), user, query.at);
-    let list = guarded(app, &chosen, number, answer(app, &chosen, &asked, whom, started), started);
-    // Whoever is answered by a version on trial does not suffer for it.
-    if list.is_err() && !Arc::ptr_eq(&chosen, &view) { answer(app, &view, &asked, whom, started) } else { list }
-}
-
-/// Tells the guardrails of a version's list for a shopper. A list whose scores are no numbers is an error.
-fn guarded(app: &App, view: &ShopState, user: u32, list: Answer<ServedList>, started: Instant) -> Answer<ServedList> {
-    let version = &view.model.meta.version;
-    match &list {
-        Ok(served) if served.items.iter().all(|item| item.score.is_finite()) => {
-            let items = served.items.iter().filter_map(|item| view.item_index.get(&item.id).copied());
-            app.guardrails.list(version, user, started.elapsed(), items);
-        }
-        Ok(_) => {
-            app.guardrails.failed(version, false);
-            return Err(Problem::new(Code::Internal, format!("{version} gave scores that are no numbers")));
-        }
-        Err(_) => app.guardrails.failed(version, true),
-    }
-    list
+    let guarded = Guarded { user: number, at: query.at, kind: ListKind::Recommendation };
+    guarded::list(app, &view, guarded, |view| answer(app, view, &asked, whom, started))
 }
 
 /// Recommendations for a visit.
@@ -94,6 +71,7 @@ fn answer(
     whom: Recipient<'_>,
     started: Instant,
 ) -> Answer<ServedList> {
+    ready(app, asked)?;
     let snapshot = snapshot::snapshot(app, view, asked.at, asked.asked_at.is_some());
     let scorer = Scorer::new(view, &snapshot, asked.at);
     let allow = |number: u32| asked.allows(view, number);
@@ -134,6 +112,11 @@ fn answer(
     Ok(list)
 }
 
+/// Lists of a named moment have an index of their own; those of now wait for the first fit after a start.
+fn ready(app: &App, asked: &ListRequest) -> Answer<()> {
+    if asked.asked_at.is_some() { Ok(()) } else { app.warm() }
+}
+
 /// Items that go with an item.
 ///
 /// # Errors
@@ -162,6 +145,7 @@ fn anonymous(
 ) -> Answer<ServedList> {
     let started = Instant::now();
     let asked = ListRequest::read(view, query)?;
+    ready(app, &asked)?;
     let snapshot = state(app, view, asked.at, asked.asked_at.is_some());
     let allow = |number: u32| asked.allows(view, number);
     let request = asked.request(Some(&allow));

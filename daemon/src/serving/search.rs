@@ -8,13 +8,13 @@ use mercer_search::{Hit, Query, QueryError, QueryVector, SearchOptions};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{Candidates, ListQuery, Mode, QueryUnderstanding, ScorePart, SearchRequest, ServedList};
 
+use crate::serving::guarded::{self, Guarded, ListKind};
 use crate::serving::list_query::{ListRequest, item_row, served};
 use crate::serving::snapshot;
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::model_problem;
 use crate::state::shop::ShopState;
-use crate::versions::trial;
 
 /// Weight of the shopper's taste against the query: it breaks near ties, the query decides.
 const TASTE: f64 = 0.05;
@@ -30,10 +30,6 @@ const TASTE_ITEMS: usize = 20;
 pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view_that(|view| request.user.as_ref().is_none_or(|id| view.user_index.contains_key(id)));
-    let view = match &request.user {
-        Some(user) => trial::view_for(app, view, user, request.at),
-        None => view,
-    };
     let list = ListQuery {
         k: request.k,
         filter: request.filter.clone(),
@@ -47,15 +43,30 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
         QueryError::TooLong(..) => Problem::new(Code::TooLong, error.to_string()),
         _ => Problem::new(Code::BadParameter, format!("q: {error}")),
     })?;
-    let user = match &request.user {
-        None => None,
-        Some(id) => Some(
-            view.user_number(id.as_str())
-                .ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?,
-        ),
-    };
-    let vector = embed(app, &view, &query.words)?;
-    let snapshot = snapshot::snapshot(app, &view, asked.at, asked.asked_at.is_some());
+    let Some(id) = &request.user else { return answer(app, &view, &asked, &query, None, started) };
+    let user = view
+        .user_number(id.as_str())
+        .ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
+    let guarded = Guarded { user, at: request.at, kind: ListKind::Search };
+    guarded::list(app, &view, guarded, |view| answer(app, view, &asked, &query, Some(user), started))
+}
+
+/// The hits of a query. A user who refused personalisation gets those of an unknown visitor, as with lists: nothing of their events is read.
+fn answer(
+    app: &App,
+    view: &ShopState,
+    asked: &ListRequest,
+    query: &Query,
+    user: Option<u32>,
+    started: Instant,
+) -> Answer<ServedList> {
+    let user = user.filter(|&number| view.subject(number).is_some_and(|subject| subject.consent.personalise));
+    // Which items are cold is known only once the log was counted.
+    if asked.candidates != Candidates::All && asked.asked_at.is_none() {
+        app.warm()?;
+    }
+    let vector = embed(app, view, &query.words)?;
+    let snapshot = snapshot::snapshot(app, view, asked.at, asked.asked_at.is_some());
     let shopper = user.map(|number| snapshot.user_state(mercer_rank::Recipient::User(number), asked.at));
     let passes = |number: u32| {
         let Some(facts) = snapshot.catalogue.get(number) else { return false };
@@ -68,32 +79,32 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
                 Candidates::Warm => warm,
                 Candidates::Cold => !warm,
             }
-            && !(asked.mode == Mode::New && shopper.as_ref().is_some_and(|s| s.purchases_of(number).is_some()))
+            && shopper.as_ref().is_none_or(|s| {
+                s.dismissed.binary_search(&number).is_err()
+                    && !(asked.mode == Mode::New && s.purchases_of(number).is_some())
+            })
             && query.price.is_none_or(|bound| {
                 price.is_some_and(|p| bound.min.is_none_or(|low| p >= low) && bound.max.is_none_or(|high| p <= high))
             })
-            && asked.allows(&view, number)
+            && asked.allows(view, number)
     };
     let depth = if user.is_some() { asked.k.max(TASTE_DEPTH) } else { asked.k };
     let hits = mercer_search::search(
         &view.lexical,
         &view.dense,
-        &query,
+        query,
         Some(&vector),
         depth,
         &passes,
         &SearchOptions::default(),
     )
     .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
-    let taste = user
-        .filter(|&number| view.subject(number).is_some_and(|subject| subject.consent.personalise))
-        .map(|number| taste_of(&view, snapshot.log.until(number, asked.at)))
-        .unwrap_or_default();
-    let mut rows: Vec<_> = hits.iter().filter_map(|hit| hit_row(&view, hit, &taste)).collect();
+    let taste = user.map(|number| taste_of(view, snapshot.log.until(number, asked.at))).unwrap_or_default();
+    let mut rows: Vec<_> = hits.iter().filter_map(|hit| hit_row(view, hit, &taste)).collect();
     rows.sort_by(|a, b| b.score.total_cmp(&a.score));
     rows.truncate(asked.k);
-    let mut answer = served(app, &view, &asked, rows, started);
-    answer.understood = Some(QueryUnderstanding { text: query.words, price: query.price });
+    let mut answer = served(app, view, asked, rows, started);
+    answer.understood = Some(QueryUnderstanding { text: query.words.clone(), price: query.price });
     Ok(answer)
 }
 

@@ -23,6 +23,8 @@ pub fn status(app: &App) -> Status {
     let alarms = app.alarms();
     let health = if app.store.is_read_only().is_some() {
         Health::ReadOnly
+    } else if !app.is_warm() {
+        Health::Starting
     } else if embedded < items || !alarms.is_empty() {
         Health::Degraded
     } else {

@@ -18,6 +18,7 @@ use crate::state::counters::Counters;
 use crate::state::guardrails::Guardrails;
 use crate::state::head_rescorer::HeadRescorer;
 use crate::state::moments::MomentCache;
+use crate::state::report_cache::ReportCache;
 use crate::state::run_slot::RunSlot;
 use crate::state::shop::ShopState;
 use crate::state::shop::writer::ShopWriter;
@@ -57,6 +58,8 @@ pub struct App {
     pub runs: RunSlot,
     /// What re-scores the head of lists.
     pub head_rescorer: Box<dyn HeadRescorer>,
+    /// Reports that were computed for one state of the shop.
+    pub reports: ReportCache,
     /// Traffic counters.
     pub counters: Counters,
     /// Guardrails of versions on trial.
@@ -67,6 +70,8 @@ pub struct App {
     event_seq: AtomicU64,
     alarms: Mutex<Vec<Alarm>>,
     stopping: tokio::sync::watch::Sender<bool>,
+    /// Whether the collaborative index was fitted since the start.
+    warm: tokio::sync::watch::Sender<bool>,
 }
 
 /// What [`App::new`] puts together.
@@ -92,6 +97,8 @@ impl App {
         let AppParts { config, store, model, mut shop, vectors, head_rescorer } = parts;
         let view = shop.publish().unwrap_or_else(|| Arc::new(shop.view().clone()));
         let guardrails = Guardrails::default();
+        // Without a log there is nothing to be fitted.
+        let empty = view.rank.log.is_empty();
         guardrails.begin(&[&view.model.meta.version], None);
         Arc::new(Self {
             config,
@@ -103,6 +110,7 @@ impl App {
             vectors,
             runs: RunSlot::default(),
             head_rescorer,
+            reports: ReportCache::default(),
             counters: Counters::default(),
             guardrails,
             started: Timestamp::now(),
@@ -110,6 +118,7 @@ impl App {
             event_seq: AtomicU64::new(0),
             alarms: Mutex::default(),
             stopping: tokio::sync::watch::Sender::new(false),
+            warm: tokio::sync::watch::Sender::new(empty),
         })
     }
 
@@ -221,6 +230,37 @@ impl App {
         if let Err(error) = self.store.audit(entry) {
             tracing::error!(%error, action, target, "the audit log could not be written");
         }
+    }
+
+    /// Refuses what reads the collaborative index until it was fitted after a start: until then every list would be plain popularity under the
+    /// version's name.
+    ///
+    /// # Errors
+    /// `unavailable`, worth a retry.
+    pub fn warm(&self) -> Result<(), Problem> {
+        if self.is_warm() {
+            return Ok(());
+        }
+        Err(Problem::new(Code::Unavailable, "the daemon has started and reads the log: lists come within seconds")
+            .retry_after(1))
+    }
+
+    /// Whether the collaborative index was fitted since the start.
+    #[must_use]
+    pub fn is_warm(&self) -> bool {
+        *self.warm.borrow()
+    }
+
+    /// Takes note that the collaborative index was fitted.
+    pub fn set_warm(&self) {
+        self.warm.send_replace(true);
+    }
+
+    /// Resolves when lists are answered: at once without a log, else after the first fit.
+    pub async fn warmed(&self) {
+        let mut warm = self.warm.subscribe();
+        // An error means the sender is gone, and with it the daemon.
+        let _ = warm.wait_for(|warm| *warm).await;
     }
 
     /// Begins the end: streams close, training checkpoints.

@@ -46,12 +46,16 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn list(&mut self, user: u32, took: Duration, items: impl Iterator<Item = u32>) {
+    fn made(&mut self, took: Duration) {
         self.lists += 1;
         if self.latencies.len() == REMEMBERED {
             self.latencies.pop_front();
         }
         self.latencies.push_back(took.as_secs_f32() * 1e3);
+    }
+
+    fn list(&mut self, user: u32, took: Duration, items: impl Iterator<Item = u32>) {
+        self.made(took);
         if self.shown.len() < SHOPPERS || self.shown.contains_key(&user) {
             self.shown.insert(user, items.take(TOP).collect());
         }
@@ -156,6 +160,13 @@ impl Guardrails {
     pub fn list(&self, version: &str, user: u32, took: Duration, items: impl Iterator<Item = u32>) {
         if let Some(tally) = self.0.lock().get_mut(version) {
             tally.list(user, took, items);
+        }
+    }
+
+    /// A version answered a search: for its errors and latency alone.
+    pub fn search(&self, version: &str, took: Duration) {
+        if let Some(tally) = self.0.lock().get_mut(version) {
+            tally.made(took);
         }
     }
 

@@ -14,6 +14,7 @@ pub mod moments;
 pub mod probabilities;
 pub mod problems;
 pub mod process;
+pub mod report_cache;
 pub mod run_documents;
 pub mod run_slot;
 pub mod sequence;

@@ -65,6 +65,14 @@ impl VectorCache {
         Arc::clone(table)
     }
 
+    /// The vectors of passages that are known under an encoder, in order. Nothing is embedded.
+    #[must_use]
+    pub fn known(&self, encoder: &BertEncoder, texts: &[String]) -> Vec<Option<Arc<[f32]>>> {
+        let table = self.table(&encoder.identity().version, encoder.dim());
+        let table = table.lock();
+        texts.iter().map(|text| table.rows.get(blake3::hash(text.as_bytes()).as_bytes()).cloned()).collect()
+    }
+
     /// The vectors of passages under an encoder, in order; what is not known is embedded on the model thread, in slices, and kept.
     ///
     /// # Errors

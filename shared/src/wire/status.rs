@@ -54,6 +54,8 @@ pub enum Health {
     Degraded,
     /// Serves, but takes no writes.
     ReadOnly,
+    /// Reads the log after a start: takes writes, and refuses lists until the collaborative index is fitted.
+    Starting,
 }
 
 /// The model that answers.

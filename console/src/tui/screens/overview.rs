@@ -91,6 +91,7 @@ fn numbers(app: &App, status: &Status, area: Rect, buf: &mut Buffer) {
         Health::Ok => span("ok", theme::GOOD),
         Health::Degraded => span("degraded", theme::WARN),
         Health::ReadOnly => span("read-only", theme::BAD),
+        Health::Starting => span("starting", theme::WARN),
     };
     all.push(Line::from(vec![
         span(texts::clean(&model.version), theme::SELECTED),

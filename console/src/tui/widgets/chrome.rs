@@ -68,6 +68,7 @@ fn state(app: &App) -> (String, Style) {
                     (Health::ReadOnly, _) => (format!("{version} read-only"), theme::BAD),
                     (_, 1) => (format!("{version} 1 alarm"), theme::WARN),
                     (_, n) if n > 1 => (format!("{version} {n} alarms"), theme::WARN),
+                    (Health::Starting, _) => (format!("{version} starting"), theme::WARN),
                     (Health::Degraded, _) => (format!("{version} degraded"), theme::WARN),
                     (Health::Ok, _) => (format!("{version} ok"), theme::GOOD),
                 }

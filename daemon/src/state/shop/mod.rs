@@ -130,12 +130,10 @@ impl ShopState {
         Some(User { id: id.clone(), attributes: subject.attributes.clone(), consent: subject.consent })
     }
 
-    /// The moment that "now" means for lists: the clock, but not later than a day after the latest event. A log that was imported
-    /// years after its time is read as of its own end, or every window of "the last 30 days" would be empty.
+    /// The moment that "now" means for lists; see [`now_of`].
     #[must_use]
     pub fn now(&self) -> i64 {
-        let clock = mercer_shared::time::Timestamp::now().millis();
-        if self.last_event == 0 { clock } else { clock.min(self.last_event + mercer_rank::DAY_MS) }
+        now_of(mercer_shared::time::Timestamp::now().millis(), self.last_event)
     }
 
     /// The log without shoppers who did not agree to training: what memory and models are fitted from.
@@ -148,6 +146,23 @@ impl ShopState {
             }
         }
         log
+    }
+}
+
+/// The moment that "now" means for lists, from the clock and the latest event (0 without any), all UTC milliseconds.
+///
+/// Not later than a day after the latest event: a log that was imported years after its time is read as of its own end, or every
+/// window of "the last 30 days" would be empty. Not earlier than the latest event either: a sender's clock may run ahead of ours by as much as
+/// validation tolerates (a day), and a list of now must not be one of the past, for which an index is fitted of its own.
+#[must_use]
+pub const fn now_of(clock: i64, last_event: i64) -> i64 {
+    let latest = last_event + mercer_rank::DAY_MS;
+    if last_event == 0 || (clock >= last_event && clock <= latest) {
+        clock
+    } else if clock < last_event {
+        last_event
+    } else {
+        latest
     }
 }
 
@@ -186,5 +201,23 @@ pub const fn wire_kind(kind: mercer_rank::Kind) -> InteractionType {
         Kind::Rating => InteractionType::Rating,
         Kind::Review => InteractionType::Review,
         Kind::Dismiss => InteractionType::Dismiss,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn now_lies_between_the_latest_event_and_a_day_after_it() {
+        let day = mercer_rank::DAY_MS;
+        assert_eq!(now_of(5 * day, 0), 5 * day);
+        assert_eq!(now_of(5 * day, 5 * day - 7), 5 * day);
+        assert_eq!(now_of(50 * day, 5 * day), 6 * day, "an old log is read as of its end");
+        assert_eq!(
+            now_of(5 * day, 5 * day + 120_000),
+            5 * day + 120_000,
+            "a clock that runs ahead is no list of the past"
+        );
     }
 }
