@@ -1,6 +1,6 @@
-//! ADWIN (Bifet and Gavaldà 2007): has the mean of a stream moved? A window that grows while nothing happens and drops its older
-//! part when two of its parts differ by more than chance explains. Exponential histogram, so memory is logarithmic
-//! (METRICS.md section 7).
+//! ADWIN (Bifet and Gavaldà 2007) detects a change of the mean of a stream (METRICS.md section 7). Its window grows while the mean
+//! stays, and drops its older part when the means of two parts differ by more than chance explains. The window is an exponential
+//! histogram, so memory is logarithmic.
 
 use std::collections::VecDeque;
 
@@ -71,7 +71,7 @@ impl Adwin {
         if self.width > 0.0 { self.sum / self.width } else { 0.0 }
     }
 
-    /// Takes a value; when the mean has moved, what it was in the part that was dropped.
+    /// Adds a value. If the mean has changed, returns the mean of the dropped part.
     pub fn update(&mut self, value: f64) -> Option<f64> {
         self.insert(value);
         self.seen += 1;
@@ -106,7 +106,7 @@ impl Adwin {
         }
     }
 
-    /// Whether any cut of the window has two sides that differ.
+    /// Whether some cut splits the window into two sides with different means.
     fn differs(&self) -> bool {
         let (mut n0, mut sum0) = (0.0, 0.0);
         let (mut n1, mut sum1) = (self.width, self.sum);

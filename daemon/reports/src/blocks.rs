@@ -1,15 +1,14 @@
-//! Intervals for a replay over windows: shoppers come back in several windows, and windows next to each other are alike, so neither
-//! may be resampled alone (METRICS.md section 7). Shoppers get Poisson weights, windows are drawn in circular blocks, and an
-//! observation weighs the product: the product-reweighted bootstrap of Owen and Eckles 2012 with the blocks of Politis and
-//! Romano 1992.
+//! Intervals of the prequential experiment (METRICS.md section 7). Users return in several windows and neighbouring windows are
+//! similar, so both are resampled: users get Poisson weights, windows are drawn in circular blocks, and an observation is weighted by
+//! the product. This is the product-reweighted bootstrap of Owen and Eckles 2012 with the blocks of Politis and Romano 1992.
 
 use crate::resample::{Interval, Poisson, below, generator, percentile_interval};
 use crate::value::{Measure, Undefined};
 
-/// What was seen of one shopper in one window.
+/// The value of one user in one window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation {
-    /// Dense number of the shopper.
+    /// Dense number of the user.
     pub user: u32,
     /// Number of the window, from 0 in the order of time.
     pub window: u32,
@@ -17,7 +16,7 @@ pub struct Observation {
     pub value: f64,
 }
 
-/// Mean over windows of the mean over shoppers, with weights; windows that nobody is left in are skipped.
+/// Weighted mean over windows of the weighted mean over users; a window without weight is skipped.
 fn mean_of_windows(seen: &[Observation], windows: usize, user: &[u32], window: &[u32]) -> Measure {
     let mut sums = vec![(0.0_f64, 0.0_f64); windows];
     for one in seen {
@@ -35,7 +34,7 @@ fn mean_of_windows(seen: &[Observation], windows: usize, user: &[u32], window: &
     if mass > 0.0 { Ok(sum / mass) } else { Err(Undefined::NoObservations) }
 }
 
-/// Mean over windows of the mean over shoppers, each window counting once, with its interval by user cluster and window block.
+/// Mean over windows of the mean over users, each window counting once, with its interval by user and window block.
 ///
 /// # Errors
 /// [`Undefined::NoObservations`], [`Undefined::NotFinite`], [`Undefined::BadParameter`] for a block longer than the windows or of no

@@ -1,4 +1,4 @@
-//! From scores to probabilities: Platt scaling and isotonic regression, fitted on observations that trained nothing else.
+//! Calibrates scores to probabilities: Platt scaling and isotonic regression, fitted on observations that were not used for training.
 
 use serde::{Deserialize, Serialize};
 

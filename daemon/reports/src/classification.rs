@@ -1,4 +1,4 @@
-//! Probabilities against outcomes: separation, loss and calibration (METRICS.md section 1).
+//! Metrics of probabilities against outcomes: AUC, loss and calibration (METRICS.md section 1).
 
 use crate::value::{Measure, Undefined, same_length};
 
@@ -121,13 +121,13 @@ pub fn brier(labels: &[bool], probabilities: &[f64]) -> Measure {
 /// Outcomes of the rule "positive from this probability on".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Confusion {
-    /// Positives that the rule found.
+    /// Positives that the rule calls positive.
     pub true_positives: usize,
-    /// Negatives that it took for positives.
+    /// Negatives that the rule calls positive.
     pub false_positives: usize,
-    /// Positives that it missed.
+    /// Positives that the rule calls negative.
     pub false_negatives: usize,
-    /// Negatives that it left alone.
+    /// Negatives that the rule calls negative.
     pub true_negatives: usize,
 }
 
@@ -161,7 +161,7 @@ fn share(part: usize, whole: usize) -> Measure {
     if whole == 0 { Err(Undefined::ZeroDenominator) } else { Ok(part as f64 / whole as f64) }
 }
 
-/// What the rule "positive from `threshold` on" makes of probabilities.
+/// Counts the outcomes of the rule "positive from `threshold` on".
 ///
 /// # Errors
 /// Length, emptiness, finiteness.

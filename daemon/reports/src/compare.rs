@@ -1,4 +1,4 @@
-//! Two arms on the same users: paired difference, interval, p, and what could have been seen at all (METRICS.md section 2).
+//! Compares two arms on the same users: paired difference, interval, p, and minimum detectable effect (METRICS.md section 2).
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::distributions::{normal_quantile, student_cdf, student_quantile};
 use crate::resample::{Interval, bootstrap_statistic, quantile_sorted, sign_flip_p, weighted_mean};
 use crate::value::{Measure, Undefined, Value, mean, same_length, standard_deviation};
 
-/// Power of which the minimum detectable effect speaks.
+/// Power of the minimum detectable effect.
 pub const POWER: f64 = 0.8;
 
 /// Level of the interval that is shown beside the difference.

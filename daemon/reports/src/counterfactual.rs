@@ -1,25 +1,25 @@
-//! What another policy would have earned, from logged propensities (METRICS.md section 2): IPS, SNIPS, direct, doubly robust.
+//! Estimates the reward of another policy from logged propensities (METRICS.md section 2): IPS, SNIPS, direct, doubly robust.
 //!
-//! A deterministic logger has no support, and then there is no answer: [`estimate`] refuses instead of guessing.
+//! A deterministic logging policy has no support; [`estimate`] returns an error then.
 
 use crate::value::{Undefined, finite, mean};
 
 /// One logged decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Logged {
-    /// What was earned.
+    /// The reward.
     pub reward: f64,
-    /// Probability with which the logging policy did what it did.
+    /// Probability of the action under the logging policy.
     pub logging: f64,
-    /// Probability with which the other policy would have done it.
+    /// Probability of the action under the other policy.
     pub target: f64,
-    /// Predicted reward of what was done.
+    /// Predicted reward of the action.
     pub predicted: f64,
     /// Predicted reward of the other policy in this situation.
     pub value: f64,
 }
 
-/// The estimates with their health.
+/// The estimates and their diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// mean(w r).

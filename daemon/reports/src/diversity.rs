@@ -1,8 +1,8 @@
-//! How a catalogue is shown: coverage, concentration, long tail, list diversity on the frozen ruler, calibration
+//! Diversity of lists over a catalogue: coverage, concentration, long tail, diversity within lists by the reference encoder, calibration
 //! (METRICS.md section 3).
 //!
-//! Items are indices below `catalogue`, the number of eligible items at the time of the lists. The ruler for [`ild`] is the frozen
-//! reference encoder, never the model under test: fine-tuning would move the ruler.
+//! Items are indices below `catalogue`, the number of eligible items at the time of the lists. [`ild`] takes vectors
+//! of the frozen reference encoder, never of the model under test: fine-tuning would change the measure.
 
 use crate::exposure::Attention;
 use crate::value::{Measure, Undefined, finite};

@@ -1,4 +1,4 @@
-//! Has the distribution moved? Population stability index with a permutation threshold (METRICS.md section 7).
+//! Detects a change of a distribution: population stability index with a permutation threshold (METRICS.md section 7).
 
 use crate::resample::{generator, quantile_sorted, shuffle};
 use crate::value::{Measure, Undefined, same_length};

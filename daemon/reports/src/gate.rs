@@ -1,4 +1,4 @@
-//! The gate: may this candidate serve? (METRICS.md section 2, DESIGN.md section 6)
+//! The gate decides whether a candidate may serve (METRICS.md section 2, DESIGN.md section 6).
 //!
 //! A gate is a set of trials, each one metric against one opponent on the same users. All must pass, so several trials in one
 //! gate need no correction (intersection–union test); several gates over time do, and [`crate::alpha_ledger`] assigns their alpha.
@@ -9,7 +9,7 @@ use crate::compare::{PairedComparison, compare_paired};
 use crate::resample::REPLICATES;
 use crate::value::Undefined;
 
-/// Whom the candidate is compared with.
+/// What the candidate is compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "name")]
 pub enum Opponent {
@@ -60,9 +60,9 @@ pub struct Trial<'a> {
     pub metric: String,
     /// Primary or guardrail.
     pub purpose: Purpose,
-    /// Against whom.
+    /// The opponent.
     pub opponent: Opponent,
-    /// What it takes to pass.
+    /// The rule for passing.
     pub rule: Rule,
     /// The candidate's value per user; `None` where undefined.
     pub candidate: &'a [Option<f64>],
@@ -135,7 +135,7 @@ pub struct TrialOutcome {
     pub metric: String,
     /// Primary or guardrail.
     pub purpose: Purpose,
-    /// Against whom.
+    /// The opponent.
     pub opponent: Opponent,
     /// What it took to pass.
     pub rule: Rule,

@@ -1,8 +1,7 @@
-//! Is one group of shoppers served worse than another, or is it noise? (METRICS.md section 4, user side)
+//! Tests whether one group of users is served worse than another (METRICS.md section 4, user side).
 //!
-//! A user is in a group only by declared and consented attribute; everybody else is `unknown`, which is a group of its own. The gap
-//! between the best and the worst group is biased upward when there is no difference at all, so it is always shown with the
-//! permutation noise floor, a p and a verdict word.
+//! A user is in a group only by a declared attribute with consent; all others are in the group `unknown`. The gap between the best and
+//! the worst group is biased upward if there is no difference, so it is always shown with the permutation noise floor, p and a verdict.
 
 use std::collections::BTreeMap;
 
@@ -322,7 +321,7 @@ fn bootstrap_groups(groups: &[Group<'_>], options: &GroupOptions) -> Vec<Vec<Mea
     samples
 }
 
-/// Applies Holm over the attributes of one report and renews the verdict words.
+/// Applies Holm over the attributes of one report and updates the verdicts.
 pub fn holm_over(reports: &mut [GroupReport], level: f64) {
     let tested: Vec<usize> = (0..reports.len()).filter(|&i| reports[i].p.value.is_some()).collect();
     let p: Vec<f64> = tested.iter().filter_map(|&i| reports[i].p.value).collect();

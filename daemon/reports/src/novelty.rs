@@ -1,4 +1,4 @@
-//! Beyond accuracy: novelty, serendipity, popularity of lists against popularity of histories (METRICS.md section 3).
+//! Novelty, serendipity, and popularity of lists against popularity of histories (METRICS.md section 3).
 
 use crate::diversity::cosine;
 use crate::value::{Measure, Undefined, mean};

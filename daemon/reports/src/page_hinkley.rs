@@ -1,5 +1,5 @@
-//! Page-Hinkley: has the mean of a stream moved in one direction? The sum of what lies beyond the running mean by more than a
-//! tolerance, against its own extreme (METRICS.md section 7). No bound on the values, so it suits prices and basket sizes.
+//! Page-Hinkley detects a change of the mean of a stream in one direction (METRICS.md section 7): it compares the sum of deviations
+//! from the running mean beyond a tolerance with its own extreme. Values need no bound, so it suits prices and basket sizes.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! Re-ranking for diversity, calibration and fair exposure (METRICS.md section 4, mitigation). All are off unless switched on,
-//! and each costs accuracy that has to be shown.
+//! Re-ranking for diversity, calibration and fair exposure (METRICS.md section 4, mitigation). All are off unless switched on.
+//! Each costs accuracy, and the cost is shown.
 //!
 //! Every function takes candidates by index with their relevance, and returns the chosen indices in order. Equal gains go to the
 //! earlier candidate, so candidates must come in the order of [`crate::ties::order`].

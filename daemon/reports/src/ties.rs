@@ -1,4 +1,4 @@
-//! Order of equal scores (METRICS.md section 0.2): a keyed hash of the item id decides, never the place in the catalogue.
+//! Order of equal scores (METRICS.md section 0.2): by a keyed hash of the item id, never by the place in the catalogue.
 
 use crate::accuracy::{Gain, discount, ideal_dcg};
 use crate::value::{Measure, Undefined, same_length};

@@ -1,12 +1,12 @@
-//! A figure or the reason why there is none (METRICS.md section 0.1).
+//! A number, or the reason why it is undefined (METRICS.md section 0.1).
 
 use serde::{Deserialize, Serialize};
 
-/// Why a figure does not exist. The serialised form is the stable reason code.
+/// Why a number is undefined. The serialised form is the stable reason code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Undefined {
-    /// The user has no relevant item, so accuracy says nothing about them.
+    /// The user has no relevant item, so accuracy is undefined.
     #[error("no relevant item to find")]
     EmptyTruth,
     /// Only positives or only negatives: nothing can be ordered.
@@ -18,7 +18,7 @@ pub enum Undefined {
     /// There is nothing to average.
     #[error("no observations")]
     NoObservations,
-    /// The shopper has no history, or too little, to compare with.
+    /// The user has no history, or too little, to compare with.
     #[error("not enough history")]
     NoHistory,
     /// The denominator is zero.
@@ -36,7 +36,7 @@ pub enum Undefined {
     /// Fewer observations than the rule asks for.
     #[error("too few observations")]
     TooFew,
-    /// Hidden because the group is so small that its figure would point at persons.
+    /// Hidden, because the group is so small that the number would identify persons.
     #[error("suppressed: group too small to show")]
     Suppressed,
     /// Fewer than two groups are large enough to be compared.
@@ -50,13 +50,13 @@ pub enum Undefined {
     NoSupport,
 }
 
-/// What every metric returns: the figure, or why there is none.
+/// What every metric returns: the number, or why it is undefined.
 pub type Measure = Result<f64, Undefined>;
 
 /// A [`Measure`] as it is written into reports: `{"value": 0.5}` or `{"value": null, "reason": "empty_truth"}`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Value {
-    /// The figure; `None` when undefined.
+    /// The number; `None` if undefined.
     pub value: Option<f64>,
     /// The reason, exactly when `value` is `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,12 +126,12 @@ pub fn standard_deviation(values: &[f64]) -> Measure {
     finite((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// Passes finite numbers on.
+/// Refuses numbers that are not finite.
 pub(crate) fn finite(value: f64) -> Measure {
     if value.is_finite() { Ok(value) } else { Err(Undefined::NotFinite) }
 }
 
-/// Passes slices of one length on.
+/// Refuses slices of different lengths.
 pub(crate) fn same_length(left: usize, right: usize) -> Result<(), Undefined> {
     if left == right { Ok(()) } else { Err(Undefined::LengthMismatch) }
 }
