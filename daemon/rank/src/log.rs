@@ -40,10 +40,31 @@ pub struct LogSummary {
     pub target: Kind,
     /// Whether all times are at midnight UTC: then a day is a basket, and order within it does not matter.
     pub day_resolution: bool,
-    /// First event, milliseconds; the moment itself when there is none.
+    /// First event within the robust bounds, UTC milliseconds; the moment itself when there is no event.
     pub first: i64,
-    /// Last event, milliseconds; the moment itself when there is none.
+    /// Last event within the robust bounds, UTC milliseconds; the moment itself when there is no event.
     pub last: i64,
+    /// Events outside the robust bounds: they count for what users did, but not for the length of windows.
+    #[serde(default)]
+    pub outliers: u64,
+}
+
+/// Fewest events that have outliers: below, any event may be as good as another.
+const MIN_FOR_BOUNDS: usize = 20;
+/// Least spread between the quantiles that bounds follow, so that a log of one busy day keeps the weeks around it.
+const MIN_SPREAD_MS: i64 = 7 * DAY_MS;
+
+/// The range of times that windows and cut-offs follow: the quantiles .05 and .95, widened by their distance on either side. Steady, seasonal
+/// and growing logs lie within; a purchase dated 1970 by a broken export does not, and stretches no window.
+fn robust_bounds(times: &mut [i64]) -> (i64, i64) {
+    if times.len() < MIN_FOR_BOUNDS {
+        return (i64::MIN, i64::MAX);
+    }
+    let (low, high) = (times.len() / 20, times.len() - 1 - times.len() / 20);
+    let low = *times.select_nth_unstable(low).1;
+    let high = *times.select_nth_unstable(high).1;
+    let spread = (high - low).max(MIN_SPREAD_MS);
+    (low.saturating_sub(spread), high.saturating_add(spread))
 }
 
 impl LogSummary {
@@ -137,20 +158,85 @@ impl Log {
     /// Summary of the log up to a moment.
     pub fn summary(&self, at: i64) -> LogSummary {
         let mut counts = [0u64; KINDS];
-        let (mut first, mut last, mut midnight, mut n) = (i64::MAX, i64::MIN, 0u64, 0u64);
+        let mut times = Vec::with_capacity(self.events);
         for user in 0..self.users.len() as u32 {
             for e in self.until(user, at) {
                 counts[e.kind as usize] += 1;
-                first = first.min(e.at);
-                last = last.max(e.at);
-                n += 1;
-                midnight += u64::from(e.at.rem_euclid(DAY_MS) == 0);
+                times.push(e.at);
             }
+        }
+        let (low, high) = robust_bounds(&mut times);
+        let within = times.iter().copied().filter(|time| (low..=high).contains(time));
+        let (mut first, mut last, mut n, mut midnight) = (i64::MAX, i64::MIN, 0u64, 0u64);
+        for time in within {
+            (first, last) = (first.min(time), last.max(time));
+            n += 1;
+            midnight += u64::from(time.rem_euclid(DAY_MS) == 0);
         }
         let target = TARGETS.into_iter().find(|&k| counts[k as usize] > 0).unwrap_or(Kind::Purchase);
         if n == 0 {
             (first, last) = (at, at);
         }
-        LogSummary { counts, target, day_resolution: n > 0 && midnight == n, first, last }
+        let outliers = times.len() as u64 - n;
+        LogSummary { counts, target, day_resolution: n > 0 && midnight == n, first, last, outliers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn purchase(at: i64) -> Event {
+        Event { item: Some(0), text: None, kind: Kind::Purchase, value: 1.0, at }
+    }
+
+    /// A log of so many events a day over some days.
+    fn log(days: i64, a_day: i64) -> Log {
+        let mut log = Log::new();
+        for n in 0..days * a_day {
+            log.push((n % 7) as u32, purchase(20_000 * DAY_MS + n * DAY_MS / a_day + 1));
+        }
+        log
+    }
+
+    #[test]
+    fn one_event_in_1970_moves_no_window() {
+        let plain = log(60, 10).summary(i64::MAX);
+        assert_eq!((plain.window_days(), plain.outliers), (7, 0));
+        for stray in [19 * DAY_MS, 0, 30_000 * DAY_MS] {
+            let mut log = log(60, 10);
+            log.push(3, purchase(stray));
+            let summary = log.summary(i64::MAX);
+            assert_eq!((summary.first, summary.last, summary.outliers), (plain.first, plain.last, 1), "{stray}");
+            assert_eq!(summary.window_days(), plain.window_days());
+            assert_eq!(summary.counts[Kind::Purchase as usize], plain.counts[Kind::Purchase as usize] + 1);
+        }
+    }
+
+    #[test]
+    fn a_stray_time_of_day_is_no_day_resolution_lost() {
+        let mut log = Log::new();
+        for day in 0..200 {
+            log.push(0, purchase((20_000 + day) * DAY_MS));
+        }
+        log.push(1, purchase(12_345));
+        assert!(log.summary(i64::MAX).day_resolution);
+    }
+
+    #[test]
+    fn growing_seasonal_and_short_logs_have_no_outliers() {
+        // Twice as many events in each following tenth of the log.
+        let mut growing = Log::new();
+        for tenth in 0..10 {
+            for n in 0..1 << tenth {
+                growing.push(0, purchase((20_000 + 36 * tenth) * DAY_MS + n * DAY_MS / 40));
+            }
+        }
+        let summary = growing.summary(i64::MAX);
+        assert!(summary.outliers * 50 < growing.len() as u64, "{summary:?}");
+        let mut few = Log::new();
+        [0, 400, 900].into_iter().for_each(|day| few.push(0, purchase(day * DAY_MS)));
+        assert_eq!(few.summary(i64::MAX).outliers, 0);
+        assert_eq!(few.summary(i64::MAX).span_days(), 900.0);
     }
 }

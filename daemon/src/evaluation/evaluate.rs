@@ -12,7 +12,7 @@ use mercer_store::DocKind;
 
 use crate::evaluation::bench::{Bench, METRICS, metric_name};
 use crate::evaluation::{contestant, contestants, shoppers, slices, summary};
-use crate::reports::window_lists::window;
+use crate::reports::window_lists::{outlier_note, window};
 use crate::runs::context::{RunContext, RunExit};
 use crate::runs::lifecycle::Enqueue;
 use crate::runs::plan::{Job, Plan};
@@ -113,6 +113,7 @@ pub(crate) fn run(
 
 /// What holds for every number of this evaluation, in words.
 pub(crate) fn conventions(bench: &Bench<'_>) -> Vec<String> {
+    let stray = outlier_note(&bench.log.summary(i64::MAX));
     let mut notes = vec![
         "every eligible item of the catalogue is ranked, none sampled; stock at the cut-off is not in the log, so it hides nothing"
             .to_owned(),
@@ -123,6 +124,7 @@ pub(crate) fn conventions(bench: &Bench<'_>) -> Vec<String> {
         "intervals: 95 %, Poisson bootstrap over shoppers, 2,000 replicates; no correction for the number of comparisons"
             .to_owned(),
     ];
+    notes.extend(stray);
     if bench.to - bench.cut < bench.window_days * DAY_MS {
         notes.push(format!("the log ends before the window of {} days does", bench.window_days));
     }

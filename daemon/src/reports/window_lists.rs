@@ -3,8 +3,9 @@
 
 use mercer_rank::evaluate::{GroundTruth, ground_truth, ndcg};
 use mercer_rank::{
-    BlendWeights, Candidates, DAY_MS, Log, Mode, RankError, RankRequest, Ranker, ScoringPolicy, Snapshot,
+    BlendWeights, Candidates, DAY_MS, Log, LogSummary, Mode, RankError, RankRequest, Ranker, ScoringPolicy, Snapshot,
 };
+use mercer_shared::time::Timestamp;
 
 /// Users judged at most: beyond it they are thinned evenly.
 pub const MAX_USERS: usize = 5_000;
@@ -41,8 +42,23 @@ impl Lists {
 pub fn window(log: &Log, last: i64) -> Option<(i64, i64)> {
     let shape = log.summary(last);
     let days = shape.window_days();
+    // A single event long after all others is no window of its own.
+    let last = if shape.outliers > 0 { last.min(shape.last) } else { last };
     let from = last - days * DAY_MS;
     (!log.is_empty() && from > shape.first + days * DAY_MS).then_some((from, last))
+}
+
+/// Says which interactions windows and cut-offs do not follow, if any.
+#[must_use]
+pub fn outlier_note(summary: &LogSummary) -> Option<String> {
+    (summary.outliers > 0).then(|| {
+        format!(
+            "{} interactions are dated far from all others: windows and cut-offs follow {} to {}",
+            summary.outliers,
+            Timestamp::at(summary.first),
+            Timestamp::at(summary.last)
+        )
+    })
 }
 
 /// Thinned evenly to so many users.

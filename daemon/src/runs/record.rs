@@ -8,6 +8,7 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, LossPoint, RunRecord, Setting};
 use serde_json::Value;
 
+use crate::reports::window_lists::outlier_note;
 use crate::runs::context::RunContext;
 use crate::runs::plan::Plan;
 
@@ -185,6 +186,9 @@ fn data(log: &Log, until: i64, cursor: u64) -> DataSnapshot {
 
 /// Notes what a training cycle begins with.
 pub(crate) fn cycle(context: &RunContext<'_>, log: &Log, plan: &Plan, base: &Checkpoint) {
+    if let Some(note) = outlier_note(&log.summary(i64::MAX)) {
+        context.note(note);
+    }
     let data = data(log, plan.cut, plan.cursor);
     let asked = serde_json::to_value(&plan.request).unwrap_or_default();
     context.update(|run| {
