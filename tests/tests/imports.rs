@@ -111,6 +111,61 @@ fn files_in_the_inbox_are_taken_and_put_away() {
     assert_eq!(daemon.ask(async |client| client.status().await).unwrap().counts.interactions, 50);
 }
 
+/// The 300 rows of a log, as many as `parts` says in each part; the first has the header.
+fn log_parts(parts: [usize; 2]) -> [String; 2] {
+    let row = |n: usize| format!("76{n:04},36{n:03},PLAIN JUG NO {n},1,2011-01-05 10:00:00,4.25,18001,France\n");
+    let header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
+    let rows: Vec<String> = (1..=parts[0] + parts[1]).map(row).collect();
+    [header.to_owned() + &rows[..parts[0]].concat(), rows[parts[0]..].concat()]
+}
+
+/// The report beside a file that was read, once it tells of so many lines.
+fn report_of_lines(path: &std::path::Path, lines: u64) -> Value {
+    eventually("the report tells of all lines", || {
+        let report: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        (report["lines"] == lines).then_some(report)
+    })
+}
+
+#[test]
+fn a_file_of_the_inbox_is_read_when_its_writer_has_closed_it() {
+    use std::io::Write as _;
+
+    let daemon = Daemon::start();
+    let inbox = daemon.state().join("inbox");
+    eventually("the inbox is there", || inbox.join("rejected").is_dir().then_some(()));
+    let [first, rest] = log_parts([129, 171]);
+    let slow = inbox.join("online-retail.slow.csv");
+    let mut file = std::fs::File::create(&slow).unwrap();
+    file.write_all(first.as_bytes()).unwrap();
+    // Another file that comes later, and is whole, is read before it.
+    std::fs::write(inbox.join("online-retail.whole.csv"), log_parts([1, 0])[0].as_bytes()).unwrap();
+    eventually("the whole file is done", || inbox.join("done/online-retail.whole.csv").exists().then_some(()));
+    assert!(slow.exists(), "a file was read while it was written");
+    file.write_all(rest.as_bytes()).unwrap();
+    drop(file);
+    let report = report_of_lines(&inbox.join("done/online-retail.slow.csv.report.json"), 300);
+    assert!(adds_up(&report), "{report}");
+    assert_eq!(daemon.ask(async |client| client.status().await).unwrap().counts.interactions, 300);
+}
+
+#[test]
+fn a_file_of_the_inbox_that_goes_on_after_it_was_read_is_read_as_a_whole() {
+    let daemon = Daemon::start();
+    let inbox = daemon.state().join("inbox");
+    eventually("the inbox is there", || inbox.join("rejected").is_dir().then_some(()));
+    let parts = log_parts([129, 171]);
+    let report = inbox.join("done/online-retail.slow.csv.report.json");
+    for (part, lines) in parts.iter().zip([129, 300]) {
+        std::fs::write(inbox.join("online-retail.slow.csv"), part).unwrap();
+        let report = report_of_lines(&report, lines);
+        assert!(adds_up(&report), "{report}");
+    }
+    assert_eq!(std::fs::read_to_string(inbox.join("done/online-retail.slow.csv")).unwrap(), parts.concat());
+    assert!(!inbox.join("online-retail.slow.csv").exists() && !inbox.join("rejected/online-retail.slow.csv").exists());
+    assert_eq!(daemon.ask(async |client| client.status().await).unwrap().counts.interactions, 300);
+}
+
 fn purchase_lines(count: usize) -> String {
     (0..count).map(|n| serde_json::to_string(&purchase(&format!("p{n}"), "u", "a")).unwrap() + "\n").collect()
 }

@@ -2,9 +2,14 @@
 
 use mercer_shared::problem::Code;
 use mercer_shared::wire::{ImportReport, ReasonCount, RuleCount};
+use rustc_hash::FxHashMap;
+
+use crate::validate::Refusal;
 
 /// First line numbers that are kept of each rule and reason.
 const FIRST: usize = 5;
+/// Refusals inside documents that are named with their place, for each code.
+const FIRST_PLACED: usize = 20;
 
 /// What became of one document that was handed to the sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,8 @@ impl Outcome {
 pub(crate) struct Account {
     /// The report so far.
     pub(crate) report: ImportReport,
+    /// Refusals named with their place so far, by code.
+    placed: FxHashMap<Code, usize>,
 }
 
 /// Notes a line among the first ones, which stay in order also where two passes find them.
@@ -46,6 +53,11 @@ fn note(first: &mut Vec<u64>, line: u64) {
 }
 
 impl Account {
+    /// The account of an import whose report begins so.
+    pub(crate) fn new(report: ImportReport) -> Self {
+        Self { report, placed: FxHashMap::default() }
+    }
+
     /// A rule of the preset left the record out.
     pub(crate) fn skipped(&mut self, rule: &str, line: u64) {
         self.report.lines += 1;
@@ -76,8 +88,25 @@ impl Account {
     }
 
     /// The record was refused.
-    pub(crate) fn refused(&mut self, (code, reason): (Code, String), line: u64) {
-        self.ended(Outcome::Rejected(code, reason), line, 1);
+    pub(crate) fn refused(&mut self, refusal: Refusal, line: u64) {
+        self.ended(Outcome::Rejected(refusal.code, refusal.detail), line, 1);
+    }
+
+    /// A record inside a document was refused. Line numbers do not tell such records apart, so the reason names every place
+    /// (the first [`FIRST_PLACED`] of each code).
+    pub(crate) fn refused_at(&mut self, refusal: Refusal, line: u64, place: &str) {
+        let Refusal { code, detail } = refusal.at(place);
+        let known = self.report.rejected.iter_mut().find(|known| known.code == code);
+        let placed = self.placed.entry(code).or_default();
+        *placed += 1;
+        if let Some(known) = known {
+            match *placed {
+                n if n <= FIRST_PLACED => known.reason = format!("{}; {detail}", known.reason),
+                n if n == FIRST_PLACED + 1 => known.reason.push_str("; ..."),
+                _ => {}
+            }
+        }
+        self.ended(Outcome::Rejected(code, detail), line, 1);
     }
 }
 
@@ -92,11 +121,23 @@ mod tests {
             account.skipped("rule", line);
         }
         assert_eq!(account.report.skipped[0].first_lines, [2, 3, 4, 7, 8]);
-        account.refused((Code::BadTime, "first".to_owned()), 5);
-        account.refused((Code::BadTime, "second".to_owned()), 6);
+        account.refused(Refusal::new(Code::BadTime, "first"), 5);
+        account.refused(Refusal::new(Code::BadTime, "second"), 6);
         account.ended(Outcome::Accepted, 1, 3);
         assert_eq!((account.report.rejected[0].count, account.report.rejected[0].reason.as_str()), (2, "first"));
         assert!(account.report.adds_up() && account.report.lines == 11);
+    }
+
+    #[test]
+    fn refusals_inside_one_document_name_their_places() {
+        let mut account = Account::default();
+        for member in 0..30 {
+            account.refused_at(Refusal::new(Code::BadTime, "no time"), 1, &format!("events[{member}]"));
+        }
+        let reason = &account.report.rejected[0];
+        assert_eq!((reason.count, &reason.first_lines[..]), (30, &[1; 5][..]));
+        assert!(reason.reason.starts_with("events[0]: no time; events[1]: no time; "), "{}", reason.reason);
+        assert!(reason.reason.ends_with("events[19]: no time; ..."), "{}", reason.reason);
     }
 
     #[test]

@@ -9,24 +9,27 @@ use crate::validate::Refusal;
 
 /// Longest line in bytes; a longer one is refused without being held in memory.
 pub const MAX_LINE_BYTES: usize = 1 << 20;
+/// The mark of byte order in UTF-8, which editors and spreadsheets put before a text.
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads one document. White space around it does not matter, unknown fields do. Says nothing about what
+/// Reads one document. White space and a byte order mark around it do not matter, unknown fields do. Does not check what
 /// [`validate`](crate::validate) checks.
 ///
 /// # Errors
 /// `line-too-long`, `broken-json`, `wrong-type`, `bad-id`, `bad-time` or `bad-number`, with the column where it went wrong.
 pub fn parse_line<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     if bytes.len() > MAX_LINE_BYTES {
-        return Err((
+        return Err(Refusal::new(
             Code::LineTooLong,
             format!("the line has {} bytes, at most {MAX_LINE_BYTES} are read", bytes.len()),
         ));
     }
+    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
     serde_json::from_slice(bytes).map_err(|error| refusal(&error, bytes))
 }
 
-/// Sorts an error of serde into the table of problems. serde carries no codes through a custom error, so the words of our
-/// own id and time errors are recognised; a test holds them together.
+/// The refusal for an error of serde. serde carries no codes through a custom error, so the words of our own id and time
+/// errors are recognised; a test holds them together.
 fn refusal(error: &serde_json::Error, bytes: &[u8]) -> Refusal {
     let text = error.to_string();
     // A line is one line: only the column tells something.
@@ -35,7 +38,7 @@ fn refusal(error: &serde_json::Error, bytes: &[u8]) -> Refusal {
         Category::Io | Category::Eof => Code::BrokenJson,
         Category::Syntax if text.starts_with("number out of range") => Code::BadNumber,
         Category::Syntax if is_no_number(bytes, error) => {
-            return (Code::BadNumber, format!("NaN and infinity are no numbers in JSON, {said}"));
+            return Refusal::new(Code::BadNumber, format!("NaN and infinity are no numbers in JSON, {said}"));
         }
         Category::Syntax => Code::BrokenJson,
         Category::Data if is_id_error(&text) => Code::BadId,
@@ -43,7 +46,7 @@ fn refusal(error: &serde_json::Error, bytes: &[u8]) -> Refusal {
         Category::Data if text.starts_with("invalid value: integer") => Code::BadNumber,
         Category::Data => Code::WrongType,
     };
-    (code, said)
+    Refusal::new(code, said)
 }
 
 fn is_id_error(text: &str) -> bool {
@@ -70,7 +73,7 @@ mod tests {
     use mercer_shared::wire::{ExportLine, Interaction, Item};
 
     fn code(line: &str) -> Code {
-        parse_line::<Interaction>(line.as_bytes()).unwrap_err().0
+        parse_line::<Interaction>(line.as_bytes()).unwrap_err().code
     }
 
     #[test]
@@ -104,10 +107,10 @@ mod tests {
     fn documents_are_read() {
         let line = parse_line::<ExportLine>(br#" {"item":{"id":"1","title":"t"}} "#).unwrap();
         assert!(matches!(line, ExportLine::Item(item) if item.title == "t"));
-        assert_eq!(parse_line::<Item>(&vec![b' '; MAX_LINE_BYTES + 1]).unwrap_err().0, Code::LineTooLong);
+        assert_eq!(parse_line::<Item>(&vec![b' '; MAX_LINE_BYTES + 1]).unwrap_err().code, Code::LineTooLong);
         let nested =
             parse_line::<ExportLine>(br#"{"interaction":{"user":"","type":"view","item":"7","at":"2024-05-01"}}"#)
                 .unwrap_err();
-        assert_eq!(nested.0, Code::BadId);
+        assert_eq!(nested.code, Code::BadId);
     }
 }

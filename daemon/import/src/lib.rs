@@ -1,5 +1,5 @@
-//! Reads the logs of shops: files in, typed documents out, and an account of every line. No store, no runtime and no HTTP in
-//! here: who calls brings a [`Sink`] that writes.
+//! Reads the logs of shops: files in, typed documents out, and an account of every line. No store, runtime or HTTP: the caller
+//! brings a [`Sink`] that writes.
 
 mod account;
 pub mod document;
@@ -16,7 +16,8 @@ pub mod validate;
 pub use account::Outcome;
 pub use document::parse_line;
 pub use preset::Preset;
-pub use run::{Kind, Plan, run};
+pub use records::{BodyDocument, split_body};
+pub use run::{ImportFailure, Kind, Plan, run};
 pub use sink::{DryRun, Sink};
 pub use table::{Column, write_table};
 pub use validate::{Document, Refusal, validate_interaction, validate_item, validate_user};

@@ -1,12 +1,37 @@
 //! What a document must obey before it may be kept. HTTP and every import use these same checks, so that a line which one
 //! of them refuses is refused by all, with the same code.
 
-use mercer_shared::problem::Code;
+use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::{DAY_MS, Timestamp};
 use mercer_shared::wire::{ExportLine, Interaction, InteractionType, Item, User};
 
-/// Why a document was refused: a stable code and what was wrong, in words.
-pub type Refusal = (Code, String);
+/// Why a document was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Stable code.
+    pub code: Code,
+    /// What was wrong, in words.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal with its code and its words.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    /// The same refusal with the place it is about in front, such as `events[3]`.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        Self { detail: format!("{place}: {}", self.detail), ..self }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code, refusal.detail)
+    }
+}
 
 /// Longest title in bytes.
 pub const MAX_TITLE_BYTES: usize = 1_000;
@@ -73,7 +98,7 @@ pub fn validate_item(item: &Item, _now: Timestamp) -> Result<(), Refusal> {
     optional("brand", item.brand.as_deref(), MAX_LABEL_BYTES)?;
     optional("seller", item.seller.as_deref(), MAX_LABEL_BYTES)?;
     if item.category.len() > MAX_CATEGORY_LEVELS {
-        return Err((
+        return Err(Refusal::new(
             Code::TooLong,
             format!("category: at most {MAX_CATEGORY_LEVELS} levels, this one has {}", item.category.len()),
         ));
@@ -85,17 +110,20 @@ pub fn validate_item(item: &Item, _now: Timestamp) -> Result<(), Refusal> {
     if let Some(currency) = &item.currency
         && (currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_alphabetic()))
     {
-        return Err((Code::WrongType, format!("currency: `{}` is no ISO 4217 code such as EUR", clip(currency))));
+        return Err(Refusal::new(
+            Code::WrongType,
+            format!("currency: `{}` is no ISO 4217 code such as EUR", clip(currency)),
+        ));
     }
     if let Some(vector) = &item.image_embedding {
         if vector.len() > MAX_EMBEDDING {
-            return Err((
+            return Err(Refusal::new(
                 Code::TooLong,
                 format!("image_embedding: at most {MAX_EMBEDDING} components, this one has {}", vector.len()),
             ));
         }
         if !vector.iter().all(|component| component.is_finite()) {
-            return Err((Code::BadNumber, "image_embedding: every component must be finite".to_owned()));
+            return Err(Refusal::new(Code::BadNumber, "image_embedding: every component must be finite".to_owned()));
         }
     }
     attributes(&item.attributes)
@@ -116,21 +144,21 @@ pub fn validate_user(user: &User, _now: Timestamp) -> Result<(), Refusal> {
 /// `bad-interaction`, `bad-time`, `bad-number` or `too-long`, and which field.
 pub fn validate_interaction(interaction: &Interaction, now: Timestamp) -> Result<(), Refusal> {
     if interaction.user.is_none() && interaction.session.is_none() {
-        return Err((Code::BadInteraction, "names neither a user nor a session".to_owned()));
+        return Err(Refusal::new(Code::BadInteraction, "names neither a user nor a session".to_owned()));
     }
     if interaction.kind == InteractionType::Search {
         if interaction.query.as_deref().is_none_or(|query| query.trim().is_empty()) {
-            return Err((Code::BadInteraction, "a search needs a query".to_owned()));
+            return Err(Refusal::new(Code::BadInteraction, "a search needs a query".to_owned()));
         }
     } else if interaction.item.is_none() {
-        return Err((Code::BadInteraction, format!("a {} needs an item", interaction.kind.as_str())));
+        return Err(Refusal::new(Code::BadInteraction, format!("a {} needs an item", interaction.kind.as_str())));
     }
     if interaction.at > now.plus_millis(MAX_AHEAD_MS) {
-        return Err((Code::BadTime, format!("at: {} lies more than a day in the future", interaction.at)));
+        return Err(Refusal::new(Code::BadTime, format!("at: {} lies more than a day in the future", interaction.at)));
     }
     number("value", interaction.value)?;
     if interaction.position == Some(0) {
-        return Err((Code::BadNumber, "position: ranks count from 1".to_owned()));
+        return Err(Refusal::new(Code::BadNumber, "position: ranks count from 1".to_owned()));
     }
     optional("query", interaction.query.as_deref(), MAX_TEXT_BYTES)?;
     optional("text", interaction.text.as_deref(), MAX_TEXT_BYTES)?;
@@ -140,12 +168,15 @@ pub fn validate_interaction(interaction: &Interaction, now: Timestamp) -> Result
 
 fn attributes(map: &std::collections::BTreeMap<String, String>) -> Result<(), Refusal> {
     if map.len() > MAX_ATTRIBUTES {
-        return Err((Code::TooLong, format!("attributes: at most {MAX_ATTRIBUTES}, these are {}", map.len())));
+        return Err(Refusal::new(
+            Code::TooLong,
+            format!("attributes: at most {MAX_ATTRIBUTES}, these are {}", map.len()),
+        ));
     }
     for (key, value) in map {
         length("attributes: a name", key, MAX_LABEL_BYTES)?;
         if value.len() > MAX_TEXT_BYTES {
-            return Err((
+            return Err(Refusal::new(
                 Code::TooLong,
                 format!("attributes.{}: at most {MAX_TEXT_BYTES} bytes, this one has {}", clip(key), value.len()),
             ));
@@ -160,15 +191,18 @@ fn optional(field: &str, text: Option<&str>, limit: usize) -> Result<(), Refusal
 
 fn length(field: &str, text: &str, limit: usize) -> Result<(), Refusal> {
     if text.len() > limit {
-        return Err((Code::TooLong, format!("{field}: at most {limit} bytes, this one has {}", text.len())));
+        return Err(Refusal::new(
+            Code::TooLong,
+            format!("{field}: at most {limit} bytes, this one has {}", text.len()),
+        ));
     }
     Ok(())
 }
 
 fn number(field: &str, value: Option<f64>) -> Result<(), Refusal> {
     match value {
-        Some(value) if !value.is_finite() => Err((Code::BadNumber, format!("{field}: must be finite"))),
-        Some(value) if value < 0.0 => Err((Code::BadNumber, format!("{field}: {value} is negative"))),
+        Some(value) if !value.is_finite() => Err(Refusal::new(Code::BadNumber, format!("{field}: must be finite"))),
+        Some(value) if value < 0.0 => Err(Refusal::new(Code::BadNumber, format!("{field}: {value} is negative"))),
         _ => Ok(()),
     }
 }
@@ -189,7 +223,7 @@ mod tests {
 
     fn code_of<T: Document + serde::de::DeserializeOwned>(line: &str) -> Option<Code> {
         let document: T = parse_line(line.as_bytes()).unwrap();
-        document.validate(now()).err().map(|(code, _)| code)
+        document.validate(now()).err().map(|refusal| refusal.code)
     }
 
     #[test]
@@ -213,7 +247,7 @@ mod tests {
         assert_eq!(code_of::<Interaction>(&long), Some(Code::TooLong));
         let mut nan: Interaction = parse_line(br#"{"user":"u","type":"view","item":"i","at":"2024-05-01"}"#).unwrap();
         nan.value = Some(f64::NAN);
-        assert_eq!(nan.validate(now()).unwrap_err().0, Code::BadNumber);
+        assert_eq!(nan.validate(now()).unwrap_err().code, Code::BadNumber);
     }
 
     #[test]

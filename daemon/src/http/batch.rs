@@ -23,8 +23,6 @@ use crate::state::problems::Answer;
 
 /// Lines written at once.
 const GROUP: usize = 2_000;
-/// Longest line in bytes.
-const MAX_LINE: usize = 1 << 20;
 
 /// How a batch is answered.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -114,6 +112,10 @@ async fn write<T: DeserializeOwned + Send + 'static>(
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
     let bytes = body(request, &shared).await?;
     if !kind.starts_with("application/x-ndjson") && !kind.starts_with("application/jsonl") {
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            let detail = "the body is a list of documents; send it as application/x-ndjson";
+            return Err(Refused(Problem::new(Code::WrongType, detail)));
+        }
         let document: T = parse(&bytes)?;
         let status = blocking(move || {
             apply(&shared.app, vec![document])
@@ -134,7 +136,8 @@ async fn write<T: DeserializeOwned + Send + 'static>(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from(out)).into_response())
 }
 
-/// Applies a batch line by line in groups; the answer keeps the order of the lines.
+/// Applies a batch in groups: documents one a line, or the elements of a JSON list. The answer keeps their order and numbers
+/// them by line, or by their place in the list.
 fn batch<T: DeserializeOwned>(
     app: &App,
     bytes: &Bytes,
@@ -157,22 +160,16 @@ fn batch<T: DeserializeOwned>(
             push(&mut out, &BatchLine::Line(LineResult { line, status, code, detail }));
         }
     };
-    let lines: Vec<(u64, &[u8])> =
-        (1..).zip(bytes.split(|b| *b == b'\n')).filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace)).collect();
-    for group in lines.chunks(GROUP) {
+    for group in mercer_import::split_body(bytes).chunks(GROUP) {
         let (mut good, mut outcomes) = (Vec::new(), Vec::with_capacity(group.len()));
-        for (number, line) in group {
-            let parsed = if line.len() > MAX_LINE {
-                Err((Code::LineTooLong, format!("the line has {} bytes, at most {MAX_LINE} are taken", line.len())))
-            } else {
-                mercer_import::parse_line::<T>(line)
-            };
-            match parsed {
-                Ok(document) => {
-                    good.push(document);
-                    outcomes.push((*number, None));
+        for document in group {
+            let parsed = document.content.as_ref().map_err(Clone::clone);
+            match parsed.and_then(|bytes| mercer_import::parse_line::<T>(bytes)) {
+                Ok(parsed) => {
+                    good.push(parsed);
+                    outcomes.push((document.number, None));
                 }
-                Err((code, detail)) => outcomes.push((*number, Some(Err(Problem::new(code, detail))))),
+                Err(refusal) => outcomes.push((document.number, Some(Err(refusal.into())))),
             }
         }
         let mut applied = apply(app, good).into_iter();

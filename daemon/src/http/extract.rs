@@ -61,7 +61,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
 /// # Errors
 /// `broken-json` with line and column, `wrong-type`, `bad-id`, `bad-time` and the like.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
-    mercer_import::parse_line(bytes).map_err(|(code, detail)| Refused(Problem::new(code, detail)))
+    mercer_import::parse_line(bytes).map_err(|refusal| Refused(refusal.into()))
 }
 
 /// The whole body.

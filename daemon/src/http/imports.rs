@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use futures_util::StreamExt;
+use mercer_import::ImportFailure;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{ImportEvent, ImportQuery, PresetInfo};
 use tokio::io::AsyncWriteExt;
@@ -78,7 +79,7 @@ pub(crate) async fn import(
         };
         let last = match import::run(&shared.app, &job, &spooled.0, Some(peer), &mut progress) {
             Ok(report) => ImportEvent::Report(Box::new(report)),
-            Err((problem, report)) => ImportEvent::Failed { problem, report },
+            Err(ImportFailure { problem, report }) => ImportEvent::Failed { problem, report },
         };
         // Whoever went away does not want it.
         let _ = sender.blocking_send(Ok(line(&last)));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mercer_import::{DryRun, Kind, Outcome, Plan, Preset, Sink};
+use mercer_import::{DryRun, ImportFailure, Kind, Outcome, Plan, Preset, Sink};
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{
@@ -16,6 +16,7 @@ use rustc_hash::FxHashSet;
 
 use crate::ingest::write;
 use crate::state::app::{App, Peer};
+use crate::state::config::TrainConfig;
 use crate::state::problems::Answer;
 
 /// Least time between two lines of progress.
@@ -103,7 +104,7 @@ pub fn run(
     file: &Path,
     peer: Option<Peer>,
     progress: &mut dyn FnMut(ImportProgress),
-) -> Result<ImportReport, (Problem, Box<ImportReport>)> {
+) -> Result<ImportReport, ImportFailure> {
     let mut last: Option<(Instant, ImportPhase)> = None;
     let mut told = |now: ImportProgress| {
         if last.is_some_and(|(at, phase)| phase == now.phase && at.elapsed() < PROGRESS) {
@@ -116,13 +117,19 @@ pub fn run(
     let mut door = Door { app, dry: job.dry_run.then(Dry::default), broken: None };
     let outcome = mercer_import::run(file, &job.name, &job.plan, job.dry_run, &mut door, &mut told);
     let outcome = match (outcome, door.broken) {
-        (Ok(report), Some(problem)) => Err((problem, Box::new(report))),
-        (Err((_, report)), Some(problem)) => Err((problem, report)),
+        (Ok(report), Some(problem)) => Err(ImportFailure { problem, report: Box::new(report) }),
+        (Err(failure), Some(problem)) => Err(ImportFailure { problem, ..failure }),
         (outcome, None) => outcome,
     };
+    let mut outcome = outcome;
+    let report = match &mut outcome {
+        Ok(report) => report,
+        Err(failure) => &mut *failure.report,
+    };
+    report.notes.extend(what_follows(&app.config.train, report));
     let (verb, report) = match &outcome {
         Ok(report) => ("import", report),
-        Err((_, report)) => ("import-failed", &**report),
+        Err(failure) => ("import-failed", &*failure.report),
     };
     app.publish();
     tracing::info!(
@@ -143,12 +150,40 @@ pub fn run(
             report.skipped.iter().map(|rule| rule.count).sum::<u64>(),
             report.rejected.iter().map(|reason| reason.count).sum::<u64>()
         );
-        if let Err((problem, _)) = &outcome {
-            detail = format!("{detail}; {problem}");
+        if let Err(failure) = &outcome {
+            detail = format!("{detail}; {}", failure.problem);
         }
         app.audit(peer, verb, &job.name, detail);
     }
     outcome
+}
+
+/// What an import sets off, and how to stop it; nothing where no interaction was added.
+fn what_follows(config: &TrainConfig, report: &ImportReport) -> Option<String> {
+    let added: u64 = report.interactions.values().sum();
+    if report.dry_run || added == 0 {
+        return None;
+    }
+    let (after, every) = (config.after_interactions, config.every_seconds);
+    let minutes = config.budget_seconds.div_ceil(60);
+    Some(if after > 0 && added >= after {
+        format!(
+            "a training run starts by itself within a minute and takes at most {minutes} min: {added} new interactions, the \
+             limit is {after}. `mercer runs cancel ID` stops it; `train.after_interactions = 0` turns this off"
+        )
+    } else if after > 0 {
+        format!(
+            "a training run starts by itself once {after} interactions are new; this import added {added}. \
+             `train.after_interactions = 0` turns this off"
+        )
+    } else if every > 0 {
+        format!(
+            "the next scheduled training run (every {every} s) learns from {added} new interactions. \
+             `train.every_seconds = 0` turns this off"
+        )
+    } else {
+        "nothing learns from these interactions by itself: `mercer train` does".to_owned()
+    })
 }
 
 /// Writes documents into the shop.
@@ -300,5 +335,31 @@ impl Sink for Door<'_> {
     fn ends(&mut self) -> Option<Problem> {
         self.goes_on();
         self.broken.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_says_what_an_import_sets_off() {
+        let config = |after_interactions, every_seconds| TrainConfig {
+            after_interactions,
+            every_seconds,
+            budget_seconds: 1_800,
+            ..TrainConfig::default()
+        };
+        let report =
+            |added| ImportReport { interactions: [("view".to_owned(), added)].into(), ..ImportReport::default() };
+        let said = |config: &TrainConfig, added| what_follows(config, &report(added)).unwrap_or_default();
+        let starts = said(&config(1_000, 0), 1_000);
+        assert!(starts.contains("starts by itself within a minute") && starts.contains("30 min"), "{starts}");
+        assert!(starts.contains("mercer runs cancel") && starts.contains("train.after_interactions = 0"), "{starts}");
+        assert!(said(&config(1_000, 0), 999).contains("once 1000 interactions are new"));
+        assert!(said(&config(0, 3_600), 5).contains("every 3600 s"));
+        assert!(said(&config(0, 0), 5).contains("mercer train"));
+        assert_eq!(what_follows(&config(1, 1), &report(0)), None);
+        assert_eq!(what_follows(&config(1, 1), &ImportReport { dry_run: true, ..report(9) }), None);
     }
 }

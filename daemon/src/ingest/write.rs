@@ -12,10 +12,6 @@ use crate::state::evaluation_files;
 use crate::state::problems::{Answer, store_problem};
 use crate::versions::{cross_encoder, registry};
 
-fn refused((code, detail): mercer_import::Refusal) -> Problem {
-    Problem::new(code, detail)
-}
-
 /// Splits a batch into lines that pass a check and the refusals of the others, by place.
 fn checked<T, D>(lines: Vec<T>, check: impl Fn(&T) -> Answer<()>) -> (Vec<Option<Answer<D>>>, Vec<usize>, Vec<T>) {
     let mut answers = Vec::with_capacity(lines.len());
@@ -55,7 +51,7 @@ pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>>
         let world = app.shop.lock();
         let known = &world.view().item_index;
         checked(lines, |line: &Interaction| {
-            validate_interaction(line, now).map_err(refused)?;
+            validate_interaction(line, now).map_err(Problem::from)?;
             match &line.item {
                 // Interactions with a deleted item stay part of the log, and so they must be importable.
                 Some(item)
@@ -97,7 +93,7 @@ pub fn items(app: &App, lines: Vec<Item>) -> Vec<Answer<Change>> {
         return lines.iter().map(|_| Err(problem.clone())).collect();
     }
     let now = Timestamp::now();
-    let (mut answers, places, good) = checked(lines, |item: &Item| validate_item(item, now).map_err(refused));
+    let (mut answers, places, good) = checked(lines, |item: &Item| validate_item(item, now).map_err(Problem::from));
     match app.store.put_items(good.clone()) {
         Ok(changes) => {
             let mut written = 0;
@@ -134,7 +130,7 @@ pub fn patch_item(app: &App, id: &str, patch: ItemPatch) -> Answer<Item> {
     let unknown = || Problem::new(Code::UnknownItem, format!("there is no item `{id}`"));
     let mut result = app.store.get_item(&id).map_err(|e| store_problem(&e))?.ok_or_else(unknown)?;
     patch.clone().apply(&mut result);
-    validate_item(&result, Timestamp::now()).map_err(refused)?;
+    validate_item(&result, Timestamp::now()).map_err(Problem::from)?;
     let (item, change) = app.store.patch_item(&id, patch).map_err(|e| store_problem(&e))?.ok_or_else(unknown)?;
     if change != Change::Same {
         let total = {
@@ -173,7 +169,7 @@ pub fn users(app: &App, lines: Vec<User>) -> Vec<Answer<Change>> {
         return lines.iter().map(|_| Err(problem.clone())).collect();
     }
     let now = Timestamp::now();
-    let (mut answers, places, good) = checked(lines, |user: &User| validate_user(user, now).map_err(refused));
+    let (mut answers, places, good) = checked(lines, |user: &User| validate_user(user, now).map_err(Problem::from));
     match app.store.put_users(good.clone()) {
         Ok(changes) => {
             let mut world = app.shop.lock();

@@ -1,9 +1,9 @@
 //! Conditions of presets, with their columns found.
 
-use crate::preset::ConditionSpec;
-use crate::records::Row;
-
-use super::Columns;
+use super::columns::Columns;
+use super::number::number;
+use super::row::Row;
+use crate::preset::{ConditionSpec, Decimal};
 
 /// A condition that can be asked of records.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ impl Condition {
 
     pub(crate) fn holds(&self, row: &Row<'_>) -> bool {
         let value = row.get(self.column);
-        self.tests.iter().all(|test| test.holds(value))
+        self.tests.iter().all(|test| test.holds(value, row.decimal()))
             && self.any.as_ref().is_none_or(|any| any.iter().any(|condition| condition.holds(row)))
             && self.all.iter().all(|condition| condition.holds(row))
             && self.not.as_ref().is_none_or(|condition| !condition.holds(row))
@@ -76,8 +76,8 @@ impl Condition {
 }
 
 impl Test {
-    fn holds(&self, value: &str) -> bool {
-        let number = || value.parse::<f64>().ok();
+    fn holds(&self, value: &str, decimal: Option<Decimal>) -> bool {
+        let number = || number(value, decimal).ok();
         match self {
             Self::Empty(empty) => value.is_empty() == *empty,
             Self::OneOf(words) => words.iter().any(|word| word == value),
@@ -136,6 +136,7 @@ fn matches(pattern: char, letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::row::CellFormat;
 
     fn holds(condition: &str, value: &str) -> bool {
         let spec: ConditionSpec = toml::from_str(&format!("column = \"a\"\n{condition}")).unwrap();
@@ -143,7 +144,7 @@ mod tests {
         let condition = Condition::new(&spec, &mut columns).unwrap();
         let mut fields = crate::records::Fields::default();
         fields.push(value);
-        condition.holds(&Row::new(&fields, &[Some(0)]))
+        condition.holds(&Row::new(&fields, &[Some(0)], &CellFormat::for_test(0)))
     }
 
     #[test]

@@ -1,13 +1,20 @@
 //! One section of a preset, made ready: records in, documents out.
 
+use std::sync::Arc;
+
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Interaction, Item, User};
 use rustc_hash::FxHashMap;
 
-use super::documents::{InteractionMap, ItemMap, UserMap, interaction, item, user};
-use super::{Columns, Condition};
+use super::columns::Columns;
+use super::condition::Condition;
+use super::documents::{InteractionMap, ItemMap, Record, UserMap};
+use super::fill::FillDown;
+use super::null::NullWords;
+use super::remarks::{About, Remarks};
+use super::row::{CellFormat, Row};
 use crate::preset::FileSpec;
-use crate::records::Row;
+use crate::records::Fields;
 use crate::validate::{Refusal, validate_interaction, validate_item, validate_user};
 
 /// The rule that leaves out records whose word for the type the preset does not map.
@@ -35,6 +42,9 @@ pub(crate) enum Mapped<'a> {
 pub(crate) struct Mapper<'a> {
     pub(crate) spec: &'a FileSpec,
     columns: Columns,
+    format: Arc<CellFormat>,
+    fill: Option<FillDown>,
+    remarks: Remarks,
     skip: Vec<(&'a str, Condition)>,
     item: Option<ItemMap<'a>>,
     user: Option<UserMap<'a>>,
@@ -59,6 +69,7 @@ impl<'a> Mapper<'a> {
         let item = spec.item.as_ref().map(|item| ItemMap::new(item, &mut columns)).transpose()?;
         let user = spec.user.as_ref().map(|user| UserMap::new(user, &mut columns)).transpose()?;
         let interaction = spec.interaction.as_ref().map(|i| InteractionMap::new(spec, i, &mut columns)).transpose()?;
+        let fill = spec.fill_down.as_ref().map(|fill| FillDown::new(fill, &mut columns));
         if item.is_none() && user.is_none() && interaction.is_none() {
             return Err("it gives neither items nor users nor interactions".to_owned());
         }
@@ -74,16 +85,20 @@ impl<'a> Mapper<'a> {
         if spec.delimiter.as_ref().is_some_and(String::is_empty) {
             return Err("its delimiter is empty".to_owned());
         }
-        let now = Timestamp::now();
+        let null = NullWords::new(spec.null_words.as_ref());
+        let format = CellFormat { nullable: columns.nullable().to_vec(), null, decimal: spec.decimal };
         Ok(Self {
             spec,
             columns,
+            format: Arc::new(format),
+            fill,
+            remarks: Remarks::default(),
             skip,
             item,
             user,
             interaction,
             source: name.to_owned(),
-            now,
+            now: Timestamp::now(),
             seen: FxHashMap::default(),
         })
     }
@@ -93,41 +108,62 @@ impl<'a> Mapper<'a> {
         self.columns.names()
     }
 
-    /// What becomes of a record.
-    pub(crate) fn map(&mut self, row: &Row<'_>) -> Mapped<'a> {
-        if let Some((rule, _)) = self.skip.iter().find(|(_, when)| when.holds(row)) {
+    /// What was read otherwise than it is written, for the report.
+    pub(crate) fn notes(&self, about: About) -> Vec<String> {
+        self.remarks.notes(about)
+    }
+
+    /// What becomes of the record that begins in a line; `places` are the positions of the used columns among its fields.
+    pub(crate) fn map(&mut self, fields: &Fields, places: &[Option<usize>], line: u64) -> Mapped<'a> {
+        let Some(mut fill) = self.fill.take() else { return self.map_row(fields, places, line) };
+        let all: Vec<Option<usize>> = (0..places.len()).map(Some).collect();
+        let mapped = self.map_row(fill.fill(fields, places), &all, line);
+        self.fill = Some(fill);
+        mapped
+    }
+
+    fn map_row(&mut self, fields: &Fields, places: &[Option<usize>], line: u64) -> Mapped<'a> {
+        // The row borrows the format while the rest of the mapper changes.
+        let format = Arc::clone(&self.format);
+        let row = Row::new(fields, places, &format);
+        if let Some((rule, _)) = self.skip.iter().find(|(_, when)| when.holds(&row)) {
             return Mapped::Skipped(rule);
         }
-        let content = self.content(row);
+        let content = self.content(&row);
+        let mut record = Record { row: &row, content: &content, remarks: Vec::new() };
+        let made = self.make(&mut record);
+        // Of a record without documents only its type is worth a remark.
+        let is_kept = matches!(made, Ok(Some(_)));
+        for (remark, word) in record.remarks.into_iter().filter(|(remark, _)| is_kept || remark.is_unmapped_type()) {
+            self.remarks.add(remark, &word, line);
+        }
+        match made {
+            Ok(Some(doc)) => Mapped::Doc(doc),
+            Ok(None) => Mapped::Skipped(OTHER_TYPE),
+            Err(refusal) => Mapped::Refused(refusal),
+        }
+    }
+
+    /// The documents of a record that no rule leaves out; `None` where its type is not mapped. What is chosen among many
+    /// records may be better than this one, but a bad record is refused.
+    fn make(&mut self, record: &mut Record<'_, '_>) -> Result<Option<Box<Doc>>, Refusal> {
         let mut doc = Box::new(Doc::default());
-        let now = self.now;
         if let Some(map) = &self.item {
-            match item(map, row, &content) {
-                // What is chosen among many records may be better than this one, but a bad record is bad.
-                Ok(item) => match validate_item(&item, now) {
-                    Ok(()) => doc.item = Some(item),
-                    Err(refusal) => return Mapped::Refused(refusal),
-                },
-                Err(refusal) => return Mapped::Refused(refusal),
-            }
+            let item = record.item(map)?;
+            validate_item(&item, self.now)?;
+            doc.item = Some(item);
         }
         if let Some(map) = &self.user {
-            match user(map, row, &content).and_then(|user| validate_user(&user, now).map(|()| user)) {
-                Ok(user) => doc.user = Some(user),
-                Err(refusal) => return Mapped::Refused(refusal),
-            }
+            let user = record.user(map)?;
+            validate_user(&user, self.now)?;
+            doc.user = Some(user);
         }
         if let Some(map) = &mut self.interaction {
-            match interaction(map, row, &content, &self.source) {
-                Ok(None) => return Mapped::Skipped(OTHER_TYPE),
-                Ok(Some(done)) => match validate_interaction(&done, now) {
-                    Ok(()) => doc.interaction = Some(done),
-                    Err(refusal) => return Mapped::Refused(refusal),
-                },
-                Err(refusal) => return Mapped::Refused(refusal),
-            }
+            let Some(interaction) = record.interaction(map, &self.source)? else { return Ok(None) };
+            validate_interaction(&interaction, self.now)?;
+            doc.interaction = Some(interaction);
         }
-        Mapped::Doc(doc)
+        Ok(Some(doc))
     }
 
     /// Names a record by its content and, unless the preset says that it is unique, by its number among equals: the same file

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::columns::Columns;
+use super::condition::Condition;
+use super::number::integer;
+use super::row::Row;
+use super::text::clean;
 use crate::preset::{MadeSpec, ValueSpec};
-use crate::records::Row;
-
-use super::{Columns, Condition};
 
 /// A value that can be made of records.
 #[derive(Debug, Clone)]
@@ -75,6 +77,23 @@ impl Value {
         }
     }
 
+    /// The columns it is made of, without those of its conditions.
+    pub(crate) fn columns(&self) -> Vec<usize> {
+        match self {
+            Self::Column(column) => vec![*column],
+            Self::Made(made) => match &made.from {
+                From::Column(column) => vec![*column],
+                From::Columns(columns, _) | From::FirstOf(columns) => columns.clone(),
+                From::Flags(_) | From::Constant(_) | From::Content(_) => Vec::new(),
+            },
+        }
+    }
+
+    /// Whether it is a whole number by the preset's word.
+    pub(crate) fn is_integer(&self) -> bool {
+        matches!(self, Self::Made(made) if made.then.integer)
+    }
+
     /// The parts of a value that splits, cleaned, without empty ones.
     pub(crate) fn parts(&self, row: &Row<'_>, content: &str) -> Vec<String> {
         let whole = self.of(row, content);
@@ -86,7 +105,7 @@ impl Value {
             Some(separator) if !separator.is_empty() => whole.split(separator).collect(),
             _ => vec![&whole],
         };
-        let clean = parts.into_iter().map(|part| super::clean(part).into_owned()).filter(|part| !part.is_empty());
+        let clean = parts.into_iter().map(|part| clean(part).into_owned()).filter(|part| !part.is_empty());
         clean.take(take.unwrap_or(usize::MAX)).collect()
     }
 }
@@ -122,10 +141,10 @@ impl Made {
             }
         }
         if self.then.integer
-            && let Some((whole, zeros)) = value.split_once('.')
-            && zeros.bytes().all(|byte| byte == b'0')
+            && value.contains(['.', 'e', 'E'])
+            && let Some(whole) = integer(&value)
         {
-            value = Cow::Owned(whole.to_owned());
+            value = Cow::Owned(whole);
         }
         if self.then.absolute
             && let Some(plain) = value.strip_prefix('-')
@@ -168,6 +187,7 @@ fn band(bands: &[u32], value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::row::CellFormat;
     use crate::records::Fields;
 
     fn of(text: &str, values: &[&str]) -> String {
@@ -179,13 +199,15 @@ mod tests {
         let value = Value::new(&ValueSpec::Made(Box::new(spec)), &mut columns).unwrap();
         let mut fields = Fields::default();
         values.iter().for_each(|value| fields.push(value));
-        value.of(&Row::new(&fields, &[Some(0), Some(1)]), "c0ffee").into_owned()
+        let format = CellFormat::for_test(0);
+        value.of(&Row::new(&fields, &[Some(0), Some(1)], &format), "c0ffee").into_owned()
     }
 
     #[test]
     fn what_can_be_made() {
         assert_eq!(of("column = \"a\"\ninteger = true", &["17850.0"]), "17850");
         assert_eq!(of("column = \"a\"\ninteger = true", &["2.50"]), "2.50");
+        assert_eq!(of("column = \"a\"\ninteger = true", &["1.7009E+04"]), "17009");
         assert_eq!(of("column = \"a\"\nabsolute = true", &["-6"]), "6");
         assert_eq!(of("columns = [\"a\", \"b\"]\nwith = \". \"", &["x", "y"]), "x. y");
         assert_eq!(of("columns = [\"a\", \"b\"]", &["", "y"]), "y");

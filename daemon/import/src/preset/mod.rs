@@ -1,4 +1,5 @@
-//! Presets: how a shop's log is read, as data. Nine ship with Mercer; a directory may add to them or replace them.
+//! Presets: how a shop's log is read, as data. Those of `data/presets` ship with Mercer; a directory may add to them or replace
+//! them.
 
 mod spec;
 
@@ -10,7 +11,8 @@ use serde::Deserialize;
 
 use crate::mapping::Mapper;
 pub use spec::{
-    Choice, ConditionSpec, FileSpec, InteractionSpec, ItemSpec, MadeSpec, Rule, TimeSpec, TypeRule, UserSpec, ValueSpec,
+    Choice, ConditionSpec, Decimal, FileSpec, FillDownSpec, InteractionSpec, ItemSpec, MadeSpec, NullSpec, Rule,
+    TimeSpec, TypeRule, UserSpec, ValueSpec,
 };
 
 /// A preset: one section for each kind of file that belongs to the log.
@@ -23,24 +25,14 @@ pub struct Preset {
     pub file: Vec<FileSpec>,
 }
 
-macro_rules! shipped {
-    ($($name:literal),*) => {
-        /// Presets that ship with Mercer: name and text.
-        const SHIPPED: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../../../data/presets/", $name, ".toml")))),*];
-    };
+/// A preset that ships with Mercer.
+struct Shipped {
+    name: &'static str,
+    text: &'static str,
 }
 
-shipped!(
-    "online-retail",
-    "open-ecommerce",
-    "clothing-reviews",
-    "movielens-1m",
-    "movielens-100k",
-    "retailrocket",
-    "ubi",
-    "algolia-insights",
-    "gorse"
-);
+/// The presets that ship with Mercer, by name.
+const SHIPPED: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
 
 impl Preset {
     /// Reads a preset's text and checks it: a preset that is taken can be used.
@@ -71,8 +63,8 @@ impl Preset {
         {
             return Self::parse(name, &text);
         }
-        match SHIPPED.iter().find(|(known, _)| *known == name) {
-            Some((_, text)) => Self::parse(name, text),
+        match SHIPPED.iter().find(|shipped| shipped.name == name) {
+            Some(shipped) => Self::parse(name, shipped.text),
             None => {
                 let known = Self::names(directory).join(", ");
                 let shown = crate::validate::clip(name);
@@ -81,10 +73,17 @@ impl Preset {
         }
     }
 
+    /// The names of the shipped presets for which `fits` holds.
+    pub(crate) fn shipped_where(fits: impl Fn(&Self) -> bool) -> Vec<&'static str> {
+        let read =
+            SHIPPED.iter().filter_map(|shipped| Some((shipped.name, Self::parse(shipped.name, shipped.text).ok()?)));
+        read.filter(|(_, preset)| fits(preset)).map(|(name, _)| name).collect()
+    }
+
     /// The names of all presets, in order of the alphabet.
     #[must_use]
     pub fn names(directory: Option<&Path>) -> Vec<String> {
-        let mut names: Vec<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut names: Vec<String> = SHIPPED.iter().map(|shipped| shipped.name.to_owned()).collect();
         if let Some(entries) = directory.and_then(|directory| std::fs::read_dir(directory).ok()) {
             names.extend(
                 entries.flatten().filter_map(|e| e.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned)),
@@ -118,7 +117,7 @@ mod tests {
 
     #[test]
     fn all_shipped_presets_can_be_used() {
-        for (name, text) in SHIPPED {
+        for Shipped { name, text } in SHIPPED {
             let preset = Preset::find(name, None).unwrap();
             assert!(
                 text.starts_with('#') && text.contains("Source:") && text.contains("Licence:"),

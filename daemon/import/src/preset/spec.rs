@@ -1,5 +1,5 @@
-//! What a preset can say: the form of the TOML files under `data/presets/`. No code knows a data set; everything that makes
-//! one log different from another is said with the words of this file.
+//! The form of the TOML files under `data/presets/`. No code knows a data set: a preset says everything that makes one log
+//! different from another.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +35,12 @@ pub struct FileSpec {
     /// NDJSON: paths of lists of equal length; each member makes an interaction of its own. Columns may go on inside a member.
     #[serde(default)]
     pub explode: Vec<String>,
+    /// Columns that only the first record of a group holds.
+    pub fill_down: Option<FillDownSpec>,
+    /// Changes to the words that mean "no value" in columns of ids, numbers and stock.
+    pub null_words: Option<NullSpec>,
+    /// The decimal separator of numbers; found out for each number where that is unambiguous.
+    pub decimal: Option<Decimal>,
     /// Rules that leave records out, in order; the first that holds is counted.
     #[serde(default)]
     pub skip: Vec<Rule>,
@@ -50,6 +56,39 @@ pub struct FileSpec {
 
 const fn yes() -> bool {
     true
+}
+
+/// Columns that only the first record of a group holds, such as the fields of an order above its lines: where they are empty,
+/// the value of an earlier record of the same group is taken.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FillDownSpec {
+    /// The column that names the group. Records of a group follow each other.
+    pub by: String,
+    /// The columns that are filled.
+    pub columns: Vec<String>,
+}
+
+/// Changes to the words that mean "no value", which are compared without case: `nan`, `null`, `NA`, `N/A`, `None`, `-`, `\N`,
+/// `#N/A`, `undefined`, `(not set)` and other spellings of these.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NullSpec {
+    /// Words that also mean "no value", such as the id of a guest account.
+    pub add: Vec<String>,
+    /// Words that are values in this log.
+    pub remove: Vec<String>,
+}
+
+/// A decimal separator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Decimal {
+    /// `1,299.50`
+    #[serde(rename = ".")]
+    Point,
+    /// `1.299,50`
+    #[serde(rename = ",")]
+    Comma,
 }
 
 /// A rule that leaves records out.
@@ -104,8 +143,9 @@ pub struct ConditionSpec {
 pub struct TimeSpec {
     /// The column.
     pub column: Option<String>,
-    /// `unix` (seconds), `unix_ms`, `rfc3339` or strptime patterns, tried in order. RFC 3339, and the same without a zone, are
-    /// always understood.
+    /// `unix` (seconds), `unix_ms`, `unix_us`, `unix_ns`, `rfc3339` or strptime patterns, tried in order. RFC 3339, and the same
+    /// without a zone, are always understood. A number that is no plausible time in the unit said here, and is one in another
+    /// unit, is read in that unit, and the report says so.
     #[serde(default)]
     pub formats: Vec<String>,
     /// Zone of times that do not say theirs; UTC if absent.
@@ -148,7 +188,7 @@ pub struct MadeSpec {
     pub unless: Option<ConditionSpec>,
     /// Takes these texts out.
     pub remove: Vec<String>,
-    /// Writes `17850.0` as `17850`.
+    /// Writes `17850.0` as `17850` and `1.7009E+04` as `17009`.
     pub integer: bool,
     /// Takes the sign off a number.
     pub absolute: bool,
@@ -204,7 +244,7 @@ pub struct ItemSpec {
     /// The category path, widest first; each may split into several levels.
     #[serde(default)]
     pub category: Vec<ValueSpec>,
-    /// The price.
+    /// The price, perhaps with a currency beside it. A price that is no number is left out, and the report says so.
     pub price: Option<ValueSpec>,
     /// Which price is taken.
     #[serde(default)]
@@ -216,9 +256,10 @@ pub struct ItemSpec {
     /// Attributes by name.
     #[serde(default)]
     pub attributes: BTreeMap<String, ValueSpec>,
-    /// Whether it can be bought: empty says nothing, `0`, `false` and `no` say no.
+    /// Whether it can be bought: `in stock`, `out of stock`, `preorder`, `backorder`, yes and no in usual spellings, or a
+    /// count. Empty says nothing; so does an unknown word, which the report names.
     pub in_stock: Option<ValueSpec>,
-    /// Whether it must not be shown; the same words.
+    /// Whether it must not be shown: yes and no in usual spellings.
     pub hidden: Option<ValueSpec>,
     /// The log only names items: they are written where the shop does not know them, and change nothing where it does.
     #[serde(default)]
@@ -255,7 +296,7 @@ pub struct InteractionSpec {
     pub type_rule: Vec<TypeRule>,
     /// The column that says the type.
     pub type_column: Option<String>,
-    /// Types by the words of that column; records with other words are left out and counted.
+    /// Types by the words of that column, compared without case; records with other words are left out and counted.
     #[serde(default)]
     pub types: BTreeMap<String, InteractionType>,
     /// The type where neither a rule nor a column says it.

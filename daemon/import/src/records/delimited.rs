@@ -6,10 +6,18 @@ use encoding_rs::Encoding;
 use mercer_shared::problem::{Code, Problem};
 
 use super::fields::{Fields, Splitter};
-use super::{Step, choose, find, missing, no_section, sniff};
+use super::header::{choose, find, has_header, is_header, no_section, other_width};
+use super::quotes::{EARLY, Evidence, Pattern};
+use super::reader::Opened;
+use super::record::{RecordPlace, Step};
+use super::sniff;
 use crate::document::MAX_LINE_BYTES;
 use crate::preset::{FileSpec, Preset};
-use crate::source::{Line, Lines, Source};
+use crate::source::{HeldLine, Line, Lines, Source, too_long};
+use crate::validate::Refusal;
+
+/// Lines at the head of a file without a header by which its section is chosen.
+const HEAD: usize = 20;
 
 /// Records of separated text.
 pub(super) struct Delimited {
@@ -18,149 +26,301 @@ pub(super) struct Delimited {
     /// Encoding that the preset fixes.
     encoding: Option<&'static Encoding>,
     fields: [Fields; 1],
+    /// Fields of every record; 0 while the header is read.
     width: usize,
     section: usize,
-    /// Lines that were not UTF-8.
-    fallbacks: u64,
+    physical: PhysicalLines,
 }
 
-/// The text of a line: in the fixed encoding, else UTF-8, else Windows-1252, of which Latin-1 is a part.
-fn decode<'a>(bytes: &'a [u8], encoding: Option<&'static Encoding>, fallbacks: &mut u64) -> Cow<'a, str> {
-    if let Some(encoding) = encoding {
-        return encoding.decode_without_bom_handling(bytes).0;
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => {
-            *fallbacks += 1;
-            encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0
+/// What the lines of a file were, beside records of one line each.
+#[derive(Debug, Default)]
+pub(crate) struct PhysicalLines {
+    /// Lines before the first record: the header, and what a spreadsheet puts before it.
+    pub(crate) header: u64,
+    /// Empty lines.
+    pub(crate) empty: u64,
+    /// Further lines of records that cover several.
+    pub(crate) continued: u64,
+    /// Lines that are not UTF-8 and were read as Windows-1252.
+    pub(crate) not_utf8: u64,
+}
+
+impl PhysicalLines {
+    /// The text of a line: in the fixed encoding, else UTF-8, else Windows-1252, of which Latin-1 is a part.
+    fn decode<'a>(&mut self, bytes: &'a [u8], encoding: Option<&'static Encoding>) -> Cow<'a, str> {
+        if let Some(encoding) = encoding {
+            return encoding.decode_without_bom_handling(bytes).0;
         }
-    }
-}
-
-fn said_encoding(file: &FileSpec) -> Option<&'static Encoding> {
-    file.encoding.as_ref().and_then(|label| Encoding::for_label(label.as_bytes()))
-}
-
-/// The section without a header that a first line is of: by the file's name, else by the number of fields.
-fn headless(preset: &Preset, name: &str, line: &str) -> Option<usize> {
-    let fits = |file: &FileSpec| {
-        let mut fields = Fields::default();
-        !file.columns.is_empty() && {
-            Splitter::new(file.delimiter.as_deref().unwrap_or(","), file.quotes).feed(line, &mut fields);
-            fields.len() == file.columns.len()
-        }
-    };
-    let named = |file: &FileSpec| {
-        !file.columns.is_empty() && file.file_name.as_ref().is_some_and(|part| name.contains(part.as_str()))
-    };
-    preset.file.iter().position(named).or_else(|| preset.file.iter().position(fits))
-}
-
-impl Delimited {
-    /// Opens separated text; gives the section that reads it and where its columns stand.
-    pub(super) fn open(
-        preset: &Preset,
-        used: &[Vec<String>],
-        mut source: Source,
-    ) -> Result<(Self, usize, Vec<Option<usize>>), Problem> {
-        let mut lines = Lines::new(source.take_reader());
-        let first = loop {
-            match lines.next()? {
-                Line::Whole(_) if lines.bytes().trim_ascii().is_empty() => {}
-                Line::Whole(number) => break (number, lines.bytes().to_vec()),
-                Line::TooLong(number, length) => {
-                    return Err(Problem::new(
-                        Code::LineTooLong,
-                        format!("the first line ({number}) has {length} bytes"),
-                    ));
-                }
-                Line::End => return Err(Problem::new(Code::MissingColumns, format!("{} is empty", source.name))),
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => {
+                self.not_utf8 += 1;
+                encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0
             }
-        };
-        let mut fallbacks = 0;
-        let text = decode(&first.1, None, &mut fallbacks).into_owned();
-        if let Some(section) = headless(preset, &source.name, &text) {
-            let file = &preset.file[section];
-            lines.give_back(Vec::new(), Line::Whole(first.0));
-            let places = used[section].iter().map(|column| find(file, column, &file.columns)).collect();
-            let splitter = Splitter::new(file.delimiter.as_deref().unwrap_or(","), file.quotes);
-            let (encoding, width) = (said_encoding(file), file.columns.len());
-            let fields = [Fields::default()];
-            return Ok((Self { lines, splitter, encoding, fields, width, section, fallbacks: 0 }, section, places));
-        }
-        let fixed = preset.file.iter().find_map(|file| file.delimiter.as_deref().filter(|_| file.columns.is_empty()));
-        let separator = fixed.unwrap_or_else(|| sniff::separator(preset, &text));
-        lines.give_back(Vec::new(), Line::Whole(first.0));
-        let splitter = Splitter::new(separator, true);
-        let mut this =
-            Self { lines, splitter, encoding: None, fields: [Fields::default()], width: 0, section: 0, fallbacks: 0 };
-        this.record()?;
-        let header: Vec<String> = this.fields[0].iter().map(|name| name.trim().to_owned()).collect();
-        let section = choose(preset, &header).ok_or_else(|| no_section(preset, &source.name, &header))?;
-        let file = &preset.file[section];
-        debug_assert!(missing(file, &header).is_empty());
-        let places = used[section].iter().map(|column| find(file, column, &header)).collect();
-        this.splitter = Splitter::new(this.splitter.separator(), file.quotes);
-        (this.width, this.section, this.encoding, this.fallbacks) = (header.len(), section, said_encoding(file), 0);
-        Ok((this, section, places))
-    }
-
-    pub(super) const fn section(&self) -> usize {
-        self.section
-    }
-
-    pub(super) const fn fallbacks(&self) -> u64 {
-        self.fallbacks
-    }
-
-    pub(super) fn step(&mut self) -> Result<Step<'_>, Problem> {
-        match self.record()? {
-            Read::End => Ok(Step::End),
-            Read::Bad(line, code, detail) => Ok(Step::Bad(line, (code, detail))),
-            Read::Record(line) if self.fields[0].len() != self.width => {
-                let detail = format!("{} fields instead of {}", self.fields[0].len(), self.width);
-                Ok(Step::Bad(line, (Code::WrongType, detail)))
-            }
-            Read::Record(line) => Ok(Step::Record { line, section: self.section, rows: &self.fields }),
-        }
-    }
-
-    /// Reads one record into the fields, over as many lines as its quotes need. A quote that no line within the limit closes
-    /// spoils only the line that opens it.
-    fn record(&mut self) -> Result<Read, Problem> {
-        self.fields[0].clear();
-        self.splitter.reset();
-        let mut held: Vec<(u64, Vec<u8>)> = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let line = self.lines.next()?;
-            let number = match line {
-                Line::Whole(_) if held.is_empty() && self.lines.bytes().trim_ascii().is_empty() => continue,
-                Line::Whole(number) if bytes + self.lines.bytes().len() <= MAX_LINE_BYTES => number,
-                Line::TooLong(number, length) if held.is_empty() => {
-                    let detail = format!("the line has {length} bytes, at most {MAX_LINE_BYTES} are read");
-                    return Ok(Read::Bad(number, Code::LineTooLong, detail));
-                }
-                Line::End if held.is_empty() => return Ok(Read::End),
-                rest => {
-                    let opened = held.first().map_or(0, |(number, _)| *number);
-                    self.lines.give_back(held.drain(1..).collect(), rest);
-                    return Ok(Read::Bad(opened, Code::WrongType, "a quote is opened and never closed".to_owned()));
-                }
-            };
-            let text = decode(self.lines.bytes(), self.encoding, &mut self.fallbacks);
-            if self.splitter.feed(&text, &mut self.fields[0]) {
-                return Ok(Read::Record(held.first().map_or(number, |(first, _)| *first)));
-            }
-            bytes += self.lines.bytes().len() + 1;
-            held.push((number, self.lines.bytes().to_vec()));
         }
     }
 }
 
 enum Read {
     Record(u64),
-    Bad(u64, Code, String),
+    Bad(u64, Refusal),
     End,
+}
+
+fn declared_encoding(file: &FileSpec) -> Option<&'static Encoding> {
+    file.encoding.as_ref().and_then(|label| Encoding::for_label(label.as_bytes()))
+}
+
+fn splitter_of(file: &FileSpec) -> Splitter {
+    Splitter::new(file.delimiter.as_deref().unwrap_or(","), file.quotes)
+}
+
+fn split(line: &str, mut splitter: Splitter) -> Vec<String> {
+    let mut fields = Fields::default();
+    splitter.feed(line, &mut fields);
+    fields.iter().map(|name| name.trim().to_owned()).collect()
+}
+
+/// The section without a header whose columns the lines have: one that the file's name names, else any. Where only the name
+/// fits, that section, for the problem to say.
+fn headless<'a>(preset: &'a Preset, name: &str, lines: &[String]) -> Option<(usize, &'a FileSpec)> {
+    let sections = || preset.file.iter().enumerate().filter(|(_, file)| !file.columns.is_empty());
+    let fits = |file: &FileSpec| lines.iter().any(|line| split(line, splitter_of(file)).len() == file.columns.len());
+    let named = |file: &FileSpec| file.file_name.as_ref().is_some_and(|part| name.contains(part.as_str()));
+    let with_header = preset.file.iter().any(|file| file.columns.is_empty());
+    sections()
+        .find(|(_, file)| named(file) && fits(file))
+        .or_else(|| sections().find(|(_, file)| fits(file)))
+        .or_else(|| sections().find(|(_, file)| named(file) && !with_header))
+}
+
+impl Delimited {
+    /// Opens separated text.
+    ///
+    /// # Errors
+    /// `missing-columns` where no section of the preset reads it, `line-too-long` for the first line, `bad-file`.
+    pub(super) fn open(preset: &Preset, used: &[Vec<String>], mut source: Source) -> Result<Opened<Self>, Problem> {
+        let lines = Lines::new(source.take_reader());
+        let mut this = Self {
+            lines,
+            splitter: Splitter::new(",", true),
+            encoding: None,
+            fields: [Fields::default()],
+            width: 0,
+            section: 0,
+            physical: PhysicalLines::default(),
+        };
+        let mut head = this.head(&source.name)?;
+        let declared = head.first().and_then(|line| sniff::declared_separator(line)).map(str::to_owned);
+        if declared.is_some() {
+            // The declaration is a line of its own.
+            this.lines.next()?;
+            this.physical.header += 1;
+            head.remove(0);
+        }
+        if let Some((section, file)) = headless(preset, &source.name, &head) {
+            return this.without_header((section, file), &used[section], &source.name, &head);
+        }
+        let fixed = preset.file.iter().find_map(|file| file.delimiter.as_deref().filter(|_| file.columns.is_empty()));
+        let first = head.first().map(String::as_str).unwrap_or_default();
+        let separator = declared.as_deref().or(fixed).unwrap_or_else(|| sniff::separator(preset, first));
+        this.splitter = Splitter::new(separator, true);
+        this.with_header(preset, used, &source.name)
+    }
+
+    /// The first lines that are not empty, which are read again after this.
+    fn head(&mut self, name: &str) -> Result<Vec<String>, Problem> {
+        let mut held: Vec<HeldLine> = Vec::new();
+        let mut head = Vec::new();
+        let mut bytes = 0;
+        while head.len() < HEAD && bytes < MAX_LINE_BYTES {
+            match self.lines.next() {
+                Ok(Line::Whole(number)) => {
+                    let line = self.lines.bytes().to_vec();
+                    bytes += line.len();
+                    if !line.trim_ascii().is_empty() {
+                        head.push(PhysicalLines::default().decode(&line, None).into_owned());
+                    }
+                    held.push(HeldLine { number, bytes: line });
+                }
+                Ok(Line::TooLong { number, length }) if head.is_empty() => {
+                    let detail = format!("the first line ({number}) has {length} bytes");
+                    return Err(Problem::new(Code::LineTooLong, detail));
+                }
+                Ok(last) => {
+                    self.lines.give_back(std::mem::take(&mut held), last);
+                    break;
+                }
+                Err(problem) if head.is_empty() => return Err(problem),
+                // The lines that are there are read before the stream breaks again.
+                Err(_) => break,
+            }
+        }
+        self.lines.give_back(held, Line::End);
+        if head.is_empty() {
+            return Err(Problem::new(Code::MissingColumns, format!("{name} is empty")));
+        }
+        Ok(head)
+    }
+
+    fn without_header(
+        mut self,
+        (section, file): (usize, &FileSpec),
+        used: &[String],
+        name: &str,
+        head: &[String],
+    ) -> Result<Opened<Self>, Problem> {
+        let splitter = splitter_of(file);
+        let width = file.columns.len();
+        let first = head.first().map(String::as_str).unwrap_or_default();
+        if !head.iter().any(|line| split(line, splitter.clone()).len() == width) {
+            // With the separator that makes most of it, a header is shown as the file has it.
+            let separator = sniff::likely_separator(first);
+            let header = split(first, Splitter::new(separator, true));
+            return Err(other_width(file, splitter.separator(), name, &header));
+        }
+        let first = split(first, splitter.clone());
+        let mut columns = file.columns.clone();
+        if is_header(file, &first) {
+            let known = first.len() == width && file.columns.iter().all(|column| find(file, column, &first).is_some());
+            if !known {
+                return Err(has_header(file, name, &first));
+            }
+            columns = first;
+            self.skip_header()?;
+        }
+        let places = used.iter().map(|column| find(file, column, &columns)).collect();
+        (self.splitter, self.encoding, self.width, self.section) = (splitter, declared_encoding(file), width, section);
+        Ok(Opened { form: self, section, places })
+    }
+
+    fn skip_header(&mut self) -> Result<(), Problem> {
+        while let Line::Whole(_) = self.lines.next()? {
+            self.physical.header += 1;
+            if !self.lines.bytes().trim_ascii().is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn with_header(mut self, preset: &Preset, used: &[Vec<String>], name: &str) -> Result<Opened<Self>, Problem> {
+        if let Read::Bad(line, refusal) = self.record()? {
+            return Err(Problem::new(
+                Code::MissingColumns,
+                format!("{name}: the header in line {line}: {}", refusal.detail),
+            ));
+        }
+        let header: Vec<String> = self.fields[0].iter().map(|name| name.trim().to_owned()).collect();
+        let section = choose(preset, &header).ok_or_else(|| no_section(preset, name, &header))?;
+        let file = &preset.file[section];
+        let places = used[section].iter().map(|column| find(file, column, &header)).collect();
+        self.splitter = Splitter::new(self.splitter.separator(), file.quotes);
+        (self.width, self.section, self.encoding) = (header.len(), section, declared_encoding(file));
+        self.physical = PhysicalLines {
+            header: self.physical.header + self.physical.continued + 1,
+            empty: self.physical.empty,
+            ..PhysicalLines::default()
+        };
+        Ok(Opened { form: self, section, places })
+    }
+
+    pub(super) const fn section(&self) -> usize {
+        self.section
+    }
+
+    pub(super) const fn physical_lines(&self) -> &PhysicalLines {
+        &self.physical
+    }
+
+    pub(super) fn step(&mut self) -> Result<Step<'_>, Problem> {
+        match self.record()? {
+            Read::End => Ok(Step::End),
+            Read::Bad(line, refusal) => Ok(Step::Bad(RecordPlace::line(line), refusal)),
+            Read::Record(line) if self.fields[0].len() != self.width => {
+                let detail = format!("{} fields instead of {}", self.fields[0].len(), self.width);
+                Ok(Step::Bad(RecordPlace::line(line), Refusal::new(Code::WrongType, detail)))
+            }
+            Read::Record(line) => {
+                Ok(Step::Record { place: RecordPlace::line(line), section: self.section, rows: &self.fields })
+            }
+        }
+    }
+
+    /// Reads one record into the fields, over as many lines as its quotes need.
+    fn record(&mut self) -> Result<Read, Problem> {
+        loop {
+            self.fields[0].clear();
+            self.splitter.reset();
+            let number = match self.lines.next()? {
+                Line::End => return Ok(Read::End),
+                Line::TooLong { number, length } => return Ok(Read::Bad(number, too_long(length))),
+                Line::Whole(_) if self.lines.bytes().trim_ascii().is_empty() => {
+                    self.physical.empty += 1;
+                    continue;
+                }
+                Line::Whole(number) => number,
+            };
+            let text = self.physical.decode(self.lines.bytes(), self.encoding);
+            let ends = self.splitter.feed(&text, &mut self.fields[0]);
+            let fits = ends && self.fields[0].len() == self.width;
+            if !fits && self.lines.bytes().contains(&b'\r') {
+                // A row that ends with a bare CR among rows that end with LF.
+                self.lines.split_at_cr(number);
+                continue;
+            }
+            return if ends { Ok(Read::Record(number)) } else { self.continued(number) };
+        }
+    }
+
+    /// Reads the further lines of a record whose first line leaves a quoted field open. A stray quote spoils that line only:
+    /// the lines after it are given back where no line within the limit closes the field, where text follows the quote
+    /// that would close it, or where they are rows of the table.
+    fn continued(&mut self, opened: u64) -> Result<Read, Problem> {
+        let mut held: Vec<HeldLine> = Vec::new();
+        // Lines that are given back are counted when they are read again.
+        let mut scratch = PhysicalLines::default();
+        let mut bytes = self.lines.bytes().len();
+        let early = Pattern::of(&self.fields[0], self.width);
+        let mut evidence = Evidence::default();
+        let stray = |this: &mut Self, held, last, why: &str| {
+            this.lines.give_back(held, last);
+            Ok(Read::Bad(opened, Refusal::new(Code::WrongType, format!("a quote is opened and never closed{why}"))))
+        };
+        loop {
+            let line = self.lines.next()?;
+            bytes += self.lines.bytes().len() + 1;
+            let number = match line {
+                Line::Whole(number) if bytes <= MAX_LINE_BYTES => number,
+                last => return stray(self, held, last, ""),
+            };
+            let text = scratch.decode(self.lines.bytes(), self.encoding).into_owned();
+            let ends = self.splitter.feed(&text, &mut self.fields[0]);
+            if self.splitter.is_loose() {
+                return stray(self, held, line, ": text follows the next quote");
+            }
+            if ends {
+                let pattern = Pattern::of(&self.fields[0], self.width);
+                let mut evidence = Evidence::default();
+                for line in &held {
+                    let text = PhysicalLines::default().decode(&line.bytes, self.encoding).into_owned();
+                    evidence.add(&text, &self.splitter, &pattern);
+                }
+                evidence.add(&text, &self.splitter, &pattern);
+                if evidence.are_rows() {
+                    return stray(self, held, line, ": the lines after it are rows");
+                }
+                self.physical.continued += held.len() as u64 + 1;
+                self.physical.not_utf8 += scratch.not_utf8;
+                return Ok(Read::Record(opened));
+            }
+            if held.len() < EARLY {
+                evidence.add(&text, &self.splitter, &early);
+            }
+            held.push(HeldLine { number, bytes: self.lines.bytes().to_vec() });
+            if held.len() == EARLY && evidence.are_rows() {
+                return stray(self, held, Line::End, ": the lines after it are rows");
+            }
+        }
+    }
 }

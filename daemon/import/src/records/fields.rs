@@ -1,4 +1,5 @@
-//! The fields of one record in one buffer, and the grammar of separated text.
+//! The fields of one record in one buffer, and the grammar of separated text. The grammar is our own: the csv crate neither
+//! gives back the lines that a stray quote swallowed, nor splits at `::`, nor falls back to another encoding for one line.
 
 /// Fields of one record.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -43,13 +44,15 @@ pub(crate) struct Splitter {
     single: Option<char>,
     quotes: bool,
     open: bool,
+    /// Whether a field that an earlier line opened was closed with something other than a separator behind its quote.
+    loose: bool,
 }
 
 impl Splitter {
     pub(crate) fn new(separator: &str, quotes: bool) -> Self {
         let mut letters = separator.chars();
         let single = letters.next().filter(|_| letters.next().is_none());
-        Self { separator: separator.to_owned(), single, quotes, open: false }
+        Self { separator: separator.to_owned(), single, quotes, open: false, loose: false }
     }
 
     pub(crate) fn separator(&self) -> &str {
@@ -58,13 +61,29 @@ impl Splitter {
 
     /// Forgets a record that was left open.
     pub(crate) const fn reset(&mut self) {
-        self.open = false;
+        (self.open, self.loose) = (false, false);
+    }
+
+    /// The same grammar at the beginning of a record.
+    pub(crate) fn fresh(&self) -> Self {
+        Self { open: false, loose: false, ..self.clone() }
+    }
+
+    /// Whether a quoted field is open.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether text followed the quote that closed a field of several lines: then it was hardly meant to close it.
+    pub(crate) const fn is_loose(&self) -> bool {
+        self.loose
     }
 
     /// Takes one line into the fields; whether the record ends with it. If not, a quoted field goes on in the next line.
     pub(crate) fn feed(&mut self, line: &str, fields: &mut Fields) -> bool {
         let mut rest = line;
         let mut begins = !self.open;
+        let mut from_before = self.open;
         if self.open {
             fields.text.push('\n');
         }
@@ -81,7 +100,11 @@ impl Splitter {
                         fields.text.push('"');
                         rest = after;
                     }
-                    None => self.open = false,
+                    None => {
+                        self.open = false;
+                        self.loose |= from_before && !rest.is_empty() && !rest.starts_with(&self.separator);
+                        from_before = false;
+                    }
                 }
             } else if begins && self.quotes && rest.starts_with('"') {
                 (self.open, begins, rest) = (true, false, &rest[1..]);

@@ -1,18 +1,17 @@
-//! JSON documents as records: one a line, members of one list, or documents over several lines. Columns are dotted paths, and
-//! every document chooses its section of the preset by the paths it has.
+//! JSON documents as records. Columns are dotted paths, and every document chooses its section of the preset by the paths it
+//! has.
 
 use std::collections::VecDeque;
-use std::io::BufRead;
 
 use mercer_shared::problem::{Code, Problem};
 use serde_json::Value;
 
-use super::Step;
+use super::documents::{Document, Documents, Layout, Place};
 use super::fields::Fields;
-use super::sniff::Layout;
-use crate::document::{MAX_LINE_BYTES, parse_line};
+use super::{RecordPlace, Step};
+use crate::document::parse_line;
 use crate::preset::{FileSpec, Preset};
-use crate::source::{Line, Lines, Source};
+use crate::source::Source;
 use crate::validate::Refusal;
 
 /// Most members of lists that one document may make records or rows of.
@@ -22,19 +21,28 @@ const MAX_MEMBERS: usize = 10_000;
 pub(super) struct Json {
     sections: Vec<Section>,
     documents: Documents,
-    waiting: VecDeque<(u64, Value)>,
+    waiting: VecDeque<(RecordPlace, Value)>,
     rows: Vec<Fields>,
 }
 
 /// What is needed of a section to read documents.
 struct Section {
+    name: String,
     requires: Vec<Path>,
     used: Vec<Path>,
     records: Option<Path>,
     /// Lists with a member for each row.
     explode: Vec<Path>,
-    /// For each used column the list it is in, if it is in one, and the path inside a member.
-    inside: Vec<Option<(usize, Vec<String>)>>,
+    /// For each used column the list it is in, if it is in one.
+    inside: Vec<Option<MemberPath>>,
+}
+
+/// A column inside the members of a list.
+struct MemberPath {
+    /// Number of the list in `explode`.
+    list: usize,
+    /// Path inside a member.
+    path: Vec<String>,
 }
 
 /// A column: its path, then the paths of its aliases.
@@ -49,101 +57,142 @@ impl Path {
 
     /// The value there, if it is not null.
     fn of<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        let one =
-            |path: &Vec<String>| path.iter().try_fold(value, |at, key| at.get(key)).filter(|value| !value.is_null());
-        self.0.iter().find_map(one)
+        self.0.iter().find_map(|path| at(value, path).filter(|value| !value.is_null()))
+    }
+
+    /// Whether the document has the key, be it with null.
+    fn is_in(&self, value: &Value) -> bool {
+        self.0.iter().any(|path| at(value, path).is_some())
+    }
+
+    fn name(&self) -> String {
+        self.0[0].join(".")
     }
 }
 
-/// The list that a column is in, and its path inside a member.
-fn inside(file: &FileSpec, column: &str) -> Option<(usize, Vec<String>)> {
-    file.explode.iter().enumerate().find_map(|(number, list)| match column.strip_prefix(list.as_str())? {
-        "" => Some((number, Vec::new())),
-        rest => Some((number, rest.strip_prefix('.')?.split('.').map(str::to_owned).collect())),
-    })
+fn at<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
+    path.iter().try_fold(value, |at, key| at.get(key))
+}
+
+impl Section {
+    fn new(file: &FileSpec, used: &[String]) -> Self {
+        let path = |column: &String| Path::new(file, column);
+        Self {
+            name: file.name.clone(),
+            requires: file.requires.iter().map(path).collect(),
+            used: used.iter().map(path).collect(),
+            records: file.records.as_ref().map(path),
+            explode: file.explode.iter().map(path).collect(),
+            inside: used.iter().map(|column| MemberPath::new(file, column)).collect(),
+        }
+    }
+
+    fn lacking(&self, value: &Value) -> Vec<&Path> {
+        self.requires.iter().filter(|path| !path.is_in(value)).collect()
+    }
+}
+
+impl MemberPath {
+    fn new(file: &FileSpec, column: &str) -> Option<Self> {
+        file.explode.iter().enumerate().find_map(|(list, name)| match column.strip_prefix(name.as_str())? {
+            "" => Some(Self { list, path: Vec::new() }),
+            rest => Some(Self { list, path: rest.strip_prefix('.')?.split('.').map(str::to_owned).collect() }),
+        })
+    }
+}
+
+/// The section of a document: the first whose required paths all have a value, else the first whose keys are all there. A key
+/// with null is an empty cell: it says which section is meant, and has no value.
+fn section_of(sections: &[Section], value: &Value) -> Result<usize, Refusal> {
+    let whole = |section: &Section| section.requires.iter().all(|path| path.of(value).is_some());
+    let keyed = |section: &Section| section.lacking(value).is_empty();
+    if let Some(number) = sections.iter().position(whole).or_else(|| sections.iter().position(keyed)) {
+        return Ok(number);
+    }
+    // The nearest section: with the fewest missing keys; of equals the one with the most present keys.
+    let nearest = sections.iter().min_by_key(|section| {
+        let lacking = section.lacking(value).len();
+        (lacking, std::cmp::Reverse(section.requires.len() - lacking))
+    });
+    let detail = match nearest {
+        Some(nearest) => {
+            let names: Vec<String> = nearest.lacking(value).iter().map(|path| format!("`{}`", path.name())).collect();
+            let what = if value.is_object() { "has no" } else { "is no object and has no" };
+            format!("the document {what} {}, which section `{}` of the preset needs", names.join(", "), nearest.name)
+        }
+        None => "the preset has no section".to_owned(),
+    };
+    Err(Refusal::new(Code::WrongType, detail))
 }
 
 impl Json {
     pub(super) fn new(preset: &Preset, used: &[Vec<String>], mut source: Source, layout: Layout) -> Self {
-        let section = |(file, used): (&FileSpec, &Vec<String>)| Section {
-            requires: file.requires.iter().map(|column| Path::new(file, column)).collect(),
-            used: used.iter().map(|column| Path::new(file, column)).collect(),
-            records: file.records.as_ref().map(|column| Path::new(file, column)),
-            explode: file.explode.iter().map(|list| Path::new(file, list)).collect(),
-            inside: used.iter().map(|column| inside(file, column)).collect(),
-        };
-        let sections = preset.file.iter().zip(used).map(section).collect();
+        let sections = preset.file.iter().zip(used).map(|(file, used)| Section::new(file, used)).collect();
         let documents = Documents::new(source.take_reader(), layout);
         Self { sections, documents, waiting: VecDeque::new(), rows: Vec::new() }
     }
 
     pub(super) fn step(&mut self) -> Result<Step<'_>, Problem> {
         loop {
-            if let Some((line, value)) = self.waiting.pop_front() {
-                return Ok(self.record(line, &value));
+            if let Some((place, value)) = self.waiting.pop_front() {
+                return Ok(self.record(place, &value));
             }
-            match self.documents.next()? {
+            let (place, value) = match self.documents.next()? {
                 Document::End => return Ok(Step::End),
-                Document::Bad(line, refusal) => return Ok(Step::Bad(line, refusal)),
-                Document::Text(line, bytes) => match parse_line::<Value>(bytes) {
-                    Err(refusal) => return Ok(Step::Bad(line, refusal)),
-                    Ok(value) => {
-                        let held = self.sections.iter().find_map(|section| section.records.as_ref()?.of(&value));
-                        match held {
-                            Some(Value::Array(list)) if list.len() > MAX_MEMBERS => {
-                                let detail =
-                                    format!("a list of {} records, at most {MAX_MEMBERS} are read", list.len());
-                                return Ok(Step::Bad(line, (Code::TooLong, detail)));
-                            }
-                            Some(Value::Array(list)) => {
-                                self.waiting.extend(list.iter().map(|value| (line, value.clone())))
-                            }
-                            Some(record) => self.waiting.push_back((line, record.clone())),
-                            None => self.waiting.push_back((line, value)),
-                        }
-                    }
-                },
+                Document::Bad(place, refusal) => return Ok(Step::Bad(RecordPlace::of(place), refusal)),
+                Document::Text(place, bytes) => (place, parse_line::<Value>(bytes)),
+            };
+            match value.and_then(|value| self.unpack(place, value)) {
+                Ok(()) => {}
+                Err(refusal) => return Ok(Step::Bad(RecordPlace::of(place), refusal)),
             }
         }
     }
 
-    fn record(&mut self, line: u64, value: &Value) -> Step<'_> {
-        let lacks = |section: &Section| section.requires.iter().position(|path| path.of(value).is_none());
-        let Some(number) = self.sections.iter().position(|section| lacks(section).is_none()) else {
-            let lacking =
-                self.sections.first().and_then(|section| Some(section.requires[lacks(section)?].0[0].join(".")));
-            let what = if value.is_object() { "has no" } else { "is no object and has no" };
-            let detail = format!("the document {what} `{}`, which the preset needs", lacking.unwrap_or_default());
-            return Step::Bad(line, (Code::WrongType, detail));
+    /// Queues the records of a document.
+    fn unpack(&mut self, place: Place, value: Value) -> Result<(), Refusal> {
+        let here = RecordPlace::of(place);
+        match self.sections.iter().find_map(|section| section.records.as_ref()?.of(&value)) {
+            Some(Value::Array(list)) if list.len() > MAX_MEMBERS => {
+                let detail = format!("a list of {} records, at most {MAX_MEMBERS} are read", list.len());
+                return Err(Refusal::new(Code::TooLong, detail));
+            }
+            Some(Value::Array(list)) => {
+                let members = (0..).zip(list);
+                self.waiting.extend(members.map(|(n, value)| (RecordPlace { member: Some(n), ..here }, value.clone())));
+            }
+            Some(record) => self.waiting.push_back((here, record.clone())),
+            None => self.waiting.push_back((here, value)),
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, place: RecordPlace, value: &Value) -> Step<'_> {
+        let number = match section_of(&self.sections, value) {
+            Ok(number) => number,
+            Err(refusal) => return Step::Bad(place, refusal),
         };
         let section = &self.sections[number];
         let lists: Vec<Option<&Vec<Value>>> =
             section.explode.iter().map(|path| path.of(value).and_then(Value::as_array)).collect();
         let count = lists.iter().flatten().map(|list| list.len()).max().unwrap_or_default();
         if count > MAX_MEMBERS {
-            return Step::Bad(
-                line,
-                (Code::TooLong, format!("a list of {count} members, at most {MAX_MEMBERS} are read")),
-            );
+            let detail = format!("a list of {count} members, at most {MAX_MEMBERS} are read");
+            return Step::Bad(place, Refusal::new(Code::TooLong, detail));
         }
         // An empty list makes one row without that value, for the preset to judge.
         self.rows.resize_with(count.max(1), Fields::default);
-        for (place, row) in self.rows.iter_mut().enumerate() {
+        for (member, row) in self.rows.iter_mut().enumerate() {
             row.clear();
             for (path, inside) in section.used.iter().zip(&section.inside) {
-                let member = match inside {
-                    Some((list, rest)) => match lists[*list] {
-                        Some(list) => {
-                            list.get(place).and_then(|member| rest.iter().try_fold(member, |at, key| at.get(key)))
-                        }
-                        None => path.of(value),
-                    },
-                    None => path.of(value),
+                let found = match inside.as_ref().map(|inside| (inside, lists[inside.list])) {
+                    Some((inside, Some(list))) => list.get(member).and_then(|member| at(member, &inside.path)),
+                    _ => path.of(value),
                 };
-                push(row, member.unwrap_or(&Value::Null));
+                push(row, found.unwrap_or(&Value::Null));
             }
         }
-        Step::Record { line, section: number, rows: &self.rows }
+        Step::Record { place, section: number, rows: &self.rows }
     }
 }
 
@@ -166,190 +215,35 @@ fn push(row: &mut Fields, value: &Value) {
     }
 }
 
-enum Document<'a> {
-    Text(u64, &'a [u8]),
-    Bad(u64, Refusal),
-    End,
-}
-
-/// Cuts a stream into documents.
-enum Documents {
-    Lines(Lines),
-    Values(Box<Values>),
-}
-
-impl Documents {
-    fn new(reader: Box<dyn BufRead + Send>, layout: Layout) -> Self {
-        match layout {
-            Layout::Lines => Self::Lines(Lines::new(reader)),
-            Layout::Values => Self::Values(Box::new(Values::new(reader))),
-        }
-    }
-
-    fn next(&mut self) -> Result<Document<'_>, Problem> {
-        match self {
-            Self::Values(values) => values.next(),
-            Self::Lines(lines) => loop {
-                match lines.next()? {
-                    Line::End => return Ok(Document::End),
-                    Line::TooLong(line, length) => return Ok(Document::Bad(line, too_long(length))),
-                    Line::Whole(_) if lines.bytes().trim_ascii().is_empty() => {}
-                    Line::Whole(line) => return Ok(Document::Text(line, lines.bytes())),
-                }
-            },
-        }
-    }
-}
-
-/// Cuts at brackets: members of one list, or documents after each other, however they are broken into lines. What stands
-/// between documents is not looked at; a document that is too long is passed over and costs no memory.
-struct Values {
-    reader: Box<dyn BufRead + Send>,
-    line: u64,
-    document: Vec<u8>,
-    length: u64,
-    begun: u64,
-    /// Documents begin at this depth: 0 for those after each other, 1 for those of a list.
-    base: Option<u32>,
-    depth: u32,
-    in_text: bool,
-    escaped: bool,
-}
-
-impl Values {
-    const fn new(reader: Box<dyn BufRead + Send>) -> Self {
-        Self {
-            reader,
-            line: 1,
-            document: Vec::new(),
-            length: 0,
-            begun: 0,
-            base: None,
-            depth: 0,
-            in_text: false,
-            escaped: false,
-        }
-    }
-
-    fn next(&mut self) -> Result<Document<'_>, Problem> {
-        self.document.clear();
-        self.length = 0;
-        loop {
-            let available = match self.reader.fill_buf() {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                other => other.map_err(|error| {
-                    let detail =
-                        format!("the file breaks off in line {}: {error}; all documents before were read", self.line);
-                    Problem::new(Code::BadFile, detail)
-                })?,
-            };
-            if available.is_empty() {
-                if self.length == 0 {
-                    return Ok(Document::End);
-                }
-                self.length = 0;
-                let detail = "the document that begins here has no end".to_owned();
-                return Ok(Document::Bad(self.begun, (Code::BrokenJson, detail)));
-            }
-            let chunk = available.to_vec();
-            let mut ended = None;
-            for (place, byte) in chunk.iter().enumerate() {
-                self.line += u64::from(*byte == b'\n');
-                if self.take(*byte) {
-                    ended = Some(place + 1);
-                    break;
-                }
-            }
-            self.reader.consume(ended.unwrap_or(chunk.len()));
-            if ended.is_some() {
-                return Ok(match self.length > MAX_LINE_BYTES as u64 {
-                    true => Document::Bad(self.begun, too_long(self.length)),
-                    false => Document::Text(self.begun, &self.document),
-                });
-            }
-        }
-    }
-
-    /// Takes a byte; whether a document ends with it.
-    fn take(&mut self, byte: u8) -> bool {
-        let base = *self.base.get_or_insert(u32::from(byte == b'['));
-        if self.in_text {
-            self.keep(byte);
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' => self.escaped = true,
-                b'"' => self.in_text = false,
-                _ => {}
-            }
-            return false;
-        }
-        let inside = self.length > 0;
-        match byte {
-            b'{' | b'[' => {
-                if self.depth == base {
-                    self.begun = self.line;
-                }
-                self.depth += 1;
-                if self.depth > base {
-                    self.keep(byte);
-                }
-            }
-            b'}' | b']' => {
-                self.depth = self.depth.saturating_sub(1);
-                if inside {
-                    self.keep(byte);
-                    return self.depth <= base;
-                }
-            }
-            _ if inside => {
-                self.in_text = byte == b'"';
-                self.keep(byte);
-            }
-            _ => {}
-        }
-        false
-    }
-
-    fn keep(&mut self, byte: u8) {
-        self.length += 1;
-        if self.document.len() < MAX_LINE_BYTES {
-            self.document.push(byte);
-        }
-    }
-}
-
-fn too_long(length: u64) -> Refusal {
-    (Code::LineTooLong, format!("the line has {length} bytes, at most {MAX_LINE_BYTES} are read"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cut(text: &str) -> Vec<(u64, String)> {
-        let reader = std::io::BufReader::with_capacity(5, std::io::Cursor::new(text.as_bytes().to_vec()));
-        let mut documents = Documents::new(Box::new(reader), Layout::Values);
-        let mut all = Vec::new();
-        loop {
-            match documents.next().unwrap() {
-                Document::End => return all,
-                Document::Text(line, bytes) => all.push((line, String::from_utf8(bytes.to_vec()).unwrap())),
-                Document::Bad(line, (code, _)) => all.push((line, code.to_string())),
-            }
-        }
+    fn choose(document: &str) -> Result<usize, String> {
+        let sections = [
+            Section::new(&toml::from_str("name = \"reviews\"\nrequires = [\"user\", \"asin\", \"at\"]").unwrap(), &[]),
+            Section::new(
+                &toml::from_str("name = \"meta\"\nrequires = [\"asin\", \"title\", \"store.name\"]").unwrap(),
+                &[],
+            ),
+        ];
+        section_of(&sections, &serde_json::from_str(document).unwrap()).map_err(|refusal| refusal.detail)
     }
 
     #[test]
-    fn lists_and_long_documents_are_cut() {
+    fn null_is_an_empty_cell() {
+        assert_eq!(choose(r#"{"user":"u","asin":"a","at":1}"#), Ok(0));
+        assert_eq!(choose(r#"{"asin":"a","title":null,"store":{"name":null}}"#), Ok(1));
+        let all = r#"{"user":null,"asin":"a","at":null,"title":"t","store":{"name":"s"}}"#;
+        assert_eq!(choose(all), Ok(1), "values choose before keys");
+    }
+
+    #[test]
+    fn a_refusal_names_the_nearest_section_and_its_columns() {
         assert_eq!(
-            cut("[{\"a\":1},{\"b\":\"]}\\\"\"}]"),
-            [(1, "{\"a\":1}".to_owned()), (1, "{\"b\":\"]}\\\"\"}".to_owned())]
+            choose(r#"{"asin":"a","title":"t"}"#).unwrap_err(),
+            "the document has no `store.name`, which section `meta` of the preset needs"
         );
-        assert_eq!(
-            cut("{\n \"a\": [1,\n2]\n}\n{\"b\":2}\n"),
-            [(1, "{\n \"a\": [1,\n2]\n}".to_owned()), (5, "{\"b\":2}".to_owned())]
-        );
-        assert_eq!(cut("[\n{\"a\":1},\n{\"b\":"), [(2, "{\"a\":1}".to_owned()), (3, "broken-json".to_owned())]);
-        assert_eq!(cut("[]"), []);
+        assert!(choose("7").unwrap_err().starts_with("the document is no object and has no `user`"));
     }
 }

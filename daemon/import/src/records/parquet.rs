@@ -14,7 +14,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::fields::Fields;
-use super::{Step, choose, find, no_section};
+use super::header::{choose, find, no_section};
+use super::reader::Opened;
+use super::record::{RecordPlace, Step};
 use crate::preset::Preset;
 use crate::source::{Compression, Source};
 
@@ -65,12 +67,11 @@ fn seekable(source: &mut Source) -> std::io::Result<File> {
 }
 
 impl Parquet {
-    /// Opens a file; gives the section that reads it and where its columns stand.
-    pub(super) fn open(
-        preset: &Preset,
-        used: &[Vec<String>],
-        mut source: Source,
-    ) -> Result<(Self, usize, Vec<Option<usize>>), Problem> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// `bad-file` for a damaged one, `missing-columns` where no section of the preset reads it.
+    pub(super) fn open(preset: &Preset, used: &[Vec<String>], mut source: Source) -> Result<Opened<Self>, Problem> {
         let name = source.name.clone();
         let file = seekable(&mut source).map_err(|error| bad_file(&name, &error))?;
         let builder =
@@ -92,7 +93,8 @@ impl Parquet {
             guarded(build).map_err(|error| bad_file(&name, &error))?.map_err(|error| bad_file(&name, &error))?;
         let (consumed, total) = (source.consumed.clone(), source.total);
         let batch = Vec::new();
-        Ok((Self { reader, batch, next: 0, row: 0, rows, section, consumed, total }, section, places))
+        let form = Self { reader, batch, next: 0, row: 0, rows, section, consumed, total };
+        Ok(Opened { form, section, places })
     }
 
     pub(super) const fn section(&self) -> usize {
@@ -123,7 +125,7 @@ impl Parquet {
         let place = self.next;
         self.next += 1;
         self.row += 1;
-        Ok(Step::Record { line: self.row, section: self.section, rows: &self.batch[place..=place] })
+        Ok(Step::Record { place: RecordPlace::line(self.row), section: self.section, rows: &self.batch[place..=place] })
     }
 }
 

@@ -2,8 +2,9 @@
 
 use mercer_shared::problem::{Code, Problem};
 
-use super::choose;
+use super::documents::Layout;
 use super::fields::{Fields, Splitter};
+use super::header::choose;
 use crate::preset::Preset;
 use crate::source::Source;
 
@@ -17,15 +18,6 @@ const OTHER: [(&[u8], &str); 5] = [
     (b"SQLite format 3", "an SQLite database"),
     (b"BZh", "compressed by bzip2"),
 ];
-
-/// How JSON documents follow each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// One a line.
-    Lines,
-    /// Members of one list, or documents over several lines.
-    Values,
-}
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +38,7 @@ impl Format {
     }
 }
 
-/// Tells the format of an opened file.
+/// The format of an opened file, by its first bytes.
 ///
 /// # Errors
 /// `unknown-format` for what is none of ours.
@@ -66,25 +58,34 @@ pub(super) fn format(source: &mut Source) -> Result<Format, Problem> {
     let start = head.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(head.len());
     let head = &head[start..];
     Ok(match head.first() {
-        Some(b'[') => Format::Json(Layout::Values),
-        Some(b'{') => {
-            let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-            // A document whose first line ends inside it stands over several lines.
-            let several = first.len() < head.len() && matches!(first.last(), Some(b'{' | b'[' | b',' | b':'));
-            Format::Json(if several { Layout::Values } else { Layout::Lines })
-        }
+        Some(b'[' | b'{') => Format::Json(Layout::of(head)),
         _ => Format::Text,
     })
 }
 
+/// The separator that a first line `sep=;` of a spreadsheet declares.
+pub(super) fn declared_separator(line: &str) -> Option<&str> {
+    let line = line.trim_matches(['"', ' ']);
+    let (name, separator) = line.split_at_checked(4)?;
+    // A spreadsheet that wrote the file again has filled the row up with separators.
+    let first = &separator[..separator.chars().next()?.len_utf8()];
+    (name.eq_ignore_ascii_case("sep=") && separator.replace(first, "").is_empty()).then_some(first)
+}
+
 /// The separator of a header: one under which a section of the preset fits, else the one that makes most fields.
 pub(super) fn separator(preset: &Preset, line: &str) -> &'static str {
-    let split = |separator: &str| -> Vec<String> {
-        let mut fields = Fields::default();
-        Splitter::new(separator, true).feed(line, &mut fields);
-        fields.iter().map(|name| name.trim().to_owned()).collect()
-    };
-    let fits = USUAL.into_iter().find(|separator| choose(preset, &split(separator)).is_some());
-    // max_by_key takes the last of equals, and the comma stands first.
-    fits.or_else(|| USUAL.into_iter().rev().max_by_key(|separator| split(separator).len())).unwrap_or(",")
+    let fits = USUAL.into_iter().find(|separator| choose(preset, &split(separator, line)).is_some());
+    fits.unwrap_or_else(|| likely_separator(line))
+}
+
+/// The separator that makes most fields of a line.
+pub(super) fn likely_separator(line: &str) -> &'static str {
+    // max_by_key takes the last of equals, and the comma comes first.
+    USUAL.into_iter().rev().max_by_key(|separator| split(separator, line).len()).unwrap_or(",")
+}
+
+fn split(separator: &str, line: &str) -> Vec<String> {
+    let mut fields = Fields::default();
+    Splitter::new(separator, true).feed(line, &mut fields);
+    fields.iter().map(|name| name.trim().to_owned()).collect()
 }

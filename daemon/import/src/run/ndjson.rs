@@ -1,42 +1,42 @@
-//! Mercer's own documents, one a line.
+//! Mercer's own documents: one a line, or the elements of a JSON list.
 
-use mercer_shared::problem::{Code, Problem};
+use mercer_shared::problem::Problem;
 use mercer_shared::wire::{DeletedItem, ExportLine, ImportPhase, Interaction, Item, User};
 
-use super::{BATCH, Job, Kind};
-use crate::document::{MAX_LINE_BYTES, parse_line};
-use crate::source::{Line, Lines};
+use super::job::{BATCH, Job};
+use super::plan::Kind;
+use crate::document::parse_line;
+use crate::records::{Document, Documents, Layout, RecordPlace};
 use crate::validate::{Document as _, Refusal};
 
 /// Reads a file of one kind, or an export.
 pub(super) fn read(job: &mut Job<'_>, kind: Kind) -> Result<(), Problem> {
     let mut source = job.open(ImportPhase::Writing)?;
-    job.account.report.format = source.describe("ndjson");
-    let mut lines = Lines::new(source.take_reader());
+    let layout = Layout::of(source.head().trim_ascii_start());
+    job.account.report.format = source.describe(if layout == Layout::Lines { "ndjson" } else { "json" });
+    let mut documents = Documents::new(source.take_reader(), layout);
     let mut waiting = Waiting::default();
     let end = loop {
-        let number = match lines.next() {
+        let (place, parsed) = match documents.next() {
             Err(problem) => break Err(problem),
-            Ok(Line::End) => break Ok(()),
-            Ok(Line::Whole(_)) if lines.bytes().trim_ascii().is_empty() => continue,
-            Ok(Line::Whole(number)) => number,
-            Ok(Line::TooLong(number, length)) => {
-                let detail = format!("the line has {length} bytes, at most {MAX_LINE_BYTES} are read");
-                job.account.refused((Code::LineTooLong, detail), number);
-                continue;
-            }
+            Ok(Document::End) => break Ok(()),
+            Ok(Document::Bad(place, refusal)) => (place, Err(refusal)),
+            Ok(Document::Text(place, bytes)) => (place, parse(kind, bytes)),
         };
         // The sink wants no more, so what waits is not written either.
         job.read_one()?;
-        match parse(kind, lines.bytes()).and_then(|document| document.validate(job.now).map(|()| document)) {
+        match parsed.and_then(|document| document.validate(job.now).map(|()| document)) {
             Ok(document) => {
                 // The order of kinds is kept: an interaction may name the item of the line before.
                 if !waiting.takes(&document) || waiting.len() == BATCH {
                     waiting.write(job);
                 }
-                waiting.push(number, document);
+                waiting.push(place.line, document);
             }
-            Err(refusal) => job.account.refused(refusal, number),
+            Err(refusal) => match RecordPlace::of(place).inside(None) {
+                Some(inside) => job.account.refused_at(refusal, place.line, &inside),
+                None => job.account.refused(refusal, place.line),
+            },
         }
     };
     waiting.write(job);

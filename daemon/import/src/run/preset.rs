@@ -2,13 +2,13 @@
 //! the interactions that name them; the second writes those.
 
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{ImportPhase, Interaction};
+use mercer_shared::wire::{ImportPhase, ImportReport, Interaction};
 
-use super::{BATCH, Job};
+use super::job::{BATCH, Job};
 use crate::account::Outcome;
-use crate::mapping::{Doc, Items, Mapped, Mapper, Users};
-use crate::preset::Preset;
-use crate::records::{Records, Row, Step};
+use crate::mapping::{About, Doc, Items, Mapped, Mapper, Users};
+use crate::preset::{FileSpec, Preset};
+use crate::records::{Fields, PhysicalLines, RecordPlace, Records, Step};
 use crate::validate::Refusal;
 
 /// Reads a log.
@@ -24,19 +24,17 @@ pub(super) fn read(job: &mut Job<'_>, name: &str, preset: &Preset) -> Result<(),
         || preset.file.iter().enumerate().filter(|(number, _)| section.is_none_or(|section| section == *number));
     let things = files().any(|(_, file)| file.item.is_some() || file.user.is_some());
     let events = files().any(|(_, file)| file.interaction.is_some());
-    let mut fallbacks = 0;
     let mut end = Ok(());
     if things {
         let (mut items, mut users) = (Items::default(), Users::default());
-        let pass = Pass { name, preset, counts_bad: !events, counts_events: false };
-        end = pass.read(job, &mut records, &mut |_, line, number, docs| {
-            for doc in docs {
-                doc.item.into_iter().for_each(|item| items.add(item, &preset.file[number], line));
-                doc.user.into_iter().for_each(|user| users.add(user, &preset.file[number], line));
+        let pass = Pass { name, preset, counts_bad: !events, about: About::Things };
+        end = pass.read(job, &mut records, &mut |_, taken| {
+            for doc in taken.docs {
+                doc.item.into_iter().for_each(|item| items.add(item, taken.file, taken.line));
+                doc.user.into_iter().for_each(|user| users.add(user, taken.file, taken.line));
             }
             Ok(())
         });
-        fallbacks = records.fallbacks();
         write_things(job, items, users)?;
     }
     if events {
@@ -45,12 +43,26 @@ pub(super) fn read(job: &mut Job<'_>, name: &str, preset: &Preset) -> Result<(),
         }
         job.teller.phase = ImportPhase::Writing;
         end = write_events(job, name, preset, &mut records);
-        fallbacks = records.fallbacks();
     }
-    if fallbacks > 0 {
-        job.account.report.notes.push(format!("{fallbacks} lines are not UTF-8 and were read as Windows-1252"));
+    if let Some(physical) = records.physical_lines() {
+        note_lines(&mut job.account.report, physical);
     }
     end
+}
+
+/// Notes lines that are no records of their own, so that the lines of the file add up.
+fn note_lines(report: &mut ImportReport, physical: &PhysicalLines) {
+    let PhysicalLines { header, empty, continued, not_utf8 } = *physical;
+    if empty + continued > 0 || header > 1 {
+        let all = header + report.lines + continued + empty;
+        report.notes.push(format!(
+            "{all} lines of the file: {header} of the header, {} records, {continued} further lines of records, {empty} empty",
+            report.lines
+        ));
+    }
+    if not_utf8 > 0 {
+        report.notes.push(format!("{not_utf8} lines are not UTF-8 and were read as Windows-1252"));
+    }
 }
 
 fn mappers<'a>(name: &str, preset: &'a Preset) -> Result<Vec<Mapper<'a>>, Problem> {
@@ -66,17 +78,42 @@ struct Pass<'a> {
     preset: &'a Preset,
     /// Whether what is no record at all is counted in this pass.
     counts_bad: bool,
-    /// Whether records that give interactions are counted in this pass; the others are in the other one.
-    counts_events: bool,
+    /// The documents this pass takes: records that give interactions are counted in the pass for events, others in the other.
+    about: About,
 }
 
-/// Takes the documents of a record: of the line, by the section of this number.
-type Take<'a> = dyn FnMut(&mut Job<'_>, u64, usize, Vec<Doc>) -> Result<(), Problem> + 'a;
+/// The documents of a good record.
+struct Taken<'a> {
+    line: u64,
+    file: &'a FileSpec,
+    docs: Vec<Doc>,
+}
+
+/// Takes the documents of a record.
+type Take<'a> = dyn FnMut(&mut Job<'_>, Taken<'_>) -> Result<(), Problem> + 'a;
 
 impl Pass<'_> {
     /// Gives the documents of each good record to `take`, and counts the others.
     fn read(&self, job: &mut Job<'_>, records: &mut Records, take: &mut Take<'_>) -> Result<(), Problem> {
         let mut mappers = mappers(self.name, self.preset)?;
+        let end = self.read_with(&mut mappers, job, records, take);
+        let notes = mappers.iter().flat_map(|mapper| mapper.notes(self.about));
+        job.account.report.notes.extend(notes);
+        end
+    }
+
+    /// The list that documents hold their records in, for a record of no section.
+    fn records(&self) -> Option<&str> {
+        self.preset.file.iter().find_map(|file| file.records.as_deref())
+    }
+
+    fn read_with(
+        &self,
+        mappers: &mut [Mapper<'_>],
+        job: &mut Job<'_>,
+        records: &mut Records,
+        take: &mut Take<'_>,
+    ) -> Result<(), Problem> {
         let places: Vec<Vec<Option<usize>>> =
             (0..mappers.len()).map(|section| records.places(section).to_vec()).collect();
         loop {
@@ -86,20 +123,28 @@ impl Pass<'_> {
                     job.teller.lines -= 1;
                     return Ok(());
                 }
-                Step::Bad(line, refusal) if self.counts_bad => job.account.refused(refusal, line),
+                Step::Bad(place, refusal) if self.counts_bad => refuse(job, refusal, &place, self.records()),
                 Step::Bad(..) => {}
-                Step::Record { line, section, rows } => {
-                    let counts = mappers[section].spec.interaction.is_some() == self.counts_events;
-                    let rows = rows.iter().map(|fields| Row::new(fields, &places[section]));
-                    match map(&mut mappers[section], rows) {
-                        Mixed::Docs(docs) => take(job, line, section, docs)?,
-                        Mixed::Skipped(rule) if counts => job.account.skipped(rule, line),
-                        Mixed::Refused(refusal) if counts => job.account.refused(refusal, line),
+                Step::Record { place, section, rows } => {
+                    let (mapper, file) = (&mut mappers[section], &self.preset.file[section]);
+                    let counts = file.interaction.is_some() == (self.about == About::Events);
+                    match map(mapper, rows, &places[section], place.line) {
+                        Mixed::Docs(docs) => take(job, Taken { line: place.line, file, docs })?,
+                        Mixed::Skipped(rule) if counts => job.account.skipped(rule, place.line),
+                        Mixed::Refused(refusal) if counts => refuse(job, refusal, &place, file.records.as_deref()),
                         Mixed::Skipped(_) | Mixed::Refused(_) => {}
                     }
                 }
             }
         }
+    }
+}
+
+/// Counts a refused record, with its place where the line does not tell it; `records` names the list inside a document.
+fn refuse(job: &mut Job<'_>, refusal: Refusal, place: &RecordPlace, records: Option<&str>) {
+    match place.inside(records) {
+        Some(inside) => job.account.refused_at(refusal, place.line, &inside),
+        None => job.account.refused(refusal, place.line),
     }
 }
 
@@ -111,13 +156,19 @@ enum Mixed<'a> {
 }
 
 /// A record is never applied by half: one bad row refuses it. Rows that a rule leaves out only drop out, unless all do.
-fn map<'a, 'r>(mapper: &mut Mapper<'a>, rows: impl Iterator<Item = Row<'r>>) -> Mixed<'a> {
+fn map<'a>(mapper: &mut Mapper<'a>, rows: &[Fields], places: &[Option<usize>], line: u64) -> Mixed<'a> {
     let (mut docs, mut skipped) = (Vec::new(), None);
-    for row in rows {
-        match mapper.map(&row) {
+    for (number, row) in rows.iter().enumerate() {
+        match mapper.map(row, places, line) {
             Mapped::Doc(doc) => docs.push(*doc),
             Mapped::Skipped(rule) => skipped = skipped.or(Some(rule)),
-            Mapped::Refused(refusal) => return Mixed::Refused(refusal),
+            Mapped::Refused(refusal) => {
+                let list = mapper.spec.explode.first().filter(|_| rows.len() > 1);
+                return Mixed::Refused(match list {
+                    Some(list) => refusal.at(&format!("{list}[{number}]")),
+                    None => refusal,
+                });
+            }
         }
     }
     match skipped {
@@ -163,13 +214,13 @@ fn write_things(job: &mut Job<'_>, items: Items, users: Users) -> Result<(), Pro
 fn write_events(job: &mut Job<'_>, name: &str, preset: &Preset, records: &mut Records) -> Result<(), Problem> {
     let mut batch: Vec<Interaction> = Vec::with_capacity(BATCH);
     let mut owners: Vec<(u64, usize)> = Vec::with_capacity(BATCH);
-    let pass = Pass { name, preset, counts_bad: true, counts_events: true };
-    let end = pass.read(job, records, &mut |job, line, _, docs| {
+    let pass = Pass { name, preset, counts_bad: true, about: About::Events };
+    let end = pass.read(job, records, &mut |job, taken| {
         let before = batch.len();
-        batch.extend(docs.into_iter().filter_map(|doc| doc.interaction));
+        batch.extend(taken.docs.into_iter().filter_map(|doc| doc.interaction));
         // Records of sections without interactions were counted with what they give.
         if batch.len() > before {
-            owners.push((line, batch.len() - before));
+            owners.push((taken.line, batch.len() - before));
         }
         if batch.len() >= BATCH {
             flush(job, &mut batch, &mut owners);

@@ -1,7 +1,7 @@
-//! Bytes of a file: decompressed by what they are, made UTF-8 where a mark says UTF-16, counted as they come from the disk.
+//! Bytes of a file: decompressed by their magic number, decoded to UTF-8 where a byte order mark says UTF-16, counted as they
+//! come from the disk.
 
 mod lines;
-mod utf16;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use encoding_rs_io::DecodeReaderBytesBuilder;
 use mercer_shared::problem::{Code, Problem};
 
-pub(crate) use lines::{Line, Lines};
+pub(crate) use lines::{HeldLine, Line, Lines, too_long};
 
 /// Buffer between disk and parser in bytes.
 const BUFFER: usize = 256 * 1024;
@@ -28,7 +29,7 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// Told by the first bytes, never by the name.
+    /// By the first bytes, never by the name.
     #[must_use]
     pub(crate) const fn sniff(magic: &[u8]) -> Self {
         match magic {
@@ -104,7 +105,7 @@ impl Source {
                 Box::new(BufReader::with_capacity(BUFFER, zstd::stream::read::Decoder::with_buffer(raw)?))
             }
         };
-        // A broken stream shows where its lines are read; here only the mark at its head matters.
+        // An error of the stream is reported with its line where the lines are read; here only the mark at its head matters.
         let head = reader.fill_buf().unwrap_or_default();
         let (skip, encoding) = match head {
             [0xef, 0xbb, 0xbf, ..] => (3, None),
@@ -114,7 +115,8 @@ impl Source {
         };
         reader.consume(skip);
         if let Some(encoding) = encoding {
-            reader = Box::new(BufReader::with_capacity(BUFFER, utf16::Transcode::new(reader, encoding)));
+            let decoded = DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(reader);
+            reader = Box::new(BufReader::with_capacity(BUFFER, decoded));
         }
         let encoding = encoding.map(encoding_rs::Encoding::name);
         Ok(Self { path: path.to_owned(), name: name.to_owned(), reader, compression, encoding, consumed, total })
@@ -131,7 +133,7 @@ impl Source {
         self.reader.fill_buf().unwrap_or_default()
     }
 
-    /// Takes the reader out, for who reads on.
+    /// Takes the reader out.
     pub(crate) fn take_reader(&mut self) -> Box<dyn BufRead + Send> {
         std::mem::replace(&mut self.reader, Box::new(io::empty()))
     }

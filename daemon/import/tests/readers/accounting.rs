@@ -12,7 +12,7 @@ fn check(bytes: &[u8], plan: &Plan) -> Result<(), TestCaseError> {
     let mut shop = Shop::default();
     let read = |shop: &mut Shop| match run(&path, "upload", plan, false, shop, &mut |_| {}) {
         Ok(report) => (report, true),
-        Err((_, report)) => (*report, false),
+        Err(failure) => (*failure.report, false),
     };
     let (first, whole) = read(&mut shop);
     prop_assert!(first.adds_up(), "{first:#?}");

@@ -3,21 +3,21 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use mercer_import::{DryRun, Kind, Plan, run};
-use mercer_shared::problem::{Code, Problem};
+use mercer_import::{DryRun, ImportFailure, Kind, Plan, run};
+use mercer_shared::problem::Code;
 use mercer_shared::wire::{ImportPhase, ImportReport};
 
 use crate::formats::gzip;
 use crate::{Shop, counts, fixture, plan};
 
-fn read(bytes: &[u8], plan: &Plan, shop: &mut Shop) -> Result<ImportReport, (Problem, Box<ImportReport>)> {
+fn read(bytes: &[u8], plan: &Plan, shop: &mut Shop) -> Result<ImportReport, ImportFailure> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("upload");
     std::fs::write(&path, bytes).unwrap();
     let outcome = run(&path, "upload", plan, false, shop, &mut |_| {});
     let report = match &outcome {
         Ok(report) => report,
-        Err((_, report)) => report,
+        Err(failure) => &failure.report,
     };
     assert!(report.adds_up(), "{report:#?}");
     outcome
@@ -78,27 +78,28 @@ fn a_line_of_a_gigabyte() {
 
 #[test]
 fn missing_columns_are_named() {
-    let problem =
-        read(b"InvoiceNo,StockCode,Quantity\n1,2,3\n", &plan("online-retail"), &mut Shop::default()).unwrap_err().0;
+    let problem = read(b"InvoiceNo,StockCode,Quantity\n1,2,3\n", &plan("online-retail"), &mut Shop::default())
+        .unwrap_err()
+        .problem;
     assert_eq!(problem.code, Code::MissingColumns);
     assert!(problem.detail.contains("Description") && problem.detail.contains("CustomerID"), "{problem}");
-    let empty = read(b"", &plan("online-retail"), &mut Shop::default()).unwrap_err().0;
+    let empty = read(b"", &plan("online-retail"), &mut Shop::default()).unwrap_err().problem;
     assert_eq!(empty.code, Code::MissingColumns);
-    let other = read(b"1,2,3,4,5,6,7\n", &plan("movielens-1m"), &mut Shop::default()).unwrap_err().0;
+    let other = read(b"1,2,3,4,5,6,7\n", &plan("movielens-1m"), &mut Shop::default()).unwrap_err().problem;
     assert!(other.code == Code::MissingColumns && other.detail.contains("ratings"), "{other}");
 }
 
 #[test]
 fn what_is_no_log_is_said() {
     for bytes in [b"PK\x03\x04 rest of a workbook".as_slice(), b"%PDF-1.7", b"GIF89a\x00\x01"] {
-        let problem = read(bytes, &plan("online-retail"), &mut Shop::default()).unwrap_err().0;
+        let problem = read(bytes, &plan("online-retail"), &mut Shop::default()).unwrap_err().problem;
         assert_eq!(problem.code, Code::UnknownFormat, "{problem}");
     }
-    let parquet = read(b"PAR1 and nothing more", &plan("online-retail"), &mut Shop::default()).unwrap_err().0;
+    let parquet = read(b"PAR1 and nothing more", &plan("online-retail"), &mut Shop::default()).unwrap_err().problem;
     assert_eq!(parquet.code, Code::BadFile);
     let missing = run(Path::new("/nonexistent/file"), "file", &plan("gorse"), false, &mut Shop::default(), &mut |_| {})
         .unwrap_err()
-        .0;
+        .problem;
     assert_eq!(missing.code, Code::BadFile);
 }
 
@@ -117,7 +118,7 @@ fn truncated_files_keep_their_beginning() {
         assert_eq!(whole.interactions.len(), 20_000);
         for share in [50, 90, 99] {
             let mut shop = Shop::default();
-            let (problem, report) =
+            let ImportFailure { problem, report } =
                 read(&packed[..packed.len() * share / 100], &plan("online-retail"), &mut shop).unwrap_err();
             assert_eq!(problem.code, Code::BadFile);
             let expected = format!("line {}", report.lines + 2);
@@ -127,7 +128,7 @@ fn truncated_files_keep_their_beginning() {
         }
     }
     // Cut inside the last line of the text, before the checksum: what may be half a line is not taken.
-    let (problem, report) = read(
+    let ImportFailure { problem, report } = read(
         &gzip(b"{\"id\":\"a\",\"title\":\"t\"}\n{\"id\":\"b\",\"title\":\"t\"}")[..40],
         &Plan::Ndjson(Kind::Items),
         &mut Shop::default(),
@@ -169,7 +170,7 @@ fn lines_count_as_the_file_does() {
 fn bad_values_of_a_log_are_refused() {
     let rows = [
         "1,10001,LAMP,x,2020-03-02 09:15:00,2.5,7,France",
-        "1,10001,LAMP,1,2020-03-02 09:15:00,NaN,7,France",
+        "1,10001,LAMP,inf,2020-03-02 09:15:00,2.5,7,France",
         "1,10001,LAMP,1,2999-03-02 09:15:00,2.5,7,France",
         &format!("1,10001,LAMP,1,2020-03-02 09:15:00,2.5,{},France", "7".repeat(257)),
         &format!("1,10001,{},1,2020-03-02 09:15:00,2.5,7,France", "L".repeat(1_001)),
@@ -179,7 +180,7 @@ fn bad_values_of_a_log_are_refused() {
         rows.join("\n")
     );
     let mut shop = Shop::default();
-    let report = read(text.as_bytes(), &plan("online-retail"), &mut shop).unwrap();
+    let report = read(text.as_bytes(), &plan("online-retail"), &mut shop).unwrap_err().report;
     let expected = [("bad-number", 2), ("bad-time", 1), ("bad-id", 1), ("too-long", 1)];
     assert_eq!(counts(&report), expected.into_iter().map(|(word, count)| (word.to_owned(), count)).collect());
     assert!(shop.items.is_empty() && shop.users.is_empty());
@@ -191,7 +192,8 @@ fn a_shop_that_takes_no_more_ends_it() {
         .map(|n| format!("{{\"type\":\"search\",\"query\":\"q\",\"user\":\"u{n}\",\"at\":\"2024-05-01\"}}\n"))
         .collect();
     let mut shop = Shop { room: Some(3_000), ..Shop::default() };
-    let (problem, report) = read(lines.as_bytes(), &Plan::Ndjson(Kind::Interactions), &mut shop).unwrap_err();
+    let ImportFailure { problem, report } =
+        read(lines.as_bytes(), &Plan::Ndjson(Kind::Interactions), &mut shop).unwrap_err();
     assert_eq!(problem.code, Code::ReadOnly);
     assert_eq!((report.accepted, shop.interactions.len()), (4_000, 4_000), "whole batches, and none after");
 }

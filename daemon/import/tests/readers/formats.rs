@@ -144,7 +144,7 @@ fn damaged_parquet_never_panics() {
                 &mut |_| {},
             ) {
                 Ok(report) => assert!(report.adds_up()),
-                Err((_, report)) => assert!(report.adds_up()),
+                Err(failure) => assert!(failure.report.adds_up()),
             }
         });
         assert!(outcome.is_ok(), "byte {place}");

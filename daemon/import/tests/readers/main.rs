@@ -5,6 +5,7 @@
 
 mod accounting;
 mod bad_input;
+mod field_cases;
 mod formats;
 mod presets;
 mod real;
