@@ -27,12 +27,11 @@ pub(crate) struct Drift {
     standing: Option<i64>,
 }
 
-/// Moment from which on a change is news: later than what the serving version learned from, and within the last two windows.
-fn news_from(view: &ShopState) -> i64 {
-    let window = view.rank.index.summary().window_days() * DAY_MS;
-    let learned = view.model.meta.data.to.map_or(i64::MIN, Timestamp::millis);
-    // What a version learned from is known exactly; where nothing was learned, old changes are still no news.
-    if learned > i64::MIN { learned } else { view.last_event - 2 * window }
+/// Moment from which on a change is news, in milliseconds: later than what the serving version learned from. Where nothing was
+/// learned yet, a change is news only if it happens while the daemon runs (since `started`) and within the last two windows: a
+/// first import brings the past.
+fn news_from(learned: Option<i64>, last_event: i64, window: i64, started: i64) -> i64 {
+    learned.unwrap_or_else(|| started.max(last_event - 2 * window))
 }
 
 impl Drift {
@@ -42,7 +41,9 @@ impl Drift {
         if let Err(error) = self.read(app, &view) {
             tracing::warn!(%error, "the log could not be read for drift");
         }
-        let from = news_from(&view);
+        let window = view.rank.index.summary().window_days() * DAY_MS;
+        let learned = view.model.meta.data.to.map(Timestamp::millis);
+        let from = news_from(learned, view.last_event, window, app.started.millis());
         self.open.retain(|change| change.at > from);
         if self.standing.is_some_and(|at| at <= from) {
             self.standing = None;
@@ -119,4 +120,22 @@ fn answer(app: &App, changes: &[Change]) {
         "raised an alarm and evaluated the serving version on the newest window".to_owned(),
         Some(outcome),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_import_is_no_drift() {
+        let started = 1_000 * DAY_MS;
+        // A log of the last year, imported after the start: none of its changes is news, however late they are.
+        let from = news_from(None, started - DAY_MS, 7 * DAY_MS, started);
+        assert!(from >= started - DAY_MS, "{from}");
+        // What moves afterwards is news, and what is long past is not.
+        assert_eq!(news_from(None, started + 3 * DAY_MS, 7 * DAY_MS, started), started);
+        assert_eq!(news_from(None, started + 30 * DAY_MS, 7 * DAY_MS, started), started + 16 * DAY_MS);
+        // A version knows what it learned from.
+        assert_eq!(news_from(Some(5), started, 7 * DAY_MS, started), 5);
+    }
 }
