@@ -118,8 +118,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (query, vector) in queries.iter().zip(&asked) {
             let clock = Instant::now();
             let read = Query::parse(&query.text)?;
-            let hits =
-                search(lexical, dense, &read, vector.as_ref().filter(|_| !dense.is_empty()), 100, &|_| true, &options)?;
+            let hits = search(
+                lexical,
+                dense,
+                &read,
+                vector.as_ref().filter(|_| !dense.is_empty()),
+                100,
+                &|item| Some(mercer_search::tie_hash(item)),
+                &options,
+            )?;
             times.push(clock.elapsed().as_secs_f64() * 1e3);
             let ids: Vec<&str> = hits.iter().map(|h| items[h.item as usize].id.as_str()).collect();
             writeln!(file, "{}", serde_json::json!({"query": query.id, "items": ids}))?;
@@ -135,8 +142,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     if std::env::var_os("MERCER_SCORES").is_some() {
         let mut file = BufWriter::new(File::create(out.join("scores.jsonl"))?);
         for (query, vector) in queries.iter().zip(&asked) {
-            let matches = reader.search(&Query::parse(&query.text)?, options.depth, &|_| true, &options.lexical);
-            let near = vector.as_ref().map_or(Ok(Vec::new()), |v| dense.top_k(v, options.depth, &|_| true))?;
+            let matches = reader.search(
+                &Query::parse(&query.text)?,
+                options.depth,
+                &|item| Some(mercer_search::tie_hash(item)),
+                &options.lexical,
+            );
+            let near = vector.as_ref().map_or(Ok(Vec::new()), |v| {
+                dense.top_k(v, options.depth, &|item| Some(mercer_search::tie_hash(item)))
+            })?;
             let mut union: Vec<u32> = matches.top.iter().chain(&near).map(|s| s.item).collect();
             union.sort_unstable();
             union.dedup();
@@ -208,7 +222,7 @@ fn speed() -> Result<(), Box<dyn Error>> {
             let vector =
                 (!dense.is_empty()).then(|| QueryVector { version: "bench".into(), values: vector(n + ITEMS) });
             let clock = Instant::now();
-            search(&reader, dense, &query, vector.as_ref(), 20, &|_| true, &options)?;
+            search(&reader, dense, &query, vector.as_ref(), 20, &|item| Some(mercer_search::tie_hash(item)), &options)?;
             times.push(clock.elapsed().as_secs_f64() * 1e3);
         }
         times.sort_by(f64::total_cmp);
@@ -221,7 +235,7 @@ fn speed() -> Result<(), Box<dyn Error>> {
     }
     let clock = Instant::now();
     let batch: Vec<QueryVector> = (0..16).map(|n| QueryVector { version: "bench".into(), values: vector(n) }).collect();
-    dense.top_k_batch(&batch, 200, &|_| true)?;
+    dense.top_k_batch(&batch, 200, &|item| Some(mercer_search::tie_hash(item)))?;
     println!("dense, 16 queries in one pass: {:.2} ms", clock.elapsed().as_secs_f64() * 1e3);
     Ok(())
 }

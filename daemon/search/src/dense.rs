@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::error::SearchError;
-use crate::tie::{Scored, top};
+use crate::tie::{Eligible, Scored, top};
 
 /// Rows of a chunk: at 384 dimensions 1.5 MB, which a single changed row costs to copy. Own chunks instead of `imbl::Vector`, because a
 /// scan reads the rows of a chunk as one slice.
@@ -128,17 +128,12 @@ impl DenseIndex {
         self.check(&query.values)
     }
 
-    /// The `k` items of largest inner product that pass the filter, best first. Exact; the same for any number of threads.
+    /// The `k` items of largest inner product that are eligible, best first. Exact; the same for any number of threads.
     ///
     /// # Errors
     /// A query vector of another encoder version or of the wrong shape.
-    pub fn top_k(
-        &self,
-        query: &QueryVector,
-        k: usize,
-        filter: &(dyn Fn(u32) -> bool + Sync),
-    ) -> Result<Vec<Scored>, SearchError> {
-        Ok(self.top_k_batch(std::slice::from_ref(query), k, filter)?.pop().unwrap_or_default())
+    pub fn top_k(&self, query: &QueryVector, k: usize, eligible: Eligible<'_>) -> Result<Vec<Scored>, SearchError> {
+        Ok(self.top_k_batch(std::slice::from_ref(query), k, eligible)?.pop().unwrap_or_default())
     }
 
     /// [`top_k`](Self::top_k) of several queries in one pass over memory.
@@ -149,7 +144,7 @@ impl DenseIndex {
         &self,
         queries: &[QueryVector],
         k: usize,
-        filter: &(dyn Fn(u32) -> bool + Sync),
+        eligible: Eligible<'_>,
     ) -> Result<Vec<Vec<Scored>>, SearchError> {
         for query in queries {
             self.check_query(query)?;
@@ -159,7 +154,7 @@ impl DenseIndex {
             .chunks
             .par_iter()
             .enumerate()
-            .map(|(n, chunk)| self.chunk_top(n, chunk, &vectors, k, filter))
+            .map(|(n, chunk)| self.chunk_top(n, chunk, &vectors, k, eligible))
             .collect();
         Ok((0..queries.len())
             .map(|q| top(best.iter().flat_map(|chunk| chunk[q].iter().copied()).collect(), k))
@@ -172,7 +167,7 @@ impl DenseIndex {
         chunk: &Chunk,
         vectors: &[&[f32]],
         k: usize,
-        filter: &(dyn Fn(u32) -> bool + Sync),
+        eligible: Eligible<'_>,
     ) -> Vec<Vec<Scored>> {
         let mut found = vec![Vec::new(); vectors.len()];
         if self.dim == 0 {
@@ -180,9 +175,11 @@ impl DenseIndex {
         }
         for (row, values) in chunk.values.chunks_exact(self.dim).enumerate() {
             let item = (n * ROWS + row) as u32;
-            if chunk.present[row] && filter(item) {
+            if chunk.present[row]
+                && let Some(tie) = eligible(item)
+            {
                 for (vector, found) in vectors.iter().zip(&mut found) {
-                    found.push(Scored { item, score: f64::from(dot(values, vector)) });
+                    found.push(Scored { item, score: f64::from(dot(values, vector)), tie });
                 }
             }
         }

@@ -72,6 +72,8 @@ pub struct Fused {
     pub lexical: f64,
     /// Contribution of the dense list, weighted.
     pub dense: f64,
+    /// Orders equal scores, ascending.
+    pub tie: u64,
 }
 
 impl Fused {
@@ -82,7 +84,7 @@ impl Fused {
     }
 
     fn scored(&self) -> Scored {
-        Scored { item: self.item, score: self.score() }
+        Scored { item: self.item, score: self.score(), tie: self.tie }
     }
 }
 
@@ -102,7 +104,12 @@ pub fn fuse(lexical: Source<'_>, dense: Source<'_>, weight: f64, method: Method)
     for (n, (source, weight)) in [(lexical, weight), (dense, 1.0 - weight)].into_iter().enumerate() {
         for (rank, scored) in source.list.iter().enumerate() {
             let part = weight * normalised(source, rank, scored.score, method);
-            let entry = fused.entry(scored.item).or_insert(Fused { item: scored.item, lexical: 0.0, dense: 0.0 });
+            let entry = fused.entry(scored.item).or_insert(Fused {
+                item: scored.item,
+                lexical: 0.0,
+                dense: 0.0,
+                tie: scored.tie,
+            });
             *(if n == 0 { &mut entry.lexical } else { &mut entry.dense }) = part;
         }
     }
@@ -127,11 +134,13 @@ fn normalised(source: Source<'_>, rank: usize, score: f64, method: Method) -> f6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tie::tie_hash;
     use proptest::prelude::*;
 
     fn list(max: u32) -> impl Strategy<Value = Vec<Scored>> {
         prop::collection::btree_map(0..max, 0.01..50.0f64, 0..40).prop_map(|map| {
-            let mut list: Vec<Scored> = map.into_iter().map(|(item, score)| Scored { item, score }).collect();
+            let mut list: Vec<Scored> =
+                map.into_iter().map(|(item, score)| Scored { item, score, tie: tie_hash(item) }).collect();
             list.sort_by(Scored::order);
             list
         })

@@ -34,4 +34,4 @@ pub use lexical::{LexicalIndex, LexicalParams, LexicalReader};
 pub use query::{MAX_QUERY_BYTES, Query};
 pub use retrieve::{Hit, ScoreParts, SearchOptions, search};
 pub use text::clean;
-pub use tie::{Scored, tie_hash};
+pub use tie::{Eligible, Scored, tie_hash};

@@ -5,7 +5,7 @@ use crate::error::SearchError;
 use crate::fuse::{Fusion, Method, Normalisation, Source, fuse};
 use crate::lexical::{LexicalParams, LexicalReader};
 use crate::query::Query;
-use crate::tie::Scored;
+use crate::tie::{Eligible, Scored};
 
 /// Weighted contributions of the two lists to an item's score; they add up to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,8 +44,8 @@ impl Default for SearchOptions {
     }
 }
 
-/// The best `k` items that pass the filter, best first. Without a query vector or without item vectors the answer is lexical
-/// only; where no term matches, dense only. The filter applies before any cut.
+/// The best `k` items that are eligible, best first. Without a query vector or without item vectors the answer is lexical
+/// only; where no term matches, dense only. Eligibility applies before any cut.
 ///
 /// # Errors
 /// A query vector of another encoder version or of the wrong shape.
@@ -55,12 +55,13 @@ pub fn search(
     query: &Query,
     vector: Option<&QueryVector>,
     k: usize,
-    filter: &(dyn Fn(u32) -> bool + Sync),
+    eligible: Eligible<'_>,
     options: &SearchOptions,
 ) -> Result<Vec<Hit>, SearchError> {
     let phrases = lexical.phrase_items(query);
     let passes = |item: u32| {
-        phrases.as_ref().is_none_or(|held| held.get(item as usize).copied().unwrap_or(false)) && filter(item)
+        let held = phrases.as_ref().is_none_or(|held| held.get(item as usize).copied().unwrap_or(false));
+        if held { eligible(item) } else { None }
     };
     let depth = options.depth.max(k);
     let vector = vector.filter(|_| !dense.is_empty());
@@ -74,14 +75,13 @@ pub fn search(
     let mut all_near = near.clone();
     if let Some(vector) = vector {
         let extra = matches.top.iter().filter(|s| !known.contains(&s.item));
-        all_near
-            .extend(extra.filter_map(|s| Some(Scored { item: s.item, score: dense.score(s.item, &vector.values)? })));
+        all_near.extend(extra.filter_map(|s| Some(Scored { score: dense.score(s.item, &vector.values)?, ..*s })));
         all_near.sort_unstable_by(Scored::order);
     }
     let found: rustc_hash::FxHashSet<u32> = matches.top.iter().map(|s| s.item).collect();
     let mut all_matches = matches.top.clone();
     all_matches.extend(
-        near.iter().filter(|s| !found.contains(&s.item)).map(|s| Scored { item: s.item, score: matches.score(s.item) }),
+        near.iter().filter(|s| !found.contains(&s.item)).map(|s| Scored { score: matches.score(s.item), ..*s }),
     );
     all_matches.sort_unstable_by(Scored::order);
     let dense_low = match options.fusion.method {

@@ -1,12 +1,12 @@
-//! The order of results: score descending, then a keyed hash of the item number, then the number itself, so that neither the
-//! order of the catalogue nor the number of threads breaks ties (METRICS.md section 0).
+//! The order of results: score descending, then the item's tie key, then its number (METRICS.md section 0). Tie keys are given by the caller, who
+//! makes them of what does not change with a restart or another order of import; numbers do.
 
 use std::cmp::Ordering;
 
 /// Key of the hash: any constant that never changes.
 const TIE_KEY: u64 = 0x6d65_7263_6572_0001;
 
-/// A keyed hash of an item number (the finaliser of SplitMix64; Steele, Lea, Flood 2014).
+/// A tie key where items have nothing but their number: a keyed hash of it (the finaliser of SplitMix64; Steele, Lea, Flood 2014).
 #[must_use]
 pub fn tie_hash(item: u32) -> u64 {
     let mut z = (u64::from(item) ^ TIE_KEY).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -15,6 +15,9 @@ pub fn tie_hash(item: u32) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Which items may be found: the tie key of an item that may, none of another.
+pub type Eligible<'a> = &'a (dyn Fn(u32) -> Option<u64> + Sync);
+
 /// An item with a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored {
@@ -22,6 +25,8 @@ pub struct Scored {
     pub item: u32,
     /// Higher is better; finite.
     pub score: f64,
+    /// Orders equal scores, ascending.
+    pub tie: u64,
 }
 
 impl Scored {
@@ -31,7 +36,7 @@ impl Scored {
         other
             .score
             .total_cmp(&self.score)
-            .then_with(|| tie_hash(self.item).cmp(&tie_hash(other.item)))
+            .then_with(|| self.tie.cmp(&other.tie))
             .then_with(|| self.item.cmp(&other.item))
     }
 }

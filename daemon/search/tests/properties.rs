@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mercer_search::{
     DenseIndex, Document, LexicalIndex, LexicalParams, LexicalReader, Query, QueryVector, Scored, SearchError,
-    SearchOptions, search,
+    SearchOptions, search, tie_hash,
 };
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn index(titles: &[&str]) -> LexicalReader {
 fn found(reader: &LexicalReader, query: &str) -> Vec<u32> {
     let query = Query::parse(query).unwrap();
     let dense = DenseIndex::new("none", 0);
-    search(reader, &dense, &query, None, 10, &|_| true, &SearchOptions::default())
+    search(reader, &dense, &query, None, 10, &|item| Some(tie_hash(item)), &SearchOptions::default())
         .unwrap()
         .iter()
         .map(|h| h.item)
@@ -96,8 +96,8 @@ proptest! {
         prop_assert_eq!(index.reader().len(), rebuilt.reader().len());
         if let Ok(query) = Query::parse(&query) {
             let params = LexicalParams { coverage: 0.5, ..LexicalParams::default() };
-            let a = index.reader().search(&query, 50, &|_| true, &params).top;
-            let b = rebuilt.reader().search(&query, 50, &|_| true, &params).top;
+            let a = index.reader().search(&query, 50, &|item| Some(tie_hash(item)), &params).top;
+            let b = rebuilt.reader().search(&query, 50, &|item| Some(tie_hash(item)), &params).top;
             prop_assert_eq!(a, b);
         }
     }
@@ -112,9 +112,9 @@ proptest! {
         index.remove(offset);
         let query = QueryVector { version: "v1".into(), values: vector(&asked) };
         let keep = |item: u32| item.is_multiple_of(modulus);
-        let got = index.top_k(&query, k, &keep).unwrap();
+        let got = index.top_k(&query, k, &|item| keep(item).then(|| tie_hash(item))).unwrap();
         let items = (offset + 1..offset + rows.len() as u32).filter(|i| keep(*i));
-        let mut naive: Vec<Scored> = items.map(|item| Scored { item, score: index.score(item, &query.values).unwrap() }).collect();
+        let mut naive: Vec<Scored> = items.map(|item| Scored { item, score: index.score(item, &query.values).unwrap(), tie: tie_hash(item) }).collect();
         naive.sort_by(Scored::order);
         naive.truncate(k);
         prop_assert_eq!(got, naive);
@@ -132,7 +132,8 @@ proptest! {
         let keep = |item: u32| item % 3 == 1;
         let Ok(query) = Query::parse(&query) else { return Ok(()) };
         let options = SearchOptions { depth: 1, ..SearchOptions::default() };
-        let hits = search(&reader, &dense, &query, Some(&vector), k, &keep, &options).unwrap();
+        let eligible = |item| keep(item).then(|| tie_hash(item));
+        let hits = search(&reader, &dense, &query, Some(&vector), k, &eligible, &options).unwrap();
         let allowed = (0..titles.len() as u32).filter(|i| keep(*i)).count();
         prop_assert_eq!(hits.len(), allowed.min(k));
         prop_assert_eq!(hits.iter().map(|h| h.item).collect::<BTreeSet<_>>().len(), hits.len());
@@ -200,8 +201,9 @@ fn a_phrase_is_kept_together_if_anything_holds_it() {
 fn vectors_of_two_versions_never_meet() {
     let mut dense = DenseIndex::new("v1", 2);
     dense.set(0, &[1.0, 0.0]).unwrap();
-    let ask =
-        |version: &str, values: Vec<f32>| dense.top_k(&QueryVector { version: version.into(), values }, 1, &|_| true);
+    let ask = |version: &str, values: Vec<f32>| {
+        dense.top_k(&QueryVector { version: version.into(), values }, 1, &|item| Some(tie_hash(item)))
+    };
     assert!(matches!(ask("v2", vec![1.0, 0.0]), Err(SearchError::Version { .. })));
     assert_eq!(ask("v1", vec![1.0]), Err(SearchError::Dimension { got: 1, expected: 2 }));
     assert_eq!(ask("v1", vec![f32::NAN, 0.0]), Err(SearchError::NotFinite));
@@ -217,7 +219,16 @@ fn works_with_one_list_only() {
     dense.set(1, &[0.0, 1.0]).unwrap();
     let vector = QueryVector { version: "v".into(), values: vec![0.0, 1.0] };
     let run = |text: &str, vector| {
-        search(&reader, &dense, &Query::parse(text).unwrap(), vector, 5, &|_| true, &SearchOptions::default()).unwrap()
+        search(
+            &reader,
+            &dense,
+            &Query::parse(text).unwrap(),
+            vector,
+            5,
+            &|item| Some(tie_hash(item)),
+            &SearchOptions::default(),
+        )
+        .unwrap()
     };
     let lexical = run("lamp", None);
     assert_eq!((lexical.len(), lexical[0].item, lexical[0].parts.dense), (1, 0, 0.0));

@@ -68,11 +68,11 @@ fn answer(
     let vector = embed(app, view, &query.words)?;
     let snapshot = snapshot::snapshot(app, view, asked.at, asked.asked_at.is_some());
     let shopper = user.map(|number| snapshot.user_state(mercer_rank::Recipient::User(number), asked.at));
-    let passes = |number: u32| {
-        let Some(facts) = snapshot.catalogue.get(number) else { return false };
+    let eligible = |number: u32| {
+        let facts = snapshot.catalogue.get(number)?;
         let warm = snapshot.index.is_warm(number);
         let price = facts.price.map(f64::from);
-        !facts.hidden
+        let passes = !facts.hidden
             && (warm || facts.available_from.is_none_or(|from| from <= asked.at))
             && match asked.candidates {
                 Candidates::All => true,
@@ -86,7 +86,8 @@ fn answer(
             && query.price.is_none_or(|bound| {
                 price.is_some_and(|p| bound.min.is_none_or(|low| p >= low) && bound.max.is_none_or(|high| p <= high))
             })
-            && asked.allows(view, number)
+            && asked.allows(view, number);
+        passes.then_some(facts.tie)
     };
     let depth = if user.is_some() { asked.k.max(TASTE_DEPTH) } else { asked.k };
     let hits = mercer_search::search(
@@ -95,7 +96,7 @@ fn answer(
         query,
         Some(&vector),
         depth,
-        &passes,
+        &eligible,
         &SearchOptions::default(),
     )
     .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;

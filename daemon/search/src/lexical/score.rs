@@ -8,7 +8,7 @@ use super::clauses::{Clause, clauses};
 use super::reader::{LexicalReader, Place};
 use super::segment::CommittedSegment;
 use crate::query::Query;
-use crate::tie::{Scored, top};
+use crate::tie::{Eligible, Scored, top};
 use crate::tokenize::tokenize;
 
 /// Constants of the ranking. Per-field arrays stand in the order title, description, brand, category, attributes.
@@ -61,15 +61,9 @@ impl LexicalMatches {
 }
 
 impl LexicalReader {
-    /// Finds the best `k` documents that pass the filter and contain at least one term of the query or a similar one.
+    /// Finds the best `k` documents that are eligible and contain at least one term of the query or a similar one.
     #[must_use]
-    pub fn search(
-        &self,
-        query: &Query,
-        k: usize,
-        filter: &(dyn Fn(u32) -> bool + Sync),
-        params: &LexicalParams,
-    ) -> LexicalMatches {
+    pub fn search(&self, query: &Query, k: usize, eligible: Eligible<'_>, params: &LexicalParams) -> LexicalMatches {
         let clauses = clauses(self, &tokenize(&query.words));
         let mass: f64 = clauses.iter().map(|c| c.mass).sum();
         if mass <= 0.0 {
@@ -79,9 +73,8 @@ impl LexicalReader {
             self.segments.iter().map(|segment| self.score_segment(segment, &clauses, mass, params)).collect();
         let mut all = Vec::new();
         for (committed, scores) in self.segments.iter().zip(&scores) {
-            let found =
-                committed.segment.items.iter().zip(scores).filter(|(item, score)| **score > 0.0 && filter(**item));
-            all.extend(found.map(|(&item, &score)| Scored { item, score }));
+            let matched = committed.segment.items.iter().zip(scores).filter(|(_, score)| **score > 0.0);
+            all.extend(matched.filter_map(|(&item, &score)| Some(Scored { item, score, tie: eligible(item)? })));
         }
         LexicalMatches { top: top(all, k), scores, places: Arc::clone(&self.places) }
     }
