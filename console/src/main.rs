@@ -1,6 +1,8 @@
 //! `mercer`: the console and command line of Mercer.
 
 mod cli;
+mod progress;
+mod text;
 mod tui;
 
 use std::process::ExitCode;

@@ -95,7 +95,7 @@ problems! {
     /// The path exists, the method does not.
     NoSuchMethod "no-such-method" 405 FAILED "the path does not take this method" "GET /v1/openapi.json lists the methods";
     /// A cursor that this daemon did not give out.
-    BadCursor "bad-cursor" 400 FAILED "the cursor is not one of ours" "start again without a cursor";
+    BadCursor "bad-cursor" 400 FAILED "the cursor was not given by this daemon" "start again without a cursor";
     /// The user was erased; the tombstone blocks it.
     Erased "erased" 410 REFUSED "the user was erased" "an erased user is not imported again";
     /// Something in progress or a state forbids it.
@@ -105,7 +105,7 @@ problems! {
     /// Nothing to train on.
     NotEnoughData "not-enough-data" 409 REFUSED "there is not enough data for this" "the detail says how much is needed";
     /// The peer may not do this.
-    Forbidden "forbidden" 403 REFUSED "this peer may not change anything" "changing needs root, the daemon's own user or the operator group";
+    Forbidden "forbidden" 403 REFUSED "this user may not do that" "reading needs the daemon's group; changing needs root, the daemon's own user or the operator group";
     /// The queue is full.
     Overloaded "overloaded" 429 REFUSED "the daemon is overloaded" "try again after the seconds in Retry-After";
     /// The store takes no writes.

@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::args::{ListArgs, SearchArgs};
-use super::lists::{Scored, scored, search_request};
+use super::lists::{ListArgs, Scored, SearchArgs, scored, search_request};
 use super::out::{Done, Out};
-use super::text::clean;
+use crate::text;
 
 /// Requests under way at once.
 const IN_FLIGHT: usize = 8;
@@ -38,6 +37,24 @@ struct Answer {
     code: Option<Code>,
 }
 
+/// The answer to one line of a file.
+#[derive(Debug)]
+struct Answered {
+    /// What the line named.
+    name: String,
+    answer: Answer,
+    /// Why there is no list.
+    problem: Option<Problem>,
+}
+
+/// A line of a file.
+#[derive(Debug)]
+struct NumberedLine {
+    /// From 1.
+    number: u64,
+    text: String,
+}
+
 /// One line of a file of queries.
 #[derive(Debug, Deserialize)]
 struct Query {
@@ -47,7 +64,7 @@ struct Query {
 
 /// Lines of a file, or of standard input, as they come; empty ones are left out. A thread of its own reads, because
 /// standard input may keep a reader waiting.
-fn lines(file: &Path) -> Result<impl Stream<Item = Result<(u64, String), Problem>> + use<>, Problem> {
+fn lines(file: &Path) -> Result<impl Stream<Item = Result<NumberedLine, Problem>> + use<>, Problem> {
     let bad = |error: &dyn std::fmt::Display| Problem::new(Code::BadFile, format!("{}: {error}", file.display()));
     let mut reader: Box<dyn BufRead + Send> = if file == Path::new("-") {
         Box::new(BufReader::new(std::io::stdin()))
@@ -75,7 +92,7 @@ fn lines(file: &Path) -> Result<impl Stream<Item = Result<(u64, String), Problem
             if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
                 continue;
             }
-            if sender.blocking_send(line.map(|line| (number, line))).is_err() || last {
+            if sender.blocking_send(line.map(|text| NumberedLine { number, text })).is_err() || last {
                 return;
             }
         }
@@ -99,16 +116,16 @@ async fn patiently(mut ask: impl AsyncFnMut() -> Result<ServedList, Problem>) ->
 }
 
 /// Writes answers in order. A refusal of one line is told and the rest goes on; without a daemon there is no going on.
-async fn print(answers: impl Stream<Item = Result<(String, Answer, Option<Problem>), Problem>>, out: &mut Out) -> Done {
+async fn print(answers: impl Stream<Item = Result<Answered, Problem>>, out: &mut Out) -> Done {
     let mut answers = std::pin::pin!(answers);
     let mut code = exit::OK;
     while let Some(answer) = answers.next().await {
-        let (name, answer, problem) = answer?;
+        let Answered { name, answer, problem } = answer?;
         match problem {
             Some(problem) if matches!(problem.code, Code::NotRunning | Code::Forbidden) => return Err(problem.into()),
             Some(problem) => {
                 code = exit::FAILED;
-                out.say(format!("mercer: {}: {}: {}", clean(&name), problem.code, clean(&problem.detail)))?;
+                out.say(format!("mercer: {}: {}: {}", text::clean(&name), problem.code, text::clean(&problem.detail)))?;
             }
             None => {}
         }
@@ -122,11 +139,11 @@ pub(crate) async fn recommend(file: &Path, args: &ListArgs, client: &Client, out
     let query = args.query();
     let answers = lines(file)?
         .map(|line| async {
-            let (_, user) = line?;
+            let user = line?.text;
             let list = patiently(async || client.recommend(&user, &query).await).await;
             let (items, problem) = split(list);
             let code = problem.as_ref().map(|problem| problem.code);
-            Ok((user.clone(), Answer { user: Some(user), query: None, items, code }, problem))
+            Ok(Answered { name: user.clone(), answer: Answer { user: Some(user), query: None, items, code }, problem })
         })
         .buffered(IN_FLIGHT);
     print(answers, out).await
@@ -136,14 +153,15 @@ pub(crate) async fn recommend(file: &Path, args: &ListArgs, client: &Client, out
 pub(crate) async fn search(file: &Path, args: &SearchArgs, client: &Client, out: &mut Out) -> Done {
     let answers = lines(file)?
         .map(|line| async {
-            let (number, line) = line?;
-            let query: Query = serde_json::from_str(&line).map_err(|error| {
+            let NumberedLine { number, text } = line?;
+            let query: Query = serde_json::from_str(&text).map_err(|error| {
                 Problem::new(Code::BrokenJson, format!("{}: line {number}: {error}", file.display()))
             })?;
             let list = patiently(async || client.search(&search_request(&query.text, args)).await).await;
             let (items, problem) = split(list);
             let code = problem.as_ref().map(|problem| problem.code);
-            Ok((query.id.to_string(), Answer { user: None, query: Some(query.id), items, code }, problem))
+            let name = query.id.to_string();
+            Ok(Answered { name, answer: Answer { user: None, query: Some(query.id), items, code }, problem })
         })
         .buffered(IN_FLIGHT);
     print(answers, out).await

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::out::{Done, Out, Stop};
 use super::table::Table;
-use super::text::{count, figure, interval, maybe, maybe_moment, word};
+use crate::text;
 
 /// A setting that two runs do not share.
 #[derive(Debug, Serialize)]
@@ -74,7 +74,7 @@ pub(crate) async fn run(first: &str, second: &str, client: &Client, out: &mut Ou
 fn facts(run: &Run) -> std::collections::BTreeMap<String, String> {
     let mut all: std::collections::BTreeMap<String, String> =
         run.record.config.iter().map(|(name, setting)| (name.clone(), setting.to_string())).collect();
-    all.insert("kind".to_owned(), word(&run.record.kind));
+    all.insert("kind".to_owned(), text::word(&run.record.kind));
     all.insert("seed".to_owned(), run.seed.to_string());
     all.insert("device".to_owned(), run.device.clone());
     if !run.record.code_version.is_empty() {
@@ -82,8 +82,8 @@ fn facts(run: &Run) -> std::collections::BTreeMap<String, String> {
     }
     if let Some(data) = &run.record.data {
         all.insert("data.interactions".to_owned(), data.interactions.to_string());
-        all.insert("data.from".to_owned(), maybe_moment(data.from));
-        all.insert("data.to".to_owned(), maybe_moment(data.to));
+        all.insert("data.from".to_owned(), text::maybe_moment(data.from));
+        all.insert("data.to".to_owned(), text::maybe_moment(data.to));
         all.insert("data.cursor".to_owned(), data.cursor.to_string());
     }
     all
@@ -143,11 +143,11 @@ fn compare(a: &Run, b: &Run) -> Comparison {
         gate.map(|gate| (gate.from.to_string(), gate.to.to_string()))
             .or_else(|| Some((config.get("at")?.to_string(), config.get("to")?.to_string())))
     };
-    let mut notes = vec!["the intervals stand beside each other; they are not those of a paired difference".to_owned()];
+    let mut notes = vec!["these are the intervals of each run; none is of a paired difference".to_owned()];
     if window(a) != window(b) {
-        notes.push("the two were judged on different windows: their metrics do not compare".to_owned());
+        notes.push("the two were measured on different windows: their metrics cannot be compared".to_owned());
     }
-    let gate = |run: &Run| run.gate.as_ref().map(|gate| format!("{}: {}", word(&gate.verdict), gate.reason));
+    let gate = |run: &Run| run.gate.as_ref().map(|gate| format!("{}: {}", text::word(&gate.verdict), gate.reason));
     Comparison {
         first: a.id.clone(),
         second: b.id.clone(),
@@ -178,7 +178,15 @@ fn print(compared: &Comparison, out: &mut Out) -> Result<(), Stop> {
         let said = |ends: Option<Ends>| {
             ends.map_or_else(
                 || "-".to_owned(),
-                |e| format!("{} {} {} ({} steps)", figure(e.begin), figure(e.least), figure(e.end), count(e.steps)),
+                |e| {
+                    format!(
+                        "{} {} {} ({})",
+                        text::value(e.begin),
+                        text::value(e.least),
+                        text::value(e.end),
+                        text::plural(e.steps, "step", "steps")
+                    )
+                },
             )
         };
         compared.curves.iter().for_each(|row| table.row([row.name.clone(), said(row.first), said(row.second)]));
@@ -197,15 +205,15 @@ fn print(compared: &Comparison, out: &mut Out) -> Result<(), Stop> {
         for row in &compared.metrics {
             let value = |metric: &Option<MetricValue>| metric.as_ref().and_then(|metric| metric.value);
             let range = |metric: &Option<MetricValue>| {
-                metric.as_ref().map_or_else(|| "-".to_owned(), |metric| interval(metric.low, metric.high))
+                metric.as_ref().map_or_else(|| "-".to_owned(), |metric| text::interval(metric.low, metric.high))
             };
-            let difference = value(&row.first).zip(value(&row.second)).map(|(a, b)| format!("{:+.4}", b - a));
+            let difference = value(&row.first).zip(value(&row.second)).map(|(a, b)| text::signed(b - a));
             table.row([
                 row.name.clone(),
-                row.slice.clone(),
-                maybe(value(&row.first)),
+                text::slice(&row.slice),
+                text::maybe(value(&row.first)),
                 range(&row.first),
-                maybe(value(&row.second)),
+                text::maybe(value(&row.second)),
                 range(&row.second),
                 dash(&difference),
             ]);

@@ -5,16 +5,29 @@ mod shop;
 
 use std::time::Duration;
 
+use clap::Args;
 use mercer_shared::client::Client;
 use mercer_shared::problem::{Code, Problem, exit};
 use mercer_shared::wire::{GateVerdict, ImportQuery, ReportKind, Run, RunState, TrainRequest};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{DemoArgs, ListArgs, ModelsCommand, RecommendArgs, ReportArgs, SearchArgs};
+use super::lists::{ListArgs, RecommendArgs, SearchArgs};
+use super::models::ModelsCommand;
 use super::out::{Done, Out, Stop};
-use super::{gate, import, lists, models, reports, status, train};
+use super::reports::ReportArgs;
+use super::{follow, gate, import, lists, models, reports, runs, status};
 use daemon::Daemon;
 use shop::Shop;
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct DemoArgs {
+    /// Decides everything about the simulated shop and the training run.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Leave the state directory behind.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
 
 /// Seconds that the cycle is to fit into: the whole story is to end within two minutes. With sixty, half as many shoppers are judged, and
 /// whether the gate lets the candidate through depends on the hour at which the shop ends.
@@ -174,7 +187,7 @@ impl Story<'_> {
                     if out.json { Ok(()) } else { out.say(format!("{embedded} of {items} items have their vector")) }
                 })
                 .await?;
-                status::status(client, out).await?;
+                status::run(client, out).await?;
                 Ok(shop)
             })
             .await?;
@@ -203,11 +216,11 @@ impl Story<'_> {
 /// One training run with a small budget, to its end.
 async fn trained(seed: u64, client: &Client, out: &mut Out) -> Result<Run, Stop> {
     let run = client.train(&training(seed)).await?;
-    let run = train::follow(run, client, out).await?;
+    let run = follow::follow(run, client, out).await?;
     if out.json {
         out.document(&run)?;
     } else {
-        train::head(&run, out)?;
+        runs::head(&run, out)?;
     }
     match run.state {
         RunState::Succeeded => Ok(run),
@@ -234,9 +247,9 @@ async fn promoted(run: &Run, client: &Client, out: &mut Out) -> Result<(), Stop>
         out.line("The gate did not let the candidate through: Mercer goes on with what it had.")?;
         out.line("An operator may still promote it by hand, and go back:")?;
     }
-    models::models(Some(ModelsCommand::Promote { version }), client, out).await?;
+    models::run(Some(ModelsCommand::Promote { version }), client, out).await?;
     if !passed {
-        models::models(Some(ModelsCommand::Rollback), client, out).await?;
+        models::run(Some(ModelsCommand::Rollback), client, out).await?;
     }
     Ok(())
 }

@@ -1,16 +1,81 @@
 //! `mercer eval`: a report that is read in a minute at 80 columns; `--json` and `--per-user` have everything.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand};
 use mercer_shared::client::Client;
 use mercer_shared::problem::{Code, Problem, exit};
-use mercer_shared::wire::{DifferenceVerdict, EvaluatedSlice, Evaluation, EvaluationRequest, RunState};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{DifferenceVerdict, EvaluatedSlice, Evaluation, EvaluationRequest, ReplayRequest, RunState};
 
-use super::args::{EvalArgs, EvalCommand};
 use super::out::{Done, Out, Stop};
+use super::pages::{Paging, more, pages};
 use super::table::Table;
-use super::text::{clean, count, cut, moment, word};
-use super::{more, pages, train};
+use super::{follow, prequential, runs};
+use crate::text;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct EvalArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<EvalCommand>,
+    /// The cut-off: nothing later is known to any method; truth is the window after it [default: the beginning of the last window].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    /// Length of the lists.
+    #[arg(short, long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) k: u32,
+    /// Decides intervals, and whatever is trained for the evaluation.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Only start it; `mercer eval show` prints it later.
+    #[arg(long, conflicts_with = "per_user")]
+    pub(crate) detach: bool,
+    /// Also write the values of each shopper, under pseudonyms, as Parquet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) per_user: Option<PathBuf>,
+    /// Ask instead whether fine-tuning the encoder pays: window after window, against frozen, placebo and stale arms.
+    #[arg(long, conflicts_with_all = ["at", "k", "detach", "per_user"])]
+    pub(crate) replay: bool,
+    /// Windows of the replay; a claim needs 8.
+    #[arg(long, default_value_t = 8, requires = "replay", value_parser = clap::value_parser!(u32).range(2..=52))]
+    pub(crate) windows: u32,
+    /// Steps of the encoder per window of the replay.
+    #[arg(long, default_value_t = 40, requires = "replay", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) steps: u32,
+    /// Seeds of the replay; a claim needs 5.
+    #[arg(long, default_value_t = 1, requires = "replay", value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub(crate) seeds: u32,
+}
+
+impl EvalArgs {
+    /// The prequential experiment that the options ask for.
+    fn prequential(&self) -> ReplayRequest {
+        ReplayRequest {
+            windows: Some(self.windows),
+            steps: Some(self.steps),
+            warm_steps: None,
+            seeds: Some(self.seeds),
+            seed: self.seed,
+        }
+    }
+}
+
+/// Evaluations that were made.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// Evaluations, newest first.
+    List(Paging),
+    /// One evaluation again, by the id of its run.
+    Show {
+        id: String,
+        /// Also write the values of each shopper, under pseudonyms, as Parquet.
+        #[arg(long, value_name = "FILE")]
+        per_user: Option<PathBuf>,
+    },
+    /// One replay again, by the id of its run.
+    Replay { id: String },
+}
 
 /// Columns of a name in the tables.
 const NAME: usize = 16;
@@ -31,10 +96,10 @@ pub(crate) async fn run(args: EvalArgs, client: &Client, out: &mut Out) -> Done 
             for one in &page.items {
                 table.row([
                     one.id.clone(),
-                    moment(one.created),
+                    text::moment(one.created),
                     one.model.clone(),
-                    moment(one.at),
-                    count(one.shoppers),
+                    text::moment(one.at),
+                    text::count(one.shoppers),
                     one.verdict.first().cloned().unwrap_or_default(),
                 ]);
             }
@@ -47,8 +112,8 @@ pub(crate) async fn run(args: EvalArgs, client: &Client, out: &mut Out) -> Done 
             return Ok(exit::OK);
         }
         Some(EvalCommand::Show { id, per_user }) => (id, per_user),
-        Some(EvalCommand::Replay { id }) => return super::replays::show(&id, client, out).await,
-        None if args.replay => return super::replays::run(&args, client, out).await,
+        Some(EvalCommand::Replay { id }) => return prequential::show(&id, client, out).await,
+        None if args.replay => return prequential::run(&args.prequential(), client, out).await,
         None => {
             let request = EvaluationRequest { at: args.at, k: Some(args.k), seed: args.seed };
             let run = client.evaluate(&request).await?;
@@ -56,13 +121,18 @@ pub(crate) async fn run(args: EvalArgs, client: &Client, out: &mut Out) -> Done 
                 if out.json {
                     out.document(&run)?;
                 } else {
-                    out.line(format!("{} is {}; read it: mercer eval show {}", run.id, word(&run.state), run.id))?;
+                    out.line(format!(
+                        "{} is {}; read it: mercer eval show {}",
+                        run.id,
+                        text::word(&run.state),
+                        run.id
+                    ))?;
                 }
                 return Ok(exit::OK);
             }
-            let run = train::follow(run, client, out).await?;
+            let run = follow::follow(run, client, out).await?;
             if run.state != RunState::Succeeded {
-                return train::finish(&run, out);
+                return runs::finish(&run, out);
             }
             (run.id, args.per_user)
         }
@@ -76,7 +146,7 @@ pub(crate) async fn run(args: EvalArgs, client: &Client, out: &mut Out) -> Done 
     } else {
         print(&evaluation, out)?;
         if let Some(file) = &per_user {
-            out.line(format!("values per shopper: {}", clean(&file.display().to_string())))?;
+            out.line(format!("values per shopper: {}", text::clean(&file.display().to_string())))?;
         }
     }
     Ok(exit::OK)
@@ -112,44 +182,25 @@ fn difference(slice: Option<&EvaluatedSlice>, arm: &str) -> String {
     )
 }
 
-/// Text in lines of at most 80 columns, the later ones indented.
-pub(crate) fn wrapped(text: &str, out: &mut Out) -> Result<(), Stop> {
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > 80 {
-            out.line(&line)?;
-            "  ".clone_into(&mut line);
-        }
-        if !line.is_empty() && line != "  " {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    out.line(&line)
-}
-
 /// Prints an evaluation for people.
 fn print(evaluation: &Evaluation, out: &mut Out) -> Result<(), Stop> {
     let e = evaluation;
-    out.heading(&format!("Evaluation {}: {} and what a shop could pick instead", e.id, e.model))?;
-    wrapped(
-        &format!(
-            "what {} shoppers took from {} to {}; lists of {} as of the beginning, every item ranked",
-            count(e.shoppers),
-            moment(e.at),
-            moment(e.to),
-            e.k
-        ),
-        out,
-    )?;
+    out.heading(&format!("Evaluation {}: {} and what a shop could use instead", e.id, e.model))?;
+    out.wrapped(format!(
+        "what {} took from {} to {}; lists of {} as of the beginning, every item ranked",
+        text::plural(e.shoppers, "shopper", "shoppers"),
+        text::moment(e.at),
+        text::moment(e.to),
+        e.k
+    ))?;
     out.line("")?;
     out.heading(&format!(
         "{:NAME$} {:>15} {:>15} {:>7} {:>16}",
         format!("NDCG@{}", e.k),
-        "repeat",
-        "new",
+        "all items",
+        "novel items",
         "cold",
-        "repeat by shopper"
+        "all, by shopper"
     ))?;
     let names = ["all", "warm", "all", "warm", "", "light", "heavy"];
     let heads: Vec<String> = names.iter().map(|name| format!("{name:>7}")).collect();
@@ -161,13 +212,13 @@ fn print(evaluation: &Evaluation, out: &mut Out) -> Result<(), Stop> {
     for arm in &e.arms {
         let cells: Vec<String> =
             e.slices.iter().map(|slice| format!("{:>7}", short(headline(slice, &arm.name)))).collect();
-        out.line(format!("{:NAME$} {}", cut(&clean(&arm.name), NAME), cells.join(" ")))?;
+        out.line(format!("{} {}", text::pad(&text::clean(&arm.name), NAME), cells.join(" ")))?;
     }
-    let shoppers: Vec<String> = e.slices.iter().map(|slice| format!("{:>7}", count(slice.n))).collect();
+    let shoppers: Vec<String> = e.slices.iter().map(|slice| format!("{:>7}", text::count(slice.n))).collect();
     out.line(format!("{:NAME$} {}", "shoppers", shoppers.join(" ")))?;
     out.line("")?;
-    out.heading(&format!("Mercer less each, paired, 95 % ({})", "~ none shown, ! worse, ? too few"))?;
-    let heads: Vec<String> = PAIRED.iter().map(|name| format!("{name:>20}")).collect();
+    out.heading("Mercer less each, paired, 95 % (~ none shown, ! worse, ? too few)")?;
+    let heads: Vec<String> = PAIRED.iter().map(|name| format!("{:>20}", text::slice(name))).collect();
     out.heading(&format!("{:NAME$} {}", "", heads.join(" ")))?;
     for arm in e.arms.iter().skip(1) {
         let cells: Vec<String> = PAIRED
@@ -175,26 +226,30 @@ fn print(evaluation: &Evaluation, out: &mut Out) -> Result<(), Stop> {
             .map(|name| difference(e.slices.iter().find(|slice| slice.name == *name), &arm.name))
             .map(|cell| format!("{cell:>20}"))
             .collect();
-        out.line(format!("{:NAME$} {}", cut(&clean(&arm.name), NAME), cells.join(" ")))?;
+        out.line(format!("{} {}", text::pad(&text::clean(&arm.name), NAME), cells.join(" ")))?;
     }
     out.line("")?;
     out.heading("Verdict")?;
-    e.verdict.iter().try_for_each(|line| wrapped(&clean(line), out))?;
+    e.verdict.iter().try_for_each(|line| out.wrapped(line))?;
     out.line("")?;
     out.heading("Settings")?;
-    let chosen = e
-        .tuned_from
-        .map(|from| format!("chosen on {} to {}, the window before the cut-off", moment(from), moment(e.at)));
-    wrapped(&chosen.unwrap_or_else(|| "not chosen: no window before the cut-off".to_owned()), out)?;
+    let chosen = e.tuned_from.map(|from| {
+        format!("chosen on {} to {}, the window before the cut-off", text::moment(from), text::moment(e.at))
+    });
+    out.wrapped(chosen.unwrap_or_else(|| "not chosen: no window before the cut-off".to_owned()))?;
     for arm in &e.arms {
-        let mut said: Vec<String> = arm.settings.iter().map(|(mode, setting)| format!("{mode}: {setting}")).collect();
+        let mut said: Vec<String> =
+            arm.settings.iter().map(|(mode, setting)| format!("{}: {setting}", text::slice(mode))).collect();
         if said.len() == 2 && arm.settings.get("repeat") == arm.settings.get("new") {
             said = arm.settings.get("new").cloned().into_iter().collect();
         }
         let tried = if arm.tried > 1 { format!(" (of {})", arm.tried) } else { String::new() };
-        wrapped(&clean(&format!("{}: {}{tried}", arm.name, said.join("; "))), out)?;
+        out.wrapped(format!("{}: {}{tried}", arm.name, said.join("; ")))?;
     }
-    let border = format!("light: bought on at most {} days before; heavy: on more", e.light_baskets);
-    wrapped(&border, out)?;
-    e.notes.iter().try_for_each(|note| wrapped(&clean(&format!("note: {note}")), out))
+    let border = format!(
+        "light: shoppers who bought on at most {} before; heavy: on more",
+        text::plural(e.light_baskets.into(), "day", "days")
+    );
+    out.wrapped(border)?;
+    e.notes.iter().try_for_each(|note| out.wrapped(format!("note: {note}")))
 }

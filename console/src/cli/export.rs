@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::out::{Done, Out};
 use super::tensorboard::{Summary, write_events};
-use super::text::clean;
+use crate::text;
 
 /// Runs the command.
 pub(crate) async fn run(
@@ -26,8 +26,8 @@ pub(crate) async fn run(
         let file = events(&run, dir).map_err(|error| bad(dir, &error))?;
         out.line(format!(
             "wrote {}; open it: tensorboard --logdir {}",
-            clean(&file.display().to_string()),
-            clean(&dir.display().to_string())
+            text::clean(&file.display().to_string()),
+            text::clean(&dir.display().to_string())
         ))?;
     }
     match ndjson {

@@ -4,29 +4,29 @@ use mercer_shared::wire::GateReport;
 
 use super::out::{Out, Stop};
 use super::table::Table;
-use super::text::{clean, count, figure, interval, moment, word};
+use crate::text;
 
 /// Prints the word, the reason and every comparison.
 pub(crate) fn print(gate: &GateReport, out: &mut Out) -> Result<(), Stop> {
-    out.heading(&format!("Gate: {}", word(&gate.verdict)))?;
-    out.line(clean(&gate.reason))?;
-    let least = gate.minimum_detectable.map(|effect| format!(", effects from {} on would show", figure(effect)));
+    out.heading(&format!("Gate: {}", text::word(&gate.verdict)))?;
+    out.line(text::clean(&gate.reason))?;
+    let least = gate.minimum_detectable.map(|effect| format!(", smallest detectable effect {}", text::value(effect)));
     out.line(format!(
-        "{} users with later interactions, {} to {}, alpha {}{}",
-        count(gate.users),
-        moment(gate.from),
-        moment(gate.to),
-        figure(gate.alpha),
+        "{} with later interactions, {} to {}, alpha {}{}",
+        text::plural(gate.users, "shopper", "shoppers"),
+        text::moment(gate.from),
+        text::moment(gate.to),
+        text::value(gate.alpha),
         least.unwrap_or_default()
     ))?;
     if let Some(spent) = &gate.spending {
         out.line(format!(
-            "{} gates since {} have spent {} of {} alpha; a new period begins {}",
+            "gates since {}: {}, which spent {} of {} alpha; a new period begins {}",
             spent.gates,
-            moment(spent.from),
-            figure(spent.spent),
-            figure(spent.total),
-            moment(spent.until)
+            text::moment(spent.from),
+            text::value(spent.spent),
+            text::value(spent.total),
+            text::moment(spent.until)
         ))?;
     }
     if gate.comparisons.is_empty() {
@@ -48,13 +48,13 @@ pub(crate) fn print(gate: &GateReport, out: &mut Out) -> Result<(), Stop> {
         table.row([
             row.against.clone(),
             row.metric.clone(),
-            row.slice.clone(),
-            figure(row.candidate),
-            figure(row.other),
-            format!("{:+.4}", row.difference),
-            interval(Some(row.low), Some(row.high)),
-            format!("{:.4}", row.p),
-            count(row.n),
+            text::slice(&row.slice),
+            text::value(row.candidate),
+            text::value(row.other),
+            text::signed(row.difference),
+            text::interval(Some(row.low), Some(row.high)),
+            text::p_value(row.p),
+            text::count(row.n),
             row.rule.clone(),
             if row.passed { "yes" } else { "no" }.to_owned(),
         ]);

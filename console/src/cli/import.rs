@@ -2,15 +2,44 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use mercer_shared::client::{Body, Client};
 use mercer_shared::problem::{Code, Problem, exit};
 use mercer_shared::wire::{ImportEvent, ImportPhase, ImportProgress, ImportQuery, ImportReport};
 
-use super::args::ImportArgs;
 use super::out::{Done, Out, Stop};
 use super::table::Table;
-use super::text::{bytes, clean, count, counted, duration, figure, word};
+use crate::text;
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("how").required(true).args(["preset", "format", "list"]))]
+pub(crate) struct ImportArgs {
+    /// How the files are to be read; `--list` shows the presets.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// Mercer's own documents: `items=FILE`, `users=FILE`, `interactions=FILE`, or a FILE as `mercer export` writes it.
+    #[arg(long)]
+    pub(crate) format: Option<ImportFormat>,
+    /// Show the presets.
+    #[arg(long, conflicts_with_all = ["files", "dry_run", "strict"])]
+    pub(crate) list: bool,
+    /// Only tell what would happen.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Exit 1 if any line was rejected; without it, only if no line was good.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[arg(value_name = "FILE", required_unless_present = "list")]
+    pub(crate) files: Vec<String>,
+}
+
+/// Formats that need no preset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// Mercer's own documents, one a line.
+    Ndjson,
+}
 
 /// Kinds of Mercer's own documents, in the order in which they are sent: what others name comes first.
 const KINDS: [&str; 4] = ["items", "users", "interactions", "export"];
@@ -59,11 +88,17 @@ pub(crate) async fn run(args: &ImportArgs, client: &Client, out: &mut Out) -> Do
             dry_run: args.dry_run,
         };
         let report = send(&query, &part.path, client, out).await?;
-        if args.strict && !report.rejected.is_empty() {
+        if is_failed(&report, args.strict) {
             code = exit::FAILED;
         }
     }
     Ok(code)
+}
+
+/// Whether an import failed: no line of the file was any good, or `--strict` asks for more.
+fn is_failed(report: &ImportReport, strict: bool) -> bool {
+    let good = report.accepted + report.duplicates;
+    !report.rejected.is_empty() && (strict || good == 0)
 }
 
 async fn presets(client: &Client, out: &mut Out) -> Done {
@@ -127,7 +162,7 @@ struct Watch {
 impl Watch {
     fn new(name: &str, whole: u64, out: &mut Out) -> Result<Self, Stop> {
         let bar = out.bars.then(|| {
-            let bar = ProgressBar::new(whole).with_prefix(clean(name));
+            let bar = ProgressBar::new(whole).with_prefix(text::clean(name));
             if let Ok(style) = ProgressStyle::with_template(
                 "{prefix} {msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}",
             ) {
@@ -138,7 +173,7 @@ impl Watch {
             bar
         });
         if bar.is_none() && !out.json {
-            out.say(format!("{}: sending {}", clean(name), bytes(whole)))?;
+            out.say(format!("{}: sending {}", text::clean(name), text::bytes(whole)))?;
         }
         Ok(Self { bar, phase: None, began: std::time::Instant::now(), told: 0.0 })
     }
@@ -151,7 +186,8 @@ impl Watch {
         }
         let elapsed = self.began.elapsed().as_secs_f64();
         let rate = if elapsed > 0.2 { progress.lines as f64 / elapsed } else { 0.0 };
-        let what = format!("{} {} lines, {rate:.0}/s", word(&progress.phase), count(progress.lines));
+        let lines = text::plural(progress.lines, "line", "lines");
+        let what = format!("{} {lines}, {}/s", text::word(&progress.phase), text::rate(rate));
         if let Some(bar) = &self.bar {
             if new_phase {
                 bar.reset();
@@ -165,11 +201,11 @@ impl Watch {
             let share = 100.0 * progress.bytes as f64 / progress.total_bytes.max(1) as f64;
             let left = if progress.bytes > 0 && elapsed > 0.2 {
                 let rest = progress.total_bytes.saturating_sub(progress.bytes) as f64;
-                format!(", ETA {}", duration(elapsed * rest / progress.bytes as f64))
+                format!(", {} left", text::remaining(elapsed * rest / progress.bytes as f64))
             } else {
                 String::new()
             };
-            out.say(format!("{}: {what}, {share:.0} %{left}", clean(&progress.file)))?;
+            out.say(format!("{}: {what}, {share:.0} %{left}", text::clean(&progress.file)))?;
         }
         Ok(())
     }
@@ -196,7 +232,7 @@ pub(crate) fn print(report: &ImportReport, out: &mut Out) -> Result<(), Stop> {
         return out.document(report);
     }
     let dry = if report.dry_run { " (dry run: nothing was written)" } else { "" };
-    out.heading(&format!("{}: {}{dry}", clean(&report.file), clean(&report.format)))?;
+    out.heading(&format!("{}: {}{dry}", text::clean(&report.file), text::clean(&report.format)))?;
     let mut rows = vec![
         ("lines read".to_owned(), report.lines, String::new()),
         ("= accepted".to_owned(), report.accepted, String::new()),
@@ -211,30 +247,34 @@ pub(crate) fn print(report: &ImportReport, out: &mut Out) -> Result<(), Stop> {
     }
     let mut table = Table::new().text("what").number("lines").text("where");
     for (what, lines, place) in rows {
-        table.row([what, count(lines), place]);
+        table.row([what, text::count(lines), place]);
     }
     for line in table.lines(None).iter().skip(1) {
         out.line(format!("  {line}"))?;
     }
     out.line(if report.adds_up() { "  the sum is right" } else { "  THE SUM IS WRONG: please report this" })?;
-    let mut written = vec![counted(report.items, "item", "items"), counted(report.users, "user", "users")];
-    written.extend(report.interactions.iter().map(|(kind, number)| format!("{} {kind}", count(*number))));
+    let mut written = vec![text::plural(report.items, "item", "items"), text::plural(report.users, "user", "users")];
+    written.extend(report.interactions.iter().map(|(kind, number)| format!("{} {kind}", text::count(*number))));
     let rate = if report.seconds > 0.0 { report.lines as f64 / report.seconds } else { 0.0 };
     out.line(format!("  {}: {}", if report.dry_run { "would write" } else { "wrote" }, written.join(", ")))?;
-    out.line(format!("  took {}, {} lines a second", duration(report.seconds), figure(rate.round())))?;
-    report.notes.iter().try_for_each(|note| out.line(format!("  note: {}", clean(note))))
+    out.line(format!("  took {}, {} lines/s", text::duration(report.seconds), text::rate(rate)))?;
+    report.notes.iter().try_for_each(|note| out.line(format!("  note: {}", text::clean(note))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Cli, Command};
     use clap::Parser;
 
+    #[derive(Debug, Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        import: ImportArgs,
+    }
+
     fn order(args: &[&str]) -> Vec<(Option<&'static str>, String)> {
-        let cli = Cli::try_parse_from([&["mercer", "import"], args].concat()).unwrap();
-        let Some(Command::Import(args)) = cli.command else { panic!("another command") };
-        parts(&args).into_iter().map(|part| (part.kind, part.path.display().to_string())).collect()
+        let args = Arguments::try_parse_from([&["import"], args].concat()).unwrap();
+        parts(&args.import).into_iter().map(|part| (part.kind, part.path.display().to_string())).collect()
     }
 
     #[test]

@@ -1,18 +1,30 @@
-//! The catalogue, and single interactions with it.
+//! `mercer items`: the catalogue.
 
 use mercer_shared::client::Client;
-use mercer_shared::problem::{Code, Problem, exit};
-use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{BatchLine, Interaction, Item};
+use mercer_shared::problem::exit;
+use mercer_shared::wire::Item;
 
-use super::args::{InteractArgs, ItemsArgs};
 use super::out::{Done, Out, Stop};
+use super::pages::{Paging, more, pages};
 use super::table::{Table, facts};
-use super::text::{maybe_moment, word};
-use super::{more, pages};
+use crate::text;
+use clap::Args;
+use mercer_shared::ids::ItemId;
+
+#[derive(Debug, Args)]
+pub(crate) struct ItemsArgs {
+    /// Start of the id, or words of the title.
+    #[arg(conflicts_with = "id")]
+    pub(crate) words: Option<String>,
+    /// Show this item alone.
+    #[arg(long, value_name = "ITEM")]
+    pub(crate) id: Option<ItemId>,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
 
 /// `mercer items`.
-pub(crate) async fn items(args: &ItemsArgs, client: &Client, out: &mut Out) -> Done {
+pub(crate) async fn run(args: &ItemsArgs, client: &Client, out: &mut Out) -> Done {
     if let Some(id) = &args.id {
         let item = client.item(id.as_str()).await?;
         if out.json {
@@ -51,8 +63,8 @@ pub(crate) async fn items(args: &ItemsArgs, client: &Client, out: &mut Out) -> D
 
 fn price(item: &Item) -> String {
     match (item.price, &item.currency) {
-        (Some(price), Some(currency)) => format!("{price:.2} {currency}"),
-        (Some(price), None) => format!("{price:.2}"),
+        (Some(price), Some(currency)) => format!("{} {currency}", text::money(price)),
+        (Some(price), None) => text::money(price),
         (None, _) => "-".to_owned(),
     }
 }
@@ -78,45 +90,9 @@ fn show(item: &Item, out: &mut Out) -> Result<(), Stop> {
             ("price", price(item)),
             ("seller", item.seller.clone().unwrap_or_else(dash)),
             ("attributes", attributes.join(", ")),
-            ("available from", maybe_moment(item.available_from)),
+            ("available from", text::maybe_moment(item.available_from)),
             ("state", state(item).to_owned()),
             ("description", item.description.clone().unwrap_or_else(dash)),
         ],
     )
-}
-
-/// `mercer interact`.
-pub(crate) async fn interact(args: InteractArgs, client: &Client, out: &mut Out) -> Done {
-    let interaction = Interaction {
-        id: args.id,
-        user: args.user,
-        session: args.session,
-        kind: args.kind,
-        item: args.item,
-        query: args.query,
-        query_id: args.query_id,
-        value: args.value,
-        text: args.text,
-        position: args.position,
-        at: args.at.unwrap_or_else(Timestamp::now),
-        source: None,
-    };
-    let answer = client.interact(&interaction).await?;
-    if let BatchLine::Line(line) = &answer
-        && let Some(code) = line.code
-    {
-        return Err(Problem::new(code, line.detail.clone().unwrap_or_default()).into());
-    }
-    if out.json {
-        out.document(&answer)?;
-        return Ok(exit::OK);
-    }
-    match answer {
-        BatchLine::Line(line) => out.line(word(&line.status))?,
-        BatchLine::Summary { summary } if summary.rejected > 0 => {
-            return Err(Problem::new(Code::BadInteraction, "the daemon rejected it").into());
-        }
-        BatchLine::Summary { summary } => out.line(if summary.accepted > 0 { "accepted" } else { "duplicate" })?,
-    }
-    Ok(exit::OK)
 }

@@ -4,10 +4,117 @@ use mercer_shared::client::Client;
 use mercer_shared::wire::{ListItem, SearchRequest, ServedList};
 use serde::Serialize;
 
-use super::args::{Form, ListArgs, RecommendArgs, RelatedArgs, SearchArgs, TrendingArgs};
 use super::out::{Done, Out, Stop};
 use super::table::Table;
-use super::text::{clean, figure, maybe, moment};
+use crate::text;
+use clap::{Args, ValueEnum};
+use mercer_shared::filter::Filter;
+use mercer_shared::ids::{ItemId, UserId};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Candidates, ListQuery, Mode};
+use std::path::PathBuf;
+
+/// What every list takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListArgs {
+    /// How many items.
+    #[arg(short, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) k: u32,
+    /// Answer as of that moment (RFC 3339, or a date), from interactions up to it only.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    /// all: every item; novel: leave out what the shopper bought. The wire's words for them are repeat and new.
+    #[arg(long, value_name = "all|novel", value_parser = mode)]
+    pub(crate) mode: Option<Mode>,
+    /// Which items may appear.
+    #[arg(long, value_name = "all|warm|cold")]
+    pub(crate) candidates: Option<Candidates>,
+    /// Conditions, such as `category:Home,brand:Acme|Apex,price:10..50,stock`.
+    #[arg(long, value_name = "FILTER", value_parser = filter)]
+    pub(crate) filter: Option<String>,
+    /// Say why each item is there.
+    #[arg(long)]
+    pub(crate) reasons: bool,
+}
+
+impl ListArgs {
+    /// The wire's form of it.
+    pub(crate) fn query(&self) -> ListQuery {
+        ListQuery {
+            k: Some(self.k),
+            filter: self.filter.clone(),
+            at: self.at,
+            mode: self.mode,
+            candidates: self.candidates,
+            reasons: self.reasons.then_some(true),
+        }
+    }
+}
+
+/// Checks a filter here, so that a slip is a usage error; the daemon reads the same text.
+fn filter(text: &str) -> Result<String, String> {
+    text.parse::<Filter>().map(|filter| filter.to_string()).map_err(|error| error.to_string())
+}
+
+/// Reads which items may appear; the wire's own words are taken too.
+fn mode(text: &str) -> Result<Mode, String> {
+    match text {
+        "all" => Ok(Mode::Repeat),
+        "novel" => Ok(Mode::New),
+        word => word.parse().map_err(|_| "it is `all` or `novel`".to_owned()),
+    }
+}
+
+/// Forms of output beside the usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// One line a list: the ids and scores alone.
+    Ndjson,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecommendArgs {
+    #[arg(required_unless_present = "users", conflicts_with = "users")]
+    pub(crate) user: Option<UserId>,
+    /// A file with one shopper id a line; `-` is standard input. Implies `--output ndjson`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// ndjson: `{"user": ..., "items": [{"id": ..., "score": ...}]}` a line, in the order asked.
+    #[arg(long)]
+    pub(crate) output: Option<Form>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    #[arg(required_unless_present = "queries", conflicts_with = "queries")]
+    pub(crate) query: Option<String>,
+    /// A file with `{"id": ..., "text": ...}` a line; `-` is standard input. Implies `--output ndjson`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: Option<PathBuf>,
+    /// Lean towards this shopper's taste.
+    #[arg(long)]
+    pub(crate) user: Option<UserId>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// ndjson: `{"query": ..., "items": [{"id": ..., "score": ...}]}` a line, in the order asked.
+    #[arg(long)]
+    pub(crate) output: Option<Form>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RelatedArgs {
+    pub(crate) item: ItemId,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrendingArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
 
 /// Sources named beside a score.
 const PARTS: usize = 3;
@@ -80,8 +187,13 @@ fn parts(item: &ListItem) -> String {
     let mut parts: Vec<_> = item.parts.iter().filter(|part| part.score != 0.0).collect();
     parts.sort_by(|a, b| b.score.abs().total_cmp(&a.score.abs()).then_with(|| a.source.cmp(&b.source)));
     let shown: Vec<_> =
-        parts.iter().take(PARTS).map(|part| format!("{} {}", part.source, figure(part.score))).collect();
+        parts.iter().take(PARTS).map(|part| format!("{} {}", part.source, text::value(part.score))).collect();
     shown.join(" + ") + if parts.len() > PARTS { " + ..." } else { "" }
+}
+
+/// A price that may be missing.
+fn price(price: Option<f64>) -> String {
+    price.map_or_else(|| "-".to_owned(), text::money)
 }
 
 /// Prints a list, for people or as its document.
@@ -90,7 +202,7 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
         return out.document(list);
     }
     if list.items.is_empty() {
-        out.line("nothing found")?;
+        out.line("no item found")?;
     } else {
         let mut table = Table::new().number("#").text("item").title("title").number("price").number("score");
         let calibrated = list.items.iter().any(|item| item.probability.is_some());
@@ -103,11 +215,11 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
                 (rank + 1).to_string(),
                 item.id.to_string(),
                 item.title.clone(),
-                item.price.map_or_else(|| "-".to_owned(), |price| format!("{price:.2}")),
-                figure(item.score),
+                price(item.price),
+                text::value(item.score),
             ];
             if calibrated {
-                row.push(item.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p)));
+                row.push(item.probability.map_or_else(|| "-".to_owned(), text::percent));
             }
             row.push(parts(item));
             table.row(row);
@@ -119,17 +231,17 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
         out.heading("Why")?;
         for (rank, item) in list.items.iter().enumerate() {
             for reason in &item.reasons {
-                out.line(format!("{}  {}: {}", rank + 1, clean(&item.title), clean(&reason.text)))?;
+                out.line(format!("{}  {}: {}", rank + 1, text::clean(&item.title), text::clean(&reason.text)))?;
             }
         }
     }
     if let Some(bound) = list.understood.as_ref().and_then(|read| read.price) {
-        out.line(format!("price read from the query: {} to {}", maybe(bound.min), maybe(bound.max)))?;
+        out.line(format!("price read from the query: {} to {}", price(bound.min), price(bound.max)))?;
     }
     for note in &list.notes {
-        out.line(format!("note: {}", clean(note)))?;
+        out.line(format!("note: {}", text::clean(note)))?;
     }
-    let as_of = list.at.map(|at| format!(", as of {}", moment(at))).unwrap_or_default();
+    let as_of = list.at.map(|at| format!(", as of {}", text::moment(at))).unwrap_or_default();
     let took = list.took_us as f64 / 1000.0;
     out.line(format!("model {}{as_of}, query id {}, {took:.1} ms", list.model, list.query_id))
 }

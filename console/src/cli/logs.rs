@@ -4,11 +4,10 @@ use mercer_shared::client::Client;
 use mercer_shared::problem::exit;
 use mercer_shared::wire::{Event, EventKind};
 
-use super::args::Paging;
 use super::out::{Done, Out};
+use super::pages::{Paging, more, pages};
 use super::table::Table;
-use super::text::{clean, count, figure, moment, word};
-use super::{more, pages};
+use crate::text;
 
 /// `mercer events`.
 pub(crate) async fn events(client: &Client, out: &mut Out) -> Done {
@@ -18,7 +17,7 @@ pub(crate) async fn events(client: &Client, out: &mut Out) -> Done {
         if out.json {
             out.record(&event)?;
         } else if let Some(text) = sentence(&event.kind) {
-            out.line(format!("{}  {}", moment(event.at), clean(&text)))?;
+            out.line(format!("{}  {}", text::moment(event.at), text::clean(&text)))?;
         } else {
             continue;
         }
@@ -34,34 +33,43 @@ pub(crate) async fn events(client: &Client, out: &mut Out) -> Done {
 fn sentence(kind: &EventKind) -> Option<String> {
     Some(match kind {
         EventKind::Heartbeat => return None,
-        EventKind::Lagged { missed } => format!("lagged: {} events were left out", count(*missed)),
-        EventKind::Interactions { accepted, total } => {
-            format!("interactions: {} more, {} in all", count(*accepted), count(*total))
+        EventKind::Lagged { missed } => {
+            format!("lagged: {} left out", text::plural(*missed, "event was", "events were"))
         }
-        EventKind::Items { written, total } => format!("items: {} written, {} in all", count(*written), count(*total)),
-        EventKind::Erased { pseudonym } => format!("erased: a user, pseudonym {pseudonym}"),
+        EventKind::Interactions { accepted, total } => {
+            format!("interactions: {} more, {} in all", text::count(*accepted), text::count(*total))
+        }
+        EventKind::Items { written, total } => {
+            format!("items: {} written, {} in all", text::count(*written), text::count(*total))
+        }
+        EventKind::Erased { pseudonym } => format!("erased: a shopper, pseudonym {pseudonym}"),
         EventKind::Import(progress) => {
-            format!("import {}: {}, {} lines", progress.file, word(&progress.phase), count(progress.lines))
+            format!(
+                "import {}: {}, {}",
+                progress.file,
+                text::word(&progress.phase),
+                text::plural(progress.lines, "line", "lines")
+            )
         }
         EventKind::Imported(report) => format!(
-            "imported {}: {} lines, {} accepted, {} duplicates",
+            "imported {}: {}, {} accepted, {}",
             report.file,
-            count(report.lines),
-            count(report.accepted),
-            count(report.duplicates)
+            text::plural(report.lines, "line", "lines"),
+            text::count(report.accepted),
+            text::plural(report.duplicates, "duplicate", "duplicates")
         ),
         EventKind::Run(run) => {
-            let loss = run.loss.map(|loss| format!(", loss {}", figure(loss))).unwrap_or_default();
+            let loss = run.loss.map(|loss| format!(", loss {}", text::value(loss))).unwrap_or_default();
             format!(
                 "run {}: {}, {}, step {} of {}{loss}",
                 run.id,
-                word(&run.state),
-                word(&run.phase),
+                text::word(&run.state),
+                text::phase(&run.phase),
                 run.step,
                 run.steps
             )
         }
-        EventKind::Model(version) => format!("model {}: {}", version.version, word(&version.state)),
+        EventKind::Model(version) => format!("model {}: {}", version.version, text::model_state(version)),
         EventKind::Decision(decision) => {
             format!("decision {}: {} ({}): {}", decision.seq, decision.action, decision.rule, decision.saw)
         }
@@ -81,7 +89,7 @@ pub(crate) async fn decisions(paging: Paging, client: &Client, out: &mut Out) ->
     for decision in &page.items {
         table.row([
             decision.seq.to_string(),
-            moment(decision.at),
+            text::moment(decision.at),
             decision.rule.clone(),
             decision.action.clone(),
             decision.saw.clone(),
@@ -89,7 +97,7 @@ pub(crate) async fn decisions(paging: Paging, client: &Client, out: &mut Out) ->
         ]);
     }
     if table.is_empty() {
-        out.line("nothing was decided yet")?;
+        out.line("no decision yet")?;
     } else {
         table.print(out)?;
     }
@@ -110,7 +118,7 @@ pub(crate) async fn audit(paging: Paging, client: &Client, out: &mut Out) -> Don
         let pid = entry.pid.map(|pid| format!(" pid {pid}")).unwrap_or_default();
         table.row([
             entry.seq.to_string(),
-            moment(entry.at),
+            text::moment(entry.at),
             uid + &pid,
             entry.action.clone(),
             entry.target.clone(),
@@ -118,7 +126,7 @@ pub(crate) async fn audit(paging: Paging, client: &Client, out: &mut Out) -> Don
         ]);
     }
     if table.is_empty() {
-        out.line("nothing was changed yet")?;
+        out.line("no change yet")?;
     } else {
         table.print(out)?;
     }

@@ -1,14 +1,11 @@
 //! `mercer manual`: every command and every key, in Markdown, made from the same tables that run them.
 
-use clap::CommandFactory;
 use mercer_shared::problem::{Code, exit};
 
-use super::args::Cli;
 use super::out::{Done, Out, Stop};
 
 /// Prints the manual.
-pub(crate) fn run(out: &mut Out) -> Done {
-    let mut program = Cli::command();
+pub(crate) fn run(mut program: clap::Command, out: &mut Out) -> Done {
     program.build();
     out.line("# mercer\n")?;
     command(&mut program, out)?;

@@ -1,32 +1,37 @@
-//! The command line: every screen's content as a subcommand, for people and, with `--json`, for scripts.
+//! The command line: every screen's content as a subcommand, for people and, with `--json`, for scripts. Each command stands
+//! in a file of its own with the arguments it takes; adding one means that file, a variant of [`Command`] and its line in
+//! [`run`]. The forms are a contract: scripts rely on them.
 
-mod args;
-mod args_change;
-mod args_learn;
+mod budget;
 mod bulk;
 mod compare;
+mod cross_encoder;
 mod demo;
+mod encoders;
 mod evals;
 mod export;
+mod follow;
 mod gate;
 mod import;
+mod interact;
 mod items;
 mod lists;
 mod logs;
 mod manual;
 mod models;
 mod out;
-mod pair;
-mod people;
+mod pages;
+mod prequential;
 mod profile;
-mod replays;
 mod reports;
+mod runs;
 mod status;
+mod suggest;
 mod sweep;
 mod table;
 mod tensorboard;
-mod text;
 mod train;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -34,23 +39,115 @@ mod tests;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser, Subcommand};
 use mercer_shared::client::Client;
 use mercer_shared::problem::{Code, Problem, exit};
-use mercer_shared::socket::{STATE_VARIABLE, default_socket};
-use mercer_shared::wire::Page;
+use mercer_shared::socket::{SOCKET_VARIABLE, STATE_VARIABLE, default_socket};
 
-use args::{Cli, Command};
+use demo::DemoArgs;
+use encoders::EncoderCommand;
+use evals::EvalArgs;
+use import::ImportArgs;
+use interact::InteractArgs;
+use items::ItemsArgs;
+use lists::{RecommendArgs, RelatedArgs, SearchArgs, TrendingArgs};
+use models::ModelsCommand;
 use out::{Done, Out};
+use pages::Paging;
+use profile::ProfileArgs;
+use reports::ReportArgs;
+use runs::RunsCommand;
+use sweep::SweepArgs;
+use train::TrainArgs;
+use users::{EraseArgs, UserArgs, UsersArgs};
 
-/// Most rows of a page the daemon gives at once.
-const PAGE: u32 = 1000;
+/// Watches and steers a running mercerd. Without a command: the console on a terminal, `status` otherwise.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mercer",
+    version,
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3 daemon not running, 4 refused or conflict."
+)]
+pub(crate) struct Cli {
+    /// Socket of the daemon [default: mercer.sock in $MERCER_STATE, else where mercerd puts it].
+    #[arg(long, global = true, value_name = "PATH", env = SOCKET_VARIABLE, hide_env_values = true)]
+    pub(crate) socket: Option<PathBuf>,
+    /// Print the wire's documents: one JSON document, or one a line for streams.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What serves, since when, traffic, queue, training, alarms.
+    Status,
+    /// Sends files into the daemon and prints a report that adds up.
+    Import(ImportArgs),
+    /// Starts a training run.
+    Train(TrainArgs),
+    /// Judges Mercer and what a shop could pick instead on what shoppers took after a moment.
+    Eval(EvalArgs),
+    /// Trains rankers with other settings, within a budget, and judges them on the window before the gate's.
+    Sweep(SweepArgs),
+    /// Model versions: list, show, promote, roll back, pin.
+    Models {
+        #[command(subcommand)]
+        command: Option<ModelsCommand>,
+    },
+    /// Runs: list, show, cancel, compare, export.
+    Runs {
+        #[command(subcommand)]
+        command: Option<RunsCommand>,
+    },
+    /// Lists shoppers.
+    Users(UsersArgs),
+    /// Shows or changes what a shopper declared and agreed to.
+    User(UserArgs),
+    /// Lists items of the catalogue, or shows one.
+    Items(ItemsArgs),
+    /// Records one interaction.
+    Interact(InteractArgs),
+    /// What is known of a shopper, and from which events.
+    Profile(ProfileArgs),
+    /// Recommends items to a shopper, or to many.
+    Recommend(RecommendArgs),
+    /// Searches the catalogue, for one query or many.
+    Search(SearchArgs),
+    /// Items related to an item.
+    Related(RelatedArgs),
+    /// What is popular now.
+    Trending(TrendingArgs),
+    /// Quality, diversity or fairness of a model version.
+    Report(ReportArgs),
+    /// Follows what happens, live.
+    Events,
+    /// What the agent decided and why.
+    Decisions(Paging),
+    /// Who changed what.
+    Audit(Paging),
+    /// Writes the whole state as NDJSON to standard output.
+    Export,
+    /// Erases every trace of a shopper.
+    Erase(EraseArgs),
+    /// Encoders: list, add.
+    Encoder {
+        #[command(subcommand)]
+        command: EncoderCommand,
+    },
+    /// Shows a simulated shop on a private daemon.
+    Demo(DemoArgs),
+    /// Prints the manual in Markdown.
+    Manual,
+}
 
 /// Runs the program; returns its exit code.
 pub(crate) fn main() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(refusal) => return usage(&refusal),
+        Err(refusal) => return usage(refusal),
     };
     let socket = socket(&cli);
     if cli.command.is_none() && !cli.json && std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
@@ -69,8 +166,9 @@ pub(crate) fn main() -> u8 {
     out.end(done)
 }
 
-/// Help and version are answers; anything else that clap says is about wrong usage.
-fn usage(refusal: &clap::Error) -> u8 {
+/// Says what is wrong with the arguments. Help and version are answers, not problems.
+fn usage(refusal: clap::Error) -> u8 {
+    let refusal = suggest::near_ones_only(refusal);
     let json = std::env::args_os().any(|arg| arg == "--json");
     if refusal.use_stderr() && json {
         let text = refusal.render().to_string();
@@ -95,17 +193,17 @@ fn socket(cli: &Cli) -> PathBuf {
 pub(crate) async fn run(cli: Cli, socket: &Path, out: &mut Out) -> Done {
     let client = Client::new(socket);
     match cli.command.unwrap_or(Command::Status) {
-        Command::Status => status::status(&client, out).await,
+        Command::Status => status::run(&client, out).await,
         Command::Import(args) => import::run(&args, &client, out).await,
         Command::Train(args) => train::run(&args, &client, out).await,
         Command::Eval(args) => evals::run(args, &client, out).await,
         Command::Sweep(args) => sweep::run(&args, &client, out).await,
-        Command::Models { command } => models::models(command, &client, out).await,
-        Command::Runs { command } => train::runs(command, &client, out).await,
-        Command::Users(args) => people::users(&args, &client, out).await,
-        Command::User(args) => people::user(args, &client, out).await,
-        Command::Items(args) => items::items(&args, &client, out).await,
-        Command::Interact(args) => items::interact(args, &client, out).await,
+        Command::Models { command } => models::run(command, &client, out).await,
+        Command::Runs { command } => runs::run(command, &client, out).await,
+        Command::Users(args) => users::users(&args, &client, out).await,
+        Command::User(args) => users::user(args, &client, out).await,
+        Command::Items(args) => items::run(&args, &client, out).await,
+        Command::Interact(args) => interact::run(args, &client, out).await,
         Command::Profile(args) => profile::run(&args, &client, out).await,
         Command::Recommend(args) => match &args.users {
             Some(file) => bulk::recommend(file, &args.list, &client, out).await,
@@ -122,35 +220,9 @@ pub(crate) async fn run(cli: Cli, socket: &Path, out: &mut Out) -> Done {
         Command::Decisions(paging) => logs::decisions(paging, &client, out).await,
         Command::Audit(paging) => logs::audit(paging, &client, out).await,
         Command::Export => logs::export(&client, out).await,
-        Command::Erase(args) => people::erase(&args, &client, out).await,
-        Command::Encoder { command } => models::encoder(command, &client, out).await,
+        Command::Erase(args) => users::erase(&args, &client, out).await,
+        Command::Encoder { command } => encoders::run(command, &client, out).await,
         Command::Demo(args) => demo::run(args, out).await,
-        Command::Manual => manual::run(out),
+        Command::Manual => manual::run(Cli::command(), out),
     }
-}
-
-/// The first `limit` rows of a collection, page by page; the cursor of the next row stays in the answer.
-async fn pages<T>(
-    limit: u32,
-    mut ask: impl AsyncFnMut(Option<&str>, Option<u32>) -> Result<Page<T>, Problem>,
-) -> Result<Page<T>, Problem> {
-    let mut all = Page { items: Vec::new(), next_cursor: None };
-    loop {
-        let wanted = limit.saturating_sub(u32::try_from(all.items.len()).unwrap_or(u32::MAX));
-        let page = ask(all.next_cursor.as_deref(), Some(wanted.min(PAGE))).await?;
-        let empty = page.items.is_empty();
-        all.items.extend(page.items);
-        all.next_cursor = page.next_cursor;
-        if all.next_cursor.is_none() || empty || all.items.len() >= limit as usize {
-            return Ok(all);
-        }
-    }
-}
-
-/// Says that there is more than was shown.
-fn more<T>(page: &Page<T>, out: &mut Out) -> Result<(), out::Stop> {
-    if page.next_cursor.is_some() {
-        out.line(format!("the first {} rows; -n shows more", page.items.len()))?;
-    }
-    Ok(())
 }

@@ -5,7 +5,11 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use mercer_shared::problem::{Code, Problem};
 use serde::Serialize;
 
-use super::text::clean;
+use crate::text;
+
+/// Columns of text for people, and what its later lines begin with.
+const TEXT_COLUMNS: usize = 80;
+const INDENT: &str = "  ";
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -80,6 +84,16 @@ impl Out {
         Ok(writeln!(self.out, "{}", text.as_ref())?)
     }
 
+    /// Text in lines of at most 80 columns, the later ones indented. What a terminal would obey is removed.
+    pub(crate) fn wrapped(&mut self, text: impl AsRef<str>) -> Result<(), Stop> {
+        // The later lines are two columns shorter; so is the first, to keep one rule.
+        for (n, line) in text::wrap(&text::clean(text.as_ref()), TEXT_COLUMNS - INDENT.len()).iter().enumerate() {
+            let indent = if n == 0 { "" } else { INDENT };
+            self.line(format!("{indent}{line}"))?;
+        }
+        Ok(())
+    }
+
     /// A heading.
     pub(crate) fn heading(&mut self, text: &str) -> Result<(), Stop> {
         let text = self.bold(text);
@@ -124,7 +138,12 @@ impl Out {
             let text = serde_json::to_string(problem).map_err(io::Error::from)?;
             self.say(text)
         } else {
-            self.say(format!("mercer: {}: {}\nhint: {}", clean(&problem.title), clean(&problem.detail), problem.hint))
+            self.say(format!(
+                "mercer: {}: {}\nhint: {}",
+                text::clean(&problem.title),
+                text::clean(&problem.detail),
+                problem.hint
+            ))
         }
     }
 

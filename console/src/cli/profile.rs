@@ -4,11 +4,21 @@ use mercer_shared::client::Client;
 use mercer_shared::problem::exit;
 use mercer_shared::wire::{EventRef, Interest, Profile};
 
-use super::args::ProfileArgs;
 use super::out::{Done, Out, Stop};
-use super::people::agreed;
 use super::table::{Table, facts};
-use super::text::{clean, count, figure, maybe_moment, moment, word};
+use super::users::agreed;
+use crate::text;
+use clap::Args;
+use mercer_shared::ids::UserId;
+use mercer_shared::time::Timestamp;
+
+#[derive(Debug, Args)]
+pub(crate) struct ProfileArgs {
+    pub(crate) user: UserId,
+    /// As of that moment: RFC 3339, or a date.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+}
 
 /// Events named beside an interest.
 const NAMED: usize = 2;
@@ -34,18 +44,23 @@ fn print(profile: &Profile, out: &mut Out) -> Result<(), Stop> {
         let all: Vec<_> = pairs.collect();
         if all.is_empty() { "-".to_owned() } else { all.join(", ") }
     };
-    out.heading(&format!("{} as of {}, model {}", clean(profile.user.as_str()), moment(profile.at), profile.model))?;
+    out.heading(&format!(
+        "{} as of {}, model {}",
+        text::clean(profile.user.as_str()),
+        text::moment(profile.at),
+        profile.model
+    ))?;
     facts(
         out,
         &[
-            ("stage", word(&life.stage)),
-            ("first event", maybe_moment(life.first)),
-            ("last event", maybe_moment(life.last)),
+            ("stage", text::word(&life.stage)),
+            ("first event", text::maybe_moment(life.first)),
+            ("last event", text::maybe_moment(life.last)),
             ("days since a purchase", tenths(life.recency_days)),
-            ("baskets", count(life.baskets)),
+            ("baskets", text::count(life.baskets)),
             ("baskets per 30 days", tenths(life.frequency)),
-            ("spent", life.monetary.map_or_else(|| "-".to_owned(), |spent| format!("{spent:.2}"))),
-            ("events", pairs(&mut life.counts.iter().map(|(kind, number)| format!("{} {kind}", count(*number))))),
+            ("spent", life.monetary.map_or_else(|| "-".to_owned(), text::money)),
+            ("events", pairs(&mut life.counts.iter().map(|(kind, number)| format!("{} {kind}", text::count(*number))))),
             ("declared", pairs(&mut profile.attributes.iter().map(|(name, value)| format!("{name}={value}")))),
             ("agreed to", agreed(profile.consent)),
         ],
@@ -63,8 +78,8 @@ fn print(profile: &Profile, out: &mut Out) -> Result<(), Stop> {
         let mut table = Table::new().text("when").text("what").text("item").title("title").number("value");
         for event in &profile.recent_events {
             table.row([
-                moment(event.at),
-                word(&event.kind),
+                text::moment(event.at),
+                text::word(&event.kind),
                 event.item.as_ref().map_or_else(String::new, ToString::to_string),
                 event.title.clone().or_else(|| event.query.clone()).unwrap_or_default(),
                 event.value.map_or_else(String::new, |value| value.to_string()),
@@ -75,14 +90,14 @@ fn print(profile: &Profile, out: &mut Out) -> Result<(), Stop> {
     if !profile.recent_queries.is_empty() {
         section("Latest queries", out)?;
         for query in &profile.recent_queries {
-            out.line(format!("{}  {}", moment(query.at), clean(&query.text)))?;
+            out.line(format!("{}  {}", text::moment(query.at), text::clean(&query.text)))?;
         }
     }
     if !profile.nearest.is_empty() {
         section("Nearest shoppers", out)?;
         let mut table = Table::new().text("user").number("similarity");
         for near in &profile.nearest {
-            table.row([near.user.to_string(), figure(near.similarity)]);
+            table.row([near.user.to_string(), text::value(near.similarity)]);
         }
         table.print(out)?;
     }
@@ -103,8 +118,8 @@ fn interest(title: &'static str, interests: &[Interest], out: &mut Out) -> Resul
     for one in interests {
         let from: Vec<_> = one.from.iter().take(NAMED).map(event).collect();
         table.row([
-            format!("{:.1} %", 100.0 * one.weight),
-            count(one.events),
+            text::percent(one.weight),
+            text::count(one.events),
             one.name.clone(),
             from.join("; ") + if one.from.len() > NAMED { "; ..." } else { "" },
         ]);
@@ -114,5 +129,5 @@ fn interest(title: &'static str, interests: &[Interest], out: &mut Out) -> Resul
 
 fn event(event: &EventRef) -> String {
     let item = event.item.as_ref().map(|item| format!(" {item}")).unwrap_or_default();
-    format!("{}{item} {}", word(&event.kind), moment(event.at))
+    format!("{}{item} {}", text::word(&event.kind), text::moment(event.at))
 }

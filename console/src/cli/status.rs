@@ -5,10 +5,10 @@ use mercer_shared::problem::exit;
 
 use super::out::{Done, Out};
 use super::table::facts;
-use super::text::{ago, bytes, clean, count, moment, word};
+use crate::text;
 
 /// Runs the command.
-pub(crate) async fn status(client: &Client, out: &mut Out) -> Done {
+pub(crate) async fn run(client: &Client, out: &mut Out) -> Done {
     let status = client.status().await?;
     if out.json {
         out.document(&status)?;
@@ -16,54 +16,67 @@ pub(crate) async fn status(client: &Client, out: &mut Out) -> Done {
     }
     let (counts, traffic) = (&status.counts, &status.traffic);
     let latency = traffic.latency;
-    out.heading(&format!("mercerd {}: {}", status.version, word(&status.health)))?;
+    out.heading(&format!("mercerd {}: {}", status.version, text::word(&status.health)))?;
     let mut rows = vec![
-        ("running for", format!("{} (pid {})", ago(status.started, status.now), status.pid)),
-        ("model", format!("{} since {}", status.model.version, moment(status.model.since))),
+        ("running for", format!("{} (pid {})", text::between(status.started, status.now), status.pid)),
+        ("model", format!("{} since {}", status.model.version, text::moment(status.model.since))),
         ("encoder", format!("{}, {} components, on {}", status.model.encoder, status.model.dim, status.device)),
-        ("items", format!("{} ({} with vector)", count(counts.items), count(counts.embedded))),
-        ("users", count(counts.users)),
+        ("items", format!("{} ({} embedded)", text::count(counts.items), text::count(counts.embedded))),
+        ("users", text::count(counts.users)),
         (
             "interactions",
-            format!("{} ({} since the model)", count(counts.interactions), count(counts.new_interactions)),
+            format!(
+                "{} ({} since the model was trained)",
+                text::count(counts.interactions),
+                text::count(counts.new_interactions)
+            ),
         ),
         (
             "requests",
             format!(
                 "{}, {} lists, {} failed, {} refused for load",
-                count(traffic.requests),
-                count(traffic.lists),
-                count(traffic.failures),
-                count(traffic.overloaded)
+                text::count(traffic.requests),
+                text::count(traffic.lists),
+                text::count(traffic.failures),
+                text::count(traffic.overloaded)
             ),
         ),
         (
             "last minute",
-            format!("{:.2} lists/s, {:.2} interactions/s", traffic.lists_per_second, traffic.interactions_per_second),
+            format!(
+                "{} lists/s, {} interactions/s",
+                text::rate(traffic.lists_per_second),
+                text::rate(traffic.interactions_per_second)
+            ),
         ),
         (
             "latency of lists",
-            format!("p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms", latency.p50_ms, latency.p95_ms, latency.p99_ms),
+            format!(
+                "p50 {}, p95 {}, p99 {}",
+                text::milliseconds(latency.p50_ms),
+                text::milliseconds(latency.p95_ms),
+                text::milliseconds(latency.p99_ms)
+            ),
         ),
         (
             "queue",
             format!(
-                "{} of {} for requests, {} items",
-                count(status.queue.serving),
-                count(status.queue.capacity),
-                count(status.queue.background)
+                "{} of {} for requests, {} to embed",
+                text::count(status.queue.serving),
+                text::count(status.queue.capacity),
+                text::plural(status.queue.background, "item", "items")
             ),
         ),
-        ("memory", bytes(status.memory_bytes)),
-        ("store", format!("{}, schema {}, in {}", bytes(status.store_bytes), status.schema, status.state)),
+        ("memory", text::bytes(status.memory_bytes)),
+        ("store", format!("{}, schema {}, in {}", text::bytes(status.store_bytes), status.schema, status.state)),
     ];
     if let Some(run) = &status.run {
         let model = run.model.as_ref().map(|model| format!(", model {model}")).unwrap_or_default();
-        rows.push(("training", format!("{} {}, {}{model}", run.id, word(&run.state), word(&run.phase))));
+        rows.push(("training", format!("{} {}, {}{model}", run.id, text::word(&run.state), text::phase(&run.phase))));
     }
     facts(out, &rows)?;
     for alarm in &status.alarms {
-        out.line(format!("ALARM {} since {}: {}", alarm.kind, moment(alarm.since), clean(&alarm.text)))?;
+        out.line(format!("ALARM {} since {}: {}", alarm.kind, text::moment(alarm.since), text::clean(&alarm.text)))?;
     }
     Ok(exit::OK)
 }

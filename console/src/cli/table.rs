@@ -1,24 +1,28 @@
-//! Tables whose columns line up, whatever script the text is in.
+//! Tables whose columns line up, whatever script the text is in, set by `comfy-table`.
+
+use comfy_table::{CellAlignment, ContentArrangement, Row, presets};
 
 use super::out::{Out, Stop};
-use super::text::{clean, columns, cut};
+use crate::text;
 
-/// Columns a shrunk column keeps at least.
+/// Columns that a column which gives way keeps at least.
 const LEAST: usize = 12;
+/// Blank columns between two columns.
+const GAP: u16 = 2;
 
-/// Which side of its column a cell keeps to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
+/// A column.
+#[derive(Debug)]
+struct Column {
+    head: &'static str,
+    side: CellAlignment,
+    /// Whether it gives way when the terminal is too narrow.
+    shrinks: bool,
 }
 
-/// Rows under a heading. Cells are cleaned of control characters on their way in.
+/// Rows under a heading. Cells are cleaned of what a terminal would obey on their way in.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    heads: Vec<(&'static str, Side)>,
-    /// The column that gives way when the terminal is too narrow.
-    shrinks: Option<usize>,
+    columns: Vec<Column>,
     rows: Vec<Vec<String>>,
 }
 
@@ -30,62 +34,59 @@ impl Table {
 
     /// A column of text.
     pub(crate) fn text(mut self, head: &'static str) -> Self {
-        self.heads.push((head, Side::Left));
+        self.columns.push(Column { head, side: CellAlignment::Left, shrinks: false });
         self
     }
 
     /// A column of numbers.
     pub(crate) fn number(mut self, head: &'static str) -> Self {
-        self.heads.push((head, Side::Right));
+        self.columns.push(Column { head, side: CellAlignment::Right, shrinks: false });
         self
     }
 
     /// A column of text that is cut when the terminal is too narrow.
     pub(crate) fn title(mut self, head: &'static str) -> Self {
-        self.shrinks = Some(self.heads.len());
-        self.text(head)
+        self.columns.push(Column { head, side: CellAlignment::Left, shrinks: true });
+        self
     }
 
     /// One row.
     pub(crate) fn row(&mut self, cells: impl Into<Vec<String>>) {
         let cells = cells.into();
-        debug_assert_eq!(cells.len(), self.heads.len(), "as many cells as columns");
-        self.rows.push(cells.iter().map(|cell| clean(cell)).collect());
+        debug_assert_eq!(cells.len(), self.columns.len(), "as many cells as columns");
+        self.rows.push(cells.iter().map(|cell| text::clean(cell)).collect());
     }
 
     /// Lines of the table, heading first; `width` columns at most, if the column that gives way allows it.
     pub(crate) fn lines(&self, width: Option<usize>) -> Vec<String> {
-        let mut widths: Vec<usize> = self.heads.iter().map(|(head, _)| columns(head)).collect();
+        let room = width.and_then(|width| self.room_for_titles(width));
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(Row::from(self.columns.iter().map(|column| column.head)));
         for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(columns(cell));
-            }
+            // Cut here: the library would wrap a long title, and a row is to be one line.
+            table.add_row(row.iter().zip(&self.columns).map(|(cell, column)| match room {
+                Some(room) if column.shrinks => text::cut(cell, room),
+                _ => cell.clone(),
+            }));
         }
-        if let (Some(limit), Some(shrinks)) = (width, self.shrinks) {
-            let whole: usize = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-            let over = whole.saturating_sub(limit);
-            if let Some(column) = widths.get_mut(shrinks) {
-                *column = (*column).saturating_sub(over).max(LEAST.min(*column));
-            }
+        for (column, set) in self.columns.iter().zip(table.column_iter_mut()) {
+            set.set_padding((0, GAP)).set_cell_alignment(column.side);
         }
-        let heads: Vec<String> = self.heads.iter().map(|(head, _)| (*head).to_owned()).collect();
-        std::iter::once(&heads).chain(&self.rows).map(|row| self.format(row, &widths)).collect()
+        table.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
-    fn format(&self, row: &[String], widths: &[usize]) -> String {
-        let mut line = String::new();
-        for ((cell, (_, side)), width) in row.iter().zip(&self.heads).zip(widths) {
-            let cell = cut(cell, *width);
-            let pad = " ".repeat(width.saturating_sub(columns(&cell)));
-            if !line.is_empty() || columns(&line) > 0 {
-                line.push_str("  ");
-            }
-            match side {
-                Side::Left => line.push_str(&(cell + &pad)),
-                Side::Right => line.push_str(&(pad + &cell)),
-            }
-        }
-        line.trim_end().to_owned()
+    /// Columns that are left for the column that gives way; nothing where all fits or none gives way.
+    fn room_for_titles(&self, width: usize) -> Option<usize> {
+        let place = self.columns.iter().position(|column| column.shrinks)?;
+        let widest = |n: usize| {
+            let cells = self.rows.iter().map(|row| text::width(&row[n]));
+            cells.fold(text::width(self.columns[n].head), usize::max)
+        };
+        let whole: usize = (0..self.columns.len()).map(widest).sum::<usize>()
+            + usize::from(GAP) * self.columns.len().saturating_sub(1);
+        let title = widest(place);
+        (whole > width).then(|| title.saturating_sub(whole - width).max(LEAST.min(title)))
     }
 
     /// Writes the table.
@@ -103,12 +104,11 @@ impl Table {
         self.rows.is_empty()
     }
 }
-
 /// Names and values below each other, the values lined up.
 pub(crate) fn facts(out: &mut Out, facts: &[(&str, String)]) -> Result<(), Stop> {
-    let width = facts.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
+    let width = facts.iter().map(|(name, _)| text::width(name)).max().unwrap_or(0);
     for (name, value) in facts {
-        out.line(format!("{name}{}  {}", " ".repeat(width - columns(name)), clean(value)))?;
+        out.line(format!("{name}{}  {}", " ".repeat(width - text::width(name)), text::clean(value)))?;
     }
     Ok(())
 }
@@ -128,14 +128,14 @@ mod tests {
     fn columns_line_up_in_any_script() {
         assert_eq!(
             sample().lines(None),
-            ["id  title          score", "a   red dress        1.5", "bb  红色连衣裙[2J  10.25"]
+            ["id  title           score", "a   red dress         1.5", "bb  红色连衣裙 [2J  10.25"]
         );
     }
 
     #[test]
     fn the_title_gives_way() {
         let lines = sample().lines(Some(22));
-        assert!(lines.iter().all(|line| columns(line) <= 23), "{lines:?}");
-        assert!(lines[2].contains('~') && lines[2].ends_with("10.25"), "{lines:?}");
+        assert!(lines.iter().all(|line| text::width(line) <= 23), "{lines:?}");
+        assert!(lines[2].contains('…') && lines[2].ends_with("10.25"), "{lines:?}");
     }
 }

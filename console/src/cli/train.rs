@@ -1,23 +1,66 @@
-//! `mercer train` and `mercer runs`.
+//! `mercer train`: starts a run, and follows it on request.
 
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::{Args, ValueEnum};
 use mercer_shared::client::Client;
 use mercer_shared::problem::exit;
-use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Run, RunPhase, RunState, TrainModel, TrainRequest, Tuning};
+use mercer_shared::wire::{TrainModel, TrainRequest, Tuning};
 
-use super::args::{EncoderTuning, Paging, RunsCommand, TrainArgs, TrainedModel};
-use super::out::{Done, Out, Stop};
-use super::table::{Table, facts};
-use super::text::{ago, bytes, clean, count, duration, figure, maybe, maybe_moment, moment, word};
-use super::{gate, more, pages, pair};
+use super::budget::seconds;
+use super::out::{Done, Out};
+use super::{follow, runs};
+use crate::text;
 
-/// Time between two looks at a run.
-const LOOK: Duration = Duration::from_millis(500);
-/// Looks between two plain lines of the same phase.
-const PLAIN_EVERY: u32 = 10;
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// What to train [default: ranker].
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<TrainedModel>,
+    /// Follow the run to its end.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Time that the whole cycle is planned to fit into, or longest time that the cross-encoder may be trained, such as 10m [default: the
+    /// daemon's configuration].
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub(crate) budget: Option<u64>,
+    /// Decides everything random in the run.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Leave the encoder as it is: refit the collaborative index and the ranker only.
+    #[arg(long)]
+    pub(crate) no_encoder: bool,
+    /// How to fine-tune the encoder [default: the daemon's configuration].
+    #[arg(long, value_name = "HOW", conflicts_with = "no_encoder")]
+    pub(crate) tuning: Option<EncoderTuning>,
+    /// Promote the candidate at once if it passes the gate.
+    #[arg(long, conflicts_with = "no_promote")]
+    pub(crate) promote: bool,
+    /// Leave a passing candidate to be promoted by hand.
+    #[arg(long)]
+    pub(crate) no_promote: bool,
+    /// Also measure the candidate on the shoppers that are held out of training and gates, where there are any.
+    #[arg(long)]
+    pub(crate) holdout: bool,
+}
+
+/// What a run trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrainedModel {
+    /// The whole cycle up to the gate.
+    Ranker,
+    /// The cross-encoder: behaviour and item to the probability of a click or purchase.
+    Pair,
+}
+
+/// How the encoder is fine-tuned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EncoderTuning {
+    /// Low-rank adapters of one rank.
+    Lora,
+    /// Low-rank adapters whose ranks go to the layers where they matter.
+    Adalora,
+    /// All weights of the upper layers.
+    Full,
+}
 
 /// What to ask of a run.
 fn request(args: &TrainArgs) -> TrainRequest {
@@ -46,208 +89,10 @@ pub(crate) async fn run(args: &TrainArgs, client: &Client, out: &mut Out) -> Don
         if out.json {
             out.document(&run)?;
         } else {
-            out.line(format!("run {} is {}; follow it: mercer runs show {}", run.id, word(&run.state), run.id))?;
+            out.line(format!("run {} is {}; follow it: mercer runs show {}", run.id, text::word(&run.state), run.id))?;
         }
         return Ok(exit::OK);
     }
-    let run = follow(run, client, out).await?;
-    finish(&run, out)
-}
-
-/// Prints a run that has ended; what the command exits with.
-pub(crate) fn finish(run: &Run, out: &mut Out) -> Done {
-    if out.json {
-        out.document(run)?;
-    } else {
-        show(run, out)?;
-    }
-    Ok(code(run.state))
-}
-
-/// What `--wait` exits with.
-pub(crate) fn code(state: RunState) -> u8 {
-    match state {
-        RunState::Succeeded => exit::OK,
-        RunState::Cancelled => exit::REFUSED,
-        _ => exit::FAILED,
-    }
-}
-
-/// Watches a run until nothing more will happen to it.
-pub(crate) async fn follow(mut run: Run, client: &Client, out: &mut Out) -> Result<Run, Stop> {
-    let bar = out.bars.then(|| {
-        let bar = ProgressBar::new(0).with_prefix(run.id.clone());
-        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24}] {msg}") {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.enable_steady_tick(Duration::from_millis(250));
-        bar
-    });
-    let mut told: Option<(RunState, RunPhase)> = None;
-    let mut quiet = 0;
-    while !run.state.is_final() {
-        if let Some(bar) = &bar {
-            bar.set_length(run.steps);
-            bar.set_position(run.step);
-            bar.set_message(progress(&run));
-        } else if !out.json {
-            quiet += 1;
-            if told != Some((run.state, run.phase)) || quiet >= PLAIN_EVERY {
-                told = Some((run.state, run.phase));
-                quiet = 0;
-                out.say(format!("{}: {}", run.id, progress(&run)))?;
-            }
-        }
-        tokio::time::sleep(LOOK).await;
-        run = client.run(&run.id).await?;
-    }
-    if let Some(bar) = &bar {
-        bar.finish_and_clear();
-    }
-    Ok(run)
-}
-
-/// Phase, step, loss, rate and the time that is left, in a line.
-fn progress(run: &Run) -> String {
-    let mut parts = vec![match run.state {
-        RunState::Running => word(&run.phase),
-        state => word(&state),
-    }];
-    if run.steps > 0 {
-        parts.push(format!("step {} of {}", count(run.step), count(run.steps)));
-    }
-    parts.extend(run.loss.map(|loss| format!("loss {}", figure(loss))));
-    parts.extend(run.items_per_second.map(|rate| format!("{rate:.0} items/s")));
-    parts.extend(run.eta_seconds.map(|eta| format!("ETA {}", duration(eta))));
-    parts.join(", ")
-}
-
-/// `mercer runs`.
-pub(crate) async fn runs(command: Option<RunsCommand>, client: &Client, out: &mut Out) -> Done {
-    let run = match command.unwrap_or(RunsCommand::List(Paging { limit: 50 })) {
-        RunsCommand::List(paging) => return list(paging, client, out).await,
-        RunsCommand::Show { id } => client.run(&id).await?,
-        RunsCommand::Cancel { id } => client.cancel(&id).await?,
-        RunsCommand::Compare { first, second } => return super::compare::run(&first, &second, client, out).await,
-        RunsCommand::Export { id, tensorboard, ndjson } => {
-            return super::export::run(&id, tensorboard.as_deref(), ndjson.as_deref(), client, out).await;
-        }
-    };
-    if out.json {
-        out.document(&run)?;
-    } else {
-        show(&run, out)?;
-    }
-    Ok(exit::OK)
-}
-
-async fn list(paging: Paging, client: &Client, out: &mut Out) -> Done {
-    let page = pages(paging.limit, async |cursor, limit| client.runs(cursor, limit).await).await?;
-    if out.json {
-        out.document(&page)?;
-        return Ok(exit::OK);
-    }
-    let mut table = Table::new()
-        .text("run")
-        .text("kind")
-        .text("state")
-        .text("phase")
-        .text("cause")
-        .text("asked")
-        .text("took")
-        .number("loss")
-        .text("gate")
-        .text("model");
-    for run in &page.items {
-        table.row([
-            run.id.clone(),
-            word(&run.record.kind),
-            word(&run.state),
-            word(&run.phase),
-            word(&run.cause),
-            moment(run.created),
-            took(run),
-            maybe(run.loss),
-            run.gate.as_ref().map_or_else(|| "-".to_owned(), |gate| word(&gate.verdict)),
-            run.model.clone().unwrap_or_else(|| "-".to_owned()),
-        ]);
-    }
-    if table.is_empty() {
-        out.line("no training run yet; start one: mercer train")?;
-    } else {
-        table.print(out)?;
-    }
-    more(&page, out)?;
-    Ok(exit::OK)
-}
-
-fn took(run: &Run) -> String {
-    run.started.map_or_else(|| "-".to_owned(), |started| ago(started, run.ended.unwrap_or_else(Timestamp::now)))
-}
-
-/// Prints a run without the gate's numbers and without its log.
-pub(crate) fn head(run: &Run, out: &mut Out) -> Result<(), Stop> {
-    out.heading(&format!("Run {}: {}", run.id, progress(run)))?;
-    facts(
-        out,
-        &[
-            ("kind", word(&run.record.kind)),
-            ("cause", word(&run.cause)),
-            ("asked", moment(run.created)),
-            ("started", maybe_moment(run.started)),
-            ("ended", maybe_moment(run.ended)),
-            ("took", took(run)),
-            ("device", run.device.clone()),
-            ("peak memory", bytes(run.memory_bytes)),
-            ("seed", run.seed.to_string()),
-            ("model", run.model.clone().unwrap_or_else(|| "-".to_owned())),
-        ],
-    )?;
-    if let (Some(first), Some(last)) = (run.losses.first(), run.losses.last()) {
-        out.line(format!(
-            "loss {} at step {}, {} at step {}",
-            figure(first.loss),
-            first.step,
-            figure(last.loss),
-            last.step
-        ))?;
-    }
-    if let Some(error) = &run.error {
-        out.line(format!("error: {}", clean(error)))?;
-    }
-    Ok(())
-}
-
-/// Prints what each phase took.
-fn phases(run: &Run, out: &mut Out) -> Result<(), Stop> {
-    if run.phases.is_empty() {
-        return Ok(());
-    }
-    out.line("")?;
-    out.heading("Phases")?;
-    let mut table = Table::new().text("phase").number("seconds").number("CPU seconds");
-    for cost in &run.phases {
-        table.row([word(&cost.phase), format!("{:.1}", cost.seconds), format!("{:.1}", cost.cpu_seconds)]);
-    }
-    table.print(out)
-}
-
-/// Prints all of a run.
-pub(crate) fn show(run: &Run, out: &mut Out) -> Result<(), Stop> {
-    head(run, out)?;
-    if let Some(report) = &run.gate {
-        out.line("")?;
-        gate::print(report, out)?;
-    }
-    if let Some(report) = &run.pair {
-        out.line("")?;
-        pair::print(report, out)?;
-    }
-    phases(run, out)?;
-    if !run.log.is_empty() {
-        out.line("")?;
-        out.heading("Log")?;
-        run.log.iter().try_for_each(|line| out.line(clean(line)))?;
-    }
-    Ok(())
+    let run = follow::follow(run, client, out).await?;
+    runs::finish(&run, out)
 }

@@ -1,19 +1,47 @@
-//! The console on a terminal: messages come in (keys, mouse, size, time, events, answers), the state changes, effects go
-//! out, and what changed is drawn. [`app::App::update`] holds all the logic and [`view::draw`] all the looks; this file
-//! only moves things between them and the world.
+//! The console on a terminal.
+//!
+//! Messages come in (keys, mouse, size, time, events, answers), the state changes, effects go out, and what changed is
+//! drawn. [`app`] holds the state and the one `update`, [`view`] draws it, [`run`] moves messages and effects between them
+//! and the outside. An arrow means "imports"; there is no circle between files:
+//!
+//! ```text
+//! run                        the loop: terminal, daemon, clock, signals
+//!  -> view                   the whole picture, a pure function of the state
+//!    -> app                  the state; routes messages to the overlay, the screens, the table of commands
+//!      -> screens/*          one file each behind `trait Screen`; listed once, in screens/mod.rs
+//!      -> chrome             header and footer
+//!        -> commands         the table: footer, help, palette and manual come from it
+//!          -> screen         trait Screen (about, load, poll, act, filter, reply, event, view)
+//!            -> context      what screens share: clock, size, link, status, event log; takes questions, notices, overlays
+//!      -> overlays/*         components behind `trait Overlay` (key, paste, view): help, palette, prompt, confirm, explanation
+//!        -> overlay          the trait
+//!          -> command, ask   an action with its keys and words; a question to the daemon with its answer
+//!    -> pane, widgets/*      what panes, tables, plots and lines look like; they know no state
+//!      -> theme, crate::text styles; numbers, times and foreign text
+//! ```
+//!
+//! A screen is added with one file in `screens/` that implements `Screen`, and one line in `screens/mod.rs`. Its keys stand
+//! in its own `About`; number, tab, footer, help, palette, manual and the pictures of the tests follow. A question that no
+//! screen has asked yet is added to [`ask`].
 
 mod app;
-mod asks;
+mod ask;
+mod chrome;
+mod command;
 mod commands;
-mod keys;
-mod messages;
+mod context;
+mod event_log;
+mod link;
+mod message;
+mod overlay;
 mod overlays;
 mod paint;
-mod palette;
-mod replies;
+mod pane;
+mod remote;
+mod run;
+mod screen;
 mod screens;
 mod terminal;
-mod texts;
 mod theme;
 mod view;
 mod widgets;
@@ -21,233 +49,5 @@ mod widgets;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures_util::StreamExt;
-use mercer_shared::client::Client;
-use mercer_shared::problem::{Code, Problem, exit};
-use mercer_shared::time::Timestamp;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-
-use app::{App, Effect, Message};
-use asks::Ask;
-use paint::Painter;
-use theme::Theme;
-
-/// Shortest time between two pictures: about thirty a second.
-const FRAME: Duration = Duration::from_millis(33);
-/// Time between two ticks: what the console shows of time has seconds.
-const TICK: Duration = Duration::from_secs(1);
-/// Messages that may wait; a console that cannot keep up makes the daemon leave events out, and says so.
-const WAITING: usize = 256;
-/// How long an answer may take: reports rank for every evaluated shopper.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// How long the status may take.
-const STATUS_PATIENCE: Duration = Duration::from_secs(10);
-/// Silence of the stream after which it counts as broken; heartbeats come far more often.
-const STREAM_SILENCE: Duration = Duration::from_secs(60);
-/// Added to the number of a signal for the exit code, as shells do.
-const BY_SIGNAL: u8 = 128;
-
-/// The manual of the console's keys in Markdown, made from the table of commands.
-pub(crate) fn manual() -> String {
-    palette::manual()
-}
-
-/// Runs the console on this terminal until it is left; returns the exit code. Starts also when no daemon runs.
-pub(crate) fn run(socket: PathBuf) -> u8 {
-    // A thread of its own: the caller may be inside a runtime, and one may not be started inside another.
-    std::thread::spawn(move || {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return failed(&error),
-        };
-        let code = match terminal::take() {
-            Ok(_taken) => runtime.block_on(live(socket)),
-            Err(error) => Err(error),
-        };
-        // Questions still under way must not hold the operator back.
-        runtime.shutdown_background();
-        code.unwrap_or_else(|error| failed(&error))
-    })
-    .join()
-    .unwrap_or(exit::FAILED)
-}
-
-fn failed(error: &std::io::Error) -> u8 {
-    let _ = writeln!(std::io::stderr(), "mercer: the terminal cannot be used: {error}");
-    exit::FAILED
-}
-
-/// Signals that end or disturb the console.
-struct Signals {
-    terminate: Signal,
-    hangup: Signal,
-    interrupt: Signal,
-    resumed: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            resumed: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
-        })
-    }
-}
-
-/// The world: where effects go.
-struct World {
-    client: Client,
-    messages: mpsc::Sender<Message>,
-    stream: Option<JoinHandle<()>>,
-}
-
-/// What the loop itself must do after an effect.
-enum Then {
-    Nothing,
-    Repaint,
-    Quit,
-}
-
-impl World {
-    fn perform(&mut self, effect: Effect) -> std::io::Result<Then> {
-        match effect {
-            Effect::Ask(ask) => {
-                let (client, messages) = (self.client.clone(), self.messages.clone());
-                tokio::spawn(async move {
-                    let patience = if ask == Ask::Status { STATUS_PATIENCE } else { PATIENCE };
-                    let result = timeout(patience, asks::ask(&client, ask.clone())).await.unwrap_or_else(|_| {
-                        Err(Problem::new(Code::Unavailable, format!("no answer within {} seconds", patience.as_secs())))
-                    });
-                    // Nobody listens any more once the console is being left.
-                    let _ = messages.send(Message::Reply(ask, Box::new(result))).await;
-                });
-            }
-            Effect::OpenStream => {
-                if let Some(earlier) = self.stream.take() {
-                    earlier.abort();
-                }
-                self.stream = Some(tokio::spawn(listen(self.client.clone(), self.messages.clone())));
-            }
-            Effect::Mouse(on) => terminal::mouse(on)?,
-            Effect::Repaint => return Ok(Then::Repaint),
-            Effect::Quit => return Ok(Then::Quit),
-        }
-        Ok(Then::Nothing)
-    }
-}
-
-/// Reads the stream of events until it ends.
-async fn listen(client: Client, messages: mpsc::Sender<Message>) {
-    let ended = match client.events().await {
-        Err(problem) => problem,
-        Ok(mut stream) => {
-            if messages.send(Message::StreamOpened).await.is_err() {
-                return;
-            }
-            loop {
-                match timeout(STREAM_SILENCE, stream.next()).await {
-                    Err(_) => break Problem::new(Code::Unavailable, "the stream of events fell silent"),
-                    Ok(None) => break Problem::new(Code::NotRunning, "the daemon ended the stream of events"),
-                    Ok(Some(Err(problem))) => break problem,
-                    Ok(Some(Ok(event))) => {
-                        if messages.send(Message::Event(Box::new(event))).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-            }
-        }
-    };
-    let _ = messages.send(Message::StreamEnded(ended)).await;
-}
-
-/// What a terminal event means, if anything.
-fn message(event: TerminalEvent) -> Option<Message> {
-    match event {
-        TerminalEvent::Key(key) => Some(Message::Key(key)),
-        TerminalEvent::Paste(text) => Some(Message::Paste(text)),
-        TerminalEvent::Mouse(mouse) => Some(Message::Mouse(mouse)),
-        TerminalEvent::Resize(columns, rows) => Some(Message::Resize(columns, rows)),
-        TerminalEvent::FocusGained | TerminalEvent::FocusLost => None,
-    }
-}
-
-async fn live(socket: PathBuf) -> std::io::Result<u8> {
-    let theme = Theme::from_environment(|name| std::env::var(name).ok());
-    let size = crossterm::terminal::size()?;
-    let (messages, mut inbox) = mpsc::channel(WAITING);
-    let mut world = World { client: Client::new(&socket), messages, stream: None };
-    let mut signals = Signals::listen()?;
-    let mut keys = EventStream::new();
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut painter = Painter::new();
-    let (mut app, effects) = App::new(socket, size, Timestamp::now());
-    for effect in effects {
-        world.perform(effect)?;
-    }
-    let mut drawn = Instant::now() - FRAME;
-    let mut dirty = true;
-    let mut out = Vec::new();
-    loop {
-        let next = tokio::select! {
-            biased;
-            () = sleep_until(drawn + FRAME), if dirty => {
-                draw(&app, theme, &mut painter, &mut out)?;
-                (drawn, dirty) = (Instant::now(), false);
-                continue;
-            }
-            _ = signals.terminate.recv() => return Ok(BY_SIGNAL + 15),
-            _ = signals.hangup.recv() => return Ok(BY_SIGNAL + 1),
-            _ = signals.interrupt.recv() => return Ok(BY_SIGNAL + 2),
-            _ = signals.resumed.recv() => {
-                terminal::enter()?;
-                painter.forget();
-                let (columns, rows) = crossterm::terminal::size()?;
-                Some(Message::Resize(columns, rows))
-            }
-            key = keys.next() => match key {
-                Some(Ok(event)) => message(event),
-                // The terminal is gone.
-                Some(Err(_)) | None => return Ok(exit::OK),
-            },
-            arrived = inbox.recv() => arrived,
-            _ = ticks.tick() => Some(Message::Tick(Timestamp::now())),
-        };
-        let Some(message) = next else { continue };
-        dirty = true;
-        for effect in app.update(message) {
-            match world.perform(effect)? {
-                Then::Nothing => {}
-                Then::Repaint => painter.forget(),
-                Then::Quit => return Ok(exit::OK),
-            }
-        }
-    }
-}
-
-/// Draws the state and sends what changed, in one write.
-fn draw(app: &App, theme: Theme, painter: &mut Painter, out: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut picture = Buffer::empty(Rect::new(0, 0, app.size.0, app.size.1));
-    let cursor = view::draw(app, theme, &mut picture);
-    out.clear();
-    painter.paint(picture, cursor, out);
-    if !out.is_empty() {
-        let mut terminal = std::io::stdout().lock();
-        terminal.write_all(out)?;
-        terminal.flush()?;
-    }
-    Ok(())
-}
+pub(crate) use run::run;
+pub(crate) use screens::manual;

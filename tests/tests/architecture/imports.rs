@@ -16,8 +16,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "daemon/rank/src/",
     "daemon/learn/src/",
     "daemon/import/src/",
-    "console/src/cli/",
-    "console/src/tui/",
 ];
 
 #[test]

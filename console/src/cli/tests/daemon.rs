@@ -10,7 +10,7 @@ use mercer_shared::problem::{Code, Problem};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::cli::args::Cli;
+use crate::cli::Cli;
 use crate::cli::out::Out;
 use crate::cli::run;
 

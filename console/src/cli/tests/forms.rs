@@ -2,7 +2,9 @@
 
 use clap::{CommandFactory, Parser};
 
-use crate::cli::args::{Cli, Command, Form, ModelsCommand};
+use crate::cli::lists::Form;
+use crate::cli::models::ModelsCommand;
+use crate::cli::{Cli, Command};
 use mercer_shared::wire::{Candidates, Mode};
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -101,6 +103,32 @@ fn options_reach_the_wire() {
         panic!("another command")
     };
     assert_eq!(version, "v1");
+}
+
+#[test]
+fn suggestions_are_near_what_was_typed() {
+    let told = |line: &str| crate::cli::suggest::near_ones_only(parse(line).unwrap_err()).to_string();
+    for (line, suggested) in [
+        ("mercer statsu", "'status'"),
+        ("mercer recomend u", "'recommend'"),
+        ("mercer models lsit", "'list'"),
+        ("mercer train --bugdet 10m", "'--budget'"),
+    ] {
+        assert!(told(line).contains(suggested), "{line}: {}", told(line));
+    }
+    // Words that merely share letters help nobody.
+    for line in ["mercer stop", "mercer rebuild", "mercer delete", "mercer stats-of-the-day", "mercer lists"] {
+        assert!(!told(line).contains("similar"), "{line}: {}", told(line));
+    }
+}
+
+#[test]
+fn lists_of_all_and_of_novel_items_are_the_wires_repeat_and_new() {
+    for (word, mode) in [("all", Mode::Repeat), ("novel", Mode::New), ("repeat", Mode::Repeat), ("new", Mode::New)] {
+        let line = format!("mercer recommend u --mode {word}");
+        let Some(Command::Recommend(args)) = parse(&line).unwrap().command else { panic!("another command") };
+        assert_eq!(args.list.query().mode, Some(mode), "{word}");
+    }
 }
 
 #[test]

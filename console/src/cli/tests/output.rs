@@ -146,7 +146,7 @@ fn an_import_shows_its_sum() {
         .run(&["import", "--preset", "p", path]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(ran.asked, ["POST /v1/imports?file=a.csv&preset=p&dry_run=false x,y\n1,2"]);
-    for part in ["541,909", "401,604", "5,225", "135,080", "line 1, 2, 3, 4, 5, ...", "the sum is right", "270955"] {
+    for part in ["541,909", "401,604", "5,225", "135,080", "line 1, 2, 3, 4, 5, ...", "the sum is right", "270,955"] {
         assert!(ran.out.contains(part), "{part} is missing in\n{}", ran.out);
     }
 
@@ -158,6 +158,16 @@ fn an_import_shows_its_sum() {
     let ran = told(&["import", "--preset", "p", path, "--strict"]);
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("rejected as bad-time") && ran.out.contains("line 7, 9: in 2199"), "{}", ran.out);
+
+    // A file without a single good line has failed, whatever was asked for; a line known already is a good one.
+    let rejected =
+        vec![ReasonCount { code: Code::BadTime, reason: "in 2199".into(), count: 2, first_lines: vec![1, 2] }];
+    let hopeless = ImportReport { lines: 2, rejected, ..ImportReport::default() };
+    for (duplicates, code) in [(0, 1), (1, 0)] {
+        let answer = line(ImportEvent::Report(Box::new(ImportReport { duplicates, ..hopeless.clone() })));
+        let ran = Fake::default().text("POST /v1/imports", 200, answer).run(&["import", "--preset", "p", path]);
+        assert_eq!(ran.code, code, "{}", ran.out);
+    }
 
     let problem = Problem::new(Code::BadFile, "cut off at byte 9");
     let failed = line(ImportEvent::Failed { problem, report: Box::new(report()) });
@@ -182,11 +192,26 @@ fn training_is_followed_to_its_end() {
             .run(&["train", "--wait", "--budget", "10m", "--no-encoder", "--no-promote"]);
         assert_eq!(ran.code, exit, "{state}: {}", ran.err);
         assert_eq!(ran.asked[0], "POST /v1/runs {\"budget_seconds\":600,\"encoder\":false,\"promote\":false}");
-        assert!(ran.err.contains("encoder, step 3 of 9, loss 0.5000, 12 items/s, ETA 4.0 s"), "{}", ran.err);
+        assert!(
+            ran.err.contains("encoder, step 3 of 9, loss 0.5000, 12.0 items/s, 4 s left of the phase"),
+            "{}",
+            ran.err
+        );
         assert!(ran.out.contains("Gate: reject") && ran.out.contains("-0.0100"), "{}", ran.out);
     }
     let ran = Fake::default().refuse("POST /v1/runs", Code::NotEnoughData, "3 of 100").run(&["train"]);
     assert_eq!(ran.code, 4);
+}
+
+#[test]
+fn a_run_shows_the_earlier_end_and_what_follows() {
+    let mut live = run("running", "encoder");
+    live["eta_seconds"] = json!(780.0);
+    live["phase_ends_by"] = json!("2026-01-01T00:00:09Z");
+    live["phases_ahead"] = json!(["embedding", "gate"]);
+    let ran = Fake::default().on("GET /v1/runs/r000001", live).run(&["runs", "show", "r000001"]);
+    assert!(ran.out.contains("left of the phase (budget), then embedding, gate"), "{}", ran.out);
+    assert!(!ran.out.contains("13 min"), "{}", ran.out);
 }
 
 #[test]
@@ -232,7 +257,7 @@ fn events_are_lines() {
     let stream = "{\"seq\":1,\"at\":\"2026-01-01T00:00:00Z\",\"event\":\"heartbeat\"}\n\
                   {\"seq\":2,\"at\":\"2026-01-01T00:00:01Z\",\"event\":\"interactions\",\"data\":{\"accepted\":2,\"total\":1200}}\n";
     let ran = Fake::default().text("GET /v1/events", 200, stream).run(&["events"]);
-    assert_eq!((ran.code, ran.out.as_str()), (0, "2026-01-01 00:00:01  interactions: 2 more, 1,200 in all\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "2026-01-01 00:00:01 UTC  interactions: 2 more, 1,200 in all\n"));
     let ran = Fake::default().text("GET /v1/events", 200, stream).run(&["events", "--json"]);
     assert_eq!(ran.out.lines().count(), 2);
 }

@@ -1,31 +1,43 @@
 //! Screen 7: what happens and happened: live events, decisions of the agent, and who changed what.
 
-use std::collections::VecDeque;
-
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{AuditEntry, Decision, Event, EventKind, ImportPhase};
+use mercer_shared::wire::{AuditEntry, Decision, Event};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::super::app::{App, Effect, Overlay, Purpose, Remote, moved};
-use super::super::asks::Ask;
-use super::super::commands::Action;
-use super::super::widgets::input::Input;
-use super::super::widgets::{put, say, say_problem, span, split_top};
-use super::super::{texts, theme};
+use crate::text;
+use crate::tui::ask::{Ask, Reply};
+use crate::tui::command::{Action, Command, FILTER, NEXT_TAB, PREVIOUS_TAB};
+use crate::tui::context::Context;
+use crate::tui::event_log::{Entry, decision_words};
+use crate::tui::overlays::prompt::Prompt;
+use crate::tui::pane::say_problem;
+use crate::tui::remote::Remote;
+use crate::tui::screen::{About, Screen};
+use crate::tui::theme;
+use crate::tui::widgets::draw::{put, say, span};
+use crate::tui::widgets::split::split_top;
 
-/// Lines kept of the live stream.
-const KEPT: usize = 1000;
-/// Latest lines among which an event may join an earlier one of its kind.
-const BURST: usize = 6;
-/// Longest time that one line gathers, in milliseconds.
-const BURST_MS: i64 = 10_000;
+const ABOUT: About = About {
+    title: "Log",
+    name: "log",
+    help: "Live events, decisions and who changed what",
+    lists: true,
+    commands: &[
+        FILTER,
+        Command::new(Action::Follow, "follow", &["F"], "Follow the newest line, or stand still").footer("follow"),
+        NEXT_TAB,
+        PREVIOUS_TAB,
+    ],
+};
+
+/// Columns from which on lines of other days have the room for their date.
+const WIDE: usize = 100;
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Tab {
+enum Tab {
     /// Everything by time.
     #[default]
     All,
@@ -37,326 +49,204 @@ pub(crate) enum Tab {
     Audit,
 }
 
-const TABS: [(Tab, &str); 4] =
-    [(Tab::All, "All"), (Tab::Events, "Events"), (Tab::Decisions, "Decisions"), (Tab::Audit, "Changes")];
+impl Tab {
+    const ALL: [Self; 4] = [Self::All, Self::Events, Self::Decisions, Self::Audit];
 
-/// One line.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    /// When.
-    pub at: Timestamp,
-    /// The kind in a word.
-    pub kind: &'static str,
-    /// What.
-    pub text: String,
-    /// How it looks.
-    pub style: Style,
-    /// What the events of this line add up to.
-    pub sum: u64,
-    /// What this line of progress is about.
-    pub about: Option<String>,
+    const fn title(self) -> &'static str {
+        match self {
+            Self::All => "All",
+            Self::Events => "Events",
+            Self::Decisions => "Decisions",
+            Self::Audit => "Changes",
+        }
+    }
+
+    /// The tab so many places further, around the end.
+    fn step(self, by: usize) -> Self {
+        let place = Self::ALL.iter().position(|tab| *tab == self).unwrap_or(0);
+        Self::ALL[(place + by) % Self::ALL.len()]
+    }
 }
 
-/// The state of the screen.
+/// The screen.
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    /// The live stream since this console was opened, oldest first.
-    pub events: VecDeque<Entry>,
+pub(crate) struct Log {
     /// Decisions, newest first.
-    pub decisions: Remote<Vec<Decision>>,
+    decisions: Remote<Vec<Decision>>,
     /// Changes, newest first.
-    pub audit: Remote<Vec<AuditEntry>>,
-    /// What is shown.
-    pub tab: usize,
+    audit: Remote<Vec<AuditEntry>>,
+    tab: Tab,
     /// What a line must contain.
-    pub filter: String,
+    filter: String,
     /// How many lines the view is scrolled back from the newest; 0 follows.
     pub back: usize,
+    /// What [`crate::tui::event_log::EventLog::grown`] said when the view last stood where it stands.
+    grown: i64,
 }
 
-/// Asks for decisions and changes.
-pub(crate) fn load(app: &mut App) -> Vec<Effect> {
-    vec![app.log.decisions.ask(Ask::Decisions), app.log.audit.ask(Ask::Audit)]
-}
+impl Screen for Log {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
 
-/// Asks again for what the stream does not carry.
-pub(crate) fn refresh(app: &mut App) -> Vec<Effect> {
-    if app.log.audit.loading { Vec::new() } else { vec![app.log.audit.ask(Ask::Audit)] }
-}
+    fn load(&mut self, context: &mut Context) {
+        context.ask(&mut self.decisions, Ask::Decisions);
+        context.ask(&mut self.audit, Ask::Audit);
+    }
 
-/// Notes an event.
-pub(crate) fn note(app: &mut App, event: &Event) {
-    let Some((kind, text, style)) = words(&event.kind) else { return };
-    let about = about(&event.kind);
-    let state = &mut app.log;
-    // Bursts become one line that counts on, or they would wash everything else away.
-    match &event.kind {
-        EventKind::Interactions { .. } | EventKind::Items { .. } => {
-            let recent = state.events.iter_mut().rev().take(BURST).find(|entry| entry.kind == kind);
-            if let Some(last) = recent.filter(|last| event.at.millis() - last.at.millis() < BURST_MS) {
-                last.sum = last.sum.saturating_add(sum(&event.kind));
-                last.text = match &event.kind {
-                    EventKind::Interactions { total, .. } => words_of_interactions(last.sum, *total),
-                    EventKind::Items { total, .. } => words_of_items(last.sum, *total),
-                    _ => text,
-                };
-                return;
+    fn poll(&mut self, context: &mut Context) {
+        // The stream carries no changes.
+        if !self.audit.loading {
+            context.ask(&mut self.audit, Ask::Audit);
+        }
+    }
+
+    fn act(&mut self, action: Action, _argument: Option<String>, context: &mut Context) {
+        match action {
+            Action::NextTab | Action::Right => (self.tab, self.back) = (self.tab.step(1), 0),
+            Action::PreviousTab | Action::Left => (self.tab, self.back) = (self.tab.step(Tab::ALL.len() - 1), 0),
+            Action::Follow => self.back = usize::from(self.back == 0),
+            Action::Filter => context.open(Prompt::filter("filter ", &self.filter)),
+            Action::Back => {
+                self.filter.clear();
+                self.back = 0;
+            }
+            action => {
+                // Going down goes towards the newest, which is `back` 0.
+                let page = context.page();
+                let last = self.entries(context).len().saturating_sub(page);
+                let top = last - self.back.min(last);
+                if let Some(top) = action.moved(top, last + 1, page) {
+                    self.back = last - top;
+                }
             }
         }
-        // Progress moves on: only the latest word on a run's phase or on a file stays, at its own time.
-        EventKind::Run(_) | EventKind::Import(_) => {
-            let earlier = state.events.iter().rposition(|entry| about.is_some() && entry.about == about);
-            if let Some(place) = earlier {
-                state.events.remove(place);
-                state.back = state.back.saturating_sub(1);
+    }
+
+    fn filter(&mut self, text: String, _context: &mut Context) {
+        self.filter = text;
+        self.back = 0;
+    }
+
+    fn reply(&mut self, reply: Reply, _context: &mut Context) -> Option<Reply> {
+        match reply.ask {
+            Ask::Decisions => self.decisions.take(reply.result),
+            Ask::Audit => self.audit.take(reply.result),
+            _ => return Some(reply),
+        }
+        None
+    }
+
+    fn event(&mut self, _event: &Event, _shown: bool, context: &mut Context) {
+        let grown = context.events.grown();
+        if self.back > 0 {
+            // New lines do not move what is being read.
+            self.back = self.back.saturating_add_signed(isize::try_from(grown - self.grown).unwrap_or(0)).max(1);
+        }
+        self.grown = grown;
+    }
+
+    fn view(&self, context: &Context, area: Rect, buf: &mut Buffer) {
+        let (head, rest) = split_top(area, 2);
+        put(buf, head, 0, &self.title());
+        let all = self.entries(context);
+        if all.is_empty() {
+            return self.nothing(context, rest, buf);
+        }
+        let height = usize::from(rest.height);
+        let last = all.len().saturating_sub(height);
+        let first = last - self.back.min(last);
+        let now = context.daemon_now();
+        for (row, entry) in all[first..].iter().take(height).enumerate() {
+            put(buf, rest, row, &line(entry, now, usize::from(rest.width)));
+        }
+    }
+}
+
+impl Log {
+    /// Everything that is shown, oldest first.
+    fn entries(&self, context: &Context) -> Vec<Entry> {
+        let mut all: Vec<Entry> = Vec::new();
+        let is_decision = |entry: &&Entry| entry.kind == "decision";
+        if matches!(self.tab, Tab::All | Tab::Events) {
+            // Decisions come from their own list where both are shown.
+            let streamed = context.events.entries().filter(|entry| self.tab == Tab::Events || !is_decision(entry));
+            all.extend(streamed.cloned());
+        }
+        if matches!(self.tab, Tab::All | Tab::Decisions) {
+            match &self.decisions.value {
+                Some(list) => {
+                    all.extend(list.iter().map(|d| Entry::new(d.at, "decision", decision_words(d), theme::PLAIN)))
+                }
+                None => all.extend(context.events.entries().filter(is_decision).cloned()),
             }
         }
-        _ => {}
-    }
-    state.events.push_back(Entry { at: event.at, kind, text, style, sum: sum(&event.kind), about });
-    if state.back > 0 {
-        state.back += 1;
-    }
-    if state.events.len() > KEPT {
-        state.events.pop_front();
-    }
-}
-
-/// What a line of progress is about; the next word about it takes its place.
-fn about(event: &EventKind) -> Option<String> {
-    match event {
-        EventKind::Run(run) if !run.state.is_final() => Some(format!("{} {}", run.id, texts::word(&run.phase))),
-        EventKind::Import(progress) => Some(progress.file.clone()),
-        _ => None,
-    }
-}
-
-/// What a burst of such events adds up.
-const fn sum(event: &EventKind) -> u64 {
-    match event {
-        EventKind::Interactions { accepted, .. } => *accepted,
-        EventKind::Items { written, .. } => *written,
-        _ => 0,
-    }
-}
-
-fn words_of_interactions(accepted: u64, total: u64) -> String {
-    format!("{} more, {} in all", texts::count(accepted), texts::count(total))
-}
-
-fn words_of_items(written: u64, total: u64) -> String {
-    format!("{} written, {} in all", texts::count(written), texts::count(total))
-}
-
-fn words(event: &EventKind) -> Option<(&'static str, String, Style)> {
-    let shown = |text: String| texts::clean(&text);
-    Some(match event {
-        EventKind::Heartbeat => return None,
-        EventKind::Lagged { missed } => (
-            "lagged",
-            format!("{} were left out: this console was too slow", texts::plural(*missed, "event", "events")),
-            theme::WARN,
-        ),
-        EventKind::Interactions { accepted, total } => {
-            ("interactions", words_of_interactions(*accepted, *total), theme::PLAIN)
+        if matches!(self.tab, Tab::All | Tab::Audit) {
+            let list = self.audit.value.iter().flatten();
+            all.extend(list.map(|a| Entry::new(a.at, "change", change_words(a), theme::PLAIN)));
         }
-        EventKind::Items { written, total } => ("items", words_of_items(*written, *total), theme::PLAIN),
-        EventKind::Erased { pseudonym } => {
-            ("erased", shown(format!("a shopper, pseudonym {}", texts::cut(pseudonym, 16))), theme::WARN)
+        if !self.filter.is_empty() {
+            let filter = self.filter.to_lowercase();
+            all.retain(|entry| entry.kind.contains(&filter) || entry.text.to_lowercase().contains(&filter));
         }
-        EventKind::Import(p) => {
-            let share = if p.total_bytes > 0 {
-                format!(", {:.0} % of the file", 100.0 * p.bytes as f64 / p.total_bytes as f64)
-            } else {
-                String::new()
-            };
-            let verb = if p.phase == ImportPhase::Scanning { "scanned" } else { "read" };
-            (
-                "import",
-                shown(format!("{}: {} {verb}{share}", p.file, texts::plural(p.lines, "line", "lines"))),
-                theme::PLAIN,
-            )
+        all.sort_by_key(|entry| entry.at);
+        all
+    }
+
+    /// The tabs, and how the view stands to the newest line.
+    fn title<'a>(&self) -> Line<'a> {
+        let mut title: Vec<Span<'_>> = Vec::new();
+        for tab in Tab::ALL {
+            title.push(span(tab.title(), if tab == self.tab { theme::SELECTED } else { theme::QUIET }));
+            title.push(span("  ", theme::PLAIN));
         }
-        EventKind::Imported(report) => (
-            "imported",
-            shown(format!(
-                "{}: {} of {} accepted, {} known, in {}",
-                report.file,
-                texts::count(report.accepted),
-                texts::plural(report.lines, "line", "lines"),
-                texts::count(report.duplicates),
-                texts::eta(report.seconds)
-            )),
-            theme::GOOD,
-        ),
-        EventKind::Run(run) => {
-            let at = if run.state.is_final() {
-                String::new()
-            } else if run.steps == 0 {
-                format!(", {}", texts::word(&run.phase))
-            } else {
-                format!(", {} {}/{}", texts::word(&run.phase), texts::count(run.step), texts::count(run.steps))
-            };
-            let gate = run
-                .gate
-                .as_ref()
-                .filter(|_| run.state.is_final())
-                .map(|gate| format!(", gate: {}", gate.reason))
-                .unwrap_or_default();
-            let error = run.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            let style = if run.error.is_some() { theme::BAD } else { theme::ACCENT };
-            ("run", shown(format!("{} {}{at}{gate}{error}", run.id, texts::word(&run.state))), style)
+        let follow = if self.back == 0 { "follows the newest" } else { "stands still; G follows again" };
+        title.push(span(format!(" {follow}; times in UTC"), theme::QUIET));
+        if !self.filter.is_empty() {
+            title.push(span(format!("   only {}", text::clean(&self.filter)), theme::WARN));
         }
-        EventKind::Model(model) => {
-            ("model", shown(format!("{} {}", model.version, texts::word(&model.state))), theme::ACCENT)
+        Line::from(title)
+    }
+
+    /// Says why there is no line.
+    fn nothing(&self, context: &Context, area: Rect, buf: &mut Buffer) {
+        let problem = match self.tab {
+            Tab::Decisions => self.decisions.problem.as_ref(),
+            Tab::Audit => self.audit.problem.as_ref(),
+            _ => None,
+        };
+        match problem {
+            Some(problem) => say_problem(context, buf, area, problem),
+            None if !self.filter.is_empty() => {
+                say(buf, area, "No line contains these words", "esc clears the filter");
+            }
+            None => say(buf, area, "Nothing yet", "Interactions, imports, runs and changes appear here as they happen"),
         }
-        EventKind::Decision(decision) => return Some(("decision", decision_text(decision), theme::PLAIN)),
-        EventKind::Alarm(alarm) => ("alarm", shown(format!("{}: {}", alarm.kind, alarm.text)), theme::BAD),
-        EventKind::Stopping => ("stopping", "the daemon stops".to_owned(), theme::WARN),
-    })
+    }
 }
 
-fn decision_text(decision: &Decision) -> String {
-    let outcome = decision.outcome.as_ref().map(|outcome| format!("; {outcome}")).unwrap_or_default();
-    texts::clean(&format!("{} because {} (saw {}){outcome}", decision.action, decision.rule, decision.saw))
-}
-
-fn audit_text(entry: &AuditEntry) -> String {
+fn change_words(entry: &AuditEntry) -> String {
     let who = match (entry.uid, entry.pid) {
         (Some(uid), Some(pid)) => format!("uid {uid}, pid {pid}"),
         (Some(uid), None) => format!("uid {uid}"),
         _ => "the daemon".to_owned(),
     };
-    texts::clean(&format!("{} {} by {who}  {}", entry.action, entry.target, entry.detail))
-}
-
-/// Everything that is shown, oldest first.
-fn entries(app: &App) -> Vec<Entry> {
-    let state = &app.log;
-    let tab = TABS[state.tab % TABS.len()].0;
-    let mut all: Vec<Entry> = Vec::new();
-    if matches!(tab, Tab::All | Tab::Events) {
-        // Decisions come from their own list where both are shown.
-        all.extend(state.events.iter().filter(|entry| tab == Tab::Events || entry.kind != "decision").cloned());
-    }
-    if matches!(tab, Tab::All | Tab::Decisions) {
-        let list = state.decisions.value.iter().flatten();
-        all.extend(list.map(|d| Entry {
-            at: d.at,
-            kind: "decision",
-            text: decision_text(d),
-            style: theme::PLAIN,
-            sum: 0,
-            about: None,
-        }));
-        if state.decisions.value.is_none() {
-            all.extend(state.events.iter().filter(|entry| entry.kind == "decision").cloned());
-        }
-    }
-    if matches!(tab, Tab::All | Tab::Audit) {
-        let list = state.audit.value.iter().flatten();
-        all.extend(list.map(|a| Entry {
-            at: a.at,
-            kind: "change",
-            text: audit_text(a),
-            style: theme::PLAIN,
-            sum: 0,
-            about: None,
-        }));
-    }
-    if !state.filter.is_empty() {
-        let filter = state.filter.to_lowercase();
-        all.retain(|entry| entry.kind.contains(&filter) || entry.text.to_lowercase().contains(&filter));
-    }
-    all.sort_by_key(|entry| entry.at);
-    all
-}
-
-/// Lets a command act.
-pub(crate) fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    let (len, page) = (entries(app).len(), app.page());
-    let state = &mut app.log;
-    match action {
-        Action::NextTab | Action::Right => (state.tab, state.back) = ((state.tab + 1) % TABS.len(), 0),
-        Action::PreviousTab | Action::Left => (state.tab, state.back) = ((state.tab + TABS.len() - 1) % TABS.len(), 0),
-        Action::Follow => state.back = if state.back == 0 { 1 } else { 0 },
-        Action::Filter => app.overlay = Overlay::Typing(Purpose::Filter, Input::new(&app.log.filter)),
-        Action::Back => {
-            state.filter.clear();
-            state.back = 0;
-        }
-        action => {
-            // Going down goes towards the newest, which is `back` 0.
-            let last = len.saturating_sub(page);
-            let top = last - state.back.min(last);
-            if let Some(top) = moved(top, action, last + 1, page) {
-                state.back = last - top;
-            }
-        }
-    }
-    Vec::new()
+    text::clean(&format!("{} {} by {who}  {}", entry.action, entry.target, entry.detail))
 }
 
 fn line<'a>(entry: &Entry, now: Timestamp, columns: usize) -> Line<'a> {
-    let today = texts::date(entry.at) == texts::date(now);
-    let at = if today { texts::clock(entry.at) } else { texts::moment(entry.at) };
-    let at = texts::pad(&at, if columns >= 100 { 17 } else { 9 });
-    let room = columns.saturating_sub(texts::width(&at) + 14);
+    let today = text::date(entry.at) == text::date(now);
+    let at = match (today, columns >= WIDE) {
+        (true, _) => text::clock(entry.at),
+        (false, true) => text::unmarked_moment(entry.at),
+        (false, false) => text::date(entry.at),
+    };
+    let at = text::pad(&at, if columns >= WIDE { 20 } else { 11 });
+    let room = columns.saturating_sub(text::width(&at) + 14);
     Line::from(vec![
         span(at, theme::QUIET),
-        span(texts::pad(entry.kind, 13), theme::QUIET),
+        span(text::pad(entry.kind, 13), theme::QUIET),
         span(" ", theme::PLAIN),
-        span(texts::cut(&entry.text, room), entry.style),
+        span(text::cut(&entry.text, room), entry.style),
     ])
-}
-
-/// The latest events of the stream, newest first, for the overview.
-pub(crate) fn draw_events(app: &App, area: Rect, buf: &mut Buffer) {
-    for (row, entry) in app.log.events.iter().rev().take(usize::from(area.height)).enumerate() {
-        let columns = usize::from(area.width);
-        let at = texts::clock(entry.at);
-        let spans: Vec<Span<'_>> = vec![
-            span(format!("{at} "), theme::QUIET),
-            span(texts::pad(entry.kind, 13), theme::QUIET),
-            span(texts::cut(&entry.text, columns.saturating_sub(22)), entry.style),
-        ];
-        put(buf, area, row, &Line::from(spans));
-    }
-}
-
-/// Draws it.
-pub(crate) fn view(app: &App, area: Rect, buf: &mut Buffer) {
-    let state = &app.log;
-    let (head, rest) = split_top(area, 2);
-    let all = entries(app);
-    let mut title: Vec<Span<'_>> = Vec::new();
-    for (n, (_, name)) in TABS.iter().enumerate() {
-        title.push(span(*name, if n == state.tab % TABS.len() { theme::SELECTED } else { theme::QUIET }));
-        title.push(span("  ", theme::PLAIN));
-    }
-    let follow = if state.back == 0 { " follows the newest" } else { " stands still; G follows again" };
-    title.push(span(follow, theme::QUIET));
-    if !state.filter.is_empty() {
-        title.push(span(format!("   only {}", texts::clean(&state.filter)), theme::WARN));
-    }
-    put(buf, head, 0, &Line::from(title));
-    if all.is_empty() {
-        let problem = match TABS[state.tab % TABS.len()].0 {
-            Tab::Decisions => state.decisions.problem.as_ref(),
-            Tab::Audit => state.audit.problem.as_ref(),
-            _ => None,
-        };
-        return match problem {
-            Some(problem) => say_problem(app, buf, rest, problem),
-            None if !state.filter.is_empty() => say(buf, rest, "No line contains these words", "esc clears the filter"),
-            None => say(buf, rest, "Nothing yet", "Interactions, imports, runs and changes appear here as they happen"),
-        };
-    }
-    let height = usize::from(rest.height);
-    let last = all.len().saturating_sub(height);
-    let first = last - state.back.min(last);
-    let now = app.daemon_now();
-    for (row, entry) in all[first..].iter().take(height).enumerate() {
-        put(buf, rest, row, &line(entry, now, usize::from(rest.width)));
-    }
 }

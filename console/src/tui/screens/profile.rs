@@ -6,9 +6,18 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::super::widgets::{bars, field, heading, lines, span, split_with_rule};
-use super::super::{texts, theme};
+use crate::text;
+use crate::tui::theme;
+use crate::tui::widgets::bars;
+use crate::tui::widgets::draw::{field, heading, lines, span};
+use crate::tui::widgets::split::split_with_rule;
 
+/// Columns of the labels.
+const LABEL: usize = 11;
+/// Columns of the ages of events.
+const AGE: usize = 16;
+/// Columns of the kinds of events.
+const KIND: usize = 14;
 /// Columns of the names of interests.
 const NAME: usize = 24;
 /// Columns of the bars of interests.
@@ -30,10 +39,10 @@ pub(crate) fn consent(consent: &Consent) -> String {
 }
 
 /// Draws it.
-pub(crate) fn view(profile: &Profile, now: Timestamp, scroll: usize, columns: usize, area: Rect, buf: &mut Buffer) {
+pub(crate) fn view(profile: &Profile, now: Timestamp, scroll: usize, area: Rect, buf: &mut Buffer) {
+    let columns = usize::from(area.width);
     if columns >= TWO_PANES {
         let (left, right) = split_with_rule(buf, area, area.width / 2);
-        let left = Rect { width: left.width.saturating_sub(1), ..left };
         let mut all = summary(profile, now);
         all.extend(interests(profile, now, usize::from(left.width)));
         scrolled(&all, scroll, left, buf);
@@ -63,55 +72,44 @@ fn summary<'a>(profile: &Profile, now: Timestamp) -> Vec<Line<'a>> {
         LifecycleStage::Lapsing => theme::WARN,
         LifecycleStage::Prospect | LifecycleStage::Lapsed => theme::QUIET,
     };
-    let mut first = vec![span(texts::word(&life.stage), style.patch(theme::STRONG))];
-    first.push(span(format!("   {}", texts::plural(life.baskets, "basket", "baskets")), theme::PLAIN));
+    let mut first = vec![span(text::word(&life.stage), style.patch(theme::STRONG))];
+    first.push(span(format!("   {}", text::plural(life.baskets, "basket", "baskets")), theme::PLAIN));
     if let Some(frequency) = life.frequency {
         first.push(span(format!(", {frequency:.1} a month"), theme::PLAIN));
     }
     if let Some(days) = life.recency_days {
         first.push(span(format!(", the last {days:.0} days ago"), theme::PLAIN));
     }
-    let mut all = vec![field("Lifecycle", 11, first)];
+    let mut all = vec![field("Lifecycle", LABEL, first)];
     if let Some(monetary) = life.monetary {
         all.push(field(
             "Spent",
-            11,
-            vec![span(money(monetary), theme::STRONG), span("  at today's prices, less returns", theme::QUIET)],
+            LABEL,
+            vec![span(text::money(monetary), theme::STRONG), span("  at today's prices, less returns", theme::QUIET)],
         ));
     }
     let counts: Vec<String> =
-        life.counts.iter().map(|(kind, n)| format!("{} {}", texts::count(*n), texts::clean(kind))).collect();
+        life.counts.iter().map(|(kind, n)| format!("{} {}", text::count(*n), text::clean(kind))).collect();
     if !counts.is_empty() {
-        all.push(field("Events", 11, vec![span(counts.join(", "), theme::PLAIN)]));
+        all.push(field("Events", LABEL, vec![span(counts.join(", "), theme::PLAIN)]));
     }
     if let (Some(first), Some(last)) = (life.first, life.last) {
         all.push(field(
             "Seen",
-            11,
+            LABEL,
             vec![
-                span(format!("{} to {}", texts::date(first), texts::date(last)), theme::PLAIN),
-                span(format!("  last {}", texts::ago(last, now)), theme::QUIET),
+                span(format!("{} to {}", text::date(first), text::date(last)), theme::PLAIN),
+                span(format!("  last {}", text::ago(last, now)), theme::QUIET),
             ],
         ));
     }
     if !profile.attributes.is_empty() {
         let declared: Vec<String> = profile.attributes.iter().map(|(k, v)| format!("{k} {v}")).collect();
-        all.push(field("Declared", 11, vec![span(texts::clean(&declared.join(", ")), theme::PLAIN)]));
+        all.push(field("Declared", LABEL, vec![span(text::clean(&declared.join(", ")), theme::PLAIN)]));
     }
-    all.push(field("Consent", 11, vec![span(consent(&profile.consent), theme::PLAIN)]));
+    all.push(field("Consent", LABEL, vec![span(consent(&profile.consent), theme::PLAIN)]));
     all.push(Line::default());
     all
-}
-
-/// An amount in the shop's currency, which a profile does not name.
-pub(crate) fn money(amount: f64) -> String {
-    if !amount.is_finite() {
-        return "–".to_owned();
-    }
-    let cents = (amount.abs() * 100.0).round();
-    // Saturates; amounts stay far below 2^53.
-    let whole = texts::count((cents / 100.0).floor() as u64);
-    format!("{}{whole}.{:02}", if amount < 0.0 { "-" } else { "" }, (cents % 100.0) as u64)
 }
 
 fn interests<'a>(profile: &Profile, now: Timestamp, columns: usize) -> Vec<Line<'a>> {
@@ -143,20 +141,20 @@ fn interest_line<'a>(interest: &Interest, now: Timestamp, columns: usize) -> Lin
         .from
         .iter()
         .map(|event| {
-            let item = event.item.as_ref().map(|item| format!(" {}", texts::clean(item.as_str()))).unwrap_or_default();
-            format!("{}{item} {}", event.kind.as_str(), texts::ago(event.at, now))
+            let item = event.item.as_ref().map(|item| format!(" {}", text::clean(item.as_str()))).unwrap_or_default();
+            format!("{}{item} {}", event.kind.as_str(), text::ago(event.at, now))
         })
         .collect();
     let name = NAME.min(columns / 3);
     let room = columns.saturating_sub(name + 1 + BAR + 9);
-    let from = format!("{}: {}", texts::plural(interest.events, "event", "events"), from.join(", "));
+    let from = format!("{}: {}", text::plural(interest.events, "event", "events"), from.join(", "));
     Line::from(vec![
-        span(texts::pad(&texts::clean(&interest.name), name), theme::PLAIN),
+        span(text::pad(&text::clean(&interest.name), name), theme::PLAIN),
         span(" ", theme::PLAIN),
         bars::weight(interest.weight, BAR),
-        span(" ".repeat(BAR - texts::width(&bars::weight(interest.weight, BAR).content)), theme::PLAIN),
-        span(texts::pad_left(&texts::percent(interest.weight), 8), theme::STRONG),
-        span(texts::cut(&format!("  {from}"), room), theme::QUIET),
+        span(" ".repeat(BAR - text::width(&bars::weight(interest.weight, BAR).content)), theme::PLAIN),
+        span(text::pad_left(&text::percent(interest.weight), 8), theme::STRONG),
+        span(text::cut(&format!("  {from}"), room), theme::QUIET),
     ])
 }
 
@@ -166,8 +164,8 @@ fn history<'a>(profile: &Profile, now: Timestamp, columns: usize) -> Vec<Line<'a
         all.push(heading("Queries", ""));
         for query in &profile.recent_queries {
             all.push(Line::from(vec![
-                span(texts::pad(&texts::ago(query.at, now), 16), theme::QUIET),
-                span(texts::cut(&texts::clean(&query.text), columns.saturating_sub(16)), theme::PLAIN),
+                span(text::pad(&text::ago(query.at, now), AGE), theme::QUIET),
+                span(text::cut(&text::clean(&query.text), columns.saturating_sub(AGE)), theme::PLAIN),
             ]));
         }
         all.push(Line::default());
@@ -185,9 +183,9 @@ fn history<'a>(profile: &Profile, now: Timestamp, columns: usize) -> Vec<Line<'a
             .unwrap_or_default();
         let value = event.value.map(|value| format!(" ×{value}")).unwrap_or_default();
         all.push(Line::from(vec![
-            span(texts::pad(&texts::ago(event.at, now), 16), theme::QUIET),
-            span(texts::pad(&format!("{}{value}", event.kind.as_str()), 14), theme::PLAIN),
-            span(texts::cut(&texts::clean(&what), columns.saturating_sub(30)), theme::PLAIN),
+            span(text::pad(&text::ago(event.at, now), AGE), theme::QUIET),
+            span(text::pad(&format!("{}{value}", event.kind.as_str()), KIND), theme::PLAIN),
+            span(text::cut(&text::clean(&what), columns.saturating_sub(AGE + KIND)), theme::PLAIN),
         ]));
     }
     all.push(Line::default());
@@ -195,10 +193,10 @@ fn history<'a>(profile: &Profile, now: Timestamp, columns: usize) -> Vec<Line<'a
         all.push(heading("Nearest shoppers", "by behaviour; o opens one by id"));
         for other in &profile.nearest {
             all.push(Line::from(vec![
-                span(texts::pad(&texts::clean(other.user.as_str()), 20), theme::PLAIN),
+                span(text::pad(&text::clean(other.user.as_str()), 20), theme::PLAIN),
                 span(" ", theme::PLAIN),
                 bars::weight(other.similarity, BAR),
-                span(" ".repeat(BAR - texts::width(&bars::weight(other.similarity, BAR).content)), theme::PLAIN),
+                span(" ".repeat(BAR - text::width(&bars::weight(other.similarity, BAR).content)), theme::PLAIN),
                 span(format!(" {:.3}", other.similarity), theme::QUIET),
             ]));
         }
@@ -209,14 +207,6 @@ fn history<'a>(profile: &Profile, now: Timestamp, columns: usize) -> Vec<Line<'a
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts() {
-        assert_eq!(money(1234.5), "1,234.50");
-        assert_eq!(money(-0.5), "-0.50");
-        assert_eq!(money(2.999), "3.00");
-        assert_eq!(money(f64::NAN), "–");
-    }
 
     #[test]
     fn consent_in_words() {

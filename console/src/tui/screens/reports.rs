@@ -1,56 +1,65 @@
 //! Screen 6: quality, diversity and fairness of the serving version: value, interval, n, baseline, verdict, and the
 //! formula on request (METRICS.md sections 3, 4 and 10).
 
-use mercer_shared::wire::{GroupTable, Report, ReportKind, ReportRow, Verdict};
+use mercer_shared::wire::{GroupTable, Report, ReportKind, ReportRow};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::app::{App, Effect, Overlay, Remote, moved};
-use super::super::asks::Ask;
-use super::super::commands::Action;
-use super::super::widgets::table::{Column, Table, number, text, wide};
-use super::super::widgets::{bars, content, put, say, span, split_bottom, split_top};
-use super::super::{texts, theme};
+use crate::text;
+use crate::tui::ask::{Ask, Reply};
+use crate::tui::command::{Action, Command, NEXT_TAB, OPEN, PREVIOUS_TAB};
+use crate::tui::context::Context;
+use crate::tui::overlays::explanation::Explanation;
+use crate::tui::pane::content;
+use crate::tui::remote::Remote;
+use crate::tui::screen::{About, Screen};
+use crate::tui::theme;
+use crate::tui::widgets::bars::{Scale, Whisker, whisker};
+use crate::tui::widgets::draw::{put, say, span};
+use crate::tui::widgets::split::{split_bottom, split_top};
+use crate::tui::widgets::states::report_verdict;
+use crate::tui::widgets::table::{Column, Table, number, wide, words};
+
+const ABOUT: About = About {
+    title: "Reports",
+    name: "reports",
+    help: "Quality, diversity and fairness",
+    lists: true,
+    commands: &[
+        Command::new(
+            Action::Formula,
+            "formula",
+            &["f", "?"],
+            "Show formula and convention of the selected number; ? again shows the keys",
+        )
+        .footer("formula"),
+        OPEN,
+        NEXT_TAB,
+        PREVIOUS_TAB,
+    ],
+};
 
 /// Columns of the drawn intervals.
 const WHISKER: usize = 24;
+/// Share of a scale that stays free at its ends.
+const MARGIN: f64 = 0.1;
+/// Most notes shown below a report.
+const NOTES: usize = 2;
 
-/// The state of the screen.
+/// The screen.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct Reports {
     /// The report that is shown, as its place in [`ReportKind::ALL`].
-    pub tab: usize,
+    tab: usize,
     /// The reports, in the order of [`ReportKind::ALL`].
-    pub reports: [Remote<Box<Report>>; 3],
+    reports: [Remote<Box<Report>>; ReportKind::ALL.len()],
     /// The selected row.
-    pub selected: usize,
+    selected: usize,
 }
 
-impl State {
-    /// The kind that is shown.
-    pub(crate) fn kind(&self) -> ReportKind {
-        ReportKind::ALL[self.tab % ReportKind::ALL.len()]
-    }
-
-    /// The report of a kind.
-    pub(crate) fn of(&mut self, kind: ReportKind) -> &mut Remote<Box<Report>> {
-        let place = ReportKind::ALL.iter().position(|k| *k == kind).unwrap_or(0);
-        &mut self.reports[place]
-    }
-
-    fn shown(&self) -> &Remote<Box<Report>> {
-        &self.reports[self.tab % self.reports.len()]
-    }
-}
-
-/// Asks for the report that is shown.
-pub(crate) fn load(app: &mut App) -> Vec<Effect> {
-    let kind = app.reports.kind();
-    vec![app.reports.of(kind).ask(Ask::Report(kind))]
-}
-
-/// One row of the screen: a number of the report, or a group with its table.
+/// One row of the screen: a number of the report, a table of groups, or a group of one.
+#[derive(Debug, Clone, Copy)]
 enum Row<'a> {
     Number(&'a ReportRow),
     Table(&'a GroupTable),
@@ -66,136 +75,144 @@ fn rows(report: &Report) -> Vec<Row<'_>> {
     rows
 }
 
-/// Lets a command act.
-pub(crate) fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    let page = app.page();
-    let kinds = ReportKind::ALL.len();
-    let state = &mut app.reports;
-    match action {
-        Action::NextTab | Action::Right | Action::PreviousTab | Action::Left => {
-            let step = if matches!(action, Action::NextTab | Action::Right) { 1 } else { kinds - 1 };
-            state.tab = (state.tab + step) % kinds;
-            state.selected = 0;
-            // A report takes the daemon a while: what is there already is shown, and `r` asks again.
-            if state.shown().value.is_none() { load(app) } else { Vec::new() }
-        }
-        Action::Formula | Action::Open => {
-            let row = state.shown().value.as_ref().and_then(|report| explain(report, state.selected));
-            match row {
-                Some((title, paragraphs)) => app.overlay = Overlay::Text { title, paragraphs },
-                None if action == Action::Formula => app.overlay = Overlay::Help(0),
-                None => {}
+impl Screen for Reports {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn load(&mut self, context: &mut Context) {
+        context.ask(&mut self.reports[self.tab], Ask::Report(ReportKind::ALL[self.tab]));
+    }
+
+    fn act(&mut self, action: Action, _argument: Option<String>, context: &mut Context) {
+        match action {
+            Action::NextTab | Action::Right => self.turn(1, context),
+            Action::PreviousTab | Action::Left => self.turn(self.reports.len() - 1, context),
+            Action::Formula | Action::Open => {
+                let report = self.reports[self.tab].value.as_deref();
+                if let Some(row) = report.and_then(|report| rows(report).get(self.selected).copied()) {
+                    context.open(explain(row));
+                }
             }
-            Vec::new()
+            action => {
+                let len = self.reports[self.tab].value.as_ref().map_or(0, |report| rows(report).len());
+                self.selected = action.moved(self.selected, len, context.page()).unwrap_or(self.selected);
+            }
         }
-        action => {
-            let len = state.shown().value.as_ref().map_or(0, |report| rows(report).len());
-            state.selected = moved(state.selected, action, len, page).unwrap_or(state.selected);
-            Vec::new()
+    }
+
+    fn reply(&mut self, reply: Reply, _context: &mut Context) -> Option<Reply> {
+        let Ask::Report(kind) = reply.ask else { return Some(reply) };
+        if let Some(place) = ReportKind::ALL.iter().position(|known| *known == kind) {
+            self.reports[place].take(reply.result);
         }
+        None
+    }
+
+    fn view(&self, context: &Context, area: Rect, buf: &mut Buffer) {
+        let (head, rest) = split_top(area, 2);
+        put(buf, head, 0, &self.title());
+        let Some(report) = content(context, &self.reports[self.tab], "report", rest, buf) else { return };
+        if rows(report).is_empty() {
+            let why = report.notes.first().map_or("The report has no numbers", String::as_str);
+            let next = "It needs later interactions of shoppers whom the model knows; 4 trains, then r";
+            return say(buf, rest, why, next);
+        }
+        let notes: Vec<_> = report.notes.iter().take(NOTES).collect();
+        let (rest, foot) = split_bottom(rest, u16::try_from(notes.len()).unwrap_or(0));
+        for (row, note) in notes.into_iter().enumerate() {
+            let note = text::cut(&text::clean(note), usize::from(foot.width));
+            put(buf, foot, row, &Line::styled(note, theme::QUIET));
+        }
+        table(report, self.selected, rest, buf);
+    }
+}
+
+impl Reports {
+    /// Turns to another report. A report takes the daemon a while: what is there already is shown, and `r` asks again.
+    fn turn(&mut self, by: usize, context: &mut Context) {
+        self.tab = (self.tab + by) % self.reports.len();
+        self.selected = 0;
+        if self.reports[self.tab].value.is_none() {
+            self.load(context);
+        }
+    }
+
+    /// The kinds of reports, and what the shown one was computed from.
+    fn title<'a>(&self) -> Line<'a> {
+        let mut title: Vec<Span<'_>> = Vec::new();
+        for (n, kind) in ReportKind::ALL.iter().enumerate() {
+            let mut name = kind.as_str().to_owned();
+            name[..1].make_ascii_uppercase();
+            title.push(span(name, if n == self.tab { theme::SELECTED } else { theme::QUIET }));
+            title.push(span("  ", theme::PLAIN));
+        }
+        let shown = &self.reports[self.tab];
+        if let Some(report) = &shown.value {
+            let window = match (report.from, report.to) {
+                (Some(from), Some(to)) => format!(", {} to {}", text::date(from), text::date(to)),
+                _ => String::new(),
+            };
+            let n = text::count(report.users);
+            title.push(span(format!(" {}, n {n}{window}", text::clean(&report.model)), theme::QUIET));
+        }
+        if shown.loading {
+            title.push(span("  computing", theme::WARN));
+        }
+        Line::from(title)
     }
 }
 
 /// Formula and convention of a row, in words.
-fn explain(report: &Report, selected: usize) -> Option<(String, Vec<String>)> {
-    Some(match rows(report).get(selected)? {
-        Row::Number(row) => {
-            let mut paragraphs = vec![row.formula.clone()];
-            match (&row.undefined, row.value) {
-                (Some(reason), _) => paragraphs.push(format!("It has no value: {reason}")),
-                (None, Some(value)) => {
-                    let interval = texts::interval(row.low, row.high);
-                    paragraphs.push(format!(
-                        "{} ({interval}) over {}, {}.",
-                        texts::value(value),
-                        texts::count(row.n),
-                        row.name
-                    ));
-                }
-                (None, None) => {}
-            }
-            if let Some(baseline) = row.baseline {
-                paragraphs.push(format!("Recommending what is popular has {}.", texts::value(baseline)));
-            }
-            (row.label.clone(), paragraphs)
-        }
-        Row::Table(table) | Row::Group(table, _) => {
-            let gap = match (table.gap, table.noise_floor) {
-                (Some(gap), Some(floor)) => format!(
-                    "The largest difference between groups is {}; where groups do not differ, chance alone makes up to {} in 95 of 100 cases.",
-                    texts::value(gap),
-                    texts::value(floor)
-                ),
-                _ => "No two groups are large enough to be compared.".to_owned(),
-            };
-            let mut paragraphs = vec![gap];
-            if let Some(p) = table.p {
-                let holm = table
-                    .p_holm
-                    .map(|p| format!(", {} after Holm over all attributes", texts::p_value(p)))
-                    .unwrap_or_default();
-                paragraphs.push(format!("Permutation p {}{holm}.", texts::p_value(p)));
-            }
-            paragraphs.push(
-                "Groups are declared by the shoppers, never inferred. Of 10 to 99 shoppers only the interval is shown, and they do not count for the largest difference; fewer than 10 are not shown."
-                    .to_owned(),
-            );
-            (format!("{} by {}", table.metric, table.attribute), paragraphs)
-        }
-    })
+fn explain(row: Row<'_>) -> Explanation {
+    match row {
+        Row::Number(row) => explain_number(row),
+        Row::Table(table) | Row::Group(table, _) => explain_groups(table),
+    }
 }
 
-/// A verdict with its colour.
-fn verdict<'a>(verdict: Verdict) -> Span<'a> {
-    let style = match verdict {
-        Verdict::AboveNoise => theme::WARN,
-        Verdict::WithinNoise => theme::GOOD,
-        _ => theme::QUIET,
+fn explain_number(row: &ReportRow) -> Explanation {
+    let mut paragraphs = vec![row.formula.clone()];
+    match (&row.undefined, row.value) {
+        (Some(reason), _) => paragraphs.push(format!("It has no value: {reason}")),
+        (None, Some(value)) => paragraphs.push(format!(
+            "{} {} over {}, {}.",
+            text::value(value),
+            text::interval(row.low, row.high),
+            text::count(row.n),
+            row.name
+        )),
+        (None, None) => {}
+    }
+    if let Some(baseline) = row.baseline {
+        paragraphs.push(format!("Recommending popular items has {}.", text::value(baseline)));
+    }
+    Explanation { title: row.label.clone(), paragraphs }
+}
+
+fn explain_groups(table: &GroupTable) -> Explanation {
+    let gap = match (table.gap, table.noise_floor) {
+        (Some(gap), Some(floor)) => format!(
+            "The largest difference between groups is {}; where groups do not differ, chance alone makes up to {} in 95 of 100 cases.",
+            text::value(gap),
+            text::value(floor)
+        ),
+        _ => "No two groups are large enough to be compared.".to_owned(),
     };
-    span(texts::word(&verdict), style)
-}
-
-/// Draws it.
-pub(crate) fn view(app: &App, area: Rect, buf: &mut Buffer) {
-    let state = &app.reports;
-    let (head, rest) = split_top(area, 2);
-    let mut title: Vec<Span<'_>> = Vec::new();
-    for (n, kind) in ReportKind::ALL.iter().enumerate() {
-        let mut name = kind.as_str().to_owned();
-        name[..1].make_ascii_uppercase();
-        title.push(span(name, if n == state.tab { theme::SELECTED } else { theme::QUIET }));
-        title.push(span("  ", theme::PLAIN));
+    let mut paragraphs = vec![gap];
+    if let Some(p) = table.p {
+        let holm = table.p_holm.map(|p| format!(", {} after Holm over all attributes", text::p_value(p)));
+        paragraphs.push(format!("Permutation p {}{}.", text::p_value(p), holm.unwrap_or_default()));
     }
-    let shown = state.shown();
-    if let Some(report) = &shown.value {
-        let window = match (report.from, report.to) {
-            (Some(from), Some(to)) => format!(", {} to {}", texts::date(from), texts::date(to)),
-            _ => String::new(),
-        };
-        title.push(span(
-            format!(" {}, {}{window}", texts::clean(&report.model), texts::plural(report.users, "user", "users")),
-            theme::QUIET,
-        ));
-    }
-    if shown.loading {
-        title.push(span("  computing", theme::WARN));
-    }
-    put(buf, head, 0, &Line::from(title));
-    let Some(report) = content(app, shown, rest, buf, "the report") else { return };
-    if rows(report).is_empty() {
-        let why = report.notes.first().map_or("The report has no numbers", String::as_str);
-        return say(buf, rest, why, "It needs later interactions of shoppers the model knows; 4 trains, then r");
-    }
-    let foot = report.notes.len().min(2);
-    let (rest, notes) = split_bottom(rest, u16::try_from(foot).unwrap_or(0));
-    for (row, note) in report.notes.iter().take(foot).enumerate() {
-        put(buf, notes, row, &Line::styled(texts::cut(&texts::clean(note), usize::from(notes.width)), theme::QUIET));
-    }
-    table(report, state.selected, rest, buf);
+    paragraphs.push(
+        "Groups are declared by the shoppers, never inferred. Of 10 to 99 shoppers only the interval is shown, and they do not count for the largest difference; fewer than 10 are not shown."
+            .to_owned(),
+    );
+    Explanation { title: format!("{} by {}", table.metric, table.attribute), paragraphs }
 }
 
 fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
-    // What a number is held against: the popular items, or the gap that chance makes.
+    // What a number is compared with: the popular items, or the gap that chance makes.
     let baseline = if report.kind == ReportKind::Fairness { "noise floor" } else { "popular" };
     let columns = [
         wide("number", 22),
@@ -204,75 +221,72 @@ fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
         Column { title: "", right: false, min: WHISKER, grows: false, drop: 5 },
         number("n", 4),
         number(baseline, 3),
-        text("verdict", 2),
+        words("verdict", 2),
     ];
-    let rows = rows(report).into_iter().map(|row| match row {
-        Row::Number(row) => numbers(row),
-        Row::Table(table) => vec![
-            Line::styled(texts::clean(&format!("{} by {}", table.metric, table.attribute)), theme::STRONG),
-            Line::from(table.gap.map_or_else(|| "–".to_owned(), |gap| format!("gap {}", texts::value(gap)))),
-            Line::styled(
-                table.noise_floor.map_or_else(String::new, |floor| format!("noise {}", texts::value(floor))),
-                theme::QUIET,
-            ),
-            Line::styled(
-                table.p_holm.map_or_else(String::new, |p| format!("p {} (Holm)", texts::p_value(p))),
-                theme::QUIET,
-            ),
-            Line::default(),
-            Line::default(),
-            Line::from(verdict(table.verdict)),
-        ],
-        Row::Group(table, n) => group(table, n),
-    });
-    let rows: Vec<_> = rows.collect();
+    let rows: Vec<_> = rows(report)
+        .into_iter()
+        .map(|row| match row {
+            Row::Number(row) => number_row(row),
+            Row::Table(table) => table_row(table),
+            Row::Group(table, n) => group_row(table, n),
+        })
+        .collect();
     let selected = Some(selected.min(rows.len().saturating_sub(1)));
     Table { columns: &columns, rows, selected, focused: true }.draw(area, buf);
 }
 
-fn numbers<'a>(row: &ReportRow) -> Vec<Line<'a>> {
-    let drawn = match (row.low, row.value, row.high) {
-        (Some(low), Some(value), Some(high)) => {
-            let ends = [low, high, row.baseline.unwrap_or(value)];
-            let (least, most) =
-                ends.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
-            let margin = (most - least) * 0.1;
-            bars::whisker((low, high), Some(value), row.baseline, (least - margin, most + margin), WHISKER)
-        }
-        _ => Line::default(),
-    };
-    let value = match (&row.undefined, row.value) {
-        (Some(_), _) => Line::styled("undefined", theme::QUIET),
-        (None, value) => Line::styled(texts::maybe(value), theme::STRONG),
-    };
+fn table_row<'a>(table: &GroupTable) -> Vec<Line<'a>> {
+    let quiet = |text: Option<String>| Line::styled(text.unwrap_or_default(), theme::QUIET);
     vec![
-        Line::from(texts::clean(&row.label)),
-        value,
-        Line::from(texts::interval(row.low, row.high)),
-        drawn,
-        Line::styled(texts::count(row.n), theme::QUIET),
-        Line::from(row.baseline.map(texts::value).unwrap_or_default()),
-        row.verdict.map_or_else(Line::default, |word| Line::from(verdict(word))),
+        Line::styled(text::clean(&format!("{} by {}", table.metric, table.attribute)), theme::STRONG),
+        Line::from(table.gap.map_or_else(|| "-".to_owned(), |gap| format!("gap {}", text::value(gap)))),
+        quiet(table.noise_floor.map(|floor| format!("noise {}", text::value(floor)))),
+        quiet(table.p_holm.map(|p| format!("p {} (Holm)", text::p_value(p)))),
+        Line::default(),
+        Line::default(),
+        Line::from(report_verdict(table.verdict)),
     ]
 }
 
-fn group<'a>(table: &GroupTable, n: usize) -> Vec<Line<'a>> {
+fn number_row<'a>(row: &ReportRow) -> Vec<Line<'a>> {
+    let drawn = match (row.low, row.value, row.high) {
+        (Some(low), Some(value), Some(high)) => {
+            let scale = Scale::around([low, high, row.baseline.unwrap_or(value)]).with_margin(MARGIN);
+            whisker(Whisker { low, high, value: Some(value), mark: row.baseline }, scale, WHISKER)
+        }
+        _ => Line::default(),
+    };
+    let value = match &row.undefined {
+        Some(_) => Line::styled("undefined", theme::QUIET),
+        None => Line::styled(text::maybe(row.value), theme::STRONG),
+    };
+    vec![
+        Line::from(text::clean(&row.label)),
+        value,
+        Line::from(text::interval(row.low, row.high)),
+        drawn,
+        Line::styled(text::count(row.n), theme::QUIET),
+        Line::from(row.baseline.map(text::value).unwrap_or_default()),
+        row.verdict.map_or_else(Line::default, |verdict| Line::from(report_verdict(verdict))),
+    ]
+}
+
+fn group_row<'a>(table: &GroupTable, n: usize) -> Vec<Line<'a>> {
     let row = &table.groups[n];
     // All groups of an attribute share one scale, so that their intervals can be compared by eye.
-    let ends = table.groups.iter().flat_map(|g| [g.low, g.high]).flatten().filter(|v| v.is_finite());
-    let scale = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
+    let scale = Scale::around(table.groups.iter().flat_map(|group| [group.low, group.high]).flatten());
     let drawn = match (row.low, row.high) {
-        (Some(low), Some(high)) => bars::whisker((low, high), row.mean, None, scale, WHISKER),
+        (Some(low), Some(high)) => whisker(Whisker { low, high, value: row.mean, mark: None }, scale, WHISKER),
         _ => Line::default(),
     };
     let worst = table.worst.as_ref() == Some(&row.group);
-    let name = if row.group.is_empty() { "(none)".to_owned() } else { texts::clean(&row.group) };
+    let name = if row.group.is_empty() { "(none)".to_owned() } else { text::clean(&row.group) };
     vec![
         Line::from(format!("  {name}")),
-        Line::from(if row.suppressed { "too few".to_owned() } else { texts::maybe(row.mean) }),
-        Line::from(if row.suppressed { String::new() } else { texts::interval(row.low, row.high) }),
+        Line::from(if row.suppressed { "too few".to_owned() } else { text::maybe(row.mean) }),
+        Line::from(if row.suppressed { String::new() } else { text::interval(row.low, row.high) }),
         drawn,
-        Line::styled(texts::count(row.n), theme::QUIET),
+        Line::styled(text::count(row.n), theme::QUIET),
         Line::default(),
         if worst { Line::styled("served worst", theme::QUIET) } else { Line::default() },
     ]

@@ -5,18 +5,42 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::super::widgets::table::{Column, Table, number, text, wide};
-use super::super::widgets::{bars, lines, put, say, span, split_bottom, split_top};
-use super::super::{texts, theme};
-use super::profile::money;
+use crate::text;
+use crate::tui::theme;
+use crate::tui::widgets::bars;
+use crate::tui::widgets::draw::{lines, put, say, span};
+use crate::tui::widgets::split::{split_bottom, split_top};
+use crate::tui::widgets::table::{Column, Table, number, wide, words};
 
 /// Columns of the stacked bar.
 const BAR: usize = 16;
 /// Most rows for the reasons.
 const REASONS: u16 = 7;
+/// Most notes shown below a list.
+const NOTES: usize = 3;
+/// Columns of the label before a reason.
+const LABEL: usize = 7;
+
+/// Where the keys are in a list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Selection {
+    /// The selected item's place.
+    pub item: usize,
+    /// Whether keys go to the list.
+    pub focused: bool,
+}
+
+/// What an empty list means, and what to do about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Empty {
+    /// What it means.
+    pub what: &'static str,
+    /// What to do.
+    pub next: &'static str,
+}
 
 /// The sources of a list, in the order of their weight in it.
-pub(crate) fn sources(items: &[ListItem]) -> Vec<String> {
+fn sources(items: &[ListItem]) -> Vec<String> {
     let mut sums: Vec<(String, f64)> = Vec::new();
     for part in items.iter().flat_map(|item| &item.parts) {
         match sums.iter_mut().find(|(source, _)| *source == part.source) {
@@ -32,120 +56,107 @@ pub(crate) fn sources(items: &[ListItem]) -> Vec<String> {
 fn legend<'a>(sources: &[String]) -> Line<'a> {
     let spans = sources.iter().enumerate().flat_map(|(n, source)| {
         let (fill, style) = theme::PARTS[n % theme::PARTS.len()];
-        [span(fill.repeat(2), style), span(format!(" {}  ", texts::clean(source)), theme::QUIET)]
+        [span(fill.repeat(2), style), span(format!(" {}  ", text::clean(source)), theme::QUIET)]
     });
     Line::from(spans.collect::<Vec<_>>())
 }
 
-/// Draws a list; `empty` says what an empty one means and what to do.
-pub(crate) fn view(
-    list: &ServedList,
-    selected: usize,
-    focused: bool,
-    empty: (&str, &str),
-    area: Rect,
-    buf: &mut Buffer,
-) {
+/// How many items, of which version, in what time; then the daemon's notes.
+fn notes<'a>(list: &ServedList) -> Vec<Line<'a>> {
+    let about = format!(
+        "{} by {} in {}",
+        text::plural(list.items.len() as u64, "item", "items"),
+        text::clean(&list.model),
+        text::milliseconds(list.took_us as f64 / 1000.0)
+    );
+    let notes = list.notes.iter().take(NOTES).map(|note| Line::styled(text::clean(note), theme::WARN));
+    std::iter::once(Line::styled(about, theme::QUIET)).chain(notes).collect()
+}
+
+/// Draws a list.
+pub(crate) fn view(list: &ServedList, selection: Selection, empty: Empty, area: Rect, buf: &mut Buffer) {
     let (head, rest) = split_top(area, 1);
     let sources = sources(&list.items);
     put(buf, head, 0, &legend(&sources));
-    let mut notes: Vec<Line<'_>> = Vec::new();
-    let about = format!(
-        "{} by {} in {}",
-        texts::plural(list.items.len() as u64, "item", "items"),
-        texts::clean(&list.model),
-        texts::millis(list.took_us as f64 / 1000.0)
-    );
-    notes.push(Line::styled(about, theme::QUIET));
-    notes.extend(list.notes.iter().take(3).map(|note| Line::styled(texts::clean(note), theme::WARN)));
+    let notes = notes(list);
+    let note_rows = u16::try_from(notes.len()).unwrap_or(0);
     if list.items.is_empty() {
         lines(buf, rest, &notes);
-        say(buf, split_top(rest, u16::try_from(notes.len()).unwrap_or(0)).1, empty.0, empty.1);
-        return;
+        return say(buf, split_top(rest, note_rows).1, empty.what, empty.next);
     }
-    let selected = selected.min(list.items.len() - 1);
-    let why = explanation(&list.items[selected], usize::from(area.width));
+    let selection = Selection { item: selection.item.min(list.items.len() - 1), ..selection };
+    let why = explanation(&list.items[selection.item], usize::from(area.width));
     let below = u16::try_from(why.len() + notes.len()).unwrap_or(0).min(REASONS + 3).min(rest.height / 2);
     let (table, below) = split_bottom(rest, below);
     let table = if table.height > 12 { split_bottom(table, 1).0 } else { table };
-    items(&list.items, &sources, selected, focused, table, buf);
-    let (reasons, foot) = split_bottom(below, u16::try_from(notes.len()).unwrap_or(0).min(below.height));
+    items(&list.items, &sources, selection, table, buf);
+    let (reasons, foot) = split_bottom(below, note_rows.min(below.height));
     lines(buf, reasons, &why);
     lines(buf, foot, &notes);
 }
 
 /// Draws the rows of a list.
-pub(crate) fn items(
-    items: &[ListItem],
-    sources: &[String],
-    selected: usize,
-    focused: bool,
-    area: Rect,
-    buf: &mut Buffer,
-) {
-    let most =
-        items.iter().map(|item| item.parts.iter().map(|part| part.score.max(0.0)).sum::<f64>()).fold(0.0, f64::max);
+fn items(items: &[ListItem], sources: &[String], selection: Selection, area: Rect, buf: &mut Buffer) {
+    let positive = |item: &ListItem| item.parts.iter().map(|part| part.score.max(0.0)).sum::<f64>();
+    let most = items.iter().map(positive).fold(0.0, f64::max);
     let columns = [
         number("#", 0),
         number("score", 1),
         Column { title: "parts", right: false, min: BAR, grows: false, drop: 3 },
         wide("title", 16),
-        text("id", 4),
-        text("category", 5),
+        words("id", 4),
+        words("category", 5),
         number("price", 2),
     ];
-    let rows = items
-        .iter()
-        .enumerate()
-        .map(|(n, item)| {
-            let mut parts: Vec<(usize, f64)> = item
-                .parts
-                .iter()
-                .filter_map(|part| {
-                    sources.iter().position(|source| *source == part.source).map(|place| (place, part.score))
-                })
-                .collect();
-            parts.sort_by_key(|(place, _)| *place);
-            vec![
-                Line::styled((n + 1).to_string(), theme::QUIET),
-                Line::styled(texts::value(item.score), theme::STRONG),
-                bars::stacked(&parts, most, BAR),
-                Line::from(texts::clean(&item.title)),
-                Line::styled(texts::cut(&texts::clean(item.id.as_str()), 16), theme::QUIET),
-                Line::styled(texts::cut(&texts::clean(&item.category.join(" / ")), 28), theme::QUIET),
-                Line::from(item.price.map_or_else(|| "–".to_owned(), money)),
-            ]
-        })
-        .collect();
-    Table { columns: &columns, rows, selected: Some(selected), focused }.draw(area, buf);
+    let rows = items.iter().enumerate().map(|(n, item)| {
+        vec![
+            Line::styled((n + 1).to_string(), theme::QUIET),
+            Line::styled(text::value(item.score), theme::STRONG),
+            bars::stacked(&parts(item, sources), most, BAR),
+            Line::from(text::clean(&item.title)),
+            Line::styled(text::cut(&text::clean(item.id.as_str()), 16), theme::QUIET),
+            Line::styled(text::cut(&text::clean(&item.category.join(" / ")), 28), theme::QUIET),
+            Line::from(item.price.map_or_else(|| "-".to_owned(), text::money)),
+        ]
+    });
+    let rows = rows.collect();
+    Table { columns: &columns, rows, selected: Some(selection.item), focused: selection.focused }.draw(area, buf);
+}
+
+/// The parts of an item's score in the order of the legend.
+fn parts(item: &ListItem, sources: &[String]) -> Vec<bars::Part> {
+    let place_of = |source: &str| sources.iter().position(|known| known == source);
+    let part = |part: &mercer_shared::wire::ScorePart| {
+        place_of(&part.source).map(|place| bars::Part { place, score: part.score })
+    };
+    let mut parts: Vec<bars::Part> = item.parts.iter().filter_map(part).collect();
+    parts.sort_by_key(|part| part.place);
+    parts
 }
 
 /// Why an item stands where it does: the parts in numbers, then the reasons in words.
 fn explanation<'a>(item: &ListItem, columns: usize) -> Vec<Line<'a>> {
     // The sum stands first: where the line is cut, only small parts are missing.
-    let mut spans = vec![span("Score  ", theme::QUIET), span(texts::value(item.score), theme::STRONG)];
+    let mut spans = vec![span(text::pad("Score", LABEL), theme::QUIET), span(text::value(item.score), theme::STRONG)];
+    if let Some(probability) = item.probability {
+        spans.push(span(format!(" (probability {})", text::percent(probability)), theme::QUIET));
+    }
     let mut parts: Vec<_> = item.parts.iter().collect();
     parts.sort_by(|a, b| b.score.abs().total_cmp(&a.score.abs()));
     for (n, part) in parts.into_iter().enumerate() {
         let sign = if n > 0 { " + " } else { " = " };
-        spans.push(span(format!("{sign}{} ", texts::clean(&part.source)), theme::QUIET));
-        spans.push(span(texts::value(part.score), theme::PLAIN));
-    }
-    if let Some(p) = item.probability {
-        spans.insert(2, span(format!(" (probability {})", texts::percent(p)), theme::QUIET));
+        spans.push(span(format!("{sign}{} ", text::clean(&part.source)), theme::QUIET));
+        spans.push(span(text::value(part.score), theme::PLAIN));
     }
     let mut all = vec![Line::from(spans)];
-    let mut label = "Why    ";
     for reason in &item.reasons {
-        for text in texts::wrap(&texts::clean(&reason.text), columns.saturating_sub(7)) {
-            all.push(Line::from(vec![
-                span(std::mem::replace(&mut label, "       "), theme::QUIET),
-                span(text, theme::PLAIN),
-            ]));
+        for row in text::wrap(&text::clean(&reason.text), columns.saturating_sub(LABEL)) {
+            let label = if all.len() == 1 { "Why" } else { "" };
+            all.push(Line::from(vec![span(text::pad(label, LABEL), theme::QUIET), span(row, theme::PLAIN)]));
         }
     }
     if item.reasons.is_empty() {
-        all.push(Line::styled("Why    w asks for the reasons", theme::QUIET));
+        all.push(Line::styled(format!("{}w asks for the reasons", text::pad("Why", LABEL)), theme::QUIET));
     }
     all
 }

@@ -2,19 +2,49 @@
 
 use mercer_shared::ids::UserId;
 use mercer_shared::problem::Problem;
-use mercer_shared::wire::{Mode, Page, Profile, ServedList, User};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Event, EventKind, Mode, Page, Profile, ServedList, User};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::app::{App, Effect, Overlay, Purpose, Remote, moved};
-use super::super::asks::Ask;
-use super::super::commands::Action;
-use super::super::widgets::input::Input;
-use super::super::widgets::table::{Table, text, wide};
-use super::super::widgets::{content, put, say, span, split_left, split_top, split_with_rule};
-use super::super::{texts, theme};
 use super::{profile, served};
+use crate::text;
+use crate::tui::ask::{Answer, Ask, Reply};
+use crate::tui::command::{Action, Command, FILTER, NEXT_TAB, OPEN, PREVIOUS_TAB, WHY};
+use crate::tui::context::Context;
+use crate::tui::overlays::prompt::Prompt;
+use crate::tui::pane::content;
+use crate::tui::remote::Remote;
+use crate::tui::screen::{About, Screen};
+use crate::tui::theme;
+use crate::tui::widgets::draw::{put, say, span};
+use crate::tui::widgets::split::{split_top, split_with_rule};
+use crate::tui::widgets::table::{Table, wide, words};
+
+const ABOUT: About = About {
+    title: "Users",
+    name: "users",
+    help: "Find shoppers; profile, list and why",
+    lists: true,
+    commands: &[
+        FILTER,
+        Command::new(Action::OpenUser, "user", &["o"], "Open a shopper by the exact id")
+            .footer("open id")
+            .argument("ID"),
+        Command::new(
+            Action::Mode,
+            "mode",
+            &["m"],
+            "Show all items, or novel ones only: those the shopper never bought",
+        )
+        .footer("all/novel"),
+        WHY,
+        OPEN,
+        NEXT_TAB,
+        PREVIOUS_TAB,
+    ],
+};
 
 /// Columns from which on the shoppers stand beside the one that is open.
 const TWO_PANES: u16 = 96;
@@ -22,6 +52,8 @@ const TWO_PANES: u16 = 96;
 const LIST_COLUMNS: u16 = 32;
 /// Milliseconds between two questions for an open profile while interactions come in.
 const REFRESH_MS: i64 = 3000;
+/// Columns for which the rows of a profile are counted when it is scrolled.
+const PROFILE_COLUMNS: usize = 80;
 
 /// What is looked at of a shopper.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,17 +65,17 @@ pub(crate) enum Tab {
     List,
 }
 
-/// The state of the screen.
+/// The screen.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct Users {
     /// Ids must begin so.
-    pub filter: String,
+    filter: String,
     /// Shoppers found so far.
     pub found: Remote<Vec<User>>,
     /// Where the last page ended; nothing after the last.
-    pub cursor: Option<String>,
+    cursor: Option<String>,
     /// The selected shopper.
-    pub selected: usize,
+    selected: usize,
     /// The shopper who is open.
     pub open: Option<UserId>,
     /// Whether keys go to the open shopper.
@@ -53,288 +85,279 @@ pub(crate) struct State {
     /// The profile.
     pub profile: Remote<Box<Profile>>,
     /// When the profile was asked for.
-    pub profiled: Option<mercer_shared::time::Timestamp>,
+    profiled: Option<Timestamp>,
     /// Whether interactions came in since.
-    pub touched: bool,
+    touched: bool,
     /// Rows by which the profile is scrolled.
-    pub scroll: usize,
+    scroll: usize,
     /// The list.
-    pub list: Remote<Box<ServedList>>,
+    list: Remote<Box<ServedList>>,
     /// Whether what the shopper has may appear.
-    pub mode: Mode,
+    mode: Mode,
     /// The selected item of the list.
-    pub item: usize,
+    item: usize,
 }
 
-/// Asks for what is shown.
-pub(crate) fn load(app: &mut App) -> Vec<Effect> {
-    let users = &mut app.users;
-    let ask = Ask::Users { prefix: users.filter.clone(), cursor: None };
-    let mut effects = vec![users.found.ask(ask)];
-    effects.extend(load_open(app));
-    effects
-}
-
-fn load_open(app: &mut App) -> Vec<Effect> {
-    let now = app.now;
-    let users = &mut app.users;
-    let Some(user) = users.open.clone() else { return Vec::new() };
-    users.profiled = Some(now);
-    users.touched = false;
-    vec![users.profile.ask(Ask::Profile(user.clone())), ask_list(users, user)]
-}
-
-fn ask_list(users: &mut State, user: UserId) -> Effect {
-    let mode = users.mode;
-    users.list.ask(Ask::Recommend { user, mode, reasons: false })
-}
-
-/// Interactions came in: the open profile may be another one now.
-pub(crate) fn touched(app: &mut App) -> Vec<Effect> {
-    app.users.touched = true;
-    refresh(app)
-}
-
-/// Asks for the open profile again when interactions came in since.
-pub(crate) fn refresh(app: &mut App) -> Vec<Effect> {
-    let now = app.now;
-    let users = &mut app.users;
-    let due = users.profiled.is_none_or(|at| now.millis() - at.millis() >= REFRESH_MS);
-    match &users.open {
-        Some(user) if users.touched && due && !users.profile.loading => {
-            let user = user.clone();
-            users.touched = false;
-            users.profiled = Some(now);
-            vec![users.profile.ask(Ask::Profile(user))]
-        }
-        _ => Vec::new(),
+impl Screen for Users {
+    fn about(&self) -> &'static About {
+        &ABOUT
     }
-}
 
-/// A page of shoppers came.
-pub(crate) fn page(app: &mut App, prefix: &str, more: bool, result: Result<Page<User>, Problem>) -> Vec<Effect> {
-    let users = &mut app.users;
-    if users.filter != prefix {
-        return Vec::new();
+    fn load(&mut self, context: &mut Context) {
+        context.ask(&mut self.found, Ask::Users { prefix: self.filter.clone(), cursor: None });
+        self.load_open(context);
     }
-    match result {
-        Ok(page) => {
-            users.cursor = page.next_cursor;
-            let mut all = if more { users.found.value.take().unwrap_or_default() } else { Vec::new() };
-            all.extend(page.items);
-            users.selected = users.selected.min(all.len().saturating_sub(1));
-            users.found.take(Ok(all));
-        }
-        Err(problem) => users.found.take(Err(problem)),
+
+    fn poll(&mut self, context: &mut Context) {
+        self.renew_profile(context);
     }
-    Vec::new()
-}
 
-/// A filter was typed.
-pub(crate) fn filtered(app: &mut App, text: String) -> Vec<Effect> {
-    let users = &mut app.users;
-    users.filter = text;
-    users.selected = 0;
-    users.cursor = None;
-    users.inside = false;
-    let prefix = users.filter.clone();
-    vec![users.found.ask(Ask::Users { prefix, cursor: None })]
-}
-
-fn open(app: &mut App, user: UserId) -> Vec<Effect> {
-    let users = &mut app.users;
-    if users.open.as_ref() != Some(&user) {
-        users.profile = Remote::default();
-        users.list = Remote::default();
-        (users.item, users.scroll) = (0, 0);
-    }
-    users.open = Some(user);
-    users.inside = true;
-    load_open(app)
-}
-
-/// Lets a command act.
-pub(crate) fn act(app: &mut App, action: Action, argument: Option<String>) -> Vec<Effect> {
-    let page = app.page();
-    let users = &mut app.users;
-    match action {
-        Action::OpenUser => match argument.map(UserId::new) {
-            None => {
-                app.overlay = Overlay::Typing(Purpose::User, Input::default());
-                Vec::new()
+    fn act(&mut self, action: Action, argument: Option<String>, context: &mut Context) {
+        match action {
+            Action::OpenUser => match argument.map(UserId::new) {
+                None => context.open(Prompt::command("shopper id ", Action::OpenUser, "")),
+                Some(Ok(user)) => self.show(user, context),
+                Some(Err(error)) => context.refuse(error.to_string()),
+            },
+            Action::Filter => context.open(Prompt::filter("ids that begin with ", &self.filter)),
+            Action::Back | Action::Left if self.inside => self.inside = false,
+            Action::Back if !self.filter.is_empty() => self.filter(String::new(), context),
+            Action::Back => self.open = None,
+            Action::Mode | Action::Why if self.open.is_none() => context.refuse("Open a shopper first"),
+            Action::Mode => {
+                self.mode = if self.mode == Mode::New { Mode::Repeat } else { Mode::New };
+                self.item = 0;
+                self.tab = Tab::List;
+                self.ask_list(false, context);
             }
-            Some(Ok(user)) => open(app, user),
-            Some(Err(error)) => app.refuse(error.to_string()),
-        },
-        Action::Filter => {
-            app.overlay = Overlay::Typing(Purpose::Filter, Input::new(&app.users.filter));
-            Vec::new()
-        }
-        Action::Back if users.inside => {
-            users.inside = false;
-            Vec::new()
-        }
-        Action::Back if !users.filter.is_empty() => filtered(app, String::new()),
-        Action::Back if users.open.is_some() => {
-            users.open = None;
-            Vec::new()
-        }
-        Action::Mode => {
-            users.mode = if users.mode == Mode::New { Mode::Repeat } else { Mode::New };
-            users.item = 0;
-            users.tab = Tab::List;
-            match users.open.clone() {
-                Some(user) => vec![ask_list(users, user)],
-                None => app.refuse("Open a shopper first"),
+            Action::Why => {
+                (self.tab, self.inside) = (Tab::List, true);
+                self.ask_list(true, context);
             }
-        }
-        Action::NextTab | Action::PreviousTab if users.open.is_some() => {
-            users.inside = true;
-            users.tab = if users.tab == Tab::Profile { Tab::List } else { Tab::Profile };
-            Vec::new()
-        }
-        Action::Why => match users.open.clone() {
-            None => app.refuse("Open a shopper first"),
-            Some(user) => {
-                (users.tab, users.inside) = (Tab::List, true);
-                let mode = users.mode;
-                vec![users.list.ask(Ask::Recommend { user, mode, reasons: true })]
-            }
-        },
-        Action::Left if users.inside => {
-            users.inside = false;
-            Vec::new()
-        }
-        Action::Right if users.open.is_some() && !users.inside => {
-            users.inside = true;
-            Vec::new()
-        }
-        Action::Open | Action::Right if !users.inside => {
-            let chosen =
-                users.found.value.as_ref().and_then(|found| found.get(users.selected)).map(|user| user.id.clone());
-            chosen.map_or_else(Vec::new, |user| open(app, user))
-        }
-        Action::Open if users.tab == Tab::Profile => {
-            users.tab = Tab::List;
-            Vec::new()
-        }
-        Action::Open => act(app, Action::Why, None),
-        action if users.inside && users.tab == Tab::List => {
-            let len = users.list.value.as_ref().map_or(0, |list| list.items.len());
-            users.item = moved(users.item, action, len, page).unwrap_or(users.item);
-            Vec::new()
-        }
-        action if users.inside => {
-            let rows = users.profile.value.as_ref().map_or(0, |profile| profile::rows(profile, profile.at, 80).len());
-            users.scroll = moved(users.scroll, action, rows, page).unwrap_or(users.scroll);
-            Vec::new()
-        }
-        action => {
-            let len = users.found.value.as_ref().map_or(0, Vec::len);
-            let Some(next) = moved(users.selected, action, len, page) else { return Vec::new() };
-            let at_end = next + 1 >= len && len > 0;
-            users.selected = next;
-            // The next page is asked for when the last row is reached.
-            match users.cursor.take() {
-                Some(cursor) if at_end && !users.found.loading => {
-                    let prefix = users.filter.clone();
-                    vec![users.found.ask(Ask::Users { prefix, cursor: Some(cursor) })]
-                }
-                cursor => {
-                    users.cursor = cursor;
-                    Vec::new()
+            Action::NextTab | Action::PreviousTab => {
+                if self.open.is_some() {
+                    self.inside = true;
+                    self.tab = if self.tab == Tab::Profile { Tab::List } else { Tab::Profile };
                 }
             }
+            Action::Right if self.open.is_some() && !self.inside => self.inside = true,
+            Action::Open | Action::Right if !self.inside => {
+                let chosen = self.found.value.as_ref().and_then(|found| found.get(self.selected));
+                if let Some(user) = chosen.map(|user| user.id.clone()) {
+                    self.show(user, context);
+                }
+            }
+            Action::Open if self.tab == Tab::Profile => self.tab = Tab::List,
+            Action::Open => self.act(Action::Why, None, context),
+            action if self.inside => self.scroll_open(action, context.page()),
+            action => self.select(action, context),
+        }
+    }
+
+    fn filter(&mut self, text: String, context: &mut Context) {
+        self.filter = text;
+        self.selected = 0;
+        self.cursor = None;
+        self.inside = false;
+        context.ask(&mut self.found, Ask::Users { prefix: self.filter.clone(), cursor: None });
+    }
+
+    fn reply(&mut self, reply: Reply, _context: &mut Context) -> Option<Reply> {
+        match &reply.ask {
+            Ask::Users { prefix, cursor } => {
+                // An answer to an earlier filter comes too late.
+                if self.filter == *prefix {
+                    self.take_page(reply.result, cursor.is_some());
+                }
+            }
+            Ask::Profile(user) => {
+                if self.open.as_ref() == Some(user) {
+                    self.profile.take(reply.result);
+                }
+            }
+            Ask::Recommend { user, mode, .. } => {
+                if self.open.as_ref() == Some(user) && self.mode == *mode {
+                    self.list.take(reply.result);
+                }
+            }
+            _ => return Some(reply),
+        }
+        None
+    }
+
+    fn event(&mut self, event: &Event, shown: bool, context: &mut Context) {
+        // Interactions came in: the open profile may be another one now.
+        if shown && matches!(event.kind, EventKind::Interactions { .. }) {
+            self.touched = true;
+            self.renew_profile(context);
+        }
+    }
+
+    fn view(&self, context: &Context, area: Rect, buf: &mut Buffer) {
+        match &self.open {
+            None => self.view_found(context, true, area, buf),
+            Some(user) if area.width >= TWO_PANES => {
+                let (left, right) = split_with_rule(buf, area, LIST_COLUMNS);
+                self.view_found(context, !self.inside, left, buf);
+                self.view_open(user, context, right, buf);
+            }
+            Some(user) if self.inside => self.view_open(user, context, area, buf),
+            Some(_) => self.view_found(context, true, area, buf),
         }
     }
 }
 
-/// Draws it.
-pub(crate) fn view(app: &App, area: Rect, buf: &mut Buffer) {
-    let users = &app.users;
-    if users.open.is_none() {
-        return found(app, area, buf, true);
+impl Users {
+    /// Opens a shopper.
+    fn show(&mut self, user: UserId, context: &mut Context) {
+        if self.open.as_ref() != Some(&user) {
+            self.profile = Remote::default();
+            self.list = Remote::default();
+            (self.item, self.scroll) = (0, 0);
+        }
+        self.open = Some(user);
+        self.inside = true;
+        self.load_open(context);
     }
-    if area.width >= TWO_PANES {
-        let (left, right) = split_with_rule(buf, area, LIST_COLUMNS);
-        found(app, Rect { width: left.width.saturating_sub(1), ..left }, buf, !users.inside);
-        shopper(app, right, buf);
-    } else if users.inside {
-        shopper(app, area, buf);
-    } else {
-        found(app, area, buf, true);
-    }
-}
 
-fn found(app: &App, area: Rect, buf: &mut Buffer, focused: bool) {
-    let users = &app.users;
-    let (head, rest) = split_top(area, 1);
-    let Some(all) = content(app, &users.found, rest, buf, "shoppers") else { return };
-    let loaded = all.len() as u64;
-    let total = app.status.value.as_ref().map(|status| status.counts.users).filter(|total| *total > loaded);
-    let count = match (users.cursor.is_some(), users.filter.is_empty(), total) {
-        (true, true, Some(total)) => {
-            format!("{} of {}", texts::count(loaded), texts::plural(total, "shopper", "shoppers"))
-        }
-        (true, ..) => format!("{} or more", texts::plural(loaded, "shopper", "shoppers")),
-        (false, ..) => texts::plural(loaded, "shopper", "shoppers"),
-    };
-    let mut title = vec![span(count, theme::STRONG)];
-    if !users.filter.is_empty() {
-        title.push(span(format!("  ids that begin with {}", texts::clean(&users.filter)), theme::WARN));
+    /// Asks for profile and list of the open shopper.
+    fn load_open(&mut self, context: &mut Context) {
+        let Some(user) = self.open.clone() else { return };
+        self.profiled = Some(context.now);
+        self.touched = false;
+        context.ask(&mut self.profile, Ask::Profile(user));
+        self.ask_list(false, context);
     }
-    put(buf, head, 0, &Line::from(title));
-    if all.is_empty() {
-        if users.filter.is_empty() {
-            say(buf, rest, "The shop has no shoppers yet", "Load some: mercer import --preset NAME FILE");
-        } else {
-            say(buf, rest, "No id begins so", "esc clears the filter, o opens an exact id");
+
+    fn ask_list(&mut self, reasons: bool, context: &mut Context) {
+        if let Some(user) = self.open.clone() {
+            context.ask(&mut self.list, Ask::Recommend { user, mode: self.mode, reasons });
         }
-        return;
     }
-    let columns = [text("id", 0), wide("declared", 16), text("consent", 1)];
-    let rows = all
-        .iter()
-        .map(|user| {
+
+    /// Asks for the open profile again if interactions came in since, but not too often.
+    fn renew_profile(&mut self, context: &mut Context) {
+        let due = self.profiled.is_none_or(|at| context.now.millis() - at.millis() >= REFRESH_MS);
+        if let Some(user) = self.open.clone().filter(|_| self.touched && due && !self.profile.loading) {
+            self.touched = false;
+            self.profiled = Some(context.now);
+            context.ask(&mut self.profile, Ask::Profile(user));
+        }
+    }
+
+    /// Takes a page of shoppers; `more` says that it follows the ones found so far.
+    fn take_page(&mut self, result: Result<Answer, Problem>, more: bool) {
+        let page = match result.map(Page::<User>::try_from) {
+            Ok(Ok(page)) => page,
+            Ok(Err(_)) => return,
+            Err(problem) => return self.found.keep(Err(problem)),
+        };
+        self.cursor = page.next_cursor;
+        let mut all = if more { self.found.value.take().unwrap_or_default() } else { Vec::new() };
+        all.extend(page.items);
+        self.selected = self.selected.min(all.len().saturating_sub(1));
+        self.found.keep(Ok(all));
+    }
+
+    /// Moves in what is open.
+    fn scroll_open(&mut self, action: Action, page: usize) {
+        match self.tab {
+            Tab::List => {
+                let len = self.list.value.as_ref().map_or(0, |list| list.items.len());
+                self.item = action.moved(self.item, len, page).unwrap_or(self.item);
+            }
+            Tab::Profile => {
+                let rows = |profile: &Profile| profile::rows(profile, profile.at, PROFILE_COLUMNS).len();
+                let len = self.profile.value.as_deref().map_or(0, rows);
+                self.scroll = action.moved(self.scroll, len, page).unwrap_or(self.scroll);
+            }
+        }
+    }
+
+    /// Moves among the shoppers found; reaching the last one asks for the next page.
+    fn select(&mut self, action: Action, context: &mut Context) {
+        let len = self.found.value.as_ref().map_or(0, Vec::len);
+        let Some(next) = action.moved(self.selected, len, context.page()) else { return };
+        self.selected = next;
+        let at_end = next + 1 >= len && len > 0;
+        if at_end
+            && !self.found.loading
+            && let Some(cursor) = self.cursor.take()
+        {
+            context.ask(&mut self.found, Ask::Users { prefix: self.filter.clone(), cursor: Some(cursor) });
+        }
+    }
+
+    /// How many were found, of how many.
+    fn found_words(&self, loaded: u64, context: &Context) -> String {
+        let total = context.status.value.as_ref().map(|status| status.counts.users).filter(|total| *total > loaded);
+        match (self.cursor.is_some(), self.filter.is_empty(), total) {
+            (true, true, Some(total)) => {
+                format!("{} of {}", text::count(loaded), text::plural(total, "shopper", "shoppers"))
+            }
+            (true, ..) => format!("{} or more", text::plural(loaded, "shopper", "shoppers")),
+            (false, ..) => text::plural(loaded, "shopper", "shoppers"),
+        }
+    }
+
+    fn view_found(&self, context: &Context, focused: bool, area: Rect, buf: &mut Buffer) {
+        let (head, rest) = split_top(area, 1);
+        let Some(all) = content(context, &self.found, "shoppers", rest, buf) else { return };
+        let mut title = vec![span(self.found_words(all.len() as u64, context), theme::STRONG)];
+        if !self.filter.is_empty() {
+            title.push(span(format!("  ids that begin with {}", text::clean(&self.filter)), theme::WARN));
+        }
+        put(buf, head, 0, &Line::from(title));
+        if all.is_empty() {
+            return if self.filter.is_empty() {
+                say(buf, rest, "The shop has no shoppers yet", "Load some: mercer import --preset NAME FILE");
+            } else {
+                say(buf, rest, "No id begins with these letters", "esc clears the filter, o opens an exact id");
+            };
+        }
+        let columns = [words("id", 0), wide("declared", 16), words("consent", 1)];
+        let row = |user: &User| {
             let declared: Vec<String> = user.attributes.iter().map(|(k, v)| format!("{k} {v}")).collect();
             vec![
-                Line::from(texts::cut(&texts::clean(user.id.as_str()), 28)),
-                Line::styled(texts::clean(&declared.join(", ")), theme::QUIET),
+                Line::from(text::cut(&text::clean(user.id.as_str()), 28)),
+                Line::styled(text::clean(&declared.join(", ")), theme::QUIET),
                 Line::styled(profile::consent(&user.consent), theme::QUIET),
             ]
-        })
-        .collect();
-    Table { columns: &columns, rows, selected: Some(users.selected), focused }.draw(rest, buf);
-}
+        };
+        let rows = all.iter().map(row).collect();
+        Table { columns: &columns, rows, selected: Some(self.selected), focused }.draw(rest, buf);
+    }
 
-/// The open shopper: tabs, then the profile or the list.
-fn shopper(app: &App, area: Rect, buf: &mut Buffer) {
-    let users = &app.users;
-    let Some(user) = &users.open else { return };
-    let (head, rest) = split_top(area, 2);
-    let tab = |tab: Tab, title: &str| {
-        let style = if users.tab == tab { theme::SELECTED } else { theme::QUIET };
-        [span("  ", theme::PLAIN), span(title.to_owned(), style)]
-    };
-    let mut spans: Vec<Span<'_>> = vec![span(texts::cut(&texts::clean(user.as_str()), 40), theme::STRONG)];
-    spans.extend(tab(Tab::Profile, "Profile"));
-    spans.extend(tab(Tab::List, "List"));
-    match users.tab {
-        Tab::Profile => {
-            spans.push(span("   tab shows the list", theme::QUIET));
-            put(buf, head, 0, &Line::from(spans));
-            if let Some(profile) = content(app, &users.profile, rest, buf, "the profile") {
-                let columns = usize::from(rest.width);
-                profile::view(profile, app.daemon_now(), users.scroll, columns, rest, buf);
-            }
+    /// Draws the open shopper: tabs, then the profile or the list.
+    fn view_open(&self, user: &UserId, context: &Context, area: Rect, buf: &mut Buffer) {
+        let (head, rest) = split_top(area, 2);
+        let mut spans: Vec<Span<'_>> = vec![span(text::cut(&text::clean(user.as_str()), 40), theme::STRONG)];
+        for (tab, title) in [(Tab::Profile, "Profile"), (Tab::List, "List")] {
+            let style = if self.tab == tab { theme::SELECTED } else { theme::QUIET };
+            spans.extend([span("  ", theme::PLAIN), span(title, style)]);
         }
-        Tab::List => {
-            let mode = if users.mode == Mode::New { "only what is new to the shopper" } else { "repeats allowed" };
-            spans.push(span(format!("   {mode}"), theme::QUIET));
-            put(buf, head, 0, &Line::from(spans));
-            if let Some(list) = content(app, &users.list, rest, buf, "the list") {
-                let empty = ("No item can be recommended", "Is the catalogue loaded, and does the shopper consent?");
-                served::view(list, users.item, users.inside, empty, split_left(rest, 0).1, buf);
+        let note = match (self.tab, self.mode) {
+            (Tab::Profile, _) => "tab shows the list".to_owned(),
+            (Tab::List, mode @ Mode::Repeat) => format!("{} items", text::mode(mode)),
+            (Tab::List, mode @ Mode::New) => format!("{} items only: what the shopper never bought", text::mode(mode)),
+        };
+        spans.push(span(format!("   {note}"), theme::QUIET));
+        put(buf, head, 0, &Line::from(spans));
+        match self.tab {
+            Tab::Profile => {
+                if let Some(profile) = content(context, &self.profile, "profile", rest, buf) {
+                    profile::view(profile, context.daemon_now(), self.scroll, rest, buf);
+                }
+            }
+            Tab::List => {
+                if let Some(list) = content(context, &self.list, "list", rest, buf) {
+                    let shown = served::Selection { item: self.item, focused: self.inside };
+                    let empty = served::Empty {
+                        what: "No item can be recommended",
+                        next: "Is the catalogue loaded, and does the shopper consent?",
+                    };
+                    served::view(list, shown, empty, rest, buf);
+                }
             }
         }
     }

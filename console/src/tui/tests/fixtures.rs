@@ -1,14 +1,10 @@
-//! A daemon's answers made by hand: a small bilingual shop with two versions, a run in progress and three reports.
-//! Past 400 lines because it is data alone: one answer after another, each looked up by its name.
+//! A daemon's answers made by hand: a small bilingual shop with two versions, a run in progress.
 
 use std::collections::BTreeMap;
 
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::*;
-
-use crate::tui::app::{App, Message};
-use crate::tui::asks::{Answer, Ask};
 
 pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -19,7 +15,7 @@ pub(super) fn now() -> Timestamp {
     at("2026-03-02T12:00:00Z")
 }
 
-fn user_id(id: &str) -> UserId {
+pub(super) fn user_id(id: &str) -> UserId {
     UserId::new(id).unwrap()
 }
 
@@ -81,6 +77,14 @@ pub(super) fn run() -> Run {
             .collect(),
         items_per_second: Some(96.4),
         eta_seconds: Some(140.0),
+        phase_ends_by: Some(at("2026-03-02T12:00:45Z")),
+        phases_ahead: vec![
+            RunPhase::Embedding,
+            RunPhase::Memory,
+            RunPhase::Ranker,
+            RunPhase::Evaluation,
+            RunPhase::Gate,
+        ],
         device: "cpu".into(),
         memory_bytes: 812_000_000,
         phases: Vec::new(),
@@ -112,7 +116,7 @@ pub(super) fn gate(verdict: GateVerdict) -> GateReport {
     };
     GateReport {
         verdict,
-        reason: "better than v000001 by 0.0123 on repeat-w, not worse than own+pop".into(),
+        reason: "better than v000001 by 0.0123 on all items, not worse than own+pop".into(),
         from: at("2011-11-09"),
         to: at("2011-12-09"),
         users: 1812,
@@ -307,168 +311,4 @@ pub(super) fn profile() -> Profile {
         recent_queries: vec![ProfileQuery { at: at("2026-02-26"), text: "christmas lights".into() }],
         nearest: vec![Neighbour { user: user_id("12347"), similarity: 0.412 }],
     }
-}
-
-pub(super) fn report(kind: ReportKind) -> Report {
-    let row = |name: &str, label: &str, value: Option<f64>, baseline| ReportRow {
-        name: name.into(),
-        label: label.into(),
-        value,
-        undefined: value.is_none().then(|| "no item has a brand".into()),
-        low: value.map(|v| v * 0.97),
-        high: value.map(|v| v * 1.03),
-        n: 1812,
-        baseline,
-        formula:
-            "NDCG@10 with gain 1 for each item bought, discount log2(rank + 1), mean over users with a later purchase"
-                .into(),
-        verdict: value.map(|_| Verdict::AboveNoise),
-    };
-    let (rows, groups) = match kind {
-        ReportKind::Quality => (
-            vec![
-                row("ndcg@10", "NDCG@10, repeats", Some(0.3767), Some(0.0688)),
-                row("ndcg@10-new", "NDCG@10, new items", Some(0.1175), Some(0.0712)),
-            ],
-            vec![],
-        ),
-        ReportKind::Diversity => (
-            vec![
-                row("coverage", "Coverage of the catalogue", Some(0.41), Some(0.003)),
-                row("effective", "Effective items", Some(1204.2), Some(10.0)),
-                row("dtr", "Worst brand", None, None),
-            ],
-            vec![],
-        ),
-        ReportKind::Fairness => (
-            vec![row("worst", "Worst group", Some(0.33), None)],
-            vec![GroupTable {
-                attribute: "region".into(),
-                metric: "NDCG@10".into(),
-                groups: vec![
-                    GroupRow {
-                        group: "United Kingdom".into(),
-                        n: 1650,
-                        share: 0.91,
-                        suppressed: false,
-                        mean: Some(0.378),
-                        low: Some(0.366),
-                        high: Some(0.39),
-                    },
-                    GroupRow {
-                        group: "Germany".into(),
-                        n: 44,
-                        share: 0.024,
-                        suppressed: false,
-                        mean: Some(0.33),
-                        low: Some(0.26),
-                        high: Some(0.4),
-                    },
-                    GroupRow {
-                        group: "Malta".into(),
-                        n: 2,
-                        share: 0.001,
-                        suppressed: true,
-                        mean: None,
-                        low: None,
-                        high: None,
-                    },
-                ],
-                gap: Some(0.048),
-                noise_floor: Some(0.061),
-                p: Some(0.21),
-                p_holm: Some(0.21),
-                worst: Some("Germany".into()),
-                verdict: Verdict::WithinNoise,
-            }],
-        ),
-    };
-    Report {
-        kind,
-        model: "v000002".into(),
-        created: now(),
-        from: Some(at("2011-11-09")),
-        to: Some(at("2011-12-09")),
-        users: 1812,
-        rows,
-        groups,
-        notes: vec!["64 % of the traffic is covered".into()],
-    }
-}
-
-pub(super) fn reply(app: &mut App, ask: Ask, answer: Answer) {
-    app.update(Message::Reply(ask, Box::new(Ok(answer))));
-}
-
-/// A console of this size that has not reached anything yet.
-pub(super) fn fresh(columns: u16, rows: u16) -> App {
-    App::new("/run/mercer/mercer.sock".into(), (columns, rows), now()).0
-}
-
-/// A console that shows the shop on every screen.
-pub(super) fn filled(columns: u16, rows: u16) -> App {
-    let mut app = fresh(columns, rows);
-    app.update(Message::StreamOpened);
-    for n in 0..90_u64 {
-        let mut status = status();
-        status.now = now().plus_millis(-180_000 + 2000 * n as i64);
-        app.now = status.now;
-        status.traffic.lists = 12_345 - (90 - n) * 24 - (n * n) % 13;
-        status.counts.interactions = 397_884 - (90 - n) * 8 + (n * 5) % 7;
-        reply(&mut app, Ask::Status, Answer::Status(Box::new(status)));
-    }
-    app.update(Message::Tick(now()));
-    reply(&mut app, Ask::Status, Answer::Status(Box::new(status())));
-    let user = user_id("17850");
-    reply(&mut app, Ask::Users { prefix: String::new(), cursor: None }, Answer::Users(users()));
-    app.users.selected = 1;
-    app.users.open = Some(user.clone());
-    app.users.inside = true;
-    reply(&mut app, Ask::Profile(user.clone()), Answer::Profile(Box::new(profile())));
-    reply(&mut app, Ask::Recommend { user, mode: Mode::Repeat, reasons: true }, Answer::List(Box::new(list())));
-    app.search.text = "red dress under 50".into();
-    reply(&mut app, Ask::Search { text: "red dress under 50".into(), reasons: true }, Answer::List(Box::new(list())));
-    let mut done = run();
-    (done.id, done.state, done.phase) = ("r000011".into(), RunState::Succeeded, RunPhase::Done);
-    (done.gate, done.model, done.ended) =
-        (Some(gate(GateVerdict::Promote)), Some("v000002".into()), Some(at("2026-03-02T08:59:00Z")));
-    done.created = at("2026-03-02T08:40:00Z");
-    done.started = Some(at("2026-03-02T08:40:00Z"));
-    reply(&mut app, Ask::Runs, Answer::Runs(vec![run(), done]));
-    reply(&mut app, Ask::Models, Answer::Models(models()));
-    for kind in ReportKind::ALL {
-        reply(&mut app, Ask::Report(kind), Answer::Report(Box::new(report(kind))));
-    }
-    let decision = Decision {
-        seq: 1,
-        at: at("2026-03-02T03:12:00Z"),
-        saw: "5,120 new interactions".into(),
-        rule: "train after 5,000".into(),
-        action: "train".into(),
-        outcome: Some("r000011 promoted v000002".into()),
-    };
-    reply(&mut app, Ask::Decisions, Answer::Decisions(vec![decision]));
-    let change = AuditEntry {
-        seq: 1,
-        at: at("2026-03-02T09:00:00Z"),
-        uid: Some(1000),
-        pid: Some(99),
-        action: "promote".into(),
-        target: "v000002".into(),
-        detail: "was v000001".into(),
-    };
-    reply(&mut app, Ask::Audit, Answer::Audit(vec![change]));
-    for (seq, kind) in [
-        EventKind::Interactions { accepted: 12, total: 397_884 },
-        EventKind::Run(Box::new(run())),
-        EventKind::Heartbeat,
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let at = now().plus_millis(-5000 + 1000 * seq as i64);
-        app.update(Message::Event(Box::new(Event { seq: seq as u64, at, kind })));
-    }
-    app.notice = None;
-    app
 }

@@ -1,10 +1,14 @@
 //! What reaches the terminal: how many bytes, and whether a terminal emulator shows the picture.
 
-use super::fixtures::{filled, now, reply, status};
-use super::*;
-use crate::tui::asks::{Answer, Ask};
+use crossterm::event::KeyCode;
+
+use super::console::*;
+use super::fixtures::{now, status};
+use crate::tui::app::App;
+use crate::tui::ask::{Answer, Ask};
+use crate::tui::message::Message;
 use crate::tui::paint::Painter;
-use crate::tui::screens::ScreenId;
+use crate::tui::widgets::draw::rows;
 
 /// Most bytes that a tick may take in which only the numbers of the overview change (DESIGN.md section 10).
 const BUDGET: usize = 600;
@@ -18,9 +22,9 @@ fn paint(painter: &mut Painter, app: &App) -> Vec<u8> {
 
 #[test]
 fn an_idle_tick_writes_nothing() {
-    for screen in ScreenId::ALL {
+    for screen in all_screens() {
         let mut app = filled(80, 24);
-        app.screen = screen;
+        app.current = screen;
         let mut painter = Painter::new();
         assert!(!paint(&mut painter, &app).is_empty());
         for second in 1..=3 {
@@ -100,8 +104,8 @@ fn a_terminal_shows_what_was_drawn() {
 fn only_short_codes_of_named_colours_are_sent() {
     let mut painter = Painter::new();
     let mut app = filled(200, 50);
-    for screen in ScreenId::ALL {
-        app.screen = screen;
+    for screen in all_screens() {
+        app.current = screen;
         let text = String::from_utf8(paint(&mut painter, &app)).unwrap();
         for code in text.split("\u{1b}[").skip(1).filter_map(|rest| rest.split_once('m')).map(|(code, _)| code) {
             if code.chars().all(|c| c.is_ascii_digit() || c == ';') {

@@ -1,31 +1,37 @@
-//! Every screen at 80x24 and 200x50 against a stored picture. `MERCER_BLESS=1` writes the pictures anew.
+//! Every screen at several sizes against a stored picture. `INSTA_UPDATE=always cargo test -p mercer-console` stores them
+//! anew; without it nothing is written (`.config/insta.yaml`).
 
-use std::path::PathBuf;
-
-use super::fixtures::{filled, fresh};
-use super::*;
-use crate::tui::app::Link;
-use crate::tui::screens::ScreenId;
+use crossterm::event::KeyCode;
 use mercer_shared::problem::{Code, Problem};
 
-fn compare(name: &str, text: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(format!("{name}.txt"));
-    let text = format!("{text}\n");
-    if std::env::var_os("MERCER_BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        return std::fs::write(&path, text).unwrap();
-    }
-    let stored = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(stored == text, "{} differs; it is now:\n{text}", path.display());
+use super::console::*;
+use super::fixtures::list;
+use crate::tui::ask::{Answer, Ask};
+use crate::tui::link::LinkState;
+use crate::tui::message::Message;
+use crate::tui::screens::search::Search;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::draw::rows;
+
+/// Compares a picture with the stored one of this name, in `console/tests/pictures`.
+fn compare(name: &str, picture: &str) {
+    insta::with_settings!({
+        snapshot_path => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures"),
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        // A line of its own before the picture keeps its first row's blanks.
+        insta::assert_snapshot!(name, format!("\n{picture}"));
+    });
 }
 
 #[test]
 fn every_screen_looks_as_stored() {
     for (columns, lines) in [(80, 24), (200, 50), (60, 16)] {
-        for screen in ScreenId::ALL {
+        for screen in all_screens() {
             let mut app = filled(columns, lines);
-            app.screen = screen;
-            compare(&format!("{}-{columns}x{lines}", screen.title().to_lowercase()), &shown(&app));
+            app.current = screen;
+            compare(&format!("{}-{columns}x{lines}", title(&app).to_lowercase()), &shown(&app));
         }
     }
 }
@@ -34,26 +40,25 @@ fn every_screen_looks_as_stored() {
 fn inner_tabs_look_as_stored() {
     for (columns, lines) in [(80, 24), (200, 50)] {
         let mut app = filled(columns, lines);
-        keys(&mut app, "2");
+        press_keys(&mut app, "2");
         press(&mut app, KeyCode::Tab);
         compare(&format!("users-list-{columns}x{lines}"), &shown(&app));
-        keys(&mut app, "6");
+        press_keys(&mut app, "6");
         press(&mut app, KeyCode::Tab);
         compare(&format!("diversity-{columns}x{lines}"), &shown(&app));
         press(&mut app, KeyCode::Tab);
         compare(&format!("fairness-{columns}x{lines}"), &shown(&app));
-        keys(&mut app, "5cj");
-        app.notice = None;
+        press_keys(&mut app, "5cj");
+        app.context.notice = None;
         compare(&format!("models-compare-{columns}x{lines}"), &shown(&app));
-        keys(&mut app, "3");
+        press_keys(&mut app, "3");
         press(&mut app, KeyCode::Enter);
-        let ask = crate::tui::asks::Ask::Related(app.search.related_to.clone().unwrap());
-        let answer = crate::tui::asks::Answer::List(Box::new(super::fixtures::list()));
-        super::fixtures::reply(&mut app, ask, answer);
+        let ask = Ask::Related(state::<Search>(&app).related_to.clone().unwrap());
+        reply(&mut app, ask, Answer::List(Box::new(list())));
         compare(&format!("search-related-{columns}x{lines}"), &shown(&app));
     }
     let mut app = filled(80, 24);
-    keys(&mut app, "2");
+    press_keys(&mut app, "2");
     press(&mut app, KeyCode::Esc);
     compare("users-found-80x24", &shown(&app));
 }
@@ -61,16 +66,16 @@ fn inner_tabs_look_as_stored() {
 #[test]
 fn overlays_and_first_start_look_as_stored() {
     let mut app = filled(80, 24);
-    keys(&mut app, "5:ro");
+    press_keys(&mut app, "5:ro");
     compare("palette-80x24", &shown(&app));
     press(&mut app, KeyCode::Enter);
     compare("confirm-80x24", &shown(&app));
     press(&mut app, KeyCode::Esc);
-    app.notice = None;
-    keys(&mut app, "?");
+    app.context.notice = None;
+    press_keys(&mut app, "?");
     compare("help-80x24", &shown(&app));
     press(&mut app, KeyCode::Esc);
-    keys(&mut app, "6?");
+    press_keys(&mut app, "6?");
     compare("formula-80x24", &shown(&app));
 
     let mut app = fresh(80, 24);
@@ -78,15 +83,15 @@ fn overlays_and_first_start_look_as_stored() {
         Code::NotRunning,
         "/run/mercer/mercer.sock: No such file or directory",
     )));
-    assert!(matches!(app.link, Link::Down { .. }));
+    assert!(matches!(app.context.link.state, LinkState::Down { .. }));
     compare("no-daemon-80x24", &shown(&app));
 }
 
 #[test]
 fn ascii_terminals_get_ascii_and_no_colour_gets_none() {
-    for screen in ScreenId::ALL {
+    for screen in all_screens() {
         let mut app = filled(100, 30);
-        app.screen = screen;
+        app.current = screen;
         let (buf, _) = picture(&app, Theme { colour: false, unicode: false });
         for cell in &buf.content {
             assert!(cell.symbol().is_ascii(), "{screen:?}: {:?}", cell.symbol());
@@ -95,16 +100,16 @@ fn ascii_terminals_get_ascii_and_no_colour_gets_none() {
         }
     }
     let mut app = filled(80, 24);
-    app.screen = ScreenId::Search;
+    app.current = screen_named(&app, "Search");
     let (buf, _) = picture(&app, Theme { colour: false, unicode: false });
     compare("search-ascii-80x24", &rows(&buf).join("\n"));
 }
 
 #[test]
 fn no_background_is_ever_set_and_nothing_a_terminal_obeys_is_shown() {
-    for screen in ScreenId::ALL {
+    for screen in all_screens() {
         let mut app = filled(120, 40);
-        app.screen = screen;
+        app.current = screen;
         let (buf, _) = picture(&app, FULL);
         for cell in &buf.content {
             assert_eq!(cell.bg, ratatui::style::Color::Reset);

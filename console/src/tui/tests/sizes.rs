@@ -1,11 +1,12 @@
 //! No size, no screen and no order of keys makes the console panic, write beside its area, or put the cursor outside.
 
+use crossterm::event::KeyCode;
+use mercer_shared::problem::{Code, Problem};
 use proptest::prelude::*;
 
-use super::fixtures::{filled, fresh, now};
-use super::*;
-use crate::tui::screens::ScreenId;
-use mercer_shared::problem::{Code, Problem};
+use super::console::*;
+use super::fixtures::now;
+use crate::tui::message::Message;
 
 const KEYS: &[KeyCode] = &[
     KeyCode::Enter,
@@ -54,9 +55,9 @@ proptest! {
 
 #[test]
 fn every_screen_at_every_size() {
-    for screen in ScreenId::ALL {
+    for screen in all_screens() {
         let mut app = filled(1, 1);
-        app.screen = screen;
+        app.current = screen;
         // Every width with a few heights and every height with a few widths reach every branch of the layouts.
         let widths = (1..=250).flat_map(|w| [1, 16, 24, 80].map(|h| (w, h)));
         let heights = (1..=80).flat_map(|h| [60, 80, 96, 130, 200].map(|w| (w, h)));

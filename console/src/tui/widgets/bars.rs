@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::super::theme;
+use crate::tui::theme;
 
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
@@ -27,20 +27,28 @@ pub(crate) fn weight<'a>(share: f64, columns: usize) -> Span<'a> {
     Span::styled("█".repeat(cells(share, columns)), theme::ACCENT)
 }
 
-/// The positive parts of a score side by side, scaled so that `most` takes all columns. Each part is `(place in the
-/// legend, score)`; the bar's length is the sum of the parts and every part is rounded at its own ends, so that nothing
-/// drifts.
-pub(crate) fn stacked<'a>(parts: &[(usize, f64)], most: f64, columns: usize) -> Line<'a> {
+/// A part of a score.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// The place of its source in the legend.
+    pub place: usize,
+    /// What it adds to the score.
+    pub score: f64,
+}
+
+/// The positive parts of a score side by side, scaled so that `most` takes all columns. The bar's length is the sum of the
+/// parts, and every part is rounded at its own ends, so that nothing drifts.
+pub(crate) fn stacked<'a>(parts: &[Part], most: f64, columns: usize) -> Line<'a> {
     if most <= 0.0 || !most.is_finite() {
         return Line::default();
     }
     let mut spans = Vec::new();
     let mut sum = 0.0;
     let mut drawn = 0;
-    for (place, score) in parts.iter().filter(|(_, score)| score.is_finite() && *score > 0.0) {
-        sum += score;
+    for part in parts.iter().filter(|part| part.score.is_finite() && part.score > 0.0) {
+        sum += part.score;
         let end = (((sum / most).clamp(0.0, 1.0) * columns as f64).round() as usize).min(columns);
-        let (fill, style) = theme::PARTS[place % theme::PARTS.len()];
+        let (fill, style) = theme::PARTS[part.place % theme::PARTS.len()];
         spans.push(Span::styled(fill.repeat(end.saturating_sub(drawn)), style));
         drawn = drawn.max(end);
     }
@@ -71,15 +79,46 @@ pub(crate) fn sparkline<'a>(values: &[f64], columns: usize, height: usize, style
         .collect()
 }
 
-/// An interval on a scale from `from` to `to`, with its value where there is one: `─●──`, and a mark at `mark` (a
-/// baseline) if it lies on the scale.
-pub(crate) fn whisker<'a>(
-    (low, high): (f64, f64),
-    value: Option<f64>,
-    mark: Option<f64>,
-    (from, to): (f64, f64),
-    columns: usize,
-) -> Line<'a> {
+/// An interval to be drawn, with what stands in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whisker {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+    /// The value, where there is one.
+    pub value: Option<f64>,
+    /// A mark to compare with, such as a baseline; drawn if it lies on the scale.
+    pub mark: Option<f64>,
+}
+
+/// A scale on which intervals are drawn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    /// What the first column stands for.
+    pub from: f64,
+    /// What the last column stands for.
+    pub to: f64,
+}
+
+impl Scale {
+    /// The scale on which all of these numbers lie.
+    pub(crate) fn around(numbers: impl IntoIterator<Item = f64>) -> Self {
+        let finite = numbers.into_iter().filter(|v| v.is_finite());
+        let start = Self { from: f64::INFINITY, to: f64::NEG_INFINITY };
+        finite.fold(start, |scale, v| Self { from: scale.from.min(v), to: scale.to.max(v) })
+    }
+
+    /// The same with a share of its length free at both ends.
+    pub(crate) fn with_margin(self, share: f64) -> Self {
+        let margin = (self.to - self.from) * share;
+        Self { from: self.from - margin, to: self.to + margin }
+    }
+}
+
+/// An interval on a scale, with its value: `─●──`.
+pub(crate) fn whisker<'a>(whisker: Whisker, scale: Scale, columns: usize) -> Line<'a> {
+    let (Whisker { low, high, value, mark }, Scale { from, to }) = (whisker, scale);
     if columns == 0 || to <= from || ![from, to, low, high].iter().all(|v| v.is_finite()) {
         return Line::default();
     }
@@ -108,6 +147,10 @@ mod tests {
         line.spans.iter().map(|span| span.content.as_ref()).collect()
     }
 
+    fn part(place: usize, score: f64) -> Part {
+        Part { place, score }
+    }
+
     #[test]
     fn bars() {
         assert_eq!(text(&Line::from(progress(0.5, 8))), "████────");
@@ -115,8 +158,8 @@ mod tests {
         assert_eq!(text(&Line::from(progress(f64::NAN, 4))), "────");
         assert_eq!(text(&Line::from(progress(7.0, 0))), "");
         assert_eq!(weight(1.0, 3).content, "███");
-        assert_eq!(text(&stacked(&[(0, 0.5), (1, 0.25), (2, -1.0)], 1.0, 8)), "████▒▒");
-        assert_eq!(text(&stacked(&[(0, 0.5)], 0.0, 8)), "");
+        assert_eq!(text(&stacked(&[part(0, 0.5), part(1, 0.25), part(2, -1.0)], 1.0, 8)), "████▒▒");
+        assert_eq!(text(&stacked(&[part(0, 0.5)], 0.0, 8)), "");
     }
 
     #[test]
@@ -130,8 +173,13 @@ mod tests {
 
     #[test]
     fn whiskers() {
-        assert_eq!(text(&whisker((0.2, 0.4), Some(0.3), Some(0.9), (0.0, 1.0), 11)), "··─●─····│·");
-        assert_eq!(text(&whisker((0.2, 0.4), None, None, (0.0, 1.0), 11)), "··───······");
-        assert_eq!(text(&whisker((0.2, 0.4), Some(0.3), None, (1.0, 1.0), 11)), "");
+        let whole = Whisker { low: 0.2, high: 0.4, value: Some(0.3), mark: Some(0.9) };
+        let unit = Scale { from: 0.0, to: 1.0 };
+        assert_eq!(text(&whisker(whole, unit, 11)), "··─●─····│·");
+        assert_eq!(text(&whisker(Whisker { value: None, mark: None, ..whole }, unit, 11)), "··───······");
+        assert_eq!(text(&whisker(whole, Scale { from: 1.0, to: 1.0 }, 11)), "");
+        assert_eq!(text(&whisker(whole, Scale::around([]), 11)), "");
+        let scale = Scale::around([0.5, f64::NAN, 0.1]).with_margin(0.25);
+        assert!((scale.from - 0.0).abs() < 1e-12 && (scale.to - 0.6).abs() < 1e-12, "{scale:?}");
     }
 }

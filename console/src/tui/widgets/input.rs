@@ -1,102 +1,85 @@
-//! A line of text being typed, with the editing keys of a shell.
+//! A line of text being typed, with the editing keys of a shell (those of `tui-input`). Text is cleaned and bounded.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use unicode_width::UnicodeWidthStr;
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use tui_input::backend::crossterm::to_input_request;
+use tui_input::{Input as Editor, InputRequest};
 
-use super::super::texts;
+use crate::text;
 
 /// Longest text that can be typed, in characters; longer than any id or query that the daemon takes.
 const LONGEST: usize = 1000;
 
 /// A line of text with a cursor.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Input {
-    text: Vec<char>,
-    cursor: usize,
+    editor: Editor,
+}
+
+/// The part of a line that fits, and where the cursor stands in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct VisibleInput {
+    /// The text in sight.
+    pub text: String,
+    /// The cursor's column in it.
+    pub cursor: usize,
 }
 
 impl Input {
     /// A line that begins as this text, the cursor behind it.
     pub(crate) fn new(text: &str) -> Self {
-        let text: Vec<char> = texts::clean(text).chars().take(LONGEST).collect();
-        Self { cursor: text.len(), text }
+        Self { editor: Editor::new(text::clean(text).chars().take(LONGEST).collect()) }
     }
 
     /// What was typed.
     pub(crate) fn text(&self) -> String {
-        self.text.iter().collect()
+        self.editor.value().to_owned()
     }
 
-    /// Lets a key edit the line; whether it meant anything.
+    /// Lets a key edit the line; returns whether it meant anything.
     pub(crate) fn key(&mut self, key: KeyEvent) -> bool {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Char('a') if control => self.cursor = 0,
-            KeyCode::Char('e') if control => self.cursor = self.text.len(),
-            KeyCode::Char('u') if control => {
-                self.text.drain(..self.cursor);
-                self.cursor = 0;
-            }
-            KeyCode::Char('k') if control => self.text.truncate(self.cursor),
-            KeyCode::Char('w') if control => {
-                let mut start = self.cursor;
-                while start > 0 && self.text[start - 1] == ' ' {
-                    start -= 1;
-                }
-                while start > 0 && self.text[start - 1] != ' ' {
-                    start -= 1;
-                }
-                self.text.drain(start..self.cursor);
-                self.cursor = start;
-            }
-            KeyCode::Char(c) if !control && !key.modifiers.contains(KeyModifiers::ALT) => self.insert(c),
-            KeyCode::Backspace if self.cursor > 0 => {
-                self.cursor -= 1;
-                self.text.remove(self.cursor);
-            }
-            KeyCode::Delete if self.cursor < self.text.len() => {
-                self.text.remove(self.cursor);
-            }
-            KeyCode::Left => self.cursor = self.cursor.saturating_sub(1),
-            KeyCode::Right => self.cursor = (self.cursor + 1).min(self.text.len()),
-            KeyCode::Home => self.cursor = 0,
-            KeyCode::End => self.cursor = self.text.len(),
-            _ => return false,
+        let request = match (key.code, key.modifiers) {
+            // As shells do: only what stands before the cursor.
+            (KeyCode::Char('u'), KeyModifiers::CONTROL) => Some(InputRequest::DeleteFromStart),
+            _ => to_input_request(&Event::Key(key)),
+        };
+        match request {
+            None => return false,
+            Some(InputRequest::InsertChar(c)) => self.insert(c),
+            Some(request) => _ = self.editor.handle(request),
         }
         true
     }
 
     /// Types pasted text.
     pub(crate) fn paste(&mut self, text: &str) {
-        for c in texts::clean(text.trim()).chars() {
+        for c in text::clean(text.trim()).chars() {
             self.insert(c);
         }
     }
 
     fn insert(&mut self, c: char) {
-        if self.text.len() < LONGEST && !c.is_control() {
-            self.text.insert(self.cursor, c);
-            self.cursor += 1;
+        if self.editor.value().chars().count() < LONGEST && !c.is_control() {
+            self.editor.handle(InputRequest::InsertChar(c));
         }
     }
 
-    /// The part of the line that fits into so many columns with the cursor in it, and the cursor's column.
-    pub(crate) fn visible(&self, columns: usize) -> (String, usize) {
+    /// The part of the line that fits into so many columns with the cursor in it.
+    pub(crate) fn visible(&self, columns: usize) -> VisibleInput {
         let columns = columns.max(1);
-        let mut first = 0;
-        let before = |first: usize| self.text[first..self.cursor].iter().collect::<String>().width();
-        while before(first) >= columns {
-            first += 1;
-        }
-        let mut text = String::new();
-        for c in &self.text[first..] {
-            text.push(*c);
-            if text.width() > columns {
-                text.pop();
+        let characters: Vec<char> = self.editor.value().chars().collect();
+        let text_of = |part: &[char]| part.iter().collect::<String>();
+        let cursor = self.editor.cursor();
+        // The first character that leaves the cursor in sight, a column kept free for it behind the text.
+        let first = (0..=cursor).find(|&n| text::width(&text_of(&characters[n..cursor])) < columns).unwrap_or(cursor);
+        let mut shown = String::new();
+        for c in &characters[first..] {
+            shown.push(*c);
+            if text::width(&shown) > columns {
+                shown.pop();
                 break;
             }
         }
-        (text, before(first))
+        VisibleInput { text: shown, cursor: text::width(&text_of(&characters[first..cursor])) }
     }
 }
 
@@ -127,19 +110,29 @@ mod tests {
         assert_eq!(input.text(), "红ed ");
         press(&mut input, KeyCode::Char('u'), KeyModifiers::CONTROL);
         assert_eq!(input.text(), "ed ");
+        press(&mut input, KeyCode::End, KeyModifiers::NONE);
+        press(&mut input, KeyCode::Backspace, KeyModifiers::NONE);
         input.paste("a\u{1b}[31m\nb");
-        assert_eq!(input.text(), "a [31m bed ");
+        assert_eq!(input.text(), "eda [31m b");
         assert!(!input.key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
+        assert!(!input.key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)));
+    }
+
+    #[test]
+    fn a_line_is_bounded() {
+        let mut input = typed("");
+        input.paste(&"x".repeat(3 * LONGEST));
+        assert_eq!(input.text().len(), LONGEST);
     }
 
     #[test]
     fn the_cursor_stays_in_sight() {
         let mut input = typed("红色连衣裙 a");
         for columns in 1..14 {
-            let (text, cursor) = input.visible(columns);
-            assert!(text.width() <= columns && cursor < columns, "{columns}: {text:?} {cursor}");
+            let shown = input.visible(columns);
+            assert!(text::width(&shown.text) <= columns && shown.cursor < columns, "{columns}: {shown:?}");
         }
         press(&mut input, KeyCode::Home, KeyModifiers::NONE);
-        assert_eq!(input.visible(5), ("红色".to_owned(), 0));
+        assert_eq!(input.visible(5), VisibleInput { text: "红色".to_owned(), cursor: 0 });
     }
 }

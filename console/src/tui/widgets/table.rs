@@ -4,8 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::{texts, theme};
-use super::{put, split_top, window};
+use crate::text;
+use crate::tui::theme;
+use crate::tui::widgets::draw::{put, window};
+use crate::tui::widgets::split::split_top;
 
 /// Blank columns between two columns of a table.
 const GAP: usize = 2;
@@ -26,7 +28,7 @@ pub(crate) struct Column {
 }
 
 /// A column of words, as wide as its content.
-pub(crate) const fn text(title: &'static str, drop: u8) -> Column {
+pub(crate) const fn words(title: &'static str, drop: u8) -> Column {
     Column { title, right: false, min: 0, grows: false, drop }
 }
 
@@ -61,9 +63,9 @@ impl Table<'_> {
         let needs = |n: usize| {
             let column = &self.columns[n];
             if column.grows {
-                return column.min.max(texts::width(column.title));
+                return column.min.max(text::width(column.title));
             }
-            content(n).max(texts::width(column.title)).max(column.min)
+            content(n).max(text::width(column.title)).max(column.min)
         };
         // A column that may go and holds nothing is only a title.
         let idle = |n: usize| self.columns[n].drop > 0 && content(n) == 0 && !self.rows.is_empty();
@@ -110,7 +112,7 @@ impl Table<'_> {
         for (n, width) in layout {
             let column = &self.columns[*n];
             let title =
-                if column.right { texts::pad_left(column.title, *width) } else { texts::pad(column.title, *width) };
+                if column.right { text::pad_left(column.title, *width) } else { text::pad(column.title, *width) };
             spans.push(Span::styled(title, theme::QUIET));
             spans.push(Span::raw(" ".repeat(GAP)));
         }
@@ -153,11 +155,11 @@ fn fit(line: &Line<'_>, columns: usize, right: bool) -> Vec<Span<'static>> {
         let more = line.spans[n + 1..].iter().any(|s| !s.content.is_empty());
         let text = if span.width() > left || (span.width() == left && more) {
             // Something does not fit: force the ellipsis even where the span itself would end at the edge.
-            texts::cut(&format!("{}{}", span.content, if more { "  " } else { "" }), left)
+            text::cut(&format!("{}{}", span.content, if more { "  " } else { "" }), left)
         } else {
             span.content.to_string()
         };
-        left = left.saturating_sub(texts::width(&text));
+        left = left.saturating_sub(text::width(&text));
         spans.push(Span::styled(text, line.style.patch(span.style)));
         if left == 0 {
             break;
@@ -171,7 +173,7 @@ mod tests {
     use super::*;
 
     fn draw(width: u16, selected: usize) -> Vec<String> {
-        let columns = [number("#", 0), wide("title", 6), text("category", 2), number("price", 1)];
+        let columns = [number("#", 0), wide("title", 6), words("category", 2), number("price", 1)];
         let rows = [("红色连衣裙", "Dresses", "9.95"), ("A lamp that is much too long", "Home", "120.00")];
         let rows = rows
             .iter()
@@ -184,7 +186,7 @@ mod tests {
         let area = Rect::new(0, 0, width, 3);
         let mut buf = Buffer::empty(area);
         table.draw(area, &mut buf);
-        crate::tui::tests::rows(&buf)
+        crate::tui::widgets::draw::rows(&buf)
     }
 
     #[test]

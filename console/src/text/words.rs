@@ -1,0 +1,61 @@
+//! Names of the wire in words that people understand. The wire keeps its names.
+
+use mercer_shared::wire::{GateVerdict, Mode, ModelState, ModelVersion, RunPhase};
+use serde::Serialize;
+
+/// A word of the wire with blanks for underscores: `within_noise` is `within noise`.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+/// A phase of a run. The wire calls the fit of the collaborative index `memory` and that of the sequence model `network`.
+pub(crate) fn phase(phase: &RunPhase) -> String {
+    match phase {
+        RunPhase::Memory => "index".to_owned(),
+        RunPhase::Network => "sequence model".to_owned(),
+        other => word(other),
+    }
+}
+
+/// The state of a version. One that the gate could not decide on is `undecided`; the wire calls it rejected too.
+pub(crate) fn model_state(version: &ModelVersion) -> String {
+    let undecided = version.gate.as_ref().is_some_and(|gate| gate.verdict == GateVerdict::InsufficientData);
+    if version.state == ModelState::Rejected && undecided { "undecided".to_owned() } else { word(&version.state) }
+}
+
+/// Which items a list may show: `all`, or `novel` where those the user bought are left out. The wire says `repeat` and
+/// `new`.
+pub(crate) const fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Repeat => "all",
+        Mode::New => "novel",
+    }
+}
+
+/// The slice of a metric, whose name begins with the mode of its lists: `repeat` and `repeat-all` are `all`, `new-warm` is
+/// `novel warm`. Other slices keep their names.
+pub(crate) fn slice(name: &str) -> String {
+    let (head, rest) = name.split_once('-').unwrap_or((name, ""));
+    let mode = match head {
+        "repeat" => mode(Mode::Repeat),
+        "new" => mode(Mode::New),
+        _ => return name.to_owned(),
+    };
+    if matches!(rest, "" | "all") { mode.to_owned() } else { format!("{mode} {rest}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_wire_become_words() {
+        assert_eq!(word(&mercer_shared::wire::Verdict::WithinNoise), "within noise");
+        let all = ["repeat", "new", "repeat-all", "new-warm", "cold", "by search"].map(slice);
+        assert_eq!(all, ["all", "novel", "all", "novel warm", "cold", "by search"]);
+    }
+}
