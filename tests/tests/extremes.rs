@@ -154,7 +154,7 @@ fn next_to_nothing_to_learn_from_is_said_and_served() {
     // A long log, in which nobody ever comes back.
     import(&daemon, "later.ndjson", (0..60).map(|n| purchase(1_000 + n, &format!("w{n}"), "i3", n * 86_400)));
     let run = cycle(&daemon, &PLAIN);
-    assert!(run.model.is_none() && says(&run, "nobody who had bought before came back"), "{:?}", run.log);
+    assert!(run.model.is_none() && says(&run, "no shopper who had bought before came back"), "{:?}", run.log);
 }
 
 #[test]

@@ -109,7 +109,9 @@ fn answer(app: &App, changes: &[Change]) {
         .and_then(|pool| pool.install(|| serving_check(app)).map_err(|problem| problem.to_string()));
     let outcome = match judged {
         Ok(Some(standing)) => standing.words(),
-        Ok(None) => "the log is too short for a window, or nobody came back in it: nothing could be judged".to_owned(),
+        Ok(None) => {
+            "the log is too short for a window, or no shopper came back in it: nothing could be measured".to_owned()
+        }
         Err(error) => format!("the evaluation failed: {error}"),
     };
     app.raise(DRIFT, format!("{saw}. {outcome}"));

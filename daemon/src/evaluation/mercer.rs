@@ -35,7 +35,7 @@ pub(crate) fn contestant(
         (arm, if meta.encoder.adapter.is_some() { "fine-tuned encoder" } else { "encoder as it came" })
     } else {
         notes.push(format!(
-            "{} has an adapter that learned from interactions after the cut-off: the base encoder speaks instead",
+            "{} has an adapter that learned from interactions after the cut-off: its base encoder is used instead",
             meta.version
         ));
         (base_arm(app, meta, context)?, "encoder as it came")
@@ -58,13 +58,13 @@ pub(crate) fn contestant(
         && let Some(judged) = load::judged_ranker(app, bench.view, bench.cut)?
     {
         notes.push(format!(
-            "{} has learned from this window since, so its ranker as the gate judged it, made up to the cut-off, speaks",
+            "{} learned from this window; measured instead is its ranker as the gate measured it, fitted up to the cut-off",
             meta.version
         ));
         (FittedRanker { ranker: Some(judged), ..FittedRanker::default() }, "the ranker that the gate judged".to_owned())
     } else {
         notes.push(format!(
-            "{} has learned from this window, so its ranker is made again with the same configuration up to {}",
+            "{} learned from this window; its ranker is fitted again with the same configuration up to {}",
             meta.version,
             mercer_shared::time::Timestamp::at(bench.cut)
         ));

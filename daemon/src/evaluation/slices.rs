@@ -19,7 +19,7 @@ pub(crate) const LISTS: [(&str, &str, Mode, Candidates); 5] = [
     ("repeat-warm", "items bought before the cut-off, repeats welcome", Mode::All, Candidates::Warm),
     ("new-all", "items the shopper never had", Mode::Novel, Candidates::All),
     ("new-warm", "items bought before the cut-off by others but never by the shopper", Mode::Novel, Candidates::Warm),
-    ("cold", "items nobody had bought before the cut-off, ranked among themselves", Mode::Novel, Candidates::Cold),
+    ("cold", "items without a purchase before the cut-off, ranked among themselves", Mode::Novel, Candidates::Cold),
 ];
 
 /// Number of metrics.

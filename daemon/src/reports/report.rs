@@ -81,7 +81,7 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
     let base = lists(Mode::All, true)?;
     report.users = any.users.len() as u64;
     if any.users.is_empty() {
-        report.notes.push("nobody came back within the window".to_owned());
+        report.notes.push("no shopper came back within the window".to_owned());
         return Ok(report);
     }
     match kind {

@@ -28,11 +28,11 @@ pub(crate) fn window_policy(
     };
     let note = match &judged {
         Some(_) => {
-            "the version has learned from this window too, so its ranker as the gate judged it speaks, which has not"
+            "the version learned from this window; measured instead is its ranker as the gate measured it, fitted up to the window"
                 .to_owned()
         }
         None => {
-            "the version has learned from this window too, so the blend that needs no training is judged".to_owned()
+            "the version learned from this window; measured instead is the blend, which needs no training".to_owned()
         }
     };
     Ok((judged.map(Arc::new), rule(), Some(note)))

@@ -16,7 +16,7 @@ pub(crate) fn bordered(view: &ShopState, log: &Log, mut plan: Plan) -> Result<(P
     let (cut, to) = window(log, view.last_event).ok_or_else(|| nothing("the log is shorter than two windows"))?;
     let back = came_back(log, cut, to);
     if back == 0 {
-        return Err(nothing("nobody who had bought before came back in the last window"));
+        return Err(nothing("no shopper who had bought before came back in the last window"));
     }
     let serving = &view.model.meta;
     let learned = serving.gate.as_ref().filter(|_| serving.encoder.adapter.is_some());

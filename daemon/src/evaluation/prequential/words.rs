@@ -54,21 +54,19 @@ pub(crate) fn verdict(differences: &[ReplayDifference], windows: u32, seeds: usi
         };
         let (Some(f1), Some(p1), Some(b1), Some(b2)) = (of("F2", "F1"), of("F2", "P1"), of("F2", "B1"), of("F2", "B2"))
         else {
-            out.push(format!("{mode}: nobody came back in the windows"));
+            out.push(format!("{mode}: no shopper came back in the windows"));
             continue;
         };
         let learns = f1.low > 0.0 && p1.low > 0.0;
         let beats = b1.low > 0.0 && b2.low > 0.0;
         let head = match (learns, beats) {
-            (true, true) => "tuning on after every window pays, and alone it beats both baselines",
-            (true, false) => {
-                "tuning on after every window pays, but what the encoder finds alone does not beat both baselines"
-            }
+            (true, true) => "fine-tuning after every window pays, and the encoder alone beats both baselines",
+            (true, false) => "fine-tuning after every window pays, but the encoder alone does not beat both baselines",
             (false, _) if f1.low > 0.0 => {
-                "tuning on moves the lists, but not shown more than the placebo: no learning is shown"
+                "fine-tuning changes the lists, but not more than the placebo does: no learning is shown"
             }
-            (false, _) if f1.high < 0.0 => "tuning on after every window does harm",
-            (false, _) => "tuning on after every window is not shown to pay",
+            (false, _) if f1.high < 0.0 => "fine-tuning after every window does harm",
+            (false, _) => "fine-tuning after every window is not shown to pay",
         };
         let all = [f1, p1, b1, b2].map(said).join("; ");
         out.push(format!("{mode}: {head} ({all})"));
@@ -76,7 +74,7 @@ pub(crate) fn verdict(differences: &[ReplayDifference], windows: u32, seeds: usi
             out.push(format!("{mode}: fresh histories and index alone, without learning: {}", said(fresh)));
         }
         if let Some(once) = of("F1", "F0") {
-            out.push(format!("{mode}: tuning once on the warm-up: {}", said(once)));
+            out.push(format!("{mode}: fine-tuning once on the warm-up: {}", said(once)));
         }
     }
     if windows < WINDOWS || seeds < SEEDS {
