@@ -77,6 +77,7 @@ fn serving_state(context: &Context) -> (String, Style) {
     match (status.health, status.alarms.len()) {
         (Health::ReadOnly, _) => (format!("{version} read-only"), theme::BAD),
         (_, n) if n > 0 => (format!("{version} {}", text::plural(n as u64, "alarm", "alarms")), theme::WARN),
+        (Health::Starting, _) => (format!("{version} starting"), theme::WARN),
         (Health::Degraded, _) => (format!("{version} degraded"), theme::WARN),
         (Health::Ok, _) => (format!("{version} ok"), theme::GOOD),
     }

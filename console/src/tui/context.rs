@@ -110,6 +110,12 @@ impl Context {
         self.now.plus_millis(self.skew_ms)
     }
 
+    /// The daemon's clock at the latest status. What counts down is shown as of then: between two polls an idle console
+    /// draws nothing.
+    pub(crate) fn polled_at(&self) -> Timestamp {
+        self.status.value.as_ref().map_or_else(|| self.daemon_now(), |status| status.now)
+    }
+
     /// For how many milliseconds what is shown has not been fresh; `None` while it is.
     pub(crate) fn stale(&self) -> Option<i64> {
         self.link.stale(self.now)

@@ -60,6 +60,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     }
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
     let view = app.view();
+    context.plan_phases(vec![RunPhase::Examples, RunPhase::Encoder, RunPhase::Evaluation]);
     context.phase(RunPhase::Examples, 0);
     let log = view.training_log();
     let plan = borders(app, &view, &log, plan)?;
@@ -208,6 +209,9 @@ fn fit(
     context: &RunContext<'_>,
 ) -> Result<PairOutcome, RunExit> {
     context.phase(RunPhase::Encoder, 0);
+    if let Some(seconds) = options.wall_seconds {
+        context.limit_phase(seconds);
+    }
     let base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let device = mercer_model::device::pick();
     let attempt =

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{EventKind, PhaseCost, Run, RunPhase};
 use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
@@ -61,6 +62,8 @@ pub struct RunContext<'a> {
     told: Mutex<Instant>,
     saved: Mutex<Instant>,
     phase: Mutex<Option<Begun>>,
+    /// Phases that are planned after the present one, in order.
+    ahead: Mutex<PhasesAhead>,
     begun: Instant,
     /// Seconds that the run took before it was interrupted.
     before: f64,
@@ -80,6 +83,7 @@ impl<'a> RunContext<'a> {
             told: Mutex::new(now),
             saved: Mutex::new(now),
             phase: Mutex::new(None),
+            ahead: Mutex::default(),
             begun: now,
             before,
             budget: budget as f64,
@@ -108,10 +112,25 @@ impl<'a> RunContext<'a> {
     pub fn phase(&self, phase: RunPhase, steps: u64) {
         self.end_phase();
         *self.phase.lock() = Some(Begun { phase, at: Instant::now(), cpu: cpu_seconds() });
+        let ahead = self.ahead.lock().enter(phase);
         self.update(|run| {
             (run.phase, run.step, run.steps) = (phase, 0, steps);
-            (run.items_per_second, run.eta_seconds) = (None, None);
+            (run.items_per_second, run.eta_seconds, run.phase_ends_by) = (None, None, None);
+            run.phases_ahead = ahead;
         });
+    }
+
+    /// Says which phases are planned, in order, so that the run's document can tell what is still to come.
+    pub(crate) fn plan_phases(&self, phases: Vec<RunPhase>) {
+        *self.ahead.lock() = PhasesAhead(phases.clone());
+        self.update(|run| run.phases_ahead = phases);
+    }
+
+    /// Says that the present phase ends after so many seconds at the latest, whatever steps are left then.
+    pub(crate) fn limit_phase(&self, seconds: f64) {
+        // Saturates; budgets stay far below the range of milliseconds.
+        let end = Timestamp::now().plus_millis((seconds.max(0.0) * 1000.0) as i64);
+        self.update(|run| run.phase_ends_by = Some(end));
     }
 
     /// Notes what the phase took that is under way.
@@ -169,6 +188,21 @@ impl<'a> RunContext<'a> {
     }
 }
 
+/// Phases that are planned, in order.
+#[derive(Debug, Default)]
+struct PhasesAhead(Vec<RunPhase>);
+
+impl PhasesAhead {
+    /// Enters a phase: it and the planned ones before it are no longer to come. Returns what is. A phase that was not planned
+    /// leaves the plan as it is.
+    fn enter(&mut self, phase: RunPhase) -> Vec<RunPhase> {
+        if let Some(place) = self.0.iter().position(|planned| *planned == phase) {
+            self.0.drain(..=place);
+        }
+        self.0.clone()
+    }
+}
+
 /// Whether it is time again, or `now` whatever the time.
 fn due(last: &Mutex<Instant>, every: Duration, now: bool) -> bool {
     let mut last = last.lock();
@@ -177,4 +211,20 @@ fn due(last: &Mutex<Instant>, every: Duration, now: bool) -> bool {
         *last = Instant::now();
     }
     is
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mercer_shared::wire::RunPhase::{Embedding, Encoder, Evaluation, Gate, Memory, Promotion, Ranker};
+
+    #[test]
+    fn phases_that_are_entered_or_left_out_are_no_longer_to_come() {
+        let mut ahead = PhasesAhead(vec![Embedding, Encoder, Embedding, Memory, Ranker, Evaluation, Gate]);
+        assert_eq!(ahead.enter(Embedding), [Encoder, Embedding, Memory, Ranker, Evaluation, Gate]);
+        // Nothing to learn for the encoder: it and its embedding are left out.
+        assert_eq!(ahead.enter(Memory), [Ranker, Evaluation, Gate]);
+        assert_eq!(ahead.enter(Promotion), [Ranker, Evaluation, Gate], "it was not planned");
+        assert_eq!(ahead.enter(Gate), []);
+    }
 }

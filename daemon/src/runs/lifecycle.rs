@@ -78,6 +78,8 @@ pub(crate) fn draft(app: &App, new: NewRun) -> Answer<Run> {
         losses: Vec::new(),
         items_per_second: None,
         eta_seconds: None,
+        phase_ends_by: None,
+        phases_ahead: Vec::new(),
         device: crate::state::process::device(app),
         memory_bytes: 0,
         phases: Vec::new(),

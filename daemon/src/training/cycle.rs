@@ -40,12 +40,25 @@ use crate::versions::embedded_catalogue;
 use crate::versions::encoder_variant::EncoderVariant;
 use crate::versions::encoders;
 
+/// The phases from the ranker on.
+const RANKING: [RunPhase; 3] = [RunPhase::Ranker, RunPhase::Evaluation, RunPhase::Gate];
+
+/// The phases of a cycle in order, as far as its request tells: whether a sequence model is trained is known later.
+fn planned_phases(plan: &Plan) -> Vec<RunPhase> {
+    let encoder: &[RunPhase] = match plan.request.encoder {
+        Some(false) => &[],
+        _ => &[RunPhase::Encoder, RunPhase::Embedding],
+    };
+    [&[RunPhase::Examples, RunPhase::Embedding], encoder, &[RunPhase::Memory], &RANKING[..]].concat()
+}
+
 /// The whole cycle.
 pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(), RunExit> {
     if finish_interrupted(app, &plan, context)? {
         return Ok(());
     }
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
+    context.plan_phases(planned_phases(&plan));
     context.phase(RunPhase::Examples, 0);
     let (whole, mut plan) = (app.view(), plan);
     plan.holdout = holdout::share(app, &whole, &plan);
@@ -64,6 +77,9 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
 
     context.phase(RunPhase::Memory, 0);
     let parts = component_selection::worth_making(app, tier, plan.sizes.events, context)?;
+    if parts.network {
+        context.plan_phases([&[RunPhase::Network], &RANKING[..]].concat());
+    }
     let base_encoder = Arc::clone(&plain.encoder);
     if parts.network || view.model.artifacts.sequence.is_some() {
         ids.set_texts(query_vectors::table(app, (&view, &whole.training_log()), &base_encoder, |_| context.check())?);

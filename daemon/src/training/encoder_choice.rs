@@ -54,6 +54,7 @@ pub(crate) fn embed(
         return Ok(None);
     }
     context.phase(RunPhase::Embedding, app.view().items.len() as u64);
+    context.limit_phase(context.left() - reserve);
     let encoder = Arc::new(BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?);
     let started = std::time::Instant::now();
     let embedded = embedded_catalogue::embed_catalogue(app, &encoder, |done| {

@@ -117,6 +117,7 @@ pub(crate) fn train(
         return Ok(None);
     }
     context.phase(RunPhase::Encoder, 0);
+    context.limit_phase(seconds);
     let options = TuneOptions {
         epochs: 1.0,
         wall_seconds: Some(seconds),

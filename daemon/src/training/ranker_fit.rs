@@ -106,6 +106,7 @@ pub(crate) fn learn(
     let stages_seconds = begun.elapsed().as_secs_f64();
     let stages = networks.as_ref().map(|networks| networks.stages() as &dyn SequenceScorerHistory);
     context.phase(RunPhase::Ranker, 0);
+    context.limit_phase(context.left());
     let hook = |progress: mercer_rank::TrainProgress| {
         control_step(context, progress);
         if context.unwanted() || context.left() <= 0.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

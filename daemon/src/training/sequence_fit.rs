@@ -55,6 +55,7 @@ impl SequenceModels {
         let mut cuts: BTreeSet<i64> = cutoffs(log, until, most).0.into_iter().chain([until]).collect();
         cuts.extend(cutoffs(log, later, most).0.into_iter().filter(|cut| *cut <= until));
         context.phase(RunPhase::Network, cuts.len() as u64);
+        context.limit_phase(context.left());
         let (mut steps, mut done) = (0, 0);
         let mut each = |advance: &mercer_learn::behaviour::Advance| {
             steps += advance.steps;

@@ -104,9 +104,15 @@ pub struct Run {
     /// Items (texts) a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items_per_second: Option<f64>,
-    /// Seconds to the end of the phase, by the present rate.
+    /// Seconds to the end of the phase, by the present rate of its steps. The budget may end the phase earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_seconds: Option<f64>,
+    /// When the budget ends the phase at the latest, whatever steps are left; absent where the phase has no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase_ends_by: Option<Timestamp>,
+    /// Phases that are planned after this one, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases_ahead: Vec<RunPhase>,
     /// `cpu` or the GPU's name.
     pub device: String,
     /// Resident memory of the daemon in bytes, the highest seen during the run.

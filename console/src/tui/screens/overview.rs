@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Alarm, Health, Run, Status};
+use mercer_shared::wire::{Alarm, Health, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -157,7 +157,7 @@ impl Overview {
         all.extend(counts(status));
         all.push(daemon(status, now));
         gap(&mut all);
-        all.extend(training(status.run.as_ref(), now, columns));
+        all.extend(training(status, now, columns));
         gap(&mut all);
         if status.alarms.is_empty() {
             all.push(field("Alarms", LABEL, vec![span("none", theme::GOOD)]));
@@ -305,15 +305,15 @@ fn daemon<'a>(status: &Status, now: Timestamp) -> Line<'a> {
 }
 
 /// The latest run, and while it is at work how far it is and what is left.
-fn training<'a>(run: Option<&Run>, now: Timestamp, columns: usize) -> Vec<Line<'a>> {
-    let Some(run) = run else {
+fn training<'a>(status: &Status, now: Timestamp, columns: usize) -> Vec<Line<'a>> {
+    let Some(run) = &status.run else {
         return vec![field("Training", LABEL, vec![span("no run yet; 4 starts one", theme::QUIET)])];
     };
     let mut all = vec![field("Training", LABEL, states::run_line(run, now))];
     if run.state.is_final() {
         return all;
     }
-    let left = Remaining::of(run, now).words();
+    let left = Remaining::of(run, status.now).words();
     if run.steps > 0 {
         let share = run.step as f64 / run.steps as f64;
         let mut spans: Vec<Span<'_>> = bars::progress(share, columns.saturating_sub(LABEL + 36).clamp(8, 60));

@@ -147,7 +147,8 @@ impl Screen for Training {
             view_runs(&shown, selected, now, top, buf);
             bottom
         };
-        view_run(shown[selected], now, detail, buf);
+        let run = shown[selected];
+        view_run(run, &Remaining::of(run, context.polled_at()), now, detail, buf);
     }
 }
 
@@ -274,14 +275,14 @@ fn view_runs(shown: &[&Run], selected: usize, now: Timestamp, area: Rect, buf: &
 }
 
 /// Draws a run: what it does, what is left, losses, log.
-fn view_run(run: &Run, now: Timestamp, area: Rect, buf: &mut Buffer) {
+fn view_run(run: &Run, remaining: &Remaining, now: Timestamp, area: Rect, buf: &mut Buffer) {
     let columns = usize::from(area.width);
     let mut title = states::run_line(run, now);
     if let Some(model) = &run.model {
         title.push(span(format!("  made {}", text::clean(model)), theme::ACCENT));
     }
     let mut all: Vec<Line<'_>> = vec![Line::from(title)];
-    all.extend(phase(run, now, columns));
+    all.extend(phase(run, remaining, now, columns));
     all.extend(pace(run));
     all.push(field(
         "Device",
@@ -304,7 +305,7 @@ fn view_run(run: &Run, now: Timestamp, area: Rect, buf: &mut Buffer) {
 }
 
 /// How far the phase is, and what is left.
-fn phase<'a>(run: &Run, now: Timestamp, columns: usize) -> Vec<Line<'a>> {
+fn phase<'a>(run: &Run, remaining: &Remaining, now: Timestamp, columns: usize) -> Vec<Line<'a>> {
     if run.state.is_final() {
         return Vec::new();
     }
@@ -320,7 +321,7 @@ fn phase<'a>(run: &Run, now: Timestamp, columns: usize) -> Vec<Line<'a>> {
         return Vec::new();
     };
     let mut all = vec![field(&text::phase(&run.phase), LABEL, spans)];
-    if let Some(left) = Remaining::of(run, now).words() {
+    if let Some(left) = remaining.words() {
         let mut label = "Left";
         for row in text::wrap(&left, columns.saturating_sub(LABEL)) {
             all.push(field(std::mem::take(&mut label), LABEL, vec![span(row, theme::PLAIN)]));
