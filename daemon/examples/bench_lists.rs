@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use mercer_daemon::state::sequence;
 use mercer_daemon::training::sequence_stages::SequenceStages;
-use mercer_learn::behaviour::Advance;
+use mercer_learn::sequence::AdvanceOutcome;
 use mercer_rank::evaluate::{ground_truth, ndcg};
 use mercer_rank::{
     BlendWeights, Candidates, Catalogue, CollaborativeIndex, CutoffLists, Dataset, Event, IndexOptions, ItemFacts,
@@ -107,7 +107,7 @@ fn stages(b: &Bench, at: i64, seed: u64, o: &RankerTrainOptions) -> Result<Seque
     let start = Instant::now();
     let cuts: BTreeSet<i64> = cutoffs(&b.log, at, o.cutoffs).0.into_iter().chain([at]).collect();
     let items = sequence::items(&b.catalogue, b.catalogue.vectors())?;
-    let mut each = |a: &Advance| println!("  network: {} steps in {:.1} s", a.steps, a.seconds);
+    let mut each = |a: &AdvanceOutcome| println!("  network: {} steps in {:.1} s", a.steps, a.seconds);
     let options = sequence::options(&b.log, at, seed);
     let mut stages = SequenceStages::default();
     stages.train((&b.log, b.catalogue.texts()), &items, options, &cuts, &mut (), &mut each)?;

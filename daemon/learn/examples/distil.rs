@@ -1,16 +1,21 @@
-//! Whether a pair classifier's margins pay as a teacher of the encoder (margin-MSE): the encoder is tuned for the same steps without and with
-//! them and judged on later rows: `cargo run --release -p mercer-learn --example distil -- ITEMS TRAIN CUT TEACHER_SECONDS STEPS POSITIVES`, arguments as in
-//! the example `pair_classifier`.
+//! Measures whether a cross-encoder's margins help the encoder as a teacher (margin-MSE): tunes the encoder for the same steps without and with
+//! them and judges both on later rows: `cargo run --release -p mercer-learn --example distil -- ITEMS TRAIN CUT TEACHER_SECONDS STEPS POSITIVES`, arguments as in
+//! the example `cross_encoder`.
 #![allow(clippy::print_stdout, reason = "what it measures it prints")]
 
 mod log;
 
 use candle_core::Device;
 use log::{Fallible, Log, Processor, auc, millis, pairs, read};
-use mercer_learn::pair_classifier::examples::{Entry, Options, Row, Source, Window, rows};
-use mercer_learn::pair_classifier::{Form, Join, LabelledPair, PairOptions, PairSet, Scorer, train};
+use mercer_learn::cross_encoder::examples::{
+    ExampleOptions, HistoryEntry, NegativeSource, PairExample, TimeWindow, pair_examples,
+};
+use mercer_learn::cross_encoder::{
+    CrossEncoder, CrossEncoderOptions, Join, LabelledPair, LabelledPairs, PairTemplate, train,
+};
 use mercer_learn::{
-    Anchor, Base, Encoder, Known, Pair, Teacher, TextId, TextTable, TrainingSet, TuneOptions, tune_taught,
+    Anchor, BaseEncoder, ContrastivePair, KnownPositives, Teacher, TeacherMargin, TextId, TextTable, TrainingSet,
+    TunableEncoder, TuneOptions, tune,
 };
 use mercer_model::{Checkpoint, TextKind};
 
@@ -18,17 +23,17 @@ use mercer_model::{Checkpoint, TextKind};
 const RECENT: usize = 4;
 
 /// Texts of a row's latest items.
-fn anchor(row: &Row, item_texts: &[TextId]) -> Vec<TextId> {
+fn anchor(row: &PairExample, item_texts: &[TextId]) -> Vec<TextId> {
     let items = row.history.iter().filter_map(|entry| match entry {
-        Entry::Item(item) => item_texts.get(*item as usize).copied(),
-        Entry::Query(_) => None,
+        HistoryEntry::Item(item) => item_texts.get(*item as usize).copied(),
+        HistoryEntry::Query(_) => None,
     });
     items.take(RECENT).collect()
 }
 
 /// AUC of the cosine of history and item.
-fn judged(base: Base<'_>, texts: &TextTable, item_texts: &[TextId], later: &[Row]) -> Fallible<f64> {
-    let encoder = Encoder::frozen(base, 0, &Device::Cpu)?;
+fn judged(base: BaseEncoder<'_>, texts: &TextTable, item_texts: &[TextId], later: &[PairExample]) -> Fallible<f64> {
+    let encoder = TunableEncoder::frozen(base, 0, &Device::Cpu)?;
     let mut ids: Vec<TextId> = later
         .iter()
         .flat_map(|row| anchor(row, item_texts).into_iter().chain([item_texts[row.item as usize]]))
@@ -52,23 +57,25 @@ fn main() -> Fallible<()> {
     let [items, log, cut, seconds, steps, most] = &args[..] else { return Err("see the head of the file".into()) };
     let Log { titles, events } = read(items, log)?;
     let cut = millis(cut).ok_or("CUT is no moment")?;
-    let options = Options { most: most.parse()?, ..Options::default() };
-    let learned = rows(&events, Source::Sampled, Window { after_ms: i64::MIN, until_ms: cut }, &options);
-    let later = Window { after_ms: cut, until_ms: i64::MAX };
-    let later = rows(&events, Source::Sampled, later, &Options { most: 400, ..options });
+    let options = ExampleOptions { most: most.parse()?, ..ExampleOptions::default() };
+    let learned =
+        pair_examples(&events, NegativeSource::Sampled, TimeWindow { after_ms: i64::MIN, until_ms: cut }, &options);
+    let later = TimeWindow { after_ms: cut, until_ms: i64::MAX };
+    let later = pair_examples(&events, NegativeSource::Sampled, later, &ExampleOptions { most: 400, ..options });
     let checkpoint: Checkpoint = mercer_model::embedded::load()?;
     let tokens = checkpoint.tokens()?;
-    let base = Base { config: &checkpoint.config, pooling: checkpoint.rules.pooling, tensors: &checkpoint.tensors };
+    let base =
+        BaseEncoder { config: &checkpoint.config, pooling: checkpoint.rules.pooling, tensors: &checkpoint.tensors };
     let encoded = tokens.encode(&titles, TextKind::Passage)?;
 
-    let form = Form::read(&tokens, Join::Upper, PairOptions::default().max_tokens)?;
+    let form = PairTemplate::read(&tokens, Join::Upper, CrossEncoderOptions::default().max_tokens)?;
     let bodies: Vec<Vec<u32>> = encoded.iter().map(|row| form.body(row, TextKind::Passage).to_vec()).collect();
     let mut texts = TextTable::new();
     let labelled: Vec<LabelledPair> = pairs(&learned, &form, &bodies, &mut texts);
-    let set = PairSet { texts: &texts, pairs: &labelled };
-    let options = PairOptions { wall_seconds: Some(seconds.parse()?), ..PairOptions::default() };
+    let set = LabelledPairs { texts: &texts, pairs: &labelled };
+    let options = CrossEncoderOptions { wall_seconds: Some(seconds.parse()?), ..CrossEncoderOptions::default() };
     let teacher = train(base, set, &options, &Device::Cpu, &mut Processor)?;
-    let scores = Scorer::new(base, &teacher.weights, &Device::Cpu)?.score(set, || true)?;
+    let scores = CrossEncoder::new(base, &teacher.weights, &Device::Cpu)?.score(set, || true)?;
     println!("teacher: {} of {} steps", teacher.steps, teacher.total_steps);
 
     let mut texts = TextTable::new();
@@ -83,20 +90,28 @@ fn main() -> Fallible<()> {
         }
         let group = u64::from(row.user);
         let positive = item_texts[row.item as usize];
-        all.push(Pair { anchor: Anchor::Mean(mine), positive, item: row.item, group, weight: 1.0, left: None });
-        margins.push(Some((item_texts[negative.item as usize], scores[place] - scores[place + 1])));
+        all.push(ContrastivePair {
+            anchor: Anchor::Mean(mine),
+            positive,
+            item: row.item,
+            group,
+            weight: 1.0,
+            hard_negative: None,
+        });
+        let margin = scores[place] - scores[place + 1];
+        margins.push(Some(TeacherMargin { text: item_texts[negative.item as usize], margin }));
     }
-    let known = Known::from_pairs(&all);
-    let set = TrainingSet { texts: &texts, pairs: &all, known: &known };
+    let known = KnownPositives::from_pairs(&all);
+    let set = TrainingSet { texts: &texts, pairs: &all, known: &known, teacher: None };
     let options = TuneOptions { epochs: 1e3, max_steps: Some(steps.parse()?), ..TuneOptions::default() };
     println!("untuned: AUC {:.4} on {} later rows", judged(base, &texts, &item_texts, &later)?, later.len());
     for weight in [0.0, 0.1, 1.0] {
         let teacher = Teacher { margins: &margins, scale: 20.0, weight };
         let teacher = (weight > 0.0).then_some(teacher);
-        let tuned = tune_taught(base, set, teacher, None, &options, &Device::Cpu, &mut ())?;
+        let tuned = tune(base, TrainingSet { teacher, ..set }, None, &options, &Device::Cpu, &mut ())?;
         let mut tensors = (*checkpoint.tensors).clone();
         tensors.extend(tuned.learned.changed(&checkpoint.tensors)?);
-        let found = judged(Base { tensors: &tensors, ..base }, &texts, &item_texts, &later)?;
+        let found = judged(BaseEncoder { tensors: &tensors, ..base }, &texts, &item_texts, &later)?;
         println!("weight {weight}: AUC {found:.4} after {} steps on {} pairs", tuned.steps, all.len());
     }
     Ok(())

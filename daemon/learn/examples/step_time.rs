@@ -5,7 +5,10 @@
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
-use mercer_learn::{Anchor, Base, Hooks, Known, Method, Pair, StepReport, TextTable, TrainingSet, TuneOptions, tune};
+use mercer_learn::{
+    Anchor, BaseEncoder, ContrastivePair, Hooks, KnownPositives, Method, StepReport, TextTable, TrainingSet,
+    TuneOptions, tune,
+};
 use mercer_model::{BertConfig, HiddenAct, ModelType, Pooling};
 
 struct Times(Vec<f64>);
@@ -49,24 +52,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mean = if name.contains("LayerNorm.weight") { 1.0 } else { 0.0 };
         tensors.insert(name, Tensor::randn(mean, 0.05f32, shape, &device)?);
     }
-    let base = Base { config: &config, pooling: Pooling::Mean, tensors: &tensors };
+    let base = BaseEncoder { config: &config, pooling: Pooling::Mean, tensors: &tensors };
     let mut texts = TextTable::new();
     let mut text = |n: usize| {
         let words: Vec<u32> = (0..tokens).map(|i| 5 + ((n * 7_919 + i * 104_729) % 1_990) as u32).collect();
         texts.push(&words)
     };
-    let all: Vec<Pair> = (0..pairs)
-        .map(|i| Pair {
+    let all: Vec<ContrastivePair> = (0..pairs)
+        .map(|i| ContrastivePair {
             anchor: Anchor::Text(text(2 * i)),
             positive: text(2 * i + 1),
             item: i as u32,
             group: i as u64,
             weight: 1.0,
-            left: None,
+            hard_negative: None,
         })
         .collect();
-    let known = Known::from_pairs(&all);
-    let set = TrainingSet { texts: &texts, pairs: &all, known: &known };
+    let known = KnownPositives::from_pairs(&all);
+    let set = TrainingSet { texts: &texts, pairs: &all, known: &known, teacher: None };
     // The one batch is the whole epoch: the first step fills the cache and is left out.
     let options = TuneOptions {
         upper_layers: upper,

@@ -1,8 +1,8 @@
-//! What can go wrong while an encoder is tuned, as one enum.
+//! The error type of this crate.
 
 use std::path::PathBuf;
 
-/// Errors of this crate. Each names what the caller has to change.
+/// Errors of training. Each message names what the caller has to change.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
     /// The tensor library failed (out of memory, device lost, shapes that do not fit).
@@ -48,7 +48,7 @@ pub enum LearnError {
         /// One sentence.
         why: String,
     },
-    /// Loss, gradient or weight became NaN or infinite; the weights of the step before are in the last checkpoint.
+    /// Loss, gradient or weight became NaN or infinite. The last checkpoint holds finite weights.
     #[error("step {step}: {what} is not finite; lower the learning rate")]
     NotFinite {
         /// Step, counted from 1.
@@ -64,7 +64,7 @@ pub enum LearnError {
         /// One sentence.
         why: String,
     },
-    /// A checkpoint belongs to other data, options or base weights, so that going on from it would not be the same run.
+    /// A checkpoint belongs to other data, options or base weights, so it cannot be resumed as the same run.
     #[error("{path}: the checkpoint was made with other {what}", path = path.display())]
     Foreign {
         /// The checkpoint.

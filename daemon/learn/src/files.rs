@@ -1,4 +1,4 @@
-//! Files that are whole or not there: written aside, flushed, renamed.
+//! Atomic file writes: to a temporary file, flushed, renamed.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -18,7 +18,7 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(LearnError::io(dir))
 }
 
-/// Replaces a file in one step.
+/// Replaces a file atomically and durably.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".partial");

@@ -1,5 +1,4 @@
-//! What the tests of this crate share: a tiny random BERT and a planted language in which queries and items use different words for the same
-//! thing.
+//! Shared test fixtures: a tiny random BERT, and a synthetic language in which queries and items use different words for the same thing.
 
 use std::collections::HashMap;
 
@@ -8,8 +7,8 @@ use mercer_model::{BertConfig, HiddenAct, ModelType, Pooling};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::graph::Base;
-use crate::pairs::{Anchor, Known, Pair};
+use crate::contrastive_pairs::{Anchor, ContrastivePair, KnownPositives};
+use crate::graph::BaseEncoder;
 use crate::texts::{TextId, TextTable};
 use crate::tune::TrainingSet;
 
@@ -49,16 +48,16 @@ impl Tiny {
         Self { config, tensors }
     }
 
-    pub(crate) fn base(&self) -> Base<'_> {
-        Base { config: &self.config, pooling: Pooling::Mean, tensors: &self.tensors }
+    pub(crate) fn base(&self) -> BaseEncoder<'_> {
+        BaseEncoder { config: &self.config, pooling: Pooling::Mean, tensors: &self.tensors }
     }
 }
 
 /// Queries and items about `CONCEPTS` things; a query and an item share no word, and held-out texts have filler words never trained on.
 pub(crate) struct Planted {
     pub(crate) texts: TextTable,
-    pub(crate) pairs: Vec<Pair>,
-    pub(crate) known: Known,
+    pub(crate) pairs: Vec<ContrastivePair>,
+    pub(crate) known: KnownPositives,
     /// Query and concept, never seen in training.
     pub(crate) queries: Vec<(TextId, usize)>,
     /// Item text of each concept, never seen in training.
@@ -80,13 +79,13 @@ impl Planted {
             for c in 0..CONCEPTS {
                 let anchor = texts.push(&[1, query(c), filler(seen.clone()), 2]);
                 let positive = texts.push(&[1, filler(seen.clone()), item(c), 2]);
-                pairs.push(Pair {
+                pairs.push(ContrastivePair {
                     anchor: Anchor::Text(anchor),
                     positive,
                     item: n * CONCEPTS as u32 + c as u32,
                     group: c as u64,
                     weight: 1.0,
-                    left: None,
+                    hard_negative: None,
                 });
             }
         }
@@ -94,12 +93,12 @@ impl Planted {
             .map(|i| (texts.push(&[1, query(i % CONCEPTS), filler(fresh.clone()), 2]), i % CONCEPTS))
             .collect();
         let items = (0..CONCEPTS).map(|c| texts.push(&[1, filler(fresh.clone()), item(c), 2])).collect();
-        let known = Known::from_pairs(&pairs);
+        let known = KnownPositives::from_pairs(&pairs);
         Self { texts, pairs, known, queries, items }
     }
 
     pub(crate) fn set(&self) -> TrainingSet<'_> {
-        TrainingSet { texts: &self.texts, pairs: &self.pairs, known: &self.known }
+        TrainingSet { texts: &self.texts, pairs: &self.pairs, known: &self.known, teacher: None }
     }
 }
 

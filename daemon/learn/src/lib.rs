@@ -1,40 +1,42 @@
-//! Fine-tuning of the text encoder on a shop's own log: LoRA on the upper layers of a BERT-family checkpoint, trained to bring what shoppers
-//! look for, or have, close to what they then take; and the pair classifier on top of the same graph.
+//! Training with gradients on a shop's own log: contrastive fine-tuning of the text encoder (LoRA, AdaLoRA or full), the sequence model, and
+//! the cross-encoder.
 //!
-//! The way through: [`examples`] turns interactions into [`Pair`]s of texts, [`tune()`] trains, [`Adapter::changed`] gives the weights to
-//! serve. Whether the result is better is not decided here.
+//! The encoder's path: [`examples`] turns interactions into [`ContrastivePair`]s, [`tune()`] trains, [`Adapter::changed`] gives the weights to
+//! serve. This crate does not judge whether the result is better.
 //!
-//! | module | what stands there |
+//! | module | contents |
 //! |---|---|
-//! | [`texts`], [`pairs`] | tokenised texts by number; anchor and positive |
-//! | [`examples`] | interactions to pairs, replay of old pairs, placebo |
+//! | [`texts`], [`contrastive_pairs`] | tokenised texts by number; anchor, positive and hard negative |
+//! | [`examples`] | interactions to pairs, experience replay, placebo |
 //! | [`ops`] | operators with their own backward pass |
-//! | [`graph`], [`lora`] | the trainable encoder; adapters, their files and merging |
+//! | [`graph`], [`lora`], [`adalora`] | the trainable encoder; adapters and their files |
 //! | [`cache`] | output of the frozen layers, computed once per text |
-//! | [`losses`] | in-batch softmax, pull towards the base |
-//! | [`behaviour`] | the behaviour network: what a shopper takes next |
-//! | [`optim`], [`sampler`], [`checkpoint`] | AdamW, order of batches, resumable state |
-//! | [`mod@tune`] | the run |
-//! | [`pair_classifier`] | cross-encoder: behaviour and item to a probability; its own examples, run and scoring |
+//! | [`losses`] | in-batch softmax, margins of a teacher, pull towards the base, logistic loss |
+//! | [`optim`], [`sampler`], [`checkpoint`], [`run`] | AdamW, batch order, resumable state, what all runs share |
+//! | [`mod@tune`] | fine-tuning of the encoder |
+//! | [`cross_encoder`] | history and item text to a probability; its own examples, training and scoring |
+//! | [`sequence`] | the sequence model: what a user takes next |
 //!
-//! # What is where when this grows
-//! * DP fine-tuning: [`tune`](mod@tune) would clip per shopper where it now adds up pieces.
+//! # Where to extend
+//! * DP fine-tuning: [`tune`](mod@tune) would clip gradients per user where it now sums micro-batches.
 
 pub mod adalora;
-pub mod behaviour;
 pub mod cache;
 pub mod checkpoint;
+pub mod contrastive_pairs;
+pub mod cross_encoder;
 pub mod error;
 pub mod examples;
 mod files;
 pub mod graph;
 pub mod lora;
 pub mod losses;
+mod micro_batch;
 pub mod ops;
 pub mod optim;
-pub mod pair_classifier;
-pub mod pairs;
+pub mod run;
 pub mod sampler;
+pub mod sequence;
 pub mod texts;
 pub mod tune;
 
@@ -42,12 +44,10 @@ pub mod tune;
 mod fixture;
 
 pub use adalora::AdaLoraOptions;
+pub use contrastive_pairs::{Anchor, ContrastivePair, HardNegative, KnownPositives};
 pub use error::{LearnError, Result};
-pub use graph::{Base, Encoder, Method, fingerprint};
+pub use graph::{BaseEncoder, Method, TunableEncoder, fingerprint};
 pub use lora::{Adapter, LoraOptions, Targets};
-pub use pairs::{Anchor, Known, Left, Pair};
-pub use texts::{Frame, TextId, TextTable};
-pub use tune::{
-    CheckpointOptions, Hooks, Nothing, StepReport, Stopped, Teacher, TrainingSet, TuneOptions, TuneOutcome, tune,
-    tune_taught,
-};
+pub use run::{CacheCounts, CheckpointOptions, Hooks, NothingToLearn, StepReport, StopReason};
+pub use texts::{TextId, TextTable, TextTemplate};
+pub use tune::{Teacher, TeacherMargin, TrainingSet, TuneOptions, TuneOutcome, tune};

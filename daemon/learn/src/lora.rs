@@ -1,12 +1,13 @@
 //! Low-rank adapters (LoRA, Hu et al., arXiv 2106.09685): `y = x W^T + b + (alpha / r) dropout(x) A^T B^T` with `W` frozen, `A [r, in]`
-//! seeded and `B [out, r]` zero at the start, so that tuning begins exactly at the base.
+//! random and `B [out, r]` zero at the start, so that tuning starts exactly at the base.
 //!
-//! While training, the two thin products stay explicit, so no gradient of the size of `W` ever exists. For serving, [`Adapter::merge`] adds
-//! `(alpha / r) B A` to a copy of the weights. Adapters stay unmerged until promoted (METRICS.md section 7).
+//! During training the two thin products stay separate, so no gradient of the size of `W` is ever formed. For serving,
+//! [`Adapter::changed`] adds `(alpha / r) B A` to the weights. Adapters stay unmerged until promoted (METRICS.md section 7).
 //!
-//! Tensor names in files are those of peft (`base_model.model.<module>.lora_A.weight`), so that other tools read them.
+//! Tensor names in files are those of peft (`base_model.model.<module>.lora_A.weight`), so that other tools can read them.
 //!
-//! [`Adapter`] is what any method leaves: pairs of one rank (LoRA), of several ([`crate::adalora`]), or whole weights (full fine-tuning).
+//! [`Adapter`] holds the result of every method: pairs of one rank (LoRA), of several ranks ([`crate::adalora`]), or whole weights (full
+//! fine-tuning).
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{LearnError, Result};
 
-/// Which linear layers of an adapted layer get an adapter.
+/// Which linear layers of a transformer layer get an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
@@ -47,16 +48,16 @@ impl Targets {
     }
 }
 
-/// Size and place of the adapters.
+/// Rank, scale, dropout and placement of the adapters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoraOptions {
     /// Rank r, 1 to 256.
     pub rank: usize,
     /// The product is scaled by alpha / r.
     pub alpha: f64,
-    /// Share of input values dropped on the adapter's path, 0 to below 1.
+    /// Share of the adapter's input values that dropout sets to zero, 0 to below 1.
     pub dropout: f64,
-    /// Which linear layers.
+    /// Linear layers that get an adapter.
     pub targets: Targets,
 }
 
@@ -66,91 +67,115 @@ impl Default for LoraOptions {
     }
 }
 
-/// What a tuned adapter carries besides its tensors; stored in the file's metadata.
+/// Metadata of an adapter, stored in the header of its file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdapterMeta {
     /// Version of this record.
     pub format: u32,
     /// alpha / r: the factor in front of `B A`.
     pub scale: f64,
-    /// Highest rank of a pair; 0 where there is none.
+    /// Highest rank of a pair; 0 if there is none.
     pub rank: usize,
-    /// Fingerprint of the base weights ([`crate::graph::fingerprint`]); callers compare it before merging.
+    /// Fingerprint of the base weights ([`crate::graph::fingerprint`]); compare it before applying the adapter.
     pub base: String,
-    /// Optimiser steps taken so far, over all runs that led here.
+    /// Optimiser steps taken, over all runs that led to this adapter.
     pub steps: u64,
 }
 
-/// Present version of [`AdapterMeta`].
+/// Current version of [`AdapterMeta`].
 pub const ADAPTER_FORMAT: u32 = 1;
 
-/// What tuning changed in a base.
+/// The low-rank change of one linear layer, f32.
+#[derive(Debug, Clone)]
+pub struct LowRankPair {
+    /// `[r, in]`.
+    pub a: Tensor,
+    /// `[out, r]`.
+    pub b: Tensor,
+}
+
+/// What tuning changed in a base encoder.
 #[derive(Debug, Clone)]
 pub struct Adapter {
     /// Scale, rank, base and age.
     pub meta: AdapterMeta,
-    /// The low-rank change of some linear layers, by module name (`encoder.layer.11.attention.self.query`), sorted: f32 `(A [r, in],
-    /// B [out, r])`, where modules may differ in r.
-    pub pairs: BTreeMap<String, (Tensor, Tensor)>,
+    /// Low-rank changes by module name (`encoder.layer.11.attention.self.query`). Modules may differ in rank.
+    pub pairs: BTreeMap<String, LowRankPair>,
     /// Weights that replace those of the base, by Hugging Face name.
     pub weights: BTreeMap<String, Tensor>,
 }
 
+/// Shape of a linear layer's weight, `[out, inner]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WeightShape {
+    pub(crate) out: usize,
+    pub(crate) inner: usize,
+}
+
+/// Trainable tensors of one adapter.
+pub(crate) struct LowRankVars {
+    /// `[r, in]`.
+    pub(crate) a: Var,
+    /// `[out, r]`.
+    pub(crate) b: Var,
+    /// Weight of each rank `[r]`, for AdaLoRA only.
+    pub(crate) e: Option<Var>,
+}
+
 const PREFIX: &str = "base_model.model.";
 
-/// Name of a trainable tensor of an adapter.
+/// Name of a trainable tensor of an adapter; `side` is `A`, `B` or `E`.
 pub(crate) fn var_name(module: &str, side: char) -> String {
     format!("{PREFIX}{module}.lora_{side}.weight")
 }
 
-/// Module of a trainable `A`.
+/// Module of an adapter's `A` by its name; `None` for any other name.
 pub(crate) fn module_of(name: &str) -> Option<&str> {
     name.strip_prefix(PREFIX)?.strip_suffix(".lora_A.weight")
 }
 
-/// Seeded start of one pair: `A` uniform in `±1/sqrt(in)` (peft's choice), `B` zero. The stream depends on seed and module, not on order.
-pub(crate) fn start(
-    module: &str,
-    rank: usize,
-    shape: (usize, usize),
-    seed: u64,
-    device: &Device,
-) -> Result<(Var, Var)> {
-    let (out, inner) = shape;
+/// Initial tensors of one adapter: `A` uniform in `±1/sqrt(in)` (as in peft), `B` zero. The random stream depends on seed and module only,
+/// not on the order of calls.
+pub(crate) fn init(module: &str, rank: usize, shape: WeightShape, seed: u64, device: &Device) -> Result<LowRankVars> {
+    let WeightShape { out, inner } = shape;
     let key = blake3::hash(format!("lora A {seed} {module}").as_bytes());
     let mut rng = ChaCha8Rng::from_seed(*key.as_bytes());
     let bound = 1.0 / (inner as f32).sqrt();
     let a: Vec<f32> = (0..rank * inner).map(|_| rng.random_range(-bound..bound)).collect();
-    Ok((Var::from_vec(a, (rank, inner), device)?, Var::zeros((out, rank), candle_core::DType::F32, device)?))
+    Ok(LowRankVars {
+        a: Var::from_vec(a, (rank, inner), device)?,
+        b: Var::zeros((out, rank), candle_core::DType::F32, device)?,
+        e: None,
+    })
 }
 
 fn is_finite(t: &Tensor) -> Result<bool> {
     Ok(t.sqr()?.sum_all()?.to_scalar::<f32>()?.is_finite())
 }
 
+/// Checks a pair read from a file: equal ranks from 1 to `most`, finite values.
+fn check_pair(module: &str, pair: &LowRankPair, most: usize, fail: impl Fn(String) -> LearnError) -> Result<()> {
+    let LowRankPair { a, b } = pair;
+    let (ra, rb) = (a.dims2().map(|d| d.0).ok(), b.dims2().map(|d| d.1).ok());
+    if ra != rb || ra.is_none_or(|r| r == 0 || r > most) {
+        return Err(fail(format!("{module}: shapes {:?} and {:?} do not fit rank {most}", a.dims(), b.dims())));
+    }
+    if !(is_finite(a)? && is_finite(b)?) {
+        return Err(fail(format!("{module}: a value is not finite")));
+    }
+    Ok(())
+}
+
 impl Adapter {
-    /// The change of one weight: `(alpha / r) B A`, `[out, in]`.
-    ///
-    /// # Errors
-    /// When the tensor library fails.
-    fn delta(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        Ok((b.matmul(a)? * self.meta.scale)?)
+    /// The change of one weight, `(alpha / r) B A`, `[out, in]`, on `device`.
+    fn delta(&self, pair: &LowRankPair, device: &Device) -> Result<Tensor> {
+        Ok((pair.b.to_device(device)?.matmul(&pair.a.to_device(device)?)? * self.meta.scale)?)
     }
 
-    /// A copy of `base` with the adapter added in; only changed tensors are new, the others share memory with `base`.
+    /// The tensors of `base` that the adapter changes, with the change applied, by Hugging Face name.
     ///
     /// # Errors
     /// [`LearnError::TensorMissing`] and [`LearnError::TensorShape`] when the adapter belongs to another architecture.
-    pub fn merge(&self, base: &HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
-        let mut merged = base.clone();
-        merged.extend(self.changed(base)?);
-        Ok(merged)
-    }
-
-    /// Only the tensors that differ from `base`, by Hugging Face name.
-    ///
-    /// # Errors
-    /// As [`Adapter::merge`].
     pub fn changed(&self, base: &HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
         let mut changed = HashMap::new();
         let of_base = |name: &str, expected: &[usize]| {
@@ -161,10 +186,10 @@ impl Adapter {
             }
             Ok(w)
         };
-        for (module, (a, b)) in &self.pairs {
+        for (module, pair) in &self.pairs {
             let name = format!("{module}.weight");
-            let w = of_base(&name, &[b.dim(0)?, a.dim(1)?])?;
-            let delta = self.delta(&a.to_device(w.device())?, &b.to_device(w.device())?)?;
+            let w = of_base(&name, &[pair.b.dim(0)?, pair.a.dim(1)?])?;
+            let delta = self.delta(pair, w.device())?;
             let sum = (w.to_dtype(candle_core::DType::F32)? + delta)?;
             changed.insert(name, sum.to_dtype(w.dtype())?);
         }
@@ -175,7 +200,7 @@ impl Adapter {
         Ok(changed)
     }
 
-    /// The file's bytes: safetensors with peft's names and one metadata entry, the same bytes for the same adapter.
+    /// Serializes the adapter: safetensors with peft's names and one metadata entry. The same adapter gives the same bytes.
     ///
     /// # Errors
     /// When the tensors cannot be read back from their device.
@@ -184,7 +209,7 @@ impl Adapter {
         for (name, weight) in &self.weights {
             tensors.push((format!("{PREFIX}{name}"), weight.to_device(&Device::Cpu)?));
         }
-        for (module, (a, b)) in &self.pairs {
+        for (module, LowRankPair { a, b }) in &self.pairs {
             tensors.push((var_name(module, 'A'), a.to_device(&Device::Cpu)?));
             tensors.push((var_name(module, 'B'), b.to_device(&Device::Cpu)?));
         }
@@ -197,7 +222,7 @@ impl Adapter {
     /// Reads [`Adapter::to_bytes`].
     ///
     /// # Errors
-    /// [`LearnError::Broken`] naming `origin` when the bytes are not a whole adapter of a known format or hold a value that is not finite.
+    /// [`LearnError::Broken`] naming `origin` when the bytes are truncated, of another format, or hold a value that is not finite.
     pub fn from_bytes(bytes: &[u8], origin: &Path, device: &Device) -> Result<Self> {
         let fail = |why: String| LearnError::Broken { path: origin.to_owned(), why };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| fail(e.to_string()))?;
@@ -211,26 +236,16 @@ impl Adapter {
             return Err(fail(format!("adapter format {}, this version reads {ADAPTER_FORMAT}", meta.format)));
         }
         let mut all = candle_core::safetensors::load_buffer(bytes, device).map_err(|e| fail(e.to_string()))?;
-        let mut pairs = BTreeMap::new();
         let mut modules: Vec<String> = all.keys().filter_map(|n| module_of(n)).map(str::to_owned).collect();
         modules.sort();
+        let mut pairs = BTreeMap::new();
         for module in modules {
             let (Some(a), Some(b)) = (all.remove(&var_name(&module, 'A')), all.remove(&var_name(&module, 'B'))) else {
                 return Err(fail(format!("{module}: half of the pair is missing")));
             };
-            let (ra, rb) = (a.dims2().map(|d| d.0).ok(), b.dims2().map(|d| d.1).ok());
-            if ra != rb || ra.is_none_or(|r| r == 0 || r > meta.rank) {
-                return Err(fail(format!(
-                    "{module}: shapes {:?} and {:?} do not fit rank {}",
-                    a.dims(),
-                    b.dims(),
-                    meta.rank
-                )));
-            }
-            if !(is_finite(&a)? && is_finite(&b)?) {
-                return Err(fail(format!("{module}: a value is not finite")));
-            }
-            pairs.insert(module, (a, b));
+            let pair = LowRankPair { a, b };
+            check_pair(&module, &pair, meta.rank, &fail)?;
+            pairs.insert(module, pair);
         }
         let mut weights = BTreeMap::new();
         for (name, weight) in all {
@@ -245,7 +260,7 @@ impl Adapter {
         Ok(Self { meta, pairs, weights })
     }
 
-    /// Writes the adapter so that a reader sees all of it or nothing.
+    /// Writes the adapter atomically: a reader sees the whole file or none.
     ///
     /// # Errors
     /// [`LearnError::Io`] when the directory cannot be written.
@@ -253,7 +268,7 @@ impl Adapter {
         crate::files::write_atomic(path, &self.to_bytes()?)
     }
 
-    /// Reads a file that [`Adapter::save`] wrote.
+    /// Reads a file written by [`Adapter::save`].
     ///
     /// # Errors
     /// [`LearnError::Io`] and those of [`Adapter::from_bytes`].

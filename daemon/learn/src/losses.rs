@@ -1,32 +1,34 @@
-//! Losses of the text encoder and of the pair classifier.
+//! Losses of the text encoder and of the cross-encoder.
 //!
-//! In-batch softmax (InfoNCE, van den Oord et al., arXiv 1807.03748): each anchor has to find its positive among the positives of the whole
-//! batch. What is no negative is masked: the same item, and items known to be positives of the anchor's group. Options: the reverse direction
-//! as well, correction for the frequency of items in batches (logQ, Yi et al., RecSys 2019), and an additive margin (Yang et al., arXiv
-//! 1902.08564). A teacher's margins between a positive and a negative (margin-MSE, Hofstätter et al., arXiv 2010.02666): the student has to
-//! tell them apart as far as the teacher does, not as far as it can. The pull towards the base (L2-SP, Li et al., arXiv 1802.01483) is on the change of the weights: `B A` for adapters.
+//! * In-batch softmax (InfoNCE, van den Oord et al., arXiv 1807.03748): each anchor has to find its positive among the positives of the whole
+//!   batch. Cells that are no negatives are masked: the same item, and known positives of the anchor's group. Options: the reverse direction
+//!   as well, correction for the frequency of items in batches (logQ, Yi et al., RecSys 2019), and an additive margin (Yang et al., arXiv
+//!   1902.08564).
+//! * Margin-MSE (Hofstätter et al., arXiv 2010.02666): the student's margin between a positive and a negative approaches the teacher's.
+//! * Pull towards the base (L2-SP, Li et al., arXiv 1802.01483) on the change of the weights: `B A` for adapters.
+//! * Logistic loss of the cross-encoder.
 
 use candle_core::{D, DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::contrastive_pairs::{ContrastivePair, KnownPositives};
 use crate::error::{LearnError, Result};
 use crate::ops::composed::log_softmax;
-use crate::pairs::{Known, Pair};
 
-/// What a masked score is replaced by: far below any score, and finite so that nothing becomes NaN.
+/// Added to masked scores: far below any score, and finite so that nothing becomes NaN.
 const MASKED: f32 = -1e9;
 
-/// Shape of the in-batch softmax.
+/// Options of the in-batch softmax.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InfoNce {
-    /// Cosines are divided by this, 0.001 to 10. Fixed, not learned.
+    /// Divisor of the cosines, 0.001 to 10. Fixed, not learned.
     pub temperature: f64,
-    /// Also let each positive find its anchor; the loss is then the mean of both directions.
+    /// Whether each positive also has to find its anchor; the loss is then the mean of both directions.
     pub symmetric: bool,
-    /// Subtract the logarithm of each item's share of all pairs from its score, so that popular items are not pushed away for being
-    /// frequent negatives. Applies to the direction anchor to item.
+    /// Whether to subtract the logarithm of each item's share of all pairs from its score, so that frequent negatives are not pushed away for
+    /// being popular. Applies to the direction anchor to item.
     pub log_q: bool,
-    /// Taken off the cosine of the positive before the softmax, 0 to 1.
+    /// Subtracted from the cosine of the positive before the softmax, 0 to 1.
     pub margin: f64,
 }
 
@@ -52,9 +54,9 @@ impl InfoNce {
     }
 }
 
-/// Which cells of the `[n, n]` score matrix count, row by row: the diagonal, and every item that is not a positive of the row's anchor.
+/// Cells of the `[n, n]` score matrix that count, row by row: the diagonal, and every item that is no positive of the row's anchor.
 #[must_use]
-pub fn allowed(batch: &[&Pair], known: &Known) -> Vec<bool> {
+pub fn negative_mask(batch: &[&ContrastivePair], known: &KnownPositives) -> Vec<bool> {
     let n = batch.len();
     let mut cells = vec![true; n * n];
     for (i, a) in batch.iter().enumerate() {
@@ -70,29 +72,47 @@ pub fn allowed(batch: &[&Pair], known: &Known) -> Vec<bool> {
     cells
 }
 
-/// Which pairs have a negative of their own: something that was left and is no positive of the pair's group.
+/// Pairs whose hard negative counts: it exists and is no positive of the pair's group.
 #[must_use]
-pub fn with_own(batch: &[&Pair], known: &Known) -> Vec<bool> {
-    let own =
-        |p: &Pair| p.left.is_some_and(|l| l.item != p.item && l.text != p.positive && !known.contains(p.group, l.item));
-    batch.iter().map(|p| own(p)).collect()
+pub fn hard_negative_mask(batch: &[&ContrastivePair], known: &KnownPositives) -> Vec<bool> {
+    let counts = |p: &ContrastivePair| {
+        p.hard_negative.is_some_and(|h| h.item != p.item && h.text != p.positive && !known.contains(p.group, h.item))
+    };
+    batch.iter().map(|p| counts(p)).collect()
 }
 
-/// In-batch softmax of unit vectors `anchors [n, h]` and `positives [n, h]`; scalar, the weighted mean over pairs in nats. A pair without
-/// any negative contributes 0. `allowed` is `[n, n]` by rows ([`allowed`]), `log_q [n]` the logarithm of each pair's item share, used when
-/// the options ask for it. `own` holds a negative of each pair alone, `[n, h]`, and which of its rows count; each joins the softmax of its
-/// anchor, without logQ, for it is no other pair's positive.
+/// One hard negative per pair.
+#[derive(Debug, Clone, Copy)]
+pub struct HardNegatives<'a> {
+    /// Unit vectors `[n, h]`.
+    pub vectors: &'a Tensor,
+    /// Rows that count, `[n]` ([`hard_negative_mask`]).
+    pub counts: &'a [bool],
+}
+
+/// Inputs of [`info_nce`] for a batch of `n` pairs.
+#[derive(Debug, Clone, Copy)]
+pub struct InBatch<'a> {
+    /// Unit vectors `[n, h]`.
+    pub anchors: &'a Tensor,
+    /// Unit vectors `[n, h]`.
+    pub positives: &'a Tensor,
+    /// `[n, n]` by rows ([`negative_mask`]).
+    pub allowed: &'a [bool],
+    /// Each joins the softmax of its own anchor only, without logQ.
+    pub hard_negatives: Option<HardNegatives<'a>>,
+    /// Weight of each pair, `[n]`.
+    pub weights: &'a [f32],
+    /// Logarithm of the share of each pair's item, `[n]`; used if the options ask for logQ.
+    pub log_q: &'a [f32],
+}
+
+/// In-batch softmax, the weighted mean over pairs in nats. Scalar. A pair without any negative contributes 0.
 ///
 /// # Errors
 /// When shapes do not fit.
-pub fn info_nce(
-    anchors: &Tensor,
-    positives: &Tensor,
-    allowed: &[bool],
-    own: Option<(&Tensor, &[bool])>,
-    (weights, log_q): (&[f32], &[f32]),
-    options: &InfoNce,
-) -> Result<Tensor> {
+pub fn info_nce(batch: &InBatch<'_>, options: &InfoNce) -> Result<Tensor> {
+    let InBatch { anchors, positives, allowed, hard_negatives, weights, log_q } = *batch;
     let (n, device) = (anchors.dim(0)?, anchors.device());
     if allowed.len() != n * n || weights.len() != n || log_q.len() != n {
         return Err(LearnError::Option {
@@ -120,10 +140,10 @@ pub fn info_nce(
     };
     let corrected =
         if options.log_q { scores.broadcast_sub(&Tensor::from_slice(log_q, (1, n), device)?)? } else { scores.clone() };
-    let forward = match own {
-        Some((own, counts)) if counts.contains(&true) => {
-            let own = ((anchors * own)?.sum_keepdim(D::Minus1)? / options.temperature)?;
-            let all = Tensor::cat(&[&(corrected + &mask)?, &(own + masked(counts, 1)?)?], 1)?;
+    let forward = match hard_negatives {
+        Some(HardNegatives { vectors, counts }) if counts.contains(&true) => {
+            let hard = ((anchors * vectors)?.sum_keepdim(D::Minus1)? / options.temperature)?;
+            let all = Tensor::cat(&[&(corrected + &mask)?, &(hard + masked(counts, 1)?)?], 1)?;
             let diagonal = (log_softmax(&all)?.narrow(1, 0, n)? * &eye)?.sum(D::Minus1)?;
             (diagonal * &share)?.sum_all()?.neg()?
         }
@@ -136,7 +156,7 @@ pub fn info_nce(
     Ok(((forward + backward)? * 0.5)?)
 }
 
-/// `||(scale) B A||_F^2` of one adapter without forming the product: `sum((A A^T) * (B^T B))`, both `[r, r]`. Scalar.
+/// `||scale B A||_F^2` of one adapter, computed as `sum((A A^T) * (B^T B))` with both factors `[r, r]`. Scalar.
 ///
 /// # Errors
 /// When shapes do not fit.
@@ -154,8 +174,8 @@ pub fn weight_distance(w: &Tensor, base: &Tensor) -> Result<Tensor> {
     Ok((w - base)?.sqr()?.sum_all()?)
 }
 
-/// Margin-MSE of unit vectors `anchors`, `positives` and `negatives`, all `[n, h]`: mean over the rows of the squared difference between the
-/// student's margin, `scale` times the difference of the two cosines, and the teacher's, `margins [n]`. Scalar.
+/// Margin-MSE of unit vectors `anchors`, `positives` and `negatives`, all `[n, h]`. Mean over the rows of the squared difference between the
+/// student's margin (`scale` times the difference of the two cosines) and the teacher's (`margins [n]`). Scalar.
 ///
 /// # Errors
 /// When shapes do not fit.
@@ -171,23 +191,28 @@ pub fn margin_mse(
     Ok((own - teacher)?.sqr()?.mean_all()?)
 }
 
-/// Logistic loss of log-odds `[n]` against labels, the mean in nats; finite for any finite log-odds. Scalar.
+/// Logistic loss of log-odds `[n]` against labels, mean in nats; finite for any finite log-odds. Scalar.
 ///
 /// # Errors
 /// When there are not as many labels as log-odds.
 pub fn logistic(logits: &Tensor, labels: &[bool]) -> Result<Tensor> {
     let y: Vec<f32> = labels.iter().map(|l| f32::from(u8::from(*l))).collect();
     let y = Tensor::from_vec(y, labels.len(), logits.device())?;
-    // ln(1 + e^z) - y z, with the exponent of what cannot overflow.
+    // ln(1 + e^z) - y z as max(z, 0) + ln(1 + e^-|z|) - y z, which cannot overflow.
     let tail = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
     Ok(((logits.relu()? + tail)? - (logits * y)?)?.mean_all()?)
 }
 
-/// Matrix `[anchors, texts]` that takes the vectors of a batch's texts to the mean of each anchor; `row_of` finds a text's row.
+/// Matrix `[anchors, texts]` that maps the vectors of a batch's texts to the mean of each anchor; `row_of` gives the row of a text.
 ///
 /// # Errors
 /// When the tensor library fails.
-pub(crate) fn means(batch: &[&Pair], texts: usize, row_of: impl Fn(u32) -> usize, device: &Device) -> Result<Tensor> {
+pub(crate) fn anchor_means(
+    batch: &[&ContrastivePair],
+    texts: usize,
+    row_of: impl Fn(u32) -> usize,
+    device: &Device,
+) -> Result<Tensor> {
     let mut m = vec![0f32; batch.len() * texts];
     for (row, p) in m.chunks_exact_mut(texts).zip(batch) {
         let ids = p.anchor.texts();
@@ -201,10 +226,17 @@ pub(crate) fn means(batch: &[&Pair], texts: usize, row_of: impl Fn(u32) -> usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pairs::Anchor;
+    use crate::contrastive_pairs::Anchor;
 
-    fn pair(anchor: u32, item: u32, group: u64) -> Pair {
-        Pair { anchor: Anchor::Text(anchor), positive: 100 + item, item, group, weight: 1.0, left: None }
+    fn pair(anchor: u32, item: u32, group: u64) -> ContrastivePair {
+        ContrastivePair {
+            anchor: Anchor::Text(anchor),
+            positive: 100 + item,
+            item,
+            group,
+            weight: 1.0,
+            hard_negative: None,
+        }
     }
 
     fn unit_rows(angles: &[f32]) -> Tensor {
@@ -216,8 +248,9 @@ mod tests {
 
     fn value(options: &InfoNce, allowed: &[bool], own: bool, weights: &[f32], log_q: &[f32]) -> f64 {
         let (a, p, o) = (unit_rows(&[0.0, 1.0, 2.0]), unit_rows(&[0.3, 1.4, 2.9]), unit_rows(&[0.8, 1.1, 1.2]));
-        let own = own.then_some((&o, &OWN[..]));
-        let loss = info_nce(&a, &p, allowed, own, (weights, log_q), options).unwrap();
+        let hard_negatives = own.then_some(HardNegatives { vectors: &o, counts: &OWN });
+        let batch = InBatch { anchors: &a, positives: &p, allowed, hard_negatives, weights, log_q };
+        let loss = info_nce(&batch, options).unwrap();
         f64::from(loss.to_scalar::<f32>().unwrap())
     }
 
@@ -269,10 +302,10 @@ mod tests {
     #[test]
     fn what_is_positive_is_no_negative() {
         let pairs = [pair(1, 0, 1), pair(2, 0, 2), pair(3, 1, 3), pair(4, 2, 3), pair(1, 3, 5)];
-        let mut known = Known::from_pairs(&pairs);
+        let mut known = KnownPositives::from_pairs(&pairs);
         known.add(2, 2);
-        let batch: Vec<&Pair> = pairs.iter().collect();
-        let cells = allowed(&batch, &known);
+        let batch: Vec<&ContrastivePair> = pairs.iter().collect();
+        let cells = negative_mask(&batch, &known);
         let rows: Vec<String> =
             cells.chunks(5).map(|r| r.iter().map(|c| if *c { '1' } else { '.' }).collect()).collect();
         // Same item (0, 1), same group (2, 3), same anchor text (0, 4), and item 2 known for group 2 in one direction only.
@@ -280,12 +313,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_is_a_negative_unless_the_group_took_it() {
-        let with = |item: u32| Pair { left: Some(crate::pairs::Left { text: 100 + item, item }), ..pair(1, 0, 7) };
+    fn a_hard_negative_counts_unless_the_group_took_it() {
+        let with = |item: u32| {
+            let hard_negative = Some(crate::contrastive_pairs::HardNegative { text: 100 + item, item });
+            ContrastivePair { hard_negative, ..pair(1, 0, 7) }
+        };
         let pairs = [pair(1, 0, 7), with(5), with(0), with(6)];
-        let mut known = Known::from_pairs(&pairs);
+        let mut known = KnownPositives::from_pairs(&pairs);
         known.add(7, 6);
-        assert_eq!(with_own(&pairs.iter().collect::<Vec<_>>(), &known), [false, true, false, false]);
+        assert_eq!(hard_negative_mask(&pairs.iter().collect::<Vec<_>>(), &known), [false, true, false, false]);
     }
 
     #[test]

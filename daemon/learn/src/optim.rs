@@ -1,5 +1,5 @@
-//! AdamW (Loshchilov and Hutter, arXiv 1711.05101) over named variables, with moments that can be written to a checkpoint, and the schedule
-//! of its learning rate. candle's own optimiser keeps its moments to itself, so a run could not be resumed exactly.
+//! AdamW (Loshchilov and Hutter, arXiv 1711.05101) over named variables, with its learning-rate schedule. Own code instead of candle's optimiser,
+//! because that one does not expose its moments, so a run could not be resumed exactly.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::error::{LearnError, Result};
 /// Parameters of AdamW and its schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdamOptions {
-    /// Highest learning rate.
+    /// Peak learning rate.
     pub learning_rate: f64,
     /// Decay of the first moment.
     pub beta1: f64,
@@ -19,14 +19,14 @@ pub struct AdamOptions {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub eps: f64,
-    /// Decoupled weight decay of matrices (not of biases and norms). For adapters the pull on `B A` ([`crate::tune::TuneOptions::pull`]) is the
-    /// one with a meaning, hence 0 by default.
+    /// Decoupled weight decay of matrices (not of biases and norms). 0 by default, because for adapters the pull on `B A`
+    /// ([`crate::tune::TuneOptions::pull`]) has the intended effect.
     pub weight_decay: f64,
-    /// Gradients are scaled down to this global norm; 0 switches it off.
+    /// Maximum global gradient norm; 0 switches clipping off.
     pub clip_norm: f64,
-    /// Share of all steps in which the rate rises from 0.
+    /// Share of all steps in which the learning rate rises from 0.
     pub warmup: f64,
-    /// The rate falls to this share of the highest along a cosine.
+    /// Share of the peak to which the learning rate falls along a cosine.
     pub floor: f64,
 }
 
@@ -76,11 +76,18 @@ impl AdamOptions {
         if step < warm {
             return self.learning_rate * step / warm;
         }
-        // One more than the steps that remain, so that the last step still learns.
+        // One more than the remaining steps, so that the last step still has a positive rate.
         let along = ((step - warm) / (total - warm + 1.0)).min(1.0);
         let share = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
         self.learning_rate * (self.floor + (1.0 - self.floor) * share)
     }
+}
+
+/// First and second moment of one variable.
+#[derive(Debug)]
+struct Moments {
+    first: Tensor,
+    second: Tensor,
 }
 
 /// AdamW with its state.
@@ -88,8 +95,8 @@ impl AdamOptions {
 pub struct AdamW {
     options: AdamOptions,
     vars: BTreeMap<String, Var>,
-    /// First and second moment by variable.
-    moments: BTreeMap<String, (Tensor, Tensor)>,
+    /// By variable.
+    moments: BTreeMap<String, Moments>,
     /// Steps taken.
     pub step: usize,
 }
@@ -100,26 +107,27 @@ impl AdamW {
     /// # Errors
     /// When the tensor library fails.
     pub fn new(options: AdamOptions, vars: &BTreeMap<String, Var>) -> Result<Self> {
-        let moments =
-            vars.iter().map(|(n, v)| Ok((n.clone(), (v.zeros_like()?, v.zeros_like()?)))).collect::<Result<_>>()?;
+        let zero = |v: &Var| -> Result<Moments> { Ok(Moments { first: v.zeros_like()?, second: v.zeros_like()? }) };
+        let moments = vars.iter().map(|(n, v)| Ok((n.clone(), zero(v)?))).collect::<Result<_>>()?;
         Ok(Self { options, vars: vars.clone(), moments, step: 0 })
     }
 
     /// Moments as tensors named `m.<variable>` and `v.<variable>`.
     #[must_use]
     pub fn state(&self) -> BTreeMap<String, Tensor> {
-        let parts =
-            |(n, (m, v)): (&String, &(Tensor, Tensor))| [(format!("m.{n}"), m.clone()), (format!("v.{n}"), v.clone())];
+        let parts = |(n, moments): (&String, &Moments)| {
+            [(format!("m.{n}"), moments.first.clone()), (format!("v.{n}"), moments.second.clone())]
+        };
         self.moments.iter().flat_map(parts).collect()
     }
 
-    /// Takes up moments that [`AdamW::state`] gave after `step` steps.
+    /// Restores moments that [`AdamW::state`] returned after `step` steps.
     ///
     /// # Errors
-    /// [`LearnError::TensorMissing`] and [`LearnError::TensorShape`] when they are not of these variables.
+    /// [`LearnError::TensorMissing`] and [`LearnError::TensorShape`] when they belong to other variables.
     pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, step: usize, device: &Device) -> Result<()> {
-        for (name, pair) in &mut self.moments {
-            for (side, slot) in [('m', &mut pair.0), ('v', &mut pair.1)] {
+        for (name, moments) in &mut self.moments {
+            for (side, slot) in [('m', &mut moments.first), ('v', &mut moments.second)] {
                 let name = format!("{side}.{name}");
                 let t = state.get(&name).ok_or_else(|| LearnError::TensorMissing { name: name.clone() })?;
                 if t.dims() != slot.dims() {
@@ -136,10 +144,10 @@ impl AdamW {
         Ok(())
     }
 
-    /// One step at this learning rate; returns the global gradient norm before clipping. A variable without gradient gets weight decay only.
+    /// Takes one step at this learning rate; returns the global gradient norm before clipping. Variables without gradient stay unchanged.
     ///
     /// # Errors
-    /// [`LearnError::NotFinite`] when the norm is NaN or infinite: nothing has changed then.
+    /// [`LearnError::NotFinite`] when the norm is NaN or infinite; nothing has changed then.
     pub fn update(&mut self, grads: &BTreeMap<String, Tensor>, rate: f64) -> Result<f64> {
         let o = &self.options;
         let mut square = 0f64;
@@ -155,7 +163,7 @@ impl AdamW {
         let t = self.step as i32;
         let (c1, c2) = (1.0 - o.beta1.powi(t), 1.0 - o.beta2.powi(t));
         for (name, var) in &self.vars {
-            let (Some(g), Some((m, v))) = (grads.get(name), self.moments.get_mut(name)) else {
+            let (Some(g), Some(Moments { first: m, second: v })) = (grads.get(name), self.moments.get_mut(name)) else {
                 continue;
             };
             let g = (g * factor)?;

@@ -1,9 +1,9 @@
-//! Which pairs make up which batch: a pure function of seed and step, so that the position in the data needs no state.
+//! Batch order as a pure function of seed and step, so that the position in the data needs no stored state.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Deals pairs into batches, in a new seeded order each epoch. Pairs that do not fill a last batch wait for the next epoch's order.
+/// Splits pairs into batches in a new seeded order each epoch. Pairs that do not fill the last batch are left out in that epoch.
 #[derive(Debug)]
 pub struct Sampler {
     seed: u64,
@@ -13,7 +13,7 @@ pub struct Sampler {
     order: Vec<u32>,
 }
 
-/// Numbers `0..n` in a seeded order (Fisher and Yates).
+/// Numbers `0..n` in a seeded random order (Fisher and Yates).
 pub(crate) fn permutation(n: usize, seed: u64, stream: &str) -> Vec<u32> {
     let key = blake3::hash(format!("{stream} {seed}").as_bytes());
     let mut rng = ChaCha8Rng::from_seed(*key.as_bytes());
@@ -25,20 +25,20 @@ pub(crate) fn permutation(n: usize, seed: u64, stream: &str) -> Vec<u32> {
 }
 
 impl Sampler {
-    /// For `pairs` pairs in batches of `batch`; fewer pairs than that make one smaller batch an epoch.
+    /// For `pairs` pairs in batches of `batch`; fewer pairs make one smaller batch per epoch.
     #[must_use]
     pub fn new(pairs: usize, batch: usize, seed: u64) -> Self {
         let order = permutation(pairs, seed, "epoch 0");
         Self { seed, pairs, batch: batch.clamp(1, pairs.max(1)), epoch: 0, order }
     }
 
-    /// Batches an epoch.
+    /// Batches per epoch.
     #[must_use]
     pub fn batches_per_epoch(&self) -> usize {
         (self.pairs / self.batch).max(1)
     }
 
-    /// Numbers of the pairs of a step, counted from 0.
+    /// Numbers of the pairs of a step; steps count from 0.
     pub fn batch(&mut self, step: usize) -> &[u32] {
         let (epoch, at) = (step / self.batches_per_epoch(), step % self.batches_per_epoch());
         if epoch != self.epoch {

@@ -1,4 +1,4 @@
-//! Tokenised texts by number: what training reads. Tokenisation itself (prefixes, case, special tokens) is `mercer-model`'s.
+//! Tokenised texts by number, the input of every training run. `mercer-model` does the tokenisation (prefixes, case, special tokens).
 
 use rustc_hash::FxHashMap;
 
@@ -7,11 +7,11 @@ use crate::error::{LearnError, Result};
 /// Number of a text in its [`TextTable`].
 pub type TextId = u32;
 
-/// Token ids of many texts, each with its special tokens, equal texts stored once.
+/// Token ids of many texts, each with its special tokens. Equal texts are stored once.
 #[derive(Debug, Clone, Default)]
 pub struct TextTable {
     tokens: Vec<u32>,
-    /// `len + 1` rising positions in `tokens`.
+    /// `len + 1` ascending positions in `tokens`.
     offsets: Vec<usize>,
     known: FxHashMap<Vec<u32>, TextId>,
 }
@@ -23,7 +23,7 @@ impl TextTable {
         Self { offsets: vec![0], ..Self::default() }
     }
 
-    /// The number of this text, which is added if it is new.
+    /// Adds a text unless the table has it; returns its number.
     pub fn push(&mut self, tokens: &[u32]) -> TextId {
         if let Some(id) = self.known.get(tokens) {
             return *id;
@@ -57,20 +57,18 @@ impl TextTable {
         self.len() == 0
     }
 
-    /// Adds one text made of several: the bodies of `parts` (frame `from` taken off) below each other inside frame `to`, the first parts
-    /// kept when `max_tokens` (frame included) is reached. Put the most recent first.
-    pub fn concat(&mut self, parts: &[TextId], from: &Frame, to: &Frame, max_tokens: usize) -> TextId {
-        let room = max_tokens.saturating_sub(to.open.len() + to.close.len());
-        let mut text = to.open.clone();
-        for part in parts {
-            text.extend_from_slice(from.body(self.get(*part)));
+    /// Feeds the length and the tokens of every text to a hash.
+    pub(crate) fn hash_into(&self, hash: &mut blake3::Hasher) {
+        for id in 0..self.len() as TextId {
+            let tokens = self.get(id);
+            hash.update(&(tokens.len() as u64).to_le_bytes());
+            for t in tokens {
+                hash.update(&t.to_le_bytes());
+            }
         }
-        text.truncate(to.open.len() + room);
-        text.extend_from_slice(&to.close);
-        self.push(&text)
     }
 
-    /// Whether every text named can be encoded.
+    /// Checks that every text of `ids` can be encoded.
     ///
     /// # Errors
     /// [`LearnError::Text`] for the first that is unknown, empty, longer than `max_tokens` or holds a token of `vocabulary` or more.
@@ -94,17 +92,17 @@ impl TextTable {
     }
 }
 
-/// What surrounds the words of a text: special tokens and the encoder's prefix (`[CLS] query :` and `[SEP]`).
+/// Tokens around the words of a text: special tokens and the encoder's prefix (`[CLS] query :` and `[SEP]`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Frame {
+pub struct TextTemplate {
     /// Tokens in front.
     pub open: Vec<u32>,
     /// Tokens behind.
     pub close: Vec<u32>,
 }
 
-impl Frame {
-    /// The text without this frame; parts of the frame that are not there are not taken off.
+impl TextTemplate {
+    /// The text without this template; a missing part is ignored.
     #[must_use]
     pub fn body<'a>(&self, tokens: &'a [u32]) -> &'a [u32] {
         let tokens = tokens.strip_prefix(&self.open[..]).unwrap_or(tokens);
@@ -121,20 +119,6 @@ mod tests {
         let mut t = TextTable::new();
         assert_eq!((t.push(&[1, 5, 2]), t.push(&[1, 6, 2]), t.push(&[1, 5, 2])), (0, 1, 0));
         assert_eq!((t.len(), t.get(1), t.get(9)), (2, &[1, 6, 2][..], &[][..]));
-    }
-
-    #[test]
-    fn concatenation_takes_frames_off_and_keeps_the_first() {
-        let mut t = TextTable::new();
-        let passage = Frame { open: vec![1, 90], close: vec![2] };
-        let query = Frame { open: vec![1, 91], close: vec![2] };
-        let (a, b) = (t.push(&[1, 90, 5, 6, 2]), t.push(&[1, 90, 7, 2]));
-        let c = t.concat(&[a, b], &passage, &query, 10);
-        assert_eq!(t.get(c), [1, 91, 5, 6, 7, 2]);
-        let c = t.concat(&[a, b], &passage, &query, 5);
-        assert_eq!(t.get(c), [1, 91, 5, 6, 2]);
-        let c = t.concat(&[], &passage, &query, 1);
-        assert_eq!(t.get(c), [1, 91, 2]);
     }
 
     #[test]

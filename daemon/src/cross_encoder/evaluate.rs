@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_learn::pair_classifier::{LabelledPair, PairSet, Scorer};
+use mercer_learn::cross_encoder::{CrossEncoder, LabelledPair, LabelledPairs};
 use mercer_learn::{Hooks, TextTable};
 use mercer_model::TextKind;
 use mercer_rank::evaluate::ndcg;
@@ -61,7 +61,7 @@ pub(crate) fn check(
     app: &App,
     view: &ShopState,
     plan: &Plan,
-    scorer: &Scorer,
+    scorer: &CrossEncoder,
     reader: &Reader,
     context: &RunContext<'_>,
 ) -> Result<PairCheck, RunExit> {
@@ -140,7 +140,7 @@ fn history(view: &ShopState, snapshot: &Snapshot, user: u32, at: i64, reader: &R
 fn rescore(
     app: &App,
     view: &ShopState,
-    scorer: &Scorer,
+    scorer: &CrossEncoder,
     reader: &Reader,
     cases: &[Case],
     context: &RunContext<'_>,
@@ -157,10 +157,10 @@ fn rescore(
     let mut pairs = Vec::new();
     for case in cases {
         let behaviour = texts.push(&case.behaviour);
-        pairs.extend(case.list.iter().map(|n| LabelledPair { behaviour, item: items[n], label: false }));
+        pairs.extend(case.list.iter().map(|n| LabelledPair { history: behaviour, item: items[n], label: false }));
     }
     let mut hooks = Progress::new(context, app.model.clone());
-    let scores = scorer.score(PairSet { texts: &texts, pairs: &pairs }, || {
+    let scores = scorer.score(LabelledPairs { texts: &texts, pairs: &pairs }, || {
         hooks.yield_now();
         !hooks.should_stop()
     });

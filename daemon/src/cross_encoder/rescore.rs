@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use mercer_learn::pair_classifier::Scorer;
+use mercer_learn::cross_encoder::CrossEncoder;
 use mercer_model::TextKind;
 use mercer_search::passage_text;
 use mercer_shared::wire::{ListItem, Reason, ScorePart};
@@ -42,7 +42,7 @@ struct Job {
 
 /// The classifier in memory.
 struct Loaded {
-    scorer: Scorer,
+    scorer: CrossEncoder,
     reader: Reader,
 }
 

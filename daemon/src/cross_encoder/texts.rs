@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use mercer_learn::cross_encoder::examples::{ExampleOptions, HistoryEntry, recent_history};
+use mercer_learn::cross_encoder::{Join, PairTemplate};
 use mercer_learn::examples::{Interaction, Kind};
-use mercer_learn::pair_classifier::examples::{Entry, Options, behaviour};
-use mercer_learn::pair_classifier::{Form, Join};
 use mercer_model::{Checkpoint, TextKind, Tokens};
 use mercer_rank::Event;
 use mercer_search::passage_text;
@@ -17,7 +17,7 @@ use crate::state::shop::ShopState;
 #[derive(Debug, Clone)]
 pub struct Reader {
     tokens: Tokens,
-    form: Form,
+    form: PairTemplate,
 }
 
 impl Reader {
@@ -27,7 +27,8 @@ impl Reader {
     /// When its tokenizer fails.
     pub fn new(base: &Checkpoint, join: Join, max_tokens: usize) -> Answer<Self> {
         let tokens = base.tokens().map_err(|e| internal(&e))?;
-        let form = Form::read(&tokens, join, max_tokens.min(base.config.max_tokens())).map_err(|e| internal(&e))?;
+        let form =
+            PairTemplate::read(&tokens, join, max_tokens.min(base.config.max_tokens())).map_err(|e| internal(&e))?;
         Ok(Self { tokens, form })
     }
 
@@ -43,7 +44,7 @@ impl Reader {
     /// The shopper's side.
     #[must_use]
     pub fn behaviour<'a>(&self, bodies: impl IntoIterator<Item = &'a [u32]>) -> Vec<u32> {
-        self.form.behaviour(bodies)
+        self.form.history(bodies)
     }
 
     /// The item's side.
@@ -101,10 +102,10 @@ fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interacti
 /// Texts of what the shopper's side shows as of a moment, latest first: in serving and where serving is judged.
 #[must_use]
 pub fn spoken(view: &ShopState, events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<(String, TextKind)> {
-    let history = behaviour(&past(events, queries, at), at.saturating_add(1), &Options::default());
-    let one = |entry: &Entry| match entry {
-        Entry::Item(number) => Some((passage_text(view.item(*number)?), TextKind::Passage)),
-        Entry::Query(number) => Some((queries.get(*number as usize)?.1.to_string(), TextKind::Query)),
+    let history = recent_history(&past(events, queries, at), at.saturating_add(1), &ExampleOptions::default());
+    let one = |entry: &HistoryEntry| match entry {
+        HistoryEntry::Item(number) => Some((passage_text(view.item(*number)?), TextKind::Passage)),
+        HistoryEntry::Query(number) => Some((queries.get(*number as usize)?.1.to_string(), TextKind::Query)),
     };
     history.iter().filter_map(one).collect()
 }
@@ -126,7 +127,7 @@ mod tests {
             event(8, mercer_rank::Kind::Purchase, 1.0, 40),
         ];
         let queries = [(15, Arc::from("red vase")), (50, Arc::from("later"))];
-        let history = behaviour(&past(&events, &queries, 30), 31, &Options::default());
-        assert_eq!(history, [Entry::Item(5), Entry::Query(0), Entry::Item(4)]);
+        let history = recent_history(&past(&events, &queries, 30), 31, &ExampleOptions::default());
+        assert_eq!(history, [HistoryEntry::Item(5), HistoryEntry::Query(0), HistoryEntry::Item(4)]);
     }
 }

@@ -6,10 +6,14 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use mercer_learn::cross_encoder::examples::{
+    ExampleOptions, HistoryEntry, NegativeSource, PairExample, TimeWindow, negative_source, pair_examples,
+};
+use mercer_learn::cross_encoder::{
+    CrossEncoder, CrossEncoderOptions, CrossEncoderOutcome, LabelledPair, LabelledPairs, train,
+};
 use mercer_learn::examples::Interaction;
-use mercer_learn::pair_classifier::examples::{Entry, Options, Row, Source, Window, rows, source};
-use mercer_learn::pair_classifier::{LabelledPair, PairOptions, PairOutcome, PairSet, Scorer, train};
-use mercer_learn::{Base, CheckpointOptions, Hooks, Method, Stopped, TextTable};
+use mercer_learn::{BaseEncoder, CheckpointOptions, Hooks, Method, StopReason, TextTable};
 use mercer_model::{Checkpoint, TextKind};
 use mercer_reports::calibrate::Calibrator;
 use mercer_reports::classification::best_f1_threshold;
@@ -42,11 +46,11 @@ const JUDGED: (u64, u64) = (24, 400);
 
 /// What the classifier learns from and is judged on.
 struct Data {
-    source: Source,
+    source: NegativeSource,
     reader: Reader,
-    train: Vec<Row>,
-    validation: Vec<Row>,
-    later: Vec<Row>,
+    train: Vec<PairExample>,
+    validation: Vec<PairExample>,
+    later: Vec<PairExample>,
     bodies: Vec<Vec<u32>>,
     queries: Vec<Vec<u32>>,
 }
@@ -68,7 +72,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     let (name, sha256) = encoders::active_encoder(&app.store)?;
     let base = encoders::base(&app.config.state, &name, &sha256)?;
     let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
-    let options = PairOptions {
+    let options = CrossEncoderOptions {
         wall_seconds: Some(budget as f64),
         seed: run.seed,
         checkpoint: Some(CheckpointOptions {
@@ -76,7 +80,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
             every: app.config.train.checkpoint_steps.max(1) as usize,
             keep: 2,
         }),
-        ..PairOptions::default()
+        ..CrossEncoderOptions::default()
     };
     let data = gather(app, &view, &base, &plan, (&options, budget))?;
     context.note(told(&data));
@@ -86,9 +90,9 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     }
     let mut texts = TextTable::new();
     let pairs = data.pairs(&data.train, &mut texts);
-    let outcome = fit(app, &base, PairSet { texts: &texts, pairs: &pairs }, &options, &plan, context)?;
+    let outcome = fit(app, &base, LabelledPairs { texts: &texts, pairs: &pairs }, &options, &plan, context)?;
     context.check()?;
-    if matches!(outcome.stopped, Stopped::NothingToLearn(_)) || outcome.steps == 0 {
+    if matches!(outcome.stopped, StopReason::NothingToLearn(_)) || outcome.steps == 0 {
         context.note("nothing was learned: no classifier is kept");
         return Ok(());
     }
@@ -117,7 +121,7 @@ fn gather(
     view: &ShopState,
     base: &Checkpoint,
     plan: &Plan,
-    (options, budget): (&PairOptions, u64),
+    (options, budget): (&CrossEncoderOptions, u64),
 ) -> Result<Data, RunExit> {
     let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.to };
     let Read { mut log, queries } = read(app, view, scope)?;
@@ -127,19 +131,24 @@ fn gather(
         event.item = event.item.map(|item| items.of(item));
     }
     let learned: Vec<Interaction> = log.iter().filter(|event| event.at_ms <= plan.cut).copied().collect();
-    let mut wanted = Options { negatives: NEGATIVES, seed: options.seed, ..Options::default() };
-    let source = source(&learned, plan.cut, &wanted);
-    if source == Source::Sampled {
+    let mut wanted = ExampleOptions { negatives: NEGATIVES, seed: options.seed, ..ExampleOptions::default() };
+    let source = negative_source(&learned, plan.cut, &wanted);
+    if source == NegativeSource::Sampled {
         wanted.min_weight = next_options(&learned).min_weight;
     }
     let first = learned.iter().map(|event| event.at_ms).min().unwrap_or(plan.cut);
     // As long as the window that is reported, and at most half of what there is.
     let chosen = (plan.cut - (plan.to - plan.cut)).max(first.midpoint(plan.cut));
-    let judged = Options { most: (budget / 2).clamp(JUDGED.0, JUDGED.1) as usize, ..wanted.clone() };
+    let judged = ExampleOptions { most: (budget / 2).clamp(JUDGED.0, JUDGED.1) as usize, ..wanted.clone() };
     let most = (budget * POSITIVES_A_SECOND).max(40) as usize;
-    let train = rows(&log, source, Window { after_ms: i64::MIN, until_ms: chosen }, &Options { most, ..wanted });
-    let validation = rows(&log, source, Window { after_ms: chosen, until_ms: plan.cut }, &judged);
-    let later = rows(&log, source, Window { after_ms: plan.cut, until_ms: plan.to }, &judged);
+    let train = pair_examples(
+        &log,
+        source,
+        TimeWindow { after_ms: i64::MIN, until_ms: chosen },
+        &ExampleOptions { most, ..wanted },
+    );
+    let validation = pair_examples(&log, source, TimeWindow { after_ms: chosen, until_ms: plan.cut }, &judged);
+    let later = pair_examples(&log, source, TimeWindow { after_ms: plan.cut, until_ms: plan.to }, &judged);
     let reader = Reader::new(base, options.join, options.max_tokens)?;
     let passages: Vec<String> =
         items.order.iter().map(|&n| view.item(n).map(|item| passage_text(item)).unwrap_or_default()).collect();
@@ -150,15 +159,15 @@ fn gather(
 
 impl Data {
     /// Rows as token ids.
-    fn pairs(&self, rows: &[Row], texts: &mut TextTable) -> Vec<LabelledPair> {
-        let body = |entry: &Entry| match entry {
-            Entry::Item(item) => self.bodies.get(*item as usize).map(Vec::as_slice),
-            Entry::Query(query) => self.queries.get(*query as usize).map(Vec::as_slice),
+    fn pairs(&self, rows: &[PairExample], texts: &mut TextTable) -> Vec<LabelledPair> {
+        let body = |entry: &HistoryEntry| match entry {
+            HistoryEntry::Item(item) => self.bodies.get(*item as usize).map(Vec::as_slice),
+            HistoryEntry::Query(query) => self.queries.get(*query as usize).map(Vec::as_slice),
         };
         rows.iter()
             .map(|row| LabelledPair {
-                behaviour: texts.push(&self.reader.behaviour(row.history.iter().filter_map(body))),
-                item: texts.push(&self.reader.item(body(&Entry::Item(row.item)).unwrap_or_default())),
+                history: texts.push(&self.reader.behaviour(row.history.iter().filter_map(body))),
+                item: texts.push(&self.reader.item(body(&HistoryEntry::Item(row.item)).unwrap_or_default())),
                 label: row.label,
             })
             .collect()
@@ -167,11 +176,11 @@ impl Data {
     /// The negatives in words.
     fn negatives(&self) -> String {
         match self.source {
-            Source::Impressions => format!(
+            NegativeSource::Impressions => format!(
                 "impressions that led to nothing within {} minutes, at most {NEGATIVES} a positive",
-                Options::default().led_to_ms / 60_000
+                ExampleOptions::default().led_to_ms / 60_000
             ),
-            Source::Sampled => format!(
+            NegativeSource::Sampled => format!(
                 "{NEGATIVES} a positive: for an item that is new to the shopper, drawn by the popularity of the 30 days before among what they \
                  had not taken; for a repeated one, others of their own earlier items"
             ),
@@ -189,7 +198,7 @@ fn told(data: &Data) -> String {
     )
 }
 
-fn part(rows: &[Row]) -> PairPart {
+fn part(rows: &[PairExample]) -> PairPart {
     let users: BTreeSet<u32> = rows.iter().map(|row| row.user).collect();
     PairPart {
         rows: rows.len() as u64,
@@ -203,16 +212,16 @@ fn part(rows: &[Row]) -> PairPart {
 fn fit(
     app: &App,
     base: &Checkpoint,
-    set: PairSet<'_>,
-    options: &PairOptions,
+    set: LabelledPairs<'_>,
+    options: &CrossEncoderOptions,
     plan: &Plan,
     context: &RunContext<'_>,
-) -> Result<PairOutcome, RunExit> {
+) -> Result<CrossEncoderOutcome, RunExit> {
     context.phase(RunPhase::Encoder, 0);
     if let Some(seconds) = options.wall_seconds {
         context.limit_phase(seconds);
     }
-    let base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    let base = BaseEncoder { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let device = mercer_model::device::pick();
     let attempt =
         |context: &RunContext<'_>| train(base, set, options, &device, &mut Progress::new(context, app.model.clone()));
@@ -238,16 +247,16 @@ struct Judged {
 /// Log-odds of rows, and seconds a row.
 fn score(
     app: &App,
-    scorer: &Scorer,
+    scorer: &CrossEncoder,
     data: &Data,
-    rows: &[Row],
+    rows: &[PairExample],
     context: &RunContext<'_>,
 ) -> Result<(Vec<f32>, f64), RunExit> {
     let mut texts = TextTable::new();
     let pairs = data.pairs(rows, &mut texts);
     let begun = Instant::now();
     let mut hooks = Progress::new(context, app.model.clone());
-    let scores = scorer.score(PairSet { texts: &texts, pairs: &pairs }, || {
+    let scores = scorer.score(LabelledPairs { texts: &texts, pairs: &pairs }, || {
         hooks.yield_now();
         !hooks.should_stop()
     });
@@ -261,14 +270,14 @@ fn judge(
     view: &ShopState,
     base: &Checkpoint,
     data: &Data,
-    outcome: &PairOutcome,
-    (plan, options): (&Plan, &PairOptions),
+    outcome: &CrossEncoderOutcome,
+    (plan, options): (&Plan, &CrossEncoderOptions),
     context: &RunContext<'_>,
 ) -> Result<Judged, RunExit> {
     context.phase(RunPhase::Evaluation, 0);
     let device = mercer_model::device::pick();
-    let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
-    let scorer = Scorer::new(of_base, &outcome.weights, &device).map_err(|e| failed(&e))?;
+    let of_base = BaseEncoder { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    let scorer = CrossEncoder::new(of_base, &outcome.weights, &device).map_err(|e| failed(&e))?;
     let (chosen, _) = score(app, &scorer, data, &data.validation, context)?;
     let labels: Vec<bool> = data.validation.iter().map(|row| row.label).collect();
     let chosen: Vec<f64> = chosen.into_iter().map(f64::from).collect();
@@ -277,7 +286,7 @@ fn judge(
     let calibrated: Vec<f64> = chosen.iter().map(|z| probability(*z)).collect();
     let threshold = best_f1_threshold(&labels, &calibrated).ok();
     let (later, each) = score(app, &scorer, data, &data.later, context)?;
-    let judged = |keep: &dyn Fn(&Row) -> bool| -> Vec<Scored> {
+    let judged = |keep: &dyn Fn(&PairExample) -> bool| -> Vec<Scored> {
         let all = data.later.iter().zip(&later).filter(|(row, _)| keep(row));
         all.map(|(row, z)| Scored { user: row.user, label: row.label, p: probability(f64::from(*z)) }).collect()
     };
@@ -299,18 +308,18 @@ fn untrained(
     app: &App,
     base: &Checkpoint,
     data: &Data,
-    options: &PairOptions,
+    options: &CrossEncoderOptions,
     context: &RunContext<'_>,
     seed: u64,
 ) -> Result<Vec<MetricValue>, RunExit> {
-    let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    let of_base = BaseEncoder { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     let device = mercer_model::device::pick();
     let mut texts = TextTable::new();
     let pairs = data.pairs(&data.later, &mut texts);
-    let nothing = PairOptions { max_steps: Some(0), checkpoint: None, ..options.clone() };
-    let start = train(of_base, PairSet { texts: &texts, pairs: &pairs }, &nothing, &device, &mut ());
+    let nothing = CrossEncoderOptions { max_steps: Some(0), checkpoint: None, ..options.clone() };
+    let start = train(of_base, LabelledPairs { texts: &texts, pairs: &pairs }, &nothing, &device, &mut ());
     let start = start.map_err(|e| failed(&e))?;
-    let scorer = Scorer::new(of_base, &start.weights, &device).map_err(|e| failed(&e))?;
+    let scorer = CrossEncoder::new(of_base, &start.weights, &device).map_err(|e| failed(&e))?;
     let (scores, _) = score(app, &scorer, data, &data.later, context)?;
     let scored: Vec<Scored> = data
         .later
@@ -328,8 +337,8 @@ fn untrained(
 
 fn report(
     data: &Data,
-    outcome: &PairOutcome,
-    (plan, options): (&Plan, &PairOptions),
+    outcome: &CrossEncoderOutcome,
+    (plan, options): (&Plan, &CrossEncoderOptions),
     (each, threshold, calibrator): (f64, Option<f64>, Option<&Calibrator>),
     metrics: Vec<MetricValue>,
     check: PairCheck,
@@ -352,8 +361,8 @@ fn report(
             ending(&outcome.stopped),
         ),
         source: match data.source {
-            Source::Impressions => PairSource::Impressions,
-            Source::Sampled => PairSource::Sampled,
+            NegativeSource::Impressions => PairSource::Impressions,
+            NegativeSource::Sampled => PairSource::Sampled,
         },
         negatives: data.negatives(),
         train: part(&data.train),

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use mercer_learn::examples::{Interaction, Kind, NextOptions, QueryOptions, mix, next_pairs, query_pairs};
-use mercer_learn::{Anchor, Known, Pair, TextId, TextTable};
+use mercer_learn::examples::{
+    Interaction, Kind, NextOptions, QueryOptions, add_experience_replay, next_pairs, query_pairs,
+};
+use mercer_learn::{Anchor, ContrastivePair, KnownPositives, TextId, TextTable};
 use mercer_model::{Checkpoint, TextKind};
 use mercer_search::passage_text;
 use rustc_hash::FxHashMap;
@@ -26,9 +28,9 @@ pub(crate) struct Examples {
     /// Tokenised texts.
     pub(crate) texts: TextTable,
     /// New pairs and replayed ones.
-    pub(crate) pairs: Vec<Pair>,
+    pub(crate) pairs: Vec<ContrastivePair>,
     /// Positives of all pairs there are.
-    pub(crate) known: Known,
+    pub(crate) known: KnownPositives,
     /// Pairs that were not there at the last cycle, before thinning.
     pub(crate) fresh: usize,
 }
@@ -52,7 +54,7 @@ impl Renumbered {
 
 type Key = (Anchor, u32, u64);
 
-fn key(pair: &Pair) -> Key {
+fn key(pair: &ContrastivePair) -> Key {
     (pair.anchor.clone(), pair.item, pair.group)
 }
 
@@ -85,18 +87,18 @@ pub(crate) fn gather(
         event.query = event.query.and_then(|query| query_texts.get(query as usize)).copied();
     }
     let options = next_options(&log);
-    let mut all_pairs = |log: &[Interaction]| {
+    let all_pairs = |log: &[Interaction]| {
         let mut pairs = query_pairs(log, &item_texts, &QueryOptions::default());
-        pairs.extend(next_pairs(log, &item_texts, &mut texts, &options));
+        pairs.extend(next_pairs(log, &item_texts, &options));
         pairs
     };
     let all = all_pairs(&log);
-    let known = Known::from_pairs(&all);
+    let known = KnownPositives::from_pairs(&all);
     log.retain(|event| event.at_ms <= since);
     let old = all_pairs(&log);
     let seen: BTreeSet<Key> = old.iter().map(key).collect();
-    let new: Vec<Pair> = all.into_iter().filter(|pair| !seen.contains(&key(pair))).collect();
-    let mut pairs = mix(&new, &old, app.config.train.replay, seed).map_err(|e| failed(&e))?;
+    let new: Vec<ContrastivePair> = all.into_iter().filter(|pair| !seen.contains(&key(pair))).collect();
+    let mut pairs = add_experience_replay(&new, &old, app.config.train.replay, seed).map_err(|e| failed(&e))?;
     thin(&mut pairs, MAX_PAIRS);
     Ok(Examples { texts, pairs, known, fresh: new.len() })
 }
@@ -125,7 +127,7 @@ fn shortened(mut ids: Vec<u32>, most: usize) -> Vec<u32> {
 }
 
 /// Keeps every n-th pair, so that all times stay represented.
-fn thin(pairs: &mut Vec<Pair>, most: usize) {
+fn thin(pairs: &mut Vec<ContrastivePair>, most: usize) {
     if pairs.len() > most {
         let step = pairs.len() as f64 / most as f64;
         *pairs = (0..most).map(|n| pairs[(n as f64 * step) as usize].clone()).collect();
@@ -160,8 +162,15 @@ mod tests {
 
     #[test]
     fn thinning_keeps_all_times() {
-        let pair = |i: u32| Pair { anchor: Anchor::Text(i), positive: i, item: i, group: 0, weight: 1.0, left: None };
-        let mut pairs: Vec<Pair> = (0..100).map(pair).collect();
+        let pair = |i: u32| ContrastivePair {
+            anchor: Anchor::Text(i),
+            positive: i,
+            item: i,
+            group: 0,
+            weight: 1.0,
+            hard_negative: None,
+        };
+        let mut pairs: Vec<ContrastivePair> = (0..100).map(pair).collect();
         thin(&mut pairs, 10);
         let items: Vec<u32> = pairs.iter().map(|p| p.item).collect();
         assert_eq!(items, [0, 10, 20, 30, 40, 50, 60, 70, 80, 90]);

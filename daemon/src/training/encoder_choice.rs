@@ -33,7 +33,7 @@ pub(crate) fn start_adapter(
         return Ok(None);
     }
     let Some(adapter) = load::adapter(&app.config.state, &parent)? else { return Ok(None) };
-    if let Some(why) = method.refuses(&adapter) {
+    if let Some(why) = method.incompatibility(&adapter) {
         context.note(format!("the encoder starts at its base: what {} learned {why}", plan.parent));
         return Ok(None);
     }

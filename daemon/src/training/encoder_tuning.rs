@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use mercer_learn::{
-    AdaLoraOptions, Adapter, Base, CheckpointOptions, Hooks, LearnError, LoraOptions, Method, StepReport, Stopped,
-    TrainingSet, TuneOptions, tune,
+    AdaLoraOptions, Adapter, BaseEncoder, CheckpointOptions, Hooks, LearnError, LoraOptions, Method, StepReport,
+    StopReason, TrainingSet, TuneOptions, tune,
 };
 use mercer_model::{Checkpoint, ModelHandle};
 use mercer_shared::wire::{RunPhase, Tuning};
@@ -127,11 +127,11 @@ pub(crate) fn train(
             every: app.config.train.checkpoint_steps.max(1) as usize,
             keep: 2,
         }),
-        ..TuneOptions::by(method)
+        ..TuneOptions::for_method(method)
     };
     crate::runs::record::tuning(context, &options);
-    let base_ref = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
-    let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known };
+    let base_ref = BaseEncoder { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known, teacher: None };
     let device = mercer_model::device::pick();
     let attempt = |context: &RunContext<'_>| {
         let mut hooks = Progress::new(context, app.model.clone());
@@ -149,7 +149,7 @@ pub(crate) fn train(
         outcome.total_steps,
         outcome.seconds
     ));
-    if matches!(outcome.stopped, Stopped::NothingToLearn(_)) || outcome.steps == 0 {
+    if matches!(outcome.stopped, StopReason::NothingToLearn(_)) || outcome.steps == 0 {
         return Ok(None);
     }
     let changed = outcome.learned.changed(&base.tensors).map_err(|e| failed(&e))?;
@@ -158,11 +158,11 @@ pub(crate) fn train(
     Ok(Some((tuned, adapter)))
 }
 
-pub(crate) const fn ending(stopped: &Stopped) -> &'static str {
+pub(crate) const fn ending(stopped: &StopReason) -> &'static str {
     match stopped {
-        Stopped::Finished => "finished",
-        Stopped::WallBudget => "time used up (another machine may come further, to other weights)",
-        Stopped::Cancelled => "stopped",
-        Stopped::NothingToLearn(_) => "nothing to learn",
+        StopReason::Finished => "finished",
+        StopReason::WallBudget => "time used up (another machine may come further, to other weights)",
+        StopReason::Cancelled => "stopped",
+        StopReason::NothingToLearn(_) => "nothing to learn",
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mercer_learn::behaviour::{BehaviourOptions, Items};
+use mercer_learn::sequence::{ItemFeatures, SequenceOptions};
 use mercer_learn::{Hooks, StepReport};
 use mercer_rank::{Catalogue, Log, Vectors, cutoffs};
 use mercer_shared::wire::RunPhase;
@@ -15,9 +15,9 @@ use crate::training::sequence_stages::SequenceStages;
 
 /// SequenceModels by cut-off, and what they learn with.
 pub(crate) struct SequenceModels {
-    items: Items,
+    items: ItemFeatures,
     texts: Option<Vectors>,
-    options: BehaviourOptions,
+    options: SequenceOptions,
     stages: SequenceStages,
 }
 
@@ -57,7 +57,7 @@ impl SequenceModels {
         context.phase(RunPhase::Network, cuts.len() as u64);
         context.limit_phase(context.left());
         let (mut steps, mut done) = (0, 0);
-        let mut each = |advance: &mercer_learn::behaviour::Advance| {
+        let mut each = |advance: &mercer_learn::sequence::AdvanceOutcome| {
             steps += advance.steps;
             done += 1;
             context.step(done, cuts.len() as u64);

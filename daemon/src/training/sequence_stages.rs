@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mercer_learn::behaviour::{Advance, Behaviour, BehaviourOptions, Interaction, Items, Trainer};
+use mercer_learn::sequence::{
+    AdvanceOutcome, ItemFeatures, SequenceEvent, SequenceLog, SequenceOptions, SequenceTrainer,
+};
 use mercer_learn::{Hooks, LearnError};
 use mercer_rank::{Log, SequenceScorer, SequenceScorerHistory, Vectors};
 
@@ -25,24 +27,24 @@ impl SequenceStages {
     /// when the hooks stopped it.
     ///
     /// # Errors
-    /// As [`Trainer::advance`].
+    /// As [`SequenceTrainer::advance`].
     pub fn train(
         &mut self,
         (log, texts): (&Log, Option<&Vectors>),
-        items: &Items,
-        options: BehaviourOptions,
+        items: &ItemFeatures,
+        options: SequenceOptions,
         cuts: &BTreeSet<i64>,
         hooks: &mut dyn Hooks,
-        each: &mut dyn FnMut(&Advance),
+        each: &mut dyn FnMut(&AdvanceOutcome),
     ) -> Result<bool, LearnError> {
         let mut missing: Vec<i64> = cuts.iter().copied().filter(|cut| !self.0.contains_key(cut)).collect();
         let newest = self.0.last_key_value().filter(|(until, _)| missing.first().is_none_or(|cut| cut > until));
         let mut trainer = match newest {
-            Some((_, network)) => Trainer::from_network(network.network(), options)?,
+            Some((_, network)) => SequenceTrainer::from_model(network.network(), options)?,
             None => {
                 self.0.clear();
                 missing = cuts.iter().copied().collect();
-                Trainer::new(options, items)?
+                SequenceTrainer::new(options, items)?
             }
         };
         let last = cuts.last().copied().unwrap_or(0);
@@ -50,13 +52,13 @@ impl SequenceStages {
         let users = 0..log.users() as u32;
         let asked = users.clone().flat_map(|user| log.until(user, last)).filter_map(|e| e.text);
         let searches = Searches::of(texts, items.dim(), asked);
-        let read: Vec<Vec<Interaction>> =
+        let read: Vec<Vec<SequenceEvent>> =
             users.map(|user| interactions(log.until(user, last), number, &searches)).collect();
-        let behaviour = Behaviour { shoppers: &read, queries: &searches.flat };
+        let behaviour = SequenceLog { users: &read, queries: &searches.flat };
         for cut in missing {
             let mut advance = trainer.advance(items, behaviour, cut, hooks)?;
             each(&advance);
-            let Some(network) = advance.network.take() else { return Ok(false) };
+            let Some(network) = advance.model.take() else { return Ok(false) };
             self.0.insert(cut, Arc::new(TrainedSequenceModel(network)));
         }
         Ok(true)

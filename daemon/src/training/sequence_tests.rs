@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mercer_learn::behaviour::Network;
+use mercer_learn::sequence::SequenceModel;
 use mercer_rank::{Catalogue, DAY_MS, Event, ItemFacts, Kind, Log, SequenceScorer, Vectors};
 use mercer_shared::ids::ItemId;
 
@@ -164,7 +164,7 @@ fn a_search_is_a_token_and_one_that_nobody_has_embedded_is_passed_over() {
     assert_eq!(asked(7, Some(&texts)).len(), ITEMS as usize);
     assert_eq!(asked(0, Some(&Vectors::new(9))), asked(1, None));
     // Its file says that it reads searches; a network that has learned from none makes nothing of them.
-    let read = Network::from_bytes(&network.network().to_bytes().unwrap(), "x".as_ref()).unwrap();
+    let read = SequenceModel::from_bytes(&network.network().to_bytes().unwrap(), "x".as_ref()).unwrap();
     assert_eq!(ask(&TrainedSequenceModel(read), 0, Some(&texts)), first);
     let never = trained(&[100]);
     let never = never.get(100 * DAY_MS).unwrap();

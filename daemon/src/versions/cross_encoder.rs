@@ -7,8 +7,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use mercer_learn::Base;
-use mercer_learn::pair_classifier::{PairWeights, Scorer};
+use mercer_learn::BaseEncoder;
+use mercer_learn::cross_encoder::{CrossEncoder, CrossEncoderWeights};
 use mercer_model::Checkpoint;
 use mercer_reports::calibrate::Calibrator;
 use mercer_shared::wire::PairReport;
@@ -83,7 +83,7 @@ pub fn saw(app: &App, first: Option<u64>) -> Option<String> {
 ///
 /// # Errors
 /// The disk's or the store's; the one before stays then.
-pub fn keep(app: &App, mut kept: KeptCrossEncoder, weights: &PairWeights) -> Answer<KeptCrossEncoder> {
+pub fn keep(app: &App, mut kept: KeptCrossEncoder, weights: &CrossEncoderWeights) -> Answer<KeptCrossEncoder> {
     let bytes = weights.to_bytes().map_err(|e| internal(&e))?;
     kept.digest = blake3::hash(&bytes).to_hex().to_string();
     let path = path(&app.config.state, &kept.name);
@@ -110,14 +110,14 @@ pub fn keep(app: &App, mut kept: KeptCrossEncoder, weights: &PairWeights) -> Ans
 ///
 /// # Errors
 /// `internal` for a file that is not the one that was kept, or a base that is another.
-pub fn load(state: &Path, kept: &KeptCrossEncoder, base: &Checkpoint) -> Answer<Scorer> {
+pub fn load(state: &Path, kept: &KeptCrossEncoder, base: &Checkpoint) -> Answer<CrossEncoder> {
     let path = path(state, &kept.name);
     let bytes = std::fs::read(&path).map_err(|e| internal(&format!("{}: {e}", path.display())))?;
     if blake3::hash(&bytes).to_hex().as_str() != kept.digest {
         return Err(internal(&format!("{}: the checksum is not that of the document", path.display())));
     }
     let device = mercer_model::device::pick();
-    let weights = PairWeights::from_bytes(&bytes, &path, &device).map_err(|e| internal(&e))?;
-    let base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
-    Scorer::new(base, &weights, &device).map_err(|e| internal(&e))
+    let weights = CrossEncoderWeights::from_bytes(&bytes, &path, &device).map_err(|e| internal(&e))?;
+    let base = BaseEncoder { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    CrossEncoder::new(base, &weights, &device).map_err(|e| internal(&e))
 }

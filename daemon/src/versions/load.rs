@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mercer_learn::{Adapter, Base, fingerprint};
+use mercer_learn::{Adapter, BaseEncoder, fingerprint};
 use mercer_model::{BertEncoder, Checkpoint, Encoder};
 use mercer_rank::Ranker;
 use mercer_shared::problem::{Code, Problem};
@@ -38,7 +38,7 @@ pub fn adapter(state: &Path, meta: &ModelVersion) -> Answer<Option<Adapter>> {
 /// # Errors
 /// `internal` if it was made for another base.
 pub fn merged(base: &Checkpoint, adapter: &Adapter) -> Answer<Checkpoint> {
-    let of_base = Base { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
+    let of_base = BaseEncoder { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
     if adapter.meta.base != fingerprint(of_base).map_err(|e| internal(&e))? {
         return Err(Problem::new(Code::Internal, "the adapter was made for other weights of the base"));
     }

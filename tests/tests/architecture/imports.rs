@@ -14,7 +14,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "daemon/model/src/",
     "daemon/search/src/",
     "daemon/rank/src/",
-    "daemon/learn/src/",
     "daemon/import/src/",
 ];
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use mercer_learn::cross_encoder::examples::{HistoryEntry, PairExample};
+use mercer_learn::cross_encoder::{LabelledPair, PairTemplate};
 use mercer_learn::examples::{Interaction, Kind};
-use mercer_learn::pair_classifier::examples::{Entry, Row};
-use mercer_learn::pair_classifier::{Form, LabelledPair};
 use mercer_learn::{Hooks, TextTable};
 use serde_json::Value;
 
@@ -64,14 +64,19 @@ pub(crate) fn read(items: &str, train: &str) -> Fallible<Log> {
 }
 
 /// Rows as token ids.
-pub(crate) fn pairs(rows: &[Row], form: &Form, bodies: &[Vec<u32>], texts: &mut TextTable) -> Vec<LabelledPair> {
-    let body = |entry: &Entry| match entry {
-        Entry::Item(item) => Some(&bodies[*item as usize][..]),
-        Entry::Query(_) => None,
+pub(crate) fn pairs(
+    rows: &[PairExample],
+    form: &PairTemplate,
+    bodies: &[Vec<u32>],
+    texts: &mut TextTable,
+) -> Vec<LabelledPair> {
+    let body = |entry: &HistoryEntry| match entry {
+        HistoryEntry::Item(item) => Some(&bodies[*item as usize][..]),
+        HistoryEntry::Query(_) => None,
     };
     rows.iter()
         .map(|row| LabelledPair {
-            behaviour: texts.push(&form.behaviour(row.history.iter().filter_map(body))),
+            history: texts.push(&form.history(row.history.iter().filter_map(body))),
             item: texts.push(&form.item(&bodies[row.item as usize])),
             label: row.label,
         })

@@ -1,81 +1,21 @@
-//! Training pairs out of plain interactions: pure functions over slices, no store and no clock.
+//! Contrastive pairs from plain interactions: pure functions over slices, without store and clock.
 //!
-//! Pairs follow time: a query leads to what was engaged after it, a history leads to what comes next. Items of one moment (one basket, one
-//! day where the log has days) are a set: none of them is another's past, whatever order the log writes them in.
+//! Pairs follow time: a query leads to items engaged after it, a history leads to the items of a later moment. Items of one moment (one
+//! basket, or one day if the log has days only) are a set: no item of a moment is history of another, whatever their order in the log.
 
-mod next;
-mod passed;
+mod experience_replay;
+mod interaction;
+mod next_basket;
+mod placebo;
 mod query;
-mod replay;
+mod skipped;
 
-use serde::{Deserialize, Serialize};
-
-pub use next::{History, NextOptions, next_pairs};
-pub use query::{QueryOptions, query_pairs, view_pairs};
-pub use replay::{Reservoir, mix, permute_positives};
-
-use crate::texts::TextId;
-
-/// What a shopper did, as far as training cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Typed a query.
-    Search,
-    /// Was shown an item: no evidence of interest.
-    Impression,
-    /// Opened an item's page.
-    View,
-    /// Clicked an item in a list.
-    Click,
-    /// Put an item into the cart.
-    Cart,
-    /// Marked an item.
-    Favourite,
-    /// Bought an item.
-    Purchase,
-    /// Rated an item well.
-    Liked,
-    /// Returned, dismissed or rated an item badly: never a positive.
-    Disliked,
-}
-
-impl Kind {
-    /// Weight of a pair whose positive this is; `None` for what is no engagement. The gains that METRICS.md section 0 suggests, a favourite
-    /// counted like a cart.
-    #[must_use]
-    pub fn weight(self) -> Option<f32> {
-        match self {
-            Self::Search | Self::Impression | Self::Disliked => None,
-            Self::View => Some(0.5),
-            Self::Click => Some(1.0),
-            Self::Cart | Self::Favourite | Self::Liked => Some(2.0),
-            Self::Purchase => Some(3.0),
-        }
-    }
-}
-
-/// One interaction. Users and items are numbers of the caller's choice; only equality matters.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interaction {
-    /// Shopper or session.
-    pub user: u32,
-    /// Item acted on.
-    pub item: Option<u32>,
-    /// What was done.
-    pub kind: Kind,
-    /// Text of the query: typed (with [`Kind::Search`]) or the one whose result list was acted on.
-    pub query: Option<TextId>,
-    /// UTC milliseconds.
-    pub at_ms: i64,
-}
-
-/// Interactions of each user in time order, users in the order of their numbers; ties keep the order given.
-pub(crate) fn by_user(log: &[Interaction]) -> Vec<Vec<Interaction>> {
-    let mut sorted: Vec<Interaction> = log.to_vec();
-    sorted.sort_by_key(|i| (i.user, i.at_ms));
-    sorted.chunk_by(|a, b| a.user == b.user).map(<[_]>::to_vec).collect()
-}
+pub use experience_replay::add_experience_replay;
+pub(crate) use interaction::by_user;
+pub use interaction::{Interaction, Kind};
+pub use next_basket::{NextOptions, next_pairs};
+pub use placebo::permute_positives;
+pub use query::{QueryOptions, query_pairs};
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,9 @@
-//! Pairs follow time, baskets are sets, replay and placebo are seeded.
+//! Pairs follow time, baskets are sets, experience replay and placebo are seeded.
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::pairs::{Anchor, Pair};
-use crate::texts::{Frame, TextTable};
+use crate::contrastive_pairs::{Anchor, ContrastivePair};
 
 fn event(user: u32, item: u32, kind: Kind, at_ms: i64) -> Interaction {
     Interaction { user, item: Some(item), kind, query: None, at_ms }
@@ -33,7 +32,7 @@ fn a_query_leads_to_what_was_engaged_after_it() {
         event(1, 4, Kind::Disliked, 950),
         event(1, 5, Kind::Impression, 960),
         event(1, 1, Kind::Click, 1_200), // outside the window
-        event(2, 1, Kind::Click, 600),   // another shopper
+        event(2, 1, Kind::Click, 600),   // another user
         attached,
     ];
     let pairs = query_pairs(&log, &texts(6), &options);
@@ -54,64 +53,44 @@ fn a_history_leads_to_the_next_basket() {
         event(1, 0, Kind::Purchase, 20),
         event(1, 3, Kind::View, 30),
     ];
-    let mut table = TextTable::new();
-    let pairs = next_pairs(&log, &texts(4), &mut table, &NextOptions::default());
+    let pairs = next_pairs(&log, &texts(4), &NextOptions::default());
     let short: Vec<_> = pairs.iter().map(|p| (p.anchor.texts().to_vec(), p.item)).collect();
     // Item 0 is no news at 20; at 30 the most recent basket comes first.
     assert_eq!(short, [(vec![100, 101], 2), (vec![100, 102, 101], 3)]);
     let all = NextOptions { unseen_only: false, ..NextOptions::default() };
-    assert_eq!(next_pairs(&log, &texts(4), &mut table, &all).len(), 3);
+    assert_eq!(next_pairs(&log, &texts(4), &all).len(), 3);
     let bought = NextOptions { min_weight: 3.0, ..NextOptions::default() };
-    assert_eq!(next_pairs(&log, &texts(4), &mut table, &bought).len(), 1);
+    assert_eq!(next_pairs(&log, &texts(4), &bought).len(), 1);
     let wide = NextOptions { moment_ms: 11, ..NextOptions::default() };
-    assert!(next_pairs(&log, &texts(4), &mut table, &wide).is_empty());
+    assert!(next_pairs(&log, &texts(4), &wide).is_empty());
     let short = NextOptions { horizon_ms: 5, ..NextOptions::default() };
-    assert!(next_pairs(&log, &texts(4), &mut table, &short).is_empty());
+    assert!(next_pairs(&log, &texts(4), &short).is_empty());
+}
+
+fn pair(i: u32) -> ContrastivePair {
+    ContrastivePair {
+        anchor: Anchor::Text(i),
+        positive: 1_000 + i,
+        item: i,
+        group: u64::from(i),
+        weight: 1.0,
+        hard_negative: None,
+    }
 }
 
 #[test]
-fn a_concatenated_history_becomes_one_text() {
-    let frame = Frame { open: vec![1], close: vec![2] };
-    let mut table = TextTable::new();
-    let ids: Vec<Option<u32>> = [[1, 50, 2], [1, 51, 2], [1, 52, 2]].iter().map(|t| Some(table.push(t))).collect();
-    let log = [event(1, 0, Kind::Click, 1), event(1, 1, Kind::Click, 2), event(1, 2, Kind::Click, 3)];
-    let history = History::Concatenated { from: frame.clone(), to: frame, max_tokens: 16 };
-    let pairs = next_pairs(&log, &ids, &mut table, &NextOptions { history, ..NextOptions::default() });
-    assert_eq!(table.get(pairs[1].anchor.texts()[0]), [1, 51, 50, 2]);
-}
-
-fn pair(i: u32) -> Pair {
-    Pair { anchor: Anchor::Text(i), positive: 1_000 + i, item: i, group: u64::from(i), weight: 1.0, left: None }
-}
-
-#[test]
-fn replay_makes_up_its_share() {
+fn experience_replay_makes_up_its_share() {
     let (new, old): (Vec<_>, Vec<_>) = ((0..60).map(pair).collect(), (100..200).map(pair).collect());
-    let mixed = mix(&new, &old, 0.25, 3).unwrap();
+    let mixed = add_experience_replay(&new, &old, 0.25, 3).unwrap();
     assert_eq!(mixed.len(), 80);
     assert_eq!(mixed[..60], new);
-    assert_eq!(mixed, mix(&new, &old, 0.25, 3).unwrap());
-    assert_ne!(mixed, mix(&new, &old, 0.25, 4).unwrap());
-    assert_eq!(mix(&new, &old[..5], 0.5, 3).unwrap().len(), 65);
-    assert_eq!(mix(&new, &old, 0.0, 3).unwrap(), new);
-    assert!(mix(&new, &old, f64::NAN, 3).is_err() && mix(&new, &old, 0.95, 3).is_err());
-}
-
-#[test]
-fn the_reservoir_is_uniform_and_can_forget() {
-    let mut counts = [0u32; 40];
-    for seed in 0..2_000 {
-        let mut r = Reservoir::new(10, seed);
-        (0..40).for_each(|i| r.push(i));
-        assert_eq!(r.kept().len(), 10);
-        r.kept().iter().for_each(|i: &usize| counts[*i] += 1);
-    }
-    // Expected 500 each, standard deviation 19.4: five of them.
-    assert!(counts.iter().all(|c| (403..=597).contains(c)), "{counts:?}");
-    let mut r = Reservoir::new(3, 1);
-    (0..3).for_each(|i| r.push(i));
-    r.retain(|i| *i != 1);
-    assert_eq!(r.kept(), [0, 2]);
+    assert_eq!(mixed, add_experience_replay(&new, &old, 0.25, 3).unwrap());
+    assert_ne!(mixed, add_experience_replay(&new, &old, 0.25, 4).unwrap());
+    assert_eq!(add_experience_replay(&new, &old[..5], 0.5, 3).unwrap().len(), 65);
+    assert_eq!(add_experience_replay(&new, &old, 0.0, 3).unwrap(), new);
+    assert!(
+        add_experience_replay(&new, &old, f64::NAN, 3).is_err() && add_experience_replay(&new, &old, 0.95, 3).is_err()
+    );
 }
 
 #[test]
@@ -133,8 +112,7 @@ proptest! {
     ) {
         let log: Vec<_> = raw.iter().map(|&(u, i, t)| event(u, i, Kind::Purchase, t * 10)).collect();
         let options = NextOptions { moment_ms: moment * 10, unseen_only: false, per_moment: 100, recent: 100, ..NextOptions::default() };
-        let mut table = TextTable::new();
-        let pairs = next_pairs(&log, &texts(8), &mut table, &options);
+            let pairs = next_pairs(&log, &texts(8), &options);
         for p in &pairs {
             let user = (p.group & 0xffff_ffff) as u32;
             let when = |text: u32| log.iter().filter(|e| e.user == user && e.item == Some(text - 100)).map(|e| e.at_ms).min().unwrap();
@@ -146,12 +124,12 @@ proptest! {
         }
         let order = crate::sampler::permutation(log.len(), seed, "test");
         let shuffled: Vec<_> = order.iter().map(|i| log[*i as usize]).collect();
-        prop_assert_eq!(pairs, next_pairs(&shuffled, &texts(8), &mut table, &options));
+        prop_assert_eq!(pairs, next_pairs(&shuffled, &texts(8), &options));
     }
 }
 
 #[test]
-fn what_was_shown_and_left_is_the_own_negative_of_a_pair() {
+fn skipped_impressions_are_hard_negatives() {
     let shown = |item, query, at_ms| Interaction { query, ..event(1, item, Kind::Impression, at_ms) };
     let log = [
         event(1, 0, Kind::Purchase, 50),
@@ -167,13 +145,13 @@ fn what_was_shown_and_left_is_the_own_negative_of_a_pair() {
         event(2, 0, Kind::Purchase, 60),
         event(2, 1, Kind::Purchase, 200),
     ];
-    let left = |pairs: &[Pair]| pairs.iter().map(|p| p.left.map(|l| (l.item, l.text))).collect::<Vec<_>>();
+    let left =
+        |pairs: &[ContrastivePair]| pairs.iter().map(|p| p.hard_negative.map(|h| (h.item, h.text))).collect::<Vec<_>>();
     let of_query = query_pairs(&log, &texts(7), &QueryOptions::default());
     // The latest first; a third pair goes round.
     assert_eq!(left(&of_query), [Some((6, 106)), Some((5, 105)), Some((6, 106))]);
-    let mut table = TextTable::new();
-    let next = next_pairs(&log, &texts(7), &mut table, &NextOptions::default());
-    // Here the query does not matter; the other shopper was shown nothing.
+    let next = next_pairs(&log, &texts(7), &NextOptions::default());
+    // Here the query does not matter; the other user was shown nothing.
     assert_eq!(left(&next), [Some((6, 106)), Some((4, 104)), Some((5, 105)), None]);
     assert_eq!(left(&query_pairs(&log, &texts(5), &QueryOptions::default()))[0], None, "no text, no negative");
 }

@@ -1,28 +1,30 @@
-//! Gathers a checkpoint's weights into layers and collects what trains.
+//! Builds layers from the base weights and collects the trainable variables.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor, Var};
 
-use super::layer::{Layer, Linear, Lora, Norm};
-use super::{Base, Method};
+use super::base::BaseEncoder;
+use super::layer::{Layer, Linear, LowRank, Norm};
+use super::method::Method;
 use crate::adalora;
 use crate::error::{LearnError, Result};
-use crate::lora::{self, Adapter, LoraOptions};
+use crate::lora::{self, Adapter, LoraOptions, LowRankPair, LowRankVars, WeightShape};
 
-/// Gathers weights into layers and collects what trains.
-pub(super) struct Builder<'a> {
-    pub(super) base: Base<'a>,
+/// Builds layers one by one and collects the variables on the way.
+pub(super) struct GraphBuilder<'a> {
+    pub(super) base: BaseEncoder<'a>,
     pub(super) method: &'a Method,
     pub(super) device: &'a Device,
     pub(super) seed: u64,
     pub(super) start: Option<&'a Adapter>,
     pub(super) vars: BTreeMap<String, Var>,
+    /// Adapters built so far; numbers their dropout masks.
     pub(super) adapters: u32,
 }
 
-impl Builder<'_> {
-    /// A weight that trains when `trains`.
+impl GraphBuilder<'_> {
+    /// A weight of the base; a variable if `trains`.
     fn weight(&mut self, name: String, shape: &[usize], trains: bool) -> Result<Tensor> {
         let t = self.base.tensor(&name, shape, self.device)?;
         if !trains {
@@ -41,7 +43,7 @@ impl Builder<'_> {
         Ok(t)
     }
 
-    fn linear(&mut self, layer: usize, module: &str, shape: (usize, usize), upper: bool) -> Result<Linear> {
+    fn linear(&mut self, layer: usize, module: &str, shape: WeightShape, upper: bool) -> Result<Linear> {
         let name = format!("encoder.layer.{layer}.{module}");
         let full = upper && matches!(self.method, Method::Full);
         let lora = match self.method.lora() {
@@ -49,56 +51,44 @@ impl Builder<'_> {
             _ => None,
         };
         Ok(Linear {
-            w: self.weight(format!("{name}.weight"), &[shape.0, shape.1], full)?,
-            b: self.weight(format!("{name}.bias"), &[shape.0], full)?,
+            w: self.weight(format!("{name}.weight"), &[shape.out, shape.inner], full)?,
+            b: self.weight(format!("{name}.bias"), &[shape.out], full)?,
             trains: full,
             lora,
         })
     }
 
-    fn adapter(&mut self, module: &str, shape: (usize, usize), options: &LoraOptions) -> Result<Lora> {
-        let before = self.start.and_then(|s| s.pairs.get(module));
-        let (a, b) = match before {
-            _ if matches!(self.method, Method::AdaLora(_)) => return self.varied(module, shape, options, before),
-            Some((a, b)) => {
-                for (t, side, expected) in [(a, 'A', [options.rank, shape.1]), (b, 'B', [shape.0, options.rank])] {
-                    if t.dims() != expected {
-                        return Err(LearnError::TensorShape {
-                            name: lora::var_name(module, side),
-                            expected: expected.to_vec(),
-                            found: t.dims().to_vec(),
-                        });
-                    }
-                }
-                let own = |t: &Tensor| Var::from_tensor(&t.detach().to_device(self.device)?);
-                (own(a)?, own(b)?)
+    fn adapter(&mut self, module: &str, shape: WeightShape, options: &LoraOptions) -> Result<LowRank> {
+        let earlier = self.start.and_then(|s| s.pairs.get(module));
+        let vars = match (self.method, earlier) {
+            (Method::AdaLora(ada), _) => adalora::init(module, ada.initial, shape, self.seed, earlier, self.device)?,
+            (_, Some(pair)) => self.copy_pair(module, pair, shape, options.rank)?,
+            (_, None) => lora::init(module, options.rank, shape, self.seed, self.device)?,
+        };
+        Ok(self.low_rank(module, vars, options))
+    }
+
+    /// Variables that continue from an earlier LoRA pair of the same rank.
+    fn copy_pair(&self, module: &str, pair: &LowRankPair, shape: WeightShape, rank: usize) -> Result<LowRankVars> {
+        for (t, side, expected) in [(&pair.a, 'A', [rank, shape.inner]), (&pair.b, 'B', [shape.out, rank])] {
+            if t.dims() != expected {
+                return Err(LearnError::TensorShape {
+                    name: lora::var_name(module, side),
+                    expected: expected.to_vec(),
+                    found: t.dims().to_vec(),
+                });
             }
-            None => lora::start(module, options.rank, shape, self.seed, self.device)?,
-        };
-        Ok(self.part(module, (a, b, None), options))
+        }
+        let own = |t: &Tensor| Var::from_tensor(&t.detach().to_device(self.device)?);
+        Ok(LowRankVars { a: own(&pair.a)?, b: own(&pair.b)?, e: None })
     }
 
-    /// An adapter of [`Method::AdaLora`].
-    fn varied(
-        &mut self,
-        module: &str,
-        shape: (usize, usize),
-        options: &LoraOptions,
-        before: Option<&(Tensor, Tensor)>,
-    ) -> Result<Lora> {
-        let ranks = match self.method {
-            Method::AdaLora(ada) => ada.initial,
-            _ => options.rank,
-        };
-        let (q, p, l) = adalora::start(module, (ranks, self.seed), shape, before, self.device)?;
-        Ok(self.part(module, (q, p, Some(l)), options))
-    }
-
-    /// Takes up what trains of an adapter.
-    fn part(&mut self, module: &str, (a, b, e): (Var, Var, Option<Var>), options: &LoraOptions) -> Lora {
+    /// Registers the variables of an adapter under their names.
+    fn low_rank(&mut self, module: &str, vars: LowRankVars, options: &LoraOptions) -> LowRank {
         let place = self.adapters;
         self.adapters += 1;
-        let part = Lora {
+        let LowRankVars { a, b, e } = vars;
+        let part = LowRank {
             a: a.as_tensor().clone(),
             b: b.as_tensor().clone(),
             e: e.as_ref().map(|e| e.as_tensor().clone()),
@@ -124,13 +114,14 @@ impl Builder<'_> {
     pub(super) fn layer(&mut self, i: usize, upper: bool) -> Result<Layer> {
         let (h, f) = (self.base.config.hidden_size, self.base.config.intermediate_size);
         let full = upper && matches!(self.method, Method::Full);
+        let shape = |out, inner| WeightShape { out, inner };
         Ok(Layer {
-            query: self.linear(i, "attention.self.query", (h, h), upper)?,
-            key: self.linear(i, "attention.self.key", (h, h), upper)?,
-            value: self.linear(i, "attention.self.value", (h, h), upper)?,
-            output: self.linear(i, "attention.output.dense", (h, h), upper)?,
-            inner: self.linear(i, "intermediate.dense", (f, h), upper)?,
-            outer: self.linear(i, "output.dense", (h, f), upper)?,
+            query: self.linear(i, "attention.self.query", shape(h, h), upper)?,
+            key: self.linear(i, "attention.self.key", shape(h, h), upper)?,
+            value: self.linear(i, "attention.self.value", shape(h, h), upper)?,
+            output: self.linear(i, "attention.output.dense", shape(h, h), upper)?,
+            inner: self.linear(i, "intermediate.dense", shape(f, h), upper)?,
+            outer: self.linear(i, "output.dense", shape(h, f), upper)?,
             attention_norm: self.norm(&format!("encoder.layer.{i}.attention.output.LayerNorm"), full)?,
             output_norm: self.norm(&format!("encoder.layer.{i}.output.LayerNorm"), full)?,
             heads: self.base.config.num_attention_heads,

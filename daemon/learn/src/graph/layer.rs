@@ -8,22 +8,25 @@ use crate::ops::attention::{Spans, attention};
 use crate::ops::dropout::{DropKey, dropout};
 use crate::ops::{composed, gelu::gelu, linear::frozen_linear, norm};
 
+/// A linear layer: frozen, frozen with an adapter, or trainable.
 #[derive(Debug)]
 pub(super) struct Linear {
     pub(super) w: Tensor,
     pub(super) b: Tensor,
     pub(super) trains: bool,
-    pub(super) lora: Option<Lora>,
+    pub(super) lora: Option<LowRank>,
 }
 
+/// The low-rank path beside a frozen weight.
 #[derive(Debug)]
-pub(super) struct Lora {
+pub(super) struct LowRank {
     pub(super) a: Tensor,
     pub(super) b: Tensor,
-    /// Weight of each rank, where they are weighed apart.
+    /// Weight of each rank (AdaLoRA).
     pub(super) e: Option<Tensor>,
     pub(super) scale: f64,
     pub(super) dropout: f64,
+    /// Number that tells the adapter's dropout mask from those of other adapters.
     pub(super) place: u32,
 }
 
@@ -47,6 +50,7 @@ impl Linear {
     }
 }
 
+/// A layer norm, frozen or trainable.
 #[derive(Debug)]
 pub(super) struct Norm {
     pub(super) gamma: Tensor,

@@ -6,12 +6,12 @@ use candle_transformers::models::bert;
 use mercer_model::{ModelType, Pooling};
 
 use crate::adalora::AdaLoraOptions;
+use crate::error::LearnError;
 use crate::fixture::{Planted, Tiny, values};
-use crate::graph::{Encoder, Method};
-use crate::lora::{Adapter, LoraOptions, Targets};
+use crate::graph::{BaseEncoder, Method, TunableEncoder};
+use crate::lora::{Adapter, LoraOptions, LowRankPair, Targets};
 use crate::texts::TextTable;
 use crate::tune::{TuneOptions, tune};
-use crate::{Base, LearnError};
 
 const CPU: Device = Device::Cpu;
 
@@ -42,8 +42,8 @@ fn agrees_with_candle_transformers() {
     let rows: [&[u32]; 3] = [&[1, 7, 9, 30, 2], &[1, 2], &[1, 50, 51, 52, 53, 54, 55, 2]];
     let ids: Vec<u32> = rows.iter().map(|r| texts.push(r)).collect();
     for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Max] {
-        let base = Base { pooling, ..tiny.base() };
-        let ours = Encoder::new(base, &Method::Lora(LoraOptions::default()), 2, 1, None, &CPU)
+        let base = BaseEncoder { pooling, ..tiny.base() };
+        let ours = TunableEncoder::new(base, &Method::Lora(LoraOptions::default()), 2, 1, None, &CPU)
             .unwrap()
             .embed(&texts, &ids)
             .unwrap();
@@ -70,7 +70,7 @@ fn roberta_positions_are_offset() {
     let mut texts = TextTable::new();
     let id = texts.push(&[1, 7, 9, 2]);
     let embed = |t: &Tiny| {
-        values(&Encoder::new(t.base(), &Method::Full, 0, 1, None, &CPU).unwrap().embed(&texts, &[id]).unwrap())
+        values(&TunableEncoder::new(t.base(), &Method::Full, 0, 1, None, &CPU).unwrap().embed(&texts, &[id]).unwrap())
     };
     let plain = embed(&tiny);
     tiny.config.model_type = ModelType::XlmRoberta;
@@ -91,7 +91,7 @@ fn gradients_of_the_whole_graph_agree_with_finite_differences() {
     let lora = LoraOptions { rank: 2, targets: Targets::AllLinear, ..LoraOptions::default() };
     let ada = AdaLoraOptions { lora: lora.clone(), initial: 3, ..AdaLoraOptions::default() };
     for method in [Method::Lora(lora), Method::AdaLora(ada), Method::Full] {
-        let encoder = Encoder::new(tiny.base(), &method, 2, 1, None, &CPU).unwrap();
+        let encoder = TunableEncoder::new(tiny.base(), &method, 2, 1, None, &CPU).unwrap();
         // B and the weights of ranks leave zero, otherwise A has no gradient to compare.
         for (name, var) in encoder.vars() {
             if name.contains("lora_B") || name.contains("lora_E") {
@@ -99,10 +99,11 @@ fn gradients_of_the_whole_graph_agree_with_finite_differences() {
                 var.set(&Tensor::from_vec(waves, var.shape(), &CPU).unwrap()).unwrap();
             }
         }
-        let (x, spans) = encoder.lower(&texts, &ids, || ()).unwrap();
+        let lower = encoder.lower(&texts, &ids, || ()).unwrap();
         let weight =
             Tensor::from_vec((0..32).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>(), (2, 16), &CPU).unwrap();
-        let loss = || (encoder.vectors(&x, &spans, None).unwrap() * &weight).unwrap().sum_all().unwrap();
+        let loss =
+            || (encoder.vectors(&lower.states, &lower.spans, None).unwrap() * &weight).unwrap().sum_all().unwrap();
         let grads = loss().backward().unwrap();
         for (name, var) in encoder.vars() {
             let exact = values(grads.get(var).unwrap());
@@ -142,11 +143,13 @@ fn tuned() -> (Tiny, Planted, Adapter) {
 fn merged_weights_score_like_the_adapter() {
     let (tiny, planted, adapter) = tuned();
     let method = Method::Lora(LoraOptions { targets: Targets::AllLinear, ..LoraOptions::default() });
-    let apart = Encoder::new(tiny.base(), &method, 2, 1, Some(&adapter), &CPU).unwrap();
-    let merged = adapter.merge(&tiny.tensors).unwrap();
-    let whole = Encoder::new(Base { tensors: &merged, ..tiny.base() }, &Method::Full, 0, 1, None, &CPU).unwrap();
-    let plain = Encoder::new(tiny.base(), &Method::Full, 0, 1, None, &CPU).unwrap();
-    let scores = |e: &Encoder| {
+    let apart = TunableEncoder::new(tiny.base(), &method, 2, 1, Some(&adapter), &CPU).unwrap();
+    let mut merged = tiny.tensors.clone();
+    merged.extend(adapter.changed(&tiny.tensors).unwrap());
+    let whole =
+        TunableEncoder::new(BaseEncoder { tensors: &merged, ..tiny.base() }, &Method::Full, 0, 1, None, &CPU).unwrap();
+    let plain = TunableEncoder::new(tiny.base(), &Method::Full, 0, 1, None, &CPU).unwrap();
+    let scores = |e: &TunableEncoder| {
         let queries: Vec<u32> = planted.queries.iter().map(|q| q.0).collect();
         let q = e.embed(&planted.texts, &queries).unwrap();
         values(&q.matmul(&e.embed(&planted.texts, &planted.items).unwrap().t().unwrap()).unwrap())
@@ -159,10 +162,10 @@ fn merged_weights_score_like_the_adapter() {
 #[test]
 fn adapters_start_at_the_base() {
     let (tiny, planted) = (Tiny::new(2, 32), Planted::new(1));
-    let plain = Encoder::new(tiny.base(), &Method::Full, 0, 1, None, &CPU).unwrap();
-    let embed = |e: &Encoder| values(&e.embed(&planted.texts, &planted.items).unwrap());
+    let plain = TunableEncoder::new(tiny.base(), &Method::Full, 0, 1, None, &CPU).unwrap();
+    let embed = |e: &TunableEncoder| values(&e.embed(&planted.texts, &planted.items).unwrap());
     for method in [Method::Lora(LoraOptions::default()), Method::AdaLora(AdaLoraOptions::default())] {
-        let adapted = Encoder::new(tiny.base(), &method, 2, 1, None, &CPU).unwrap();
+        let adapted = TunableEncoder::new(tiny.base(), &method, 2, 1, None, &CPU).unwrap();
         assert_eq!(embed(&adapted), embed(&plain));
     }
 }
@@ -182,13 +185,14 @@ fn adapter_files_are_repeatable_and_checked() {
         assert!(matches!(error, LearnError::Broken { .. }), "{cut}: {error}");
     }
     let mut nan = adapter.clone();
-    let (a, b) = nan.pairs.values().next().unwrap().clone();
-    nan.pairs.insert("encoder.layer.0.output.dense".to_owned(), ((a * f64::NAN).unwrap(), b));
+    let LowRankPair { a, b } = nan.pairs.values().next().unwrap().clone();
+    let broken = LowRankPair { a: (a * f64::NAN).unwrap(), b };
+    nan.pairs.insert("encoder.layer.0.output.dense".to_owned(), broken);
     let error = Adapter::from_bytes(&nan.to_bytes().unwrap(), &path, &CPU).unwrap_err();
     assert!(error.to_string().contains("not finite"), "{error}");
     let plain = safetensors::serialize([("x", &tiny.tensors["embeddings.LayerNorm.bias"])], None).unwrap();
     assert!(Adapter::from_bytes(&plain, &path, &CPU).unwrap_err().to_string().contains("metadata"));
     let narrow = Tiny::new(2, 16);
-    assert!(matches!(adapter.merge(&narrow.tensors), Err(LearnError::TensorShape { .. })));
+    assert!(matches!(adapter.changed(&narrow.tensors), Err(LearnError::TensorShape { .. })));
     assert!(matches!(Adapter::load(&dir.path().join("none"), &CPU), Err(LearnError::Io { .. })));
 }

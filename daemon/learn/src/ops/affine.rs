@@ -1,5 +1,5 @@
-//! A linear layer whose weights train, as one operator: candle's broadcast sum of the bias walks strides in both directions, which for
-//! narrow layers costs more than the product. [`projection`] is the same for an input that is data: it never forms the input's gradient.
+//! A linear layer with trainable weights, as one operator: candle's broadcast sum of the bias walks strides in both directions, which for
+//! narrow layers costs more than the product. [`projection`] is the same for constant input; it never forms the input's gradient.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};

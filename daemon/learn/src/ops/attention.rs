@@ -1,5 +1,5 @@
 //! Multi-head self-attention over packed texts (Vaswani et al., 2017), fused: scores, softmax and weighted sum in one pass per text and
-//! head, nothing of size `tokens x tokens` kept for the backward pass, which computes the probabilities again.
+//! head. Nothing of size `tokens x tokens` is kept; the backward pass computes the probabilities again.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::softmax::softmax_row;
 use super::{axpy, cpu_slice, dot, has_kernel, softmax, with_slice};
 
-/// Where each text of a packed batch begins and ends.
+/// Rows of each text in a packed batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spans {
     /// `texts + 1` rising row numbers, the first 0.
@@ -18,7 +18,7 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// From the length of each text in tokens. Empty texts are the caller's error and are refused where texts enter.
+    /// From the length of each text in tokens. The caller refuses empty texts before.
     #[must_use]
     pub fn from_lengths(lengths: impl IntoIterator<Item = usize>) -> Self {
         let mut offsets = vec![0];
@@ -47,7 +47,7 @@ impl Spans {
         self.offsets.windows(2).map(|w| w[0]..w[1])
     }
 
-    /// Cuts a packed buffer of `width` values per token into one slice per text.
+    /// Splits a packed buffer of `width` values per token into one slice per text.
     fn split<'a>(&self, mut data: &'a mut [f32], width: usize) -> Vec<&'a mut [f32]> {
         let mut parts = Vec::with_capacity(self.texts());
         for span in self.iter() {
@@ -217,7 +217,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, spans: &Spans, heads: usize
     q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op)
 }
 
-/// The same on padded `[texts, heads, longest, head]` batches from matrix products: the form for GPUs, and the oracle of the tests.
+/// The same on padded `[texts, heads, longest, head]` batches with matrix products: the form for GPUs, and the reference in tests.
 ///
 /// # Errors
 /// When shapes do not fit.

@@ -1,5 +1,5 @@
-//! The same operators written with candle's elementary ones: slow, differentiable everywhere, and therefore both the form that runs on a
-//! GPU and the oracle of the tests.
+//! The operators written with candle's elementary ones. They are slow and differentiable on every device: the form for GPUs, and the reference
+//! in tests.
 
 use candle_core::{D, Result, Tensor};
 

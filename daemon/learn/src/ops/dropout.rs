@@ -1,4 +1,4 @@
-//! Dropout whose mask is a pure function of a key, so that a resumed run draws the same masks without any generator state to save.
+//! Dropout with a mask that is a pure function of a key, so that a resumed run draws the same masks without stored generator state.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{cpu_slice, has_kernel, with_slice};
 
-/// What a mask depends on besides its place in the graph.
+/// What a mask depends on, besides its place in the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropKey {
     /// Seed of the run.
@@ -20,7 +20,7 @@ pub struct DropKey {
 }
 
 struct Dropout {
-    /// 1 where the value stays.
+    /// 1 for values that stay, 0 for dropped ones.
     keep: Arc<[u8]>,
     factor: f32,
 }
@@ -50,8 +50,8 @@ impl CustomOp1 for Dropout {
     }
 }
 
-/// Sets a share of the values to zero and scales the others up so that the mean stays. `share` is rounded to 1/256; 0 changes nothing.
-/// `place` tells apart the masks of one step (one number per dropout in the graph).
+/// Sets a share of the values to zero and scales the others so that the mean stays. `share` is rounded to 1/256; 0 changes nothing.
+/// `place` numbers the dropouts of the graph, so that each has its own mask in a step.
 ///
 /// # Errors
 /// When the tensor library fails.

@@ -1,5 +1,5 @@
-//! A linear layer with frozen weights: its backward pass carries the gradient to the input and never forms the gradient of the weights,
-//! which for a `[1536, 384]` weight costs as much as the forward pass and would be thrown away.
+//! A linear layer with frozen weights: its backward pass computes the gradient of the input only. The gradient of a `[1536, 384]` weight would
+//! cost as much as the forward pass and then be discarded.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};

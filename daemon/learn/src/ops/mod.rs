@@ -1,12 +1,11 @@
 //! Differentiable operators of the trainable graph.
 //!
 //! candle's own fused layer norm, softmax and attention stop the gradient silently (they call `apply_opN_no_bwd`), and its matrix product
-//! always forms the gradient of both factors, also of a frozen weight. So the trainable part uses these operators and nothing fused from
-//! elsewhere. Each has a CPU kernel with its own backward pass, takes the [`composed`] form on other devices, and is checked against both
-//! the composed form and finite differences.
+//! always forms the gradient of both factors, also of a frozen weight. So the trainable part uses only these operators. Each has a CPU kernel
+//! with its own backward pass, uses the [`composed`] form on other devices, and is tested against the composed form and finite differences.
 //!
-//! Sequences are *packed*: the tokens of all texts of a batch lie below each other in one `[tokens, hidden]` matrix, so no work is spent on
-//! padding; only attention and pooling know where one text ends ([`attention::Spans`]).
+//! Sequences are *packed*: the tokens of all texts of a batch are rows of one `[tokens, hidden]` matrix, without padding. Only attention and
+//! pooling need the borders of texts ([`attention::Spans`]).
 //!
 //! Sums run in a fixed order inside fixed blocks of rows, so results do not depend on the number of threads.
 
@@ -23,7 +22,7 @@ pub mod softmax;
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 
-/// Rows that one task handles: large enough to hide scheduling, small enough to balance two cores.
+/// Rows per task: enough to hide scheduling, few enough to balance two cores.
 pub(crate) const ROWS_PER_TASK: usize = 64;
 
 /// The contiguous f32 values of a CPU storage.
@@ -43,7 +42,7 @@ pub(crate) fn with_slice<R>(t: &Tensor, f: impl FnOnce(&[f32]) -> Result<R>) -> 
     }
 }
 
-/// Whether the CPU kernels apply: f32 on the CPU. Everything else takes the composed form.
+/// Whether the CPU kernels apply (f32 on the CPU). All other tensors take the composed form.
 pub(crate) fn has_kernel(t: &Tensor) -> bool {
     t.device().is_cpu() && t.dtype() == candle_core::DType::F32
 }

@@ -1,5 +1,5 @@
-//! Layer norm (Ba et al., 2016) with its own backward pass, in two forms: with the residual sum in front and frozen scale (what LoRA
-//! needs: one pass over memory less), and with trainable scale and shift (what tuning all weights needs).
+//! Layer norm (Ba et al., 2016) with its own backward pass, in two forms: fused with the residual sum and with frozen scale and shift (for
+//! LoRA, one pass over memory less), and with trainable scale and shift (for full fine-tuning).
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;

@@ -1,4 +1,4 @@
-//! Mean of the token vectors of each packed text.
+//! Pooling of the token vectors of each packed text: mean, first token, maximum.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 

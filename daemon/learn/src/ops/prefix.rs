@@ -1,6 +1,6 @@
-//! Multi-head attention in which every row sees a prefix of its sequence, with a learned bias by how long ago a key was (relative buckets,
-//! Raffel et al., JMLR 2020; by time instead of position, as in HSTU, Zhai et al., ICML 2024). Rows and keys may be different rows, so that a
-//! last layer computes only what is read. Fused: nothing of size `rows x keys` but the buckets (one byte each) is kept.
+//! Multi-head attention over a prefix of each row's sequence, with a learned bias by the age of a key (relative buckets, Raffel et al., JMLR
+//! 2020; by time instead of position, as in HSTU, Zhai et al., ICML 2024). Rows and keys may differ, so that the last layer can compute only the
+//! rows that are read. Fused: only the buckets (one byte each) have the size `rows x keys`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,32 +11,32 @@ use rayon::prelude::*;
 use super::softmax::softmax_row;
 use super::{axpy, cpu_slice, dot, has_kernel, with_slice};
 
-/// One sequence: its rows and its keys.
+/// Rows and keys of one sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Block {
     rows: Range<usize>,
     keys: Range<usize>,
 }
 
-/// What each row of a packed batch sees.
+/// Which keys each row of a packed batch attends to, and the age bucket of each.
 #[derive(Debug, Clone, Default)]
-pub struct Sight {
+pub struct PrefixMask {
     blocks: Vec<Block>,
-    /// Where each row's buckets begin; one more than rows.
+    /// Start of each row's buckets; one entry more than rows.
     offsets: Vec<usize>,
-    /// Bucket of each key that a row sees, row by row. As many as the row sees.
+    /// Buckets of the visible keys, row by row.
     buckets: Vec<u8>,
     keys: usize,
 }
 
-impl Sight {
-    /// Nothing seen yet.
+impl PrefixMask {
+    /// An empty mask.
     #[must_use]
     pub fn new() -> Self {
         Self { offsets: vec![0], ..Self::default() }
     }
 
-    /// Adds a sequence of `keys` keys. `rows[i]` holds the buckets of the keys that row `i` sees: always the first `rows[i].len()` keys.
+    /// Adds a sequence of `keys` keys. Row `i` attends to the first `rows[i].len()` keys; `rows[i]` holds their buckets.
     pub fn push(&mut self, keys: usize, rows: &[Vec<u8>]) {
         let from = self.rows();
         self.blocks.push(Block { rows: from..from + rows.len(), keys: self.keys..self.keys + keys });
@@ -63,7 +63,7 @@ impl Sight {
         &self.buckets[self.offsets[row]..self.offsets[row + 1]]
     }
 
-    /// Cuts a buffer of `width` values per row (or per key) into one slice per sequence.
+    /// Splits a buffer of `width` values per row (or per key) into one slice per sequence.
     fn split<'a>(
         &self,
         mut data: &'a mut [f32],
@@ -81,7 +81,7 @@ impl Sight {
 }
 
 struct Prefix {
-    sight: Arc<Sight>,
+    mask: Arc<PrefixMask>,
     heads: usize,
     scale: f32,
 }
@@ -105,7 +105,7 @@ fn against(row: &[f32], columns: &[f32], t: usize, out: &mut [f32]) {
 }
 
 impl Prefix {
-    /// Probabilities of one row into `p`.
+    /// Attention probabilities of one row into `p`.
     fn weights(&self, q: &[f32], kt: &[f32], t: usize, bias: &[f32], seen: &[u8], p: &mut [f32]) {
         against(q, kt, t, p);
         for (p, b) in p.iter_mut().zip(seen) {
@@ -123,7 +123,7 @@ impl Prefix {
         for (bias, at) in bias.chunks_exact(bias.len() / self.heads).zip((0..h).step_by(d)) {
             columns(kv, 2 * h, at, d, &mut kt);
             for (i, row) in block.rows.clone().enumerate() {
-                let seen = self.sight.seen(row);
+                let seen = self.mask.seen(row);
                 let p = &mut p[..seen.len()];
                 let here = i * h + at..i * h + at + d;
                 self.weights(&q[here.clone()], &kt, t, bias, seen, p);
@@ -151,7 +151,7 @@ impl Prefix {
             columns(kv, 2 * h, h + at, d, &mut vt);
             let biases = head * per_head..(head + 1) * per_head;
             for (i, row) in block.rows.clone().enumerate() {
-                let seen = self.sight.seen(row);
+                let seen = self.mask.seen(row);
                 let (p, dp) = (&mut p[..seen.len()], &mut dp[..seen.len()]);
                 let here = i * h + at..i * h + at + d;
                 self.weights(&q[here.clone()], &kt, t, &bias[biases.clone()], seen, p);
@@ -190,8 +190,8 @@ impl CustomOp3 for Prefix {
         let (n, h) = lq.shape().dims2()?;
         let (q, kv, bias) = (cpu_slice(q, lq)?, cpu_slice(kv, lkv)?, cpu_slice(bias, lb)?);
         let mut out = vec![0f32; n * h];
-        let parts = self.sight.split(&mut out, h, |b| &b.rows);
-        parts.into_par_iter().zip(&self.sight.blocks).for_each(|(out, b)| {
+        let parts = self.mask.split(&mut out, h, |b| &b.rows);
+        parts.into_par_iter().zip(&self.mask.blocks).for_each(|(out, b)| {
             let (rows, keys) = (b.rows.start * h..b.rows.end * h, b.keys.start * 2 * h..b.keys.end * 2 * h);
             self.forward_block(b, &q[rows], &kv[keys], bias, out, h);
         });
@@ -210,11 +210,11 @@ impl CustomOp3 for Prefix {
         let grad = grad.contiguous()?;
         let (mut dq, mut dkv) = (vec![0f32; n * h], vec![0f32; kv.elem_count()]);
         let parts: Vec<_> = self
-            .sight
+            .mask
             .split(&mut dq, h, |b| &b.rows)
             .into_iter()
-            .zip(self.sight.split(&mut dkv, 2 * h, |b| &b.keys))
-            .zip(&self.sight.blocks)
+            .zip(self.mask.split(&mut dkv, 2 * h, |b| &b.keys))
+            .zip(&self.mask.blocks)
             .collect();
         let partial: Vec<Vec<f32>> = with_slice(q, |q| {
             with_slice(kv, |kv| {
@@ -230,7 +230,7 @@ impl CustomOp3 for Prefix {
                 })
             })
         })?;
-        // Added up in the order of the sequences: the result does not depend on who computed which.
+        // Summed in the order of the sequences, so that the result does not depend on the threads.
         let mut dbias = vec![0f32; bias.elem_count()];
         partial.iter().for_each(|part| axpy(&mut dbias, 1.0, part));
         let tensor = |x, like: &Tensor| Tensor::from_vec(x, like.shape(), like.device()).map(Some);
@@ -239,22 +239,22 @@ impl CustomOp3 for Prefix {
 }
 
 /// Attention of rows `q [rows, h]` over keys and values `kv [keys, 2h]` side by side, with `bias [heads, buckets]` added to the scaled scores.
-/// A row that sees nothing gives zeros.
+/// A row without keys gives zeros.
 ///
 /// # Errors
 /// When shapes do not fit, `heads` does not divide the width, or the tensors are not f32 on the CPU.
-pub fn prefix_attention(q: &Tensor, kv: &Tensor, bias: &Tensor, sight: &Arc<Sight>) -> Result<Tensor> {
+pub fn prefix_attention(q: &Tensor, kv: &Tensor, bias: &Tensor, mask: &Arc<PrefixMask>) -> Result<Tensor> {
     let (n, h) = q.dims2()?;
     let (heads, buckets) = bias.dims2()?;
-    if kv.dims() != [sight.keys(), 2 * h] || n != sight.rows() {
-        bail!("attention: q {:?}, kv {:?}, {} rows, {} keys", q.dims(), kv.dims(), sight.rows(), sight.keys());
+    if kv.dims() != [mask.keys(), 2 * h] || n != mask.rows() {
+        bail!("attention: q {:?}, kv {:?}, {} rows, {} keys", q.dims(), kv.dims(), mask.rows(), mask.keys());
     }
-    if heads == 0 || h % heads != 0 || sight.buckets.iter().any(|b| usize::from(*b) >= buckets) {
+    if heads == 0 || h % heads != 0 || mask.buckets.iter().any(|b| usize::from(*b) >= buckets) {
         bail!("attention: {heads} heads of a width of {h}, {buckets} buckets");
     }
     if !has_kernel(q) {
         bail!("attention over prefixes is written for f32 on the CPU");
     }
     let scale = (1.0 / ((h / heads) as f64).sqrt()) as f32;
-    q.contiguous()?.apply_op3(&kv.contiguous()?, &bias.contiguous()?, Prefix { sight: sight.clone(), heads, scale })
+    q.contiguous()?.apply_op3(&kv.contiguous()?, &bias.contiguous()?, Prefix { mask: mask.clone(), heads, scale })
 }

@@ -10,7 +10,7 @@ use super::{ROWS_PER_TASK, composed, cpu_slice, dot, exp, has_kernel, sum, with_
 pub(crate) fn softmax_row(row: &mut [f32]) {
     let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     if top == f32::NEG_INFINITY {
-        // Nothing is allowed: no probability anywhere, and no NaN.
+        // All entries are masked: all probabilities are 0, not NaN.
         row.fill(0.0);
         return;
     }

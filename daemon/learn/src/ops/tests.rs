@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::affine::{affine, projection};
 use super::attention::{Spans, attention, padded};
-use super::prefix::{Sight, prefix_attention};
+use super::prefix::{PrefixMask, prefix_attention};
 use super::{composed, gelu::gelu, linear::frozen_linear, norm, pool, softmax::masked_softmax};
 
 fn random(rng: &mut ChaCha8Rng, shape: &[usize]) -> Tensor {
@@ -179,7 +179,7 @@ proptest! {
     fn prefix_attention_gradient(seed: u64, keys in prop::collection::vec(1usize..9, 1..5), heads in 1usize..4, d in 1usize..7) {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
         let (buckets, h) = (5, heads * d);
-        let mut sight = Sight::new();
+        let mut mask = PrefixMask::new();
         let (mut seen, mut before) = (Vec::new(), 0);
         for n in keys {
             // The first row sees everything, the others any prefix, nothing included.
@@ -190,13 +190,13 @@ proptest! {
                     (0..sees).map(|_| rng.random_range(0..buckets as u8)).collect()
                 })
                 .collect();
-            sight.push(n, &rows);
+            mask.push(n, &rows);
             seen.extend(rows.into_iter().map(|r| (before, r)));
             before += n;
         }
-        let sight = std::sync::Arc::new(sight);
+        let mask = std::sync::Arc::new(mask);
         agree(&[var(rng, &[seen.len(), h]), var(rng, &[before, 2 * h]), var(rng, &[heads, buckets])],
-            |x| prefix_attention(&x[0], &x[1], &x[2], &sight),
+            |x| prefix_attention(&x[0], &x[1], &x[2], &mask),
             |x| prefix_by_hand(x, &seen, heads), rng);
     }
 

@@ -1,66 +1,56 @@
-//! One optimiser step.
+//! One optimiser step of the fine-tuning run.
 
 use std::collections::BTreeMap;
 
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use rustc_hash::FxHashMap;
 
-use super::{Hooks, Teacher, TrainingSet, TuneOptions, texts_of};
-use crate::adalora::{self, Allocator};
-use crate::cache::LowerCache;
+use super::options::TuneOptions;
+use super::training_set::{Teacher, TrainingSet};
+use crate::adalora::{self, RankAllocator};
+use crate::cache::{CachePlan, FrozenLayerCache};
+use crate::contrastive_pairs::ContrastivePair;
 use crate::error::{LearnError, Result};
-use crate::graph::{Base, Encoder, Method, unit};
+use crate::graph::{BaseEncoder, Method, TunableEncoder, unit_rows};
 use crate::lora;
-use crate::losses;
+use crate::losses::{self, HardNegatives, InBatch};
+use crate::micro_batch::{add_gradient, split_by_tokens};
 use crate::ops::dropout::DropKey;
 use crate::optim::AdamW;
-use crate::pairs::Pair;
+use crate::run::{Hooks, StepReport, device_name};
+use crate::sampler::Sampler;
 use crate::texts::TextId;
 
-/// Distinct texts of a batch, shortest first: pieces then hold texts of like length, which is what padding on a GPU wants.
-pub(super) fn texts_of_batch(set: TrainingSet<'_>, teacher: Option<Teacher<'_>>, batch: &[u32]) -> Vec<TextId> {
-    let mut ids: Vec<TextId> = batch.iter().flat_map(|i| texts_of(&set.pairs[*i as usize])).collect();
-    if let Some(teacher) = teacher {
-        ids.extend(batch.iter().filter_map(|i| teacher.margins[*i as usize]).map(|(text, _)| text));
-    }
-    ids.sort_unstable_by_key(|id| (set.texts.get(*id).len(), *id));
-    ids.dedup();
-    ids
-}
-
-/// What a step reports.
-pub(super) struct StepResult {
-    pub(super) loss: f32,
-    pub(super) pull: f32,
-    pub(super) grad_norm: f64,
-}
-
-/// State that steps share.
-pub(super) struct Run<'a> {
-    encoder: &'a Encoder,
+/// Encoder, data and optimiser of a run; takes one step at a time.
+pub(super) struct Stepper<'a> {
+    encoder: &'a TunableEncoder,
     set: TrainingSet<'a>,
-    teacher: Option<Teacher<'a>>,
     options: &'a TuneOptions,
-    pub(super) cache: LowerCache,
-    /// Logarithm of each pair's item share of all pairs.
+    /// Steps planned.
+    total: usize,
+    pub(super) adam: AdamW,
+    /// Rank allocation of [`Method::AdaLora`].
+    pub(super) ranks: Option<RankAllocator>,
+    pub(super) cache: FrozenLayerCache,
+    /// Logarithm of the share of each pair's item among all pairs.
     log_q: Vec<f32>,
-    /// Base values of what trains, for the pull of [`Method::Full`].
+    /// Base values of the variables, for the pull of [`Method::Full`].
     origin: BTreeMap<String, Tensor>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Stepper<'a> {
     pub(super) fn new(
-        base: Base<'_>,
-        encoder: &'a Encoder,
-        (set, teacher): (TrainingSet<'a>, Option<Teacher<'a>>),
+        base: BaseEncoder<'_>,
+        encoder: &'a TunableEncoder,
+        set: TrainingSet<'a>,
         options: &'a TuneOptions,
-        cache: LowerCache,
+        total: usize,
     ) -> Result<Self> {
         let mut counts: FxHashMap<u32, f64> = FxHashMap::default();
         for p in set.pairs {
             *counts.entry(p.item).or_default() += 1.0;
         }
-        let share = |p: &Pair| counts[&p.item] / set.pairs.len() as f64;
+        let share = |p: &ContrastivePair| counts[&p.item] / set.pairs.len() as f64;
         let mut origin = BTreeMap::new();
         if options.pull > 0.0 && options.method == Method::Full {
             for (name, var) in encoder.vars() {
@@ -68,112 +58,155 @@ impl<'a> Run<'a> {
                 origin.insert(name.clone(), t.to_device(encoder.device())?.to_dtype(var.dtype())?);
             }
         }
+        let ranks = match &options.method {
+            Method::AdaLora(ada) => Some(RankAllocator::new(ada, encoder.vars())?),
+            _ => None,
+        };
         Ok(Self {
             log_q: set.pairs.iter().map(|p| share(p).ln() as f32).collect(),
+            adam: AdamW::new(options.adam.clone(), encoder.vars())?,
+            cache: FrozenLayerCache::new(CachePlan::default(), options.cache_format),
             encoder,
             set,
-            teacher,
             options,
-            cache,
+            total,
+            ranks,
             origin,
         })
     }
 
-    /// Takes one step of `total`; `None` when it was stopped half way, with all weights as before.
-    pub(super) fn step(
-        &mut self,
-        (adam, ranks, total): (&mut AdamW, Option<&mut Allocator>, usize),
-        batch: &[u32],
-        rate: f64,
-        hooks: &mut dyn Hooks,
-    ) -> Result<Option<StepResult>> {
-        let step = adam.step + 1;
-        let not_finite = |what: &str| LearnError::NotFinite { step, what: what.to_owned() };
-        let ids = texts_of_batch(self.set, self.teacher, batch);
-        let mut graphs = Vec::new();
-        for (chunk, piece) in
-            pieces(&ids, self.options.micro_tokens, |id| self.set.texts.get(id).len()).iter().enumerate()
-        {
-            if hooks.should_stop() {
-                return Ok(None);
-            }
-            let (x, spans) = self.cache.states(self.encoder, self.set.texts, piece, &mut || hooks.yield_now())?;
-            let key = DropKey { seed: self.options.seed, step: step as u64, chunk: chunk as u32 };
-            graphs.push(self.encoder.vectors(&x, &spans, Some(key))?);
-            hooks.yield_now();
-        }
+    /// Plans the frozen-layer cache for the batches of the whole run.
+    pub(super) fn plan_cache(&mut self, sampler: &mut Sampler) {
+        let (set, o) = (self.set, self.options);
+        let batches = (0..self.total).map(|step| set.texts_of_batch(sampler.batch(step)));
+        let hidden = self.encoder.config().hidden_size;
+        let plan = CachePlan::new(batches, set.texts, hidden, o.cache_format, o.cache_bytes);
+        tracing::info!(
+            pairs = set.pairs.len(),
+            steps = self.total,
+            cached_bytes = plan.bytes,
+            uncached_texts = plan.uncached,
+            "fine-tuning the encoder"
+        );
+        self.cache = FrozenLayerCache::new(plan, o.cache_format);
+    }
+
+    /// Takes one step; `None` if it was stopped half way, with all weights as before. The report's speed and ETA are left at 0.
+    pub(super) fn step(&mut self, batch: &[u32], hooks: &mut dyn Hooks) -> Result<Option<StepReport>> {
+        let step = self.adam.step + 1;
+        let ids = self.set.texts_of_batch(batch);
+        let Some(graphs) = self.forward(&ids, step, hooks)? else { return Ok(None) };
         let detached: Vec<Tensor> = graphs.iter().map(Tensor::detach).collect();
         let vectors = Var::from_tensor(&Tensor::cat(&detached, 0)?)?;
         let loss = self.loss(&vectors, &ids, batch)?;
         let value = loss.to_scalar::<f32>()?;
         if !value.is_finite() {
-            return Err(not_finite("loss"));
+            return Err(LearnError::NotFinite { step, what: "loss".to_owned() });
         }
-        let mut grads: BTreeMap<String, Tensor> = BTreeMap::new();
-        if let Some(g) = loss.backward()?.remove(&vectors) {
-            let mut at = 0;
-            // Graphs are consumed one by one, so the memory of a piece is free before the next one is walked.
-            for graph in graphs {
-                if hooks.should_stop() {
-                    return Ok(None);
-                }
-                let n = graph.dim(0)?;
-                let piece = (&graph * g.narrow(0, at, n)?)?.sum_all()?.backward()?;
-                at += n;
-                for (name, var) in self.encoder.vars() {
-                    if let Some(g) = piece.get(var) {
-                        add(&mut grads, name, g)?;
-                    }
-                }
-                hooks.yield_now();
-            }
-        }
+        let mut grads = match loss.backward()?.remove(&vectors) {
+            Some(of_vectors) => match self.backward(graphs, &of_vectors, hooks)? {
+                Some(grads) => grads,
+                None => return Ok(None),
+            },
+            None => BTreeMap::new(),
+        };
         let pull = self.pull(&mut grads)?;
-        let grad_norm = adam.update(&grads, rate)?;
-        if let Some(ranks) = ranks {
-            ranks.after((step, total), &grads, self.encoder.vars())?;
+        let rate = self.options.adam.rate(step, self.total);
+        let grad_norm = self.adam.update(&grads, rate)?;
+        if let Some(ranks) = &mut self.ranks {
+            ranks.after_step(step, self.total, &grads, self.encoder.vars())?;
         }
-        Ok(Some(StepResult { loss: value, pull, grad_norm }))
+        Ok(Some(StepReport {
+            step,
+            total: self.total,
+            loss: value,
+            pull,
+            grad_norm,
+            learning_rate: rate,
+            items_per_second: 0.0,
+            eta_s: 0.0,
+            device: device_name(self.encoder.device()),
+            cache_bytes: self.cache.bytes(),
+        }))
     }
 
-    /// In-batch softmax over the vectors `[texts, hidden]` of `ids`.
+    /// Vectors of the micro-batches with their graphs; `None` if the run was stopped.
+    fn forward(&mut self, ids: &[TextId], step: usize, hooks: &mut dyn Hooks) -> Result<Option<Vec<Tensor>>> {
+        let texts = self.set.texts;
+        let mut graphs = Vec::new();
+        let pieces = split_by_tokens(ids, self.options.micro_tokens, |id| texts.get(id).len());
+        for (chunk, piece) in pieces.iter().enumerate() {
+            if hooks.should_stop() {
+                return Ok(None);
+            }
+            let packed = self.cache.states(self.encoder, texts, piece, &mut || hooks.yield_now())?;
+            let key = DropKey { seed: self.options.seed, step: step as u64, chunk: chunk as u32 };
+            graphs.push(self.encoder.vectors(&packed.states, &packed.spans, Some(key))?);
+            hooks.yield_now();
+        }
+        Ok(Some(graphs))
+    }
+
+    /// Gradients of the variables from the gradient of all vectors; `None` if the run was stopped. Consumes the graphs one by one, so the
+    /// memory of a micro-batch is free before the next one is walked.
+    fn backward(
+        &self,
+        graphs: Vec<Tensor>,
+        of_vectors: &Tensor,
+        hooks: &mut dyn Hooks,
+    ) -> Result<Option<BTreeMap<String, Tensor>>> {
+        let mut grads = BTreeMap::new();
+        let mut at = 0;
+        for graph in graphs {
+            if hooks.should_stop() {
+                return Ok(None);
+            }
+            let n = graph.dim(0)?;
+            let piece = (&graph * of_vectors.narrow(0, at, n)?)?.sum_all()?.backward()?;
+            at += n;
+            for (name, var) in self.encoder.vars() {
+                if let Some(g) = piece.get(var) {
+                    add_gradient(&mut grads, name, g)?;
+                }
+            }
+            hooks.yield_now();
+        }
+        Ok(Some(grads))
+    }
+
+    /// Loss over the vectors `[texts, hidden]` of `ids`: in-batch softmax plus the weighted margins of a teacher. Scalar.
     fn loss(&self, vectors: &Tensor, ids: &[TextId], batch: &[u32]) -> Result<Tensor> {
         let rows: FxHashMap<TextId, usize> = ids.iter().enumerate().map(|(row, id)| (*id, row)).collect();
-        let pairs: Vec<&Pair> = batch.iter().map(|i| &self.set.pairs[*i as usize]).collect();
+        let pairs: Vec<&ContrastivePair> = batch.iter().map(|i| &self.set.pairs[*i as usize]).collect();
         let device = vectors.device();
-        let means = losses::means(&pairs, ids.len(), |id| rows[&id], device)?;
-        let anchors = unit(&means.matmul(vectors)?)?;
+        let means = losses::anchor_means(&pairs, ids.len(), |id| rows[&id], device)?;
+        let anchors = unit_rows(&means.matmul(vectors)?)?;
         let positives: Vec<u32> = pairs.iter().map(|p| rows[&p.positive] as u32).collect();
-        let n = positives.len();
-        let positives = vectors.index_select(&Tensor::from_vec(positives, n, device)?, 0)?;
+        let positives = select_rows(vectors, positives, device)?;
         let weights: Vec<f32> = pairs.iter().map(|p| p.weight).collect();
         let log_q: Vec<f32> = batch.iter().map(|i| self.log_q[*i as usize]).collect();
-        let allowed = losses::allowed(&pairs, self.set.known);
-        // A pair without a negative of its own lends its positive to the rows; it does not count there.
-        let left: Vec<u32> = pairs.iter().map(|p| rows[&p.left.map_or(p.positive, |l| l.text)] as u32).collect();
-        let left = vectors.index_select(&Tensor::from_vec(left, n, device)?, 0)?;
-        let counts = losses::with_own(&pairs, self.set.known);
-        let own = Some((&left, &*counts));
-        let loss = losses::info_nce(&anchors, &positives, &allowed, own, (&weights, &log_q), &self.options.loss)?;
-        let Some(teacher) = self.teacher else { return Ok(loss) };
-        let taught: Vec<(u32, TextId, f32)> = (0u32..)
-            .zip(batch)
-            .filter_map(|(row, i)| teacher.margins[*i as usize].map(|(text, margin)| (row, text, margin)))
-            .collect();
-        if taught.is_empty() {
-            return Ok(loss);
+        let allowed = losses::negative_mask(&pairs, self.set.known);
+        // A pair without a hard negative lends its positive to the rows; `counts` excludes it.
+        let hard = pairs.iter().map(|p| rows[&p.hard_negative.map_or(p.positive, |h| h.text)] as u32).collect();
+        let hard = select_rows(vectors, hard, device)?;
+        let counts = losses::hard_negative_mask(&pairs, self.set.known);
+        let in_batch = InBatch {
+            anchors: &anchors,
+            positives: &positives,
+            allowed: &allowed,
+            hard_negatives: Some(HardNegatives { vectors: &hard, counts: &counts }),
+            weights: &weights,
+            log_q: &log_q,
+        };
+        let loss = losses::info_nce(&in_batch, &self.options.loss)?;
+        let Some(teacher) = self.set.teacher else { return Ok(loss) };
+        match taught_margins(&teacher, batch, vectors, &rows, &anchors, &positives)? {
+            Some(margins) => Ok((loss + (margins * teacher.weight)?)?),
+            None => Ok(loss),
         }
-        let pick = |from: &Tensor, rows: Vec<u32>| from.index_select(&Tensor::from_vec(rows, taught.len(), device)?, 0);
-        let which: Vec<u32> = taught.iter().map(|(row, ..)| *row).collect();
-        let negatives = pick(vectors, taught.iter().map(|(_, text, _)| rows[text] as u32).collect())?;
-        let margins: Vec<f32> = taught.iter().map(|(.., margin)| *margin).collect();
-        let (anchors, positives) = (pick(&anchors, which.clone())?, pick(&positives, which)?);
-        let margins = losses::margin_mse(&anchors, &positives, &negatives, &margins, teacher.scale)?;
-        Ok((loss + (margins * teacher.weight)?)?)
     }
 
-    /// Adds the gradient of the pull towards the base, and of what keeps ranks that are weighed apart at right angles; returns their
-    /// weighted value.
+    /// Adds the gradient of the pull towards the base, and for AdaLoRA that of the distance from orthonormal; returns their weighted value.
     fn pull(&self, grads: &mut BTreeMap<String, Tensor>) -> Result<f32> {
         let (vars, pull) = (self.encoder.vars(), self.options.pull);
         let mut parts = Vec::new();
@@ -183,7 +216,7 @@ impl<'a> Run<'a> {
             let weighed = match (vars.get(&lora::var_name(module, 'E')), &self.options.method) {
                 (Some(e), Method::AdaLora(ada)) => {
                     if ada.orthogonal > 0.0 {
-                        parts.push((adalora::skew(a, b)? * ada.orthogonal)?);
+                        parts.push((adalora::orthogonality_penalty(a, b)? * ada.orthogonal)?);
                     }
                     a.broadcast_mul(&e.unsqueeze(1)?)?
                 }
@@ -205,38 +238,41 @@ impl<'a> Run<'a> {
         let from = penalty.backward()?;
         for (name, var) in vars {
             if let Some(g) = from.get(var) {
-                add(grads, name, g)?;
+                add_gradient(grads, name, g)?;
             }
         }
         Ok(penalty.to_scalar::<f32>()?)
     }
 }
 
-/// Cuts what is encoded together into pieces of about `micro_tokens` tokens, at least one each.
-pub(crate) fn pieces(ids: &[u32], micro_tokens: usize, tokens_of: impl Fn(u32) -> usize) -> Vec<Vec<u32>> {
-    let mut pieces: Vec<Vec<u32>> = Vec::new();
-    let mut tokens = usize::MAX;
-    for &id in ids {
-        let n = tokens_of(id);
-        if tokens.saturating_add(n) > micro_tokens {
-            pieces.push(Vec::new());
-            tokens = 0;
-        }
-        tokens += n;
-        if let Some(piece) = pieces.last_mut() {
-            piece.push(id);
-        }
-    }
-    pieces
+/// Rows of a matrix by number.
+fn select_rows(from: &Tensor, rows: Vec<u32>, device: &Device) -> Result<Tensor> {
+    let n = rows.len();
+    Ok(from.index_select(&Tensor::from_vec(rows, n, device)?, 0)?)
 }
 
-/// Adds a gradient to the sum under this name.
-pub(crate) fn add(grads: &mut BTreeMap<String, Tensor>, name: &str, g: &Tensor) -> Result<()> {
-    let g = g.detach();
-    let sum = match grads.get(name) {
-        Some(sum) => (sum + g)?,
-        None => g,
-    };
-    grads.insert(name.to_owned(), sum);
-    Ok(())
+/// Margin-MSE over the pairs of a batch that have a teacher margin; `None` if none has. `rows` gives the row of a text in `vectors`.
+fn taught_margins(
+    teacher: &Teacher<'_>,
+    batch: &[u32],
+    vectors: &Tensor,
+    rows: &FxHashMap<TextId, usize>,
+    anchors: &Tensor,
+    positives: &Tensor,
+) -> Result<Option<Tensor>> {
+    let device = vectors.device();
+    let (mut which, mut others, mut margins) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, pair) in (0u32..).zip(batch) {
+        if let Some(taught) = teacher.margins[*pair as usize] {
+            which.push(row);
+            others.push(rows[&taught.text] as u32);
+            margins.push(taught.margin);
+        }
+    }
+    if which.is_empty() {
+        return Ok(None);
+    }
+    let negatives = select_rows(vectors, others, device)?;
+    let (anchors, positives) = (select_rows(anchors, which.clone(), device)?, select_rows(positives, which, device)?);
+    Ok(Some(losses::margin_mse(&anchors, &positives, &negatives, &margins, teacher.scale)?))
 }

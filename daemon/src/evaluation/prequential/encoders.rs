@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mercer_learn::examples::permute_positives;
-use mercer_learn::{Adapter, Base, Hooks, TrainingSet, TuneOptions, tune};
+use mercer_learn::{Adapter, BaseEncoder, Hooks, TrainingSet, TuneOptions, tune};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, ModelHandle, TextKind};
 use mercer_rank::Vectors;
 use mercer_search::passage_text;
@@ -96,11 +96,12 @@ impl Tuner<'_> {
         if placebo {
             pairs = permute_positives(&pairs, seed ^ until as u64);
         }
-        let base = Base { config: &self.base.config, pooling: self.base.rules.pooling, tensors: &self.base.tensors };
+        let base =
+            BaseEncoder { config: &self.base.config, pooling: self.base.rules.pooling, tensors: &self.base.tensors };
         let options = TuneOptions { epochs: 1e6, max_steps: Some(steps as usize), seed, ..TuneOptions::default() };
         let outcome = {
             let mut hooks = Patient { context, model: self.app.model.clone() };
-            let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known };
+            let set = TrainingSet { texts: &texts, pairs: &pairs, known: &known, teacher: None };
             tune(base, set, start, &options, &mercer_model::device::pick(), &mut hooks).map_err(|e| failed(&e))?
         };
         context.check()?;

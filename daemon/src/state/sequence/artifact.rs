@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use mercer_learn::LearnError;
-use mercer_learn::behaviour::Network;
+use mercer_learn::sequence::SequenceModel;
 use mercer_rank::{Catalogue, Event, Log, SequenceScorer, Vectors};
 use mercer_shared::ids::ItemId;
 use rustc_hash::FxHashMap;
@@ -83,9 +83,9 @@ impl SequenceArtifact {
     /// Reads what [`SequenceArtifact::to_bytes`] and [`SequenceArtifact::ids`] wrote.
     ///
     /// # Errors
-    /// As [`Network::from_bytes`], and for another number of ids than items.
+    /// As [`SequenceModel::from_bytes`], and for another number of ids than items.
     pub fn from_bytes(bytes: &[u8], ids: Arc<[ItemId]>, path: &Path) -> Result<Self, LearnError> {
-        let network = Network::from_bytes(bytes, path)?;
+        let network = SequenceModel::from_bytes(bytes, path)?;
         if network.items() != ids.len() {
             let why = format!("{} items, {} ids", network.items(), ids.len());
             return Err(LearnError::Broken { path: path.to_owned(), why });
@@ -96,7 +96,7 @@ impl SequenceArtifact {
     /// The network as it was trained.
     ///
     /// # Errors
-    /// As [`Network::to_bytes`].
+    /// As [`SequenceModel::to_bytes`].
     pub fn to_bytes(&self) -> Result<Vec<u8>, LearnError> {
         self.trained.0.to_bytes()
     }
@@ -131,7 +131,7 @@ impl SequenceArtifact {
     /// [`fresh`](Self::fresh) ones at least), and what was taken up to then. `ids` are those of the catalogue, in the order of its numbers.
     ///
     /// # Errors
-    /// As [`Network::grown`].
+    /// As [`SequenceModel::grown`].
     pub fn follow<'a>(
         &self,
         ids: impl Iterator<Item = &'a ItemId>,

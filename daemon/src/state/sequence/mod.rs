@@ -12,18 +12,20 @@ use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 
 use mercer_learn::LearnError;
-use mercer_learn::behaviour::{BehaviourOptions, Grouping, Interaction, Items, Network};
+use mercer_learn::sequence::{
+    BasketGrouping, ItemFeatures, SequenceEvent, SequenceModel, SequenceOptions, TargetEvent,
+};
 use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceScorer, Vectors};
 use rustc_hash::FxHashMap;
 
 /// A network in the place of a sequence model; items carry the numbers it was trained with.
 #[derive(Debug, Clone)]
-pub struct TrainedSequenceModel(pub(crate) Network);
+pub struct TrainedSequenceModel(pub(crate) SequenceModel);
 
 impl TrainedSequenceModel {
     /// The network.
     #[must_use]
-    pub const fn network(&self) -> &Network {
+    pub const fn network(&self) -> &SequenceModel {
         &self.0
     }
 
@@ -42,7 +44,7 @@ impl TrainedSequenceModel {
         taken.dedup_by_key(|(at, user, item)| (at.div_euclid(DAY_MS), *user, *item));
         taken.sort_unstable();
         let mut network = self.0.clone();
-        network.observe(taken.into_iter().map(|(at, _, item)| (item, at)));
+        network.observe(taken.into_iter().map(|(at, _, item)| TargetEvent { at, item }));
         Self(network)
     }
 }
@@ -85,13 +87,13 @@ pub(crate) fn interactions(
     events: &[Event],
     number: impl Fn(u32) -> Option<u32>,
     searches: &Searches,
-) -> Vec<Interaction> {
+) -> Vec<SequenceEvent> {
     let one = |e: &Event| {
         let (item, text) = match e.text {
             Some(text) => (None, Some(searches.row(text)?)),
             None => (Some(number(e.item?)?), None),
         };
-        Some(Interaction { item, text, kind: e.kind as u8, value: e.value, at: e.at })
+        Some(SequenceEvent { item, text, kind: e.kind as u8, value: e.value, at: e.at })
     };
     events.iter().filter_map(one).collect()
 }
@@ -104,9 +106,9 @@ impl SequenceScorer for TrainedSequenceModel {
         let latest = histories.iter().flat_map(|events| events.iter().rev().take(LOOKED_AT));
         let asked: BTreeSet<u32> = latest.filter_map(|e| e.text).collect();
         let searches = Searches::of(texts.filter(|_| self.0.knows_queries()), self.0.dim(), asked);
-        let read: Vec<Vec<Interaction>> =
+        let read: Vec<Vec<SequenceEvent>> =
             histories.iter().map(|events| interactions(events, number, &searches)).collect();
-        let slices: Vec<&[Interaction]> = read.iter().map(Vec::as_slice).collect();
+        let slices: Vec<&[SequenceEvent]> = read.iter().map(Vec::as_slice).collect();
         let mut flat = vec![0f32; slices.len() * known];
         if let Err(error) = self.0.score_many(&slices, &searches.flat, at, &mut flat) {
             tracing::error!(%error, "the behaviour network says nothing");
@@ -127,7 +129,7 @@ impl SequenceScorer for TrainedSequenceModel {
 ///
 /// # Errors
 /// [`LearnError::Option`] for vectors that are not finite.
-pub fn items(catalogue: &Catalogue, vectors: Option<&Vectors>) -> Result<Items, LearnError> {
+pub fn items(catalogue: &Catalogue, vectors: Option<&Vectors>) -> Result<ItemFeatures, LearnError> {
     some_items(catalogue, vectors, vectors.map_or(0, Vectors::dim), 0..catalogue.len() as u32)
 }
 
@@ -137,7 +139,7 @@ pub(crate) fn some_items(
     vectors: Option<&Vectors>,
     dim: usize,
     which: impl Iterator<Item = u32>,
-) -> Result<Items, LearnError> {
+) -> Result<ItemFeatures, LearnError> {
     let (mut flat, mut prices) = (Vec::new(), Vec::new());
     for number in which {
         match vectors.and_then(|vectors| vectors.get(number)).filter(|vector| vector.len() == dim) {
@@ -146,17 +148,17 @@ pub(crate) fn some_items(
         }
         prices.push(catalogue.get(number).and_then(|facts| facts.price).unwrap_or(0.0));
     }
-    Items::new(dim, flat.into(), prices.into())
+    ItemFeatures::new(dim, flat.into(), prices.into())
 }
 
 /// What a network of a log learns with: times follow the log's window, the target and what a basket is follow the log.
 #[must_use]
-pub fn options(log: &Log, until: i64, seed: u64) -> BehaviourOptions {
+pub fn options(log: &Log, until: i64, seed: u64) -> SequenceOptions {
     let shape = log.summary(until);
-    BehaviourOptions {
+    SequenceOptions {
         target: shape.target as u8,
-        grouping: if shape.day_resolution { Grouping::Day } else { Grouping::Moment },
+        grouping: if shape.day_resolution { BasketGrouping::Day } else { BasketGrouping::Moment },
         seed,
-        ..BehaviourOptions::for_window(shape.window_days() as f64)
+        ..SequenceOptions::for_window(shape.window_days() as f64)
     }
 }

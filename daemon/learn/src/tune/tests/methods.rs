@@ -1,4 +1,5 @@
-//! What each method trains, and what it leaves.
+//! What each method trains, and what its adapter holds.
+
 use super::*;
 use crate::adalora::AdaLoraOptions;
 
@@ -57,7 +58,7 @@ fn adalora_ends_with_its_ranks_where_they_matter_and_learns() {
     let (tiny, planted) = (Tiny::new(2, 32), Planted::new(30));
     let options = thorough(varied());
     let tuned = run(&tiny, &planted, &options);
-    let ranks: Vec<usize> = tuned.learned.pairs.values().map(|(a, _)| a.dim(0).unwrap()).collect();
+    let ranks: Vec<usize> = tuned.learned.pairs.values().map(|pair| pair.a.dim(0).unwrap()).collect();
     assert_eq!(ranks.iter().sum::<usize>(), 12 * 4, "{ranks:?}");
     assert!(ranks.iter().any(|r| *r != 4) && ranks.iter().max() == Some(&tuned.learned.meta.rank), "{ranks:?}");
     let (before, after) = (recall(&tiny, &planted, None), recall(&tiny, &planted, Some(&tuned.learned)));
@@ -82,7 +83,8 @@ fn adalora_ends_with_its_ranks_where_they_matter_and_learns() {
 #[test]
 fn full_tuning_goes_on_from_its_own_weights() {
     let (tiny, planted) = (Tiny::new(2, 32), Planted::new(3));
-    let options = TuneOptions { upper_layers: 1, batch_pairs: 8, max_steps: Some(3), ..TuneOptions::by(Method::Full) };
+    let options =
+        TuneOptions { upper_layers: 1, batch_pairs: 8, max_steps: Some(3), ..TuneOptions::for_method(Method::Full) };
     assert_eq!(options.adam.learning_rate, 2e-5);
     let first = run(&tiny, &planted, &options);
     assert!(first.learned.pairs.is_empty() && !first.learned.weights.is_empty());
