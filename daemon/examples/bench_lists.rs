@@ -24,10 +24,10 @@ use mercer_daemon::training::sequence_stages::SequenceStages;
 use mercer_learn::sequence::AdvanceOutcome;
 use mercer_rank::evaluate::{ground_truth, ndcg};
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, CollaborativeIndex, CutoffLists, Dataset, Event, IndexOptions, ItemFacts,
-    Kind, Log, MlpOptions, Mode, RankRequest, Ranker, RankerTrainOptions, RankerTraining, SIGNALS, ScoringPolicy,
-    SequenceScorerHistory, Signal, Snapshot, TrainedRanker, TreeOptions, Vectors, WhitenedVectors, cutoffs,
-    fit_blend_weights, tie_key,
+    BlendWeights, Candidates, Catalogue, CollaborativeIndex, CutoffLists, Dataset, Event, IndexOptions,
+    InteractionType, ItemFacts, Log, MlpOptions, Mode, RankRequest, Ranker, RankerTrainOptions, RankerTraining,
+    SIGNALS, ScoringPolicy, SequenceScorerHistory, Signal, Snapshot, TrainedRanker, TreeOptions, Vectors,
+    WhitenedVectors, cutoffs, fit_blend_weights, tie_key,
 };
 use serde_json::Value;
 
@@ -82,7 +82,7 @@ fn load(dir: &Path) -> Result<Bench, Fail> {
     let (mut log, mut users) = (Log::new(), HashMap::new());
     for r in rows(&dir.join("train.ndjson.gz"))? {
         let (Some(user), Some(at)) = (r["user"].as_str(), r["at"].as_str().and_then(millis)) else { continue };
-        let kind: Kind = serde_json::from_value(r["type"].clone())?;
+        let kind: InteractionType = serde_json::from_value(r["type"].clone())?;
         let item = r["item"].as_str().and_then(|i| index.get(i)).copied();
         let value = r["value"].as_f64().unwrap_or(1.0) as f32;
         log.push(number(&mut users, user), Event { item, text: None, kind, value, at });

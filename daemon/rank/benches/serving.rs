@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use divan::Bencher;
 use mercer_rank::{
-    BlendWeights, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, ItemFacts, Kind, Log,
+    BlendWeights, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, InteractionType, ItemFacts, Log,
     MlpOptions, RankRequest, Ranker, RankerTrainOptions, Recipient, Snapshot, Vectors, WhitenedVectors, Whitening,
     recommend, train_ranker,
 };
@@ -18,7 +18,7 @@ fn main() {
 }
 
 fn event(item: u64, at: i64) -> Event {
-    Event { item: Some(item as u32), text: None, kind: Kind::Purchase, value: 1.0, at }
+    Event { item: Some(item as u32), text: None, kind: InteractionType::Purchase, value: 1.0, at }
 }
 
 /// A shop whose shoppers have favourites, and a theme of a tenth of the catalogue each.

@@ -7,7 +7,6 @@ use crate::cooccurrence::Cooccurrence;
 use crate::dataset::Dataset;
 use crate::ease::{Ease, EaseOptions};
 use crate::ials::{Ials, IalsOptions};
-use crate::kind::KindWeights;
 use crate::log::{DAY_MS, Event, Log, LogSummary};
 use crate::neighbour_lists::{NeighbourLists, Shrinkage};
 use crate::next_basket::{self, NextBasketOptions};
@@ -17,12 +16,13 @@ use crate::source::{SOURCES, Source};
 use crate::sparse::{Csr, InterestDecay, interest_matrix};
 use crate::user_neighbours::{NeighbourOptions, UserNeighbours};
 use crate::user_state::{ReadOptions, UserState};
+use mercer_shared::interaction::InterestWeights;
 
 /// Settings of [`CollaborativeIndex::fit`]. The defaults were chosen on windows before the test windows of the benchmarks (`examples/bench_lists.rs`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexOptions {
     /// Weight of each kind of event.
-    pub kinds: KindWeights,
+    pub kinds: InterestWeights,
     /// Half-life of interest in days.
     pub half_life: f64,
     /// Half-life in days of recent interest, counted back from the user's own last event.
@@ -50,7 +50,7 @@ pub struct IndexOptions {
 impl Default for IndexOptions {
     fn default() -> Self {
         Self {
-            kinds: KindWeights::default(),
+            kinds: InterestWeights::default(),
             half_life: 120.0,
             recent_half_life: 30.0,
             cap: 1000,
@@ -112,7 +112,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn of(data: Dataset<'_>, at: i64, summary: &LogSummary, kinds: KindWeights) -> Self {
+    fn of(data: Dataset<'_>, at: i64, summary: &LogSummary, kinds: InterestWeights) -> Self {
         let Dataset { log, catalogue } = data;
         let groups =
             |f: fn(&ItemFacts) -> Option<u32>| catalogue.iter().filter_map(f).max().map_or(0, |m| m as usize + 1);

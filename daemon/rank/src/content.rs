@@ -127,8 +127,8 @@ mod tests {
     use crate::catalogue::ItemFacts;
     use crate::collaborative_index::{CollaborativeIndex, IndexOptions};
     use crate::dataset::Dataset;
-    use crate::kind::Kind;
     use crate::log::{DAY_MS, Event, Log};
+    use mercer_shared::interaction::InteractionType;
 
     #[test]
     fn many_at_once_get_the_numbers_of_each_alone() {
@@ -140,7 +140,10 @@ mod tests {
         for u in 0..7u32 {
             for k in 0..u {
                 let item = Some((u * 53 + k * 17) % items as u32);
-                log.push(u, Event { item, text: None, kind: Kind::Purchase, value: 1.0, at: i64::from(k) * DAY_MS });
+                log.push(
+                    u,
+                    Event { item, text: None, kind: InteractionType::Purchase, value: 1.0, at: i64::from(k) * DAY_MS },
+                );
             }
         }
         let index =

@@ -200,15 +200,15 @@ impl Cooccurrence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::{Kind, KindWeights};
     use crate::log::{DAY_MS, Event};
     use crate::sparse::interest_matrix;
+    use mercer_shared::interaction::{InteractionType, InterestWeights};
     use proptest::prelude::*;
 
     const AT: i64 = 100 * DAY_MS;
 
     fn decay(since: i64, cap: usize) -> InterestDecay {
-        InterestDecay { at: AT, until: i64::MAX, since, half_life: 30.0, kinds: KindWeights::default(), cap }
+        InterestDecay { at: AT, until: i64::MAX, since, half_life: 30.0, kinds: InterestWeights::default(), cap }
     }
 
     fn whole(log: &Log, decay: InterestDecay, keep: usize, items: usize) -> Cooccurrence {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     fn event(item: u32, day: i64) -> Event {
-        Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at: day * DAY_MS }
+        Event { item: Some(item), text: None, kind: InteractionType::Purchase, value: 1.0, at: day * DAY_MS }
     }
 
     proptest! {

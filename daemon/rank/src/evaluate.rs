@@ -30,7 +30,7 @@ pub fn ground_truth(
         .into_par_iter()
         .filter_map(|user| {
             let before = log.until(user, at);
-            let is_purchase = |e: &&Event| e.kind == target;
+            let is_purchase = |e: &&Event| e.is_positive(target);
             if !before.iter().any(|e| is_purchase(&e)) {
                 return None;
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::chunked::Chunked;
-use crate::kind::{KINDS, Kind, TARGETS};
+use mercer_shared::interaction::InteractionType;
 
 /// Milliseconds of a day.
 pub const DAY_MS: i64 = 86_400_000;
@@ -17,11 +17,18 @@ pub struct Event {
     /// Number of a search's text among [`Catalogue::texts`](crate::Catalogue::texts); nothing else has one.
     pub text: Option<u32>,
     /// What happened.
-    pub kind: Kind,
+    pub kind: InteractionType,
     /// Quantity of a purchase or return, stars of a rating; 1 where the log says nothing.
     pub value: f32,
     /// UTC milliseconds.
     pub at: i64,
+}
+
+impl Event {
+    /// Whether it is an event of the kind to predict that speaks for its item: a bad rating or review does not.
+    pub fn is_positive(&self, target: InteractionType) -> bool {
+        self.kind == target && !self.kind.is_bad(self.value)
+    }
 }
 
 /// All events of all users. A clone is a snapshot; a later `push` copies only one chunk of pointers and the events of one user.
@@ -35,9 +42,9 @@ pub struct Log {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LogSummary {
     /// Events per kind.
-    pub counts: [u64; KINDS],
+    pub counts: [u64; InteractionType::COUNT],
     /// The kind to predict: purchases where there are any, else the strongest kind that occurs.
-    pub target: Kind,
+    pub target: InteractionType,
     /// Whether all times are at midnight UTC: then a day is a basket, and order within it does not matter.
     pub day_resolution: bool,
     /// First event within the robust bounds, UTC milliseconds; the moment itself when there is no event.
@@ -157,7 +164,7 @@ impl Log {
 
     /// Summary of the log up to a moment.
     pub fn summary(&self, at: i64) -> LogSummary {
-        let mut counts = [0u64; KINDS];
+        let mut counts = [0u64; InteractionType::COUNT];
         let mut times = Vec::with_capacity(self.events);
         for user in 0..self.users.len() as u32 {
             for e in self.until(user, at) {
@@ -173,7 +180,8 @@ impl Log {
             n += 1;
             midnight += u64::from(time.rem_euclid(DAY_MS) == 0);
         }
-        let target = TARGETS.into_iter().find(|&k| counts[k as usize] > 0).unwrap_or(Kind::Purchase);
+        let target =
+            InteractionType::TARGETS.into_iter().find(|&k| counts[k as usize] > 0).unwrap_or(InteractionType::Purchase);
         if n == 0 {
             (first, last) = (at, at);
         }
@@ -187,7 +195,7 @@ mod tests {
     use super::*;
 
     fn purchase(at: i64) -> Event {
-        Event { item: Some(0), text: None, kind: Kind::Purchase, value: 1.0, at }
+        Event { item: Some(0), text: None, kind: InteractionType::Purchase, value: 1.0, at }
     }
 
     /// A log of so many events a day over some days.
@@ -209,7 +217,10 @@ mod tests {
             let summary = log.summary(i64::MAX);
             assert_eq!((summary.first, summary.last, summary.outliers), (plain.first, plain.last, 1), "{stray}");
             assert_eq!(summary.window_days(), plain.window_days());
-            assert_eq!(summary.counts[Kind::Purchase as usize], plain.counts[Kind::Purchase as usize] + 1);
+            assert_eq!(
+                summary.counts[InteractionType::Purchase as usize],
+                plain.counts[InteractionType::Purchase as usize] + 1
+            );
         }
     }
 

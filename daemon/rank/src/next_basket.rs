@@ -2,10 +2,10 @@
 //! transitions between sets, as in Rendle et al. 2010, here as a shrunk cosine). A day is a basket, and order within it does not matter.
 use rayon::prelude::*;
 
-use crate::kind::Kind;
 use crate::log::{DAY_MS, Event, Log};
 use crate::neighbour_lists::{NeighbourLists, Shrinkage, Similarity, TieKey, norms};
 use crate::sparse::Csr;
+use mercer_shared::interaction::InteractionType;
 
 /// Items of a basket at most, those of the lowest numbers: bounds the pairs of wholesale baskets. The index's cap may ask for fewer.
 const MAX_BASKET: usize = 300;
@@ -18,8 +18,8 @@ type Weights = Vec<(u32, f32)>;
 pub(crate) struct NextBasketOptions {
     /// Pairs of baskets at or before this moment are read.
     pub(crate) at: i64,
-    /// Kind of the purchases.
-    pub(crate) target: Kind,
+    /// InteractionType of the purchases.
+    pub(crate) target: InteractionType,
     /// Days after which a pair counts half.
     pub(crate) half_life: f64,
     /// Items of a basket at most.
@@ -40,7 +40,7 @@ struct Basket {
 /// Baskets of one user, oldest first.
 fn baskets(events: &[Event], o: &NextBasketOptions) -> Vec<Basket> {
     let mut out: Vec<Basket> = Vec::new();
-    for e in events.iter().filter(|e| e.kind == o.target) {
+    for e in events.iter().filter(|e| e.is_positive(o.target)) {
         let Some(item) = e.item.filter(|&i| (i as usize) < o.items) else { continue };
         let day = e.at.div_euclid(DAY_MS);
         match out.last_mut() {
@@ -96,7 +96,7 @@ mod tests {
             }
             for (n, (day, item)) in events.into_iter().enumerate() {
                 let at = day * DAY_MS + n as i64;
-                log.push(user, Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at });
+                log.push(user, Event { item: Some(item), text: None, kind: InteractionType::Purchase, value: 1.0, at });
             }
         }
         log
@@ -105,7 +105,7 @@ mod tests {
     fn fitted(log: &Log) -> NeighbourLists {
         let o = NextBasketOptions {
             at: 91 * DAY_MS,
-            target: Kind::Purchase,
+            target: InteractionType::Purchase,
             half_life: 120.0,
             cap: MAX_BASKET,
             shrinkage: Shrinkage { shrink: 0.05, keep: 10 },

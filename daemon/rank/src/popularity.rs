@@ -1,8 +1,8 @@
 //! Per item as of a moment: how much it sells, how that changes, and how often and how soon it is bought again.
 use rayon::prelude::*;
 
-use crate::kind::{Kind, KindWeights};
 use crate::log::{DAY_MS, Log};
+use mercer_shared::interaction::{InteractionType, InterestWeights};
 
 /// Window lengths in days of the counts in [`ItemStats::windows`].
 pub const WINDOWS: [i64; 3] = [7, 30, 90];
@@ -83,8 +83,8 @@ pub(crate) struct Stats {
 
 pub(crate) struct Counting {
     pub(crate) at: i64,
-    pub(crate) target: Kind,
-    pub(crate) kinds: KindWeights,
+    pub(crate) target: InteractionType,
+    pub(crate) kinds: InterestWeights,
     pub(crate) window_days: i64,
     pub(crate) groups: usize,
 }

@@ -2,8 +2,8 @@
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::kind::KindWeights;
 use crate::log::{DAY_MS, Event, Log};
+use mercer_shared::interaction::InterestWeights;
 
 /// Compressed sparse rows; column numbers ascend within a row.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +79,7 @@ pub(crate) struct InterestDecay {
     pub(crate) since: i64,
     /// Days after which an event counts half.
     pub(crate) half_life: f64,
-    pub(crate) kinds: KindWeights,
+    pub(crate) kinds: InterestWeights,
     /// Items per user at most, the heaviest: bounds the cost of item pairs for users with tens of thousands of events.
     pub(crate) cap: usize,
 }

@@ -1,18 +1,18 @@
 //! Nearest users and their recent purchases (user-based nearest neighbours, Resnick et al. 1994).
 use rayon::prelude::*;
 
-use crate::kind::Kind;
 use crate::log::{DAY_MS, Event, Log};
 use crate::sparse::Csr;
 use crate::user_state::UserState;
+use mercer_shared::interaction::InteractionType;
 
 /// Settings of [`UserNeighbours::fit`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NeighbourOptions {
     /// Events at or before this moment are read.
     pub(crate) at: i64,
-    /// Kind of the purchases.
-    pub(crate) target: Kind,
+    /// InteractionType of the purchases.
+    pub(crate) target: InteractionType,
     /// Days of purchases that count as recent.
     pub(crate) days: i64,
     /// Neighbours of a user at most.
@@ -131,7 +131,7 @@ impl UserNeighbours {
 /// Reads the recent purchases from a user's events up to `o.at`.
 fn recent_purchases(events: &[Event], items: usize, o: &NeighbourOptions) -> RecentPurchases {
     let split = events.partition_point(|e| e.at <= o.at - o.days * DAY_MS);
-    let is_purchase = |e: &&Event| e.kind == o.target;
+    let is_purchase = |e: &&Event| e.is_positive(o.target);
     let mut before: Vec<u32> = events[..split].iter().filter(is_purchase).filter_map(|e| e.item).collect();
     before.sort_unstable();
     let decay = |e: &Event| (-((o.at - e.at) as f64 / DAY_MS as f64) / 7.0).exp2() as f32;

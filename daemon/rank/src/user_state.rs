@@ -1,9 +1,9 @@
 //! The state of a user or session as of a moment: purchases by item and day, and interest in items.
 use rustc_hash::FxHashMap;
 
-use crate::kind::Kind;
 use crate::log::{DAY_MS, Event};
 use crate::sparse::{InterestDecay, interests};
+use mercer_shared::interaction::{InteractionType, InterestWeights};
 
 /// A user's purchases of one item.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,8 +58,8 @@ pub struct UserState {
 /// How user states are read; part of the index, so that training and serving read them in one way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadOptions {
-    pub(crate) target: Kind,
-    pub(crate) kinds: crate::kind::KindWeights,
+    pub(crate) target: InteractionType,
+    pub(crate) kinds: InterestWeights,
     pub(crate) half_life: f64,
     pub(crate) recent_half_life: f64,
     pub(crate) cap: usize,
@@ -78,10 +78,10 @@ impl UserState {
         let mut dismissed = Vec::new();
         for e in events {
             let Some(item) = e.item.filter(|&i| (i as usize) < r.items) else { continue };
-            if e.kind == Kind::Dismiss {
+            if e.kind == InteractionType::Dismiss {
                 dismissed.push(item);
             }
-            if e.kind == Kind::Return
+            if e.kind == InteractionType::Return
                 && let Some(own) = places.get(&item).and_then(|&place| purchases.get_mut(place as usize))
             {
                 // The newest purchase stops counting, but the user has had the item, so it stays known.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mercer_rank::evaluate::{ground_truth, ndcg};
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, ItemFacts, Kind, Log, MlpOptions,
-    Mode, RankRequest, Ranker, RankerTrainOptions, ScoringPolicy, Snapshot, train_ranker,
+    BlendWeights, Candidates, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, InteractionType, ItemFacts, Log,
+    MlpOptions, Mode, RankRequest, Ranker, RankerTrainOptions, ScoringPolicy, Snapshot, train_ranker,
 };
 
 const DAYS: i64 = 300;
@@ -32,14 +32,17 @@ fn shop() -> (Log, Catalogue) {
                 (brand..SHOPPERS).step_by(BRANDS as usize).filter(|user| (user / BRANDS + item).is_multiple_of(2))
             {
                 let at = (day + i64::from((user + item) % 17)) * DAY_MS + 1_000 * i64::from(user);
-                log.push(user, Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at });
+                log.push(user, Event { item: Some(item), text: None, kind: InteractionType::Purchase, value: 1.0, at });
             }
         }
     }
     for user in 0..SHOPPERS {
         for day in (0..DAYS).step_by(15) {
             let at = (day + i64::from(user % 15)) * DAY_MS;
-            log.push(user, Event { item: Some(user % BRANDS), text: None, kind: Kind::Purchase, value: 1.0, at });
+            log.push(
+                user,
+                Event { item: Some(user % BRANDS), text: None, kind: InteractionType::Purchase, value: 1.0, at },
+            );
         }
     }
     (log, Catalogue::new(facts))

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mercer_rank::{
-    BlendWeights, Catalogue, CollaborativeIndex, CutoffLists, DAY_MS, Dataset, Event, IndexOptions, ItemFacts, Kind,
-    Log, MlpOptions, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, RankerTraining, Recipient, Snapshot,
-    TrainProgress, TrainedRanker, fit_blend_weights, recommend, related, tie_key, train_ranker, trending,
+    BlendWeights, Catalogue, CollaborativeIndex, CutoffLists, DAY_MS, Dataset, Event, IndexOptions, InteractionType,
+    ItemFacts, Log, MlpOptions, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, RankerTraining,
+    Recipient, Snapshot, TrainProgress, TrainedRanker, fit_blend_weights, recommend, related, tie_key, train_ranker,
+    trending,
 };
 
 const NOW: i64 = 300 * DAY_MS;
@@ -23,7 +24,7 @@ fn catalogue(items: u32) -> Catalogue {
 }
 
 fn buy(item: u32, at: i64) -> Event {
-    Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at }
+    Event { item: Some(item), text: None, kind: InteractionType::Purchase, value: 1.0, at }
 }
 
 /// Shoppers that come every other week and take three items of `items`, repeating half of them.
@@ -113,8 +114,8 @@ fn all_purchases_on_one_day() {
     assert!(refused(&log, &catalogue).contains("50 shoppers"));
     // Views on other days make the log long, but there is still only one day that could be learned from.
     for user in 0..80 {
-        log.push(user, Event { kind: Kind::View, ..buy(user % 60, NOW - 290 * DAY_MS) });
-        log.push(user, Event { kind: Kind::View, ..buy(user % 60, NOW - DAY_MS) });
+        log.push(user, Event { kind: InteractionType::View, ..buy(user % 60, NOW - 290 * DAY_MS) });
+        log.push(user, Event { kind: InteractionType::View, ..buy(user % 60, NOW - DAY_MS) });
     }
     sound(&fit(&log, &catalogue, NOW), 0);
     assert!(refused(&log, &catalogue).contains("50 shoppers"));

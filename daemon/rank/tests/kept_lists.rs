@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use mercer_rank::{
-    Catalogue, CutoffLists, DAY_MS, Dataset, Event, ItemFacts, Kind, Log, MlpOptions, RankerTrainOptions,
+    Catalogue, CutoffLists, DAY_MS, Dataset, Event, InteractionType, ItemFacts, Log, MlpOptions, RankerTrainOptions,
     RankerTraining, SequenceScorer, SequenceScorerHistory, TrainedRanker, Vectors,
 };
 
@@ -16,7 +16,7 @@ fn log() -> Log {
         for visit in 0..30u32 {
             let item = Some((user * 7 + visit * visit * (1 + user % 3)) % ITEMS);
             let at = (i64::from(visit) * 10 + i64::from(user % 10)) * DAY_MS + i64::from(user) * 1000;
-            log.push(user, Event { item, text: None, kind: Kind::Purchase, value: 1.0, at });
+            log.push(user, Event { item, text: None, kind: InteractionType::Purchase, value: 1.0, at });
         }
     }
     log

@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use mercer_rank::evaluate::ground_truth;
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, ItemFacts, Kind,
-    Log, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, Recipient, Snapshot, Vectors, recommend,
-    related, tie_key, train_ranker, trending,
+    BlendWeights, Candidates, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, InteractionType,
+    ItemFacts, Log, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, Recipient, Snapshot, Vectors,
+    recommend, related, tie_key, train_ranker, trending,
 };
 
 const ITEMS: u32 = 60;
@@ -22,7 +22,7 @@ fn catalogue() -> Catalogue {
 }
 
 fn buy(item: u32, at: i64) -> Event {
-    Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at }
+    Event { item: Some(item), text: None, kind: InteractionType::Purchase, value: 1.0, at }
 }
 
 /// Shoppers prefer one category of ten items each and come every 9 to 20 days; the last five items are never bought.
@@ -108,7 +108,7 @@ fn a_snapshot_stays_as_it_was_and_a_purchase_shows_at_once() {
     let mut log = log(40);
     let s = snapshot(&log, NOW);
     let n = s.log.len();
-    let event = Event { kind: Kind::Cart, ..buy(57, NOW + 1000) };
+    let event = Event { kind: InteractionType::Cart, ..buy(57, NOW + 1000) };
     let w = BlendWeights::default();
     let new = RankRequest { mode: Mode::Novel, ..RankRequest::new(3) };
     let list = |s: &Snapshot| recommend(s, &w, Recipient::User(3), NOW + 2000, &new).unwrap();
@@ -206,7 +206,10 @@ fn sessions_related_and_trending_follow_the_category() {
     }
     let mut s = snapshot(&log, NOW);
     let w = BlendWeights::default();
-    let seen = [Event { kind: Kind::View, ..buy(22, NOW - 5000) }, Event { kind: Kind::View, ..buy(25, NOW - 1000) }];
+    let seen = [
+        Event { kind: InteractionType::View, ..buy(22, NOW - 5000) },
+        Event { kind: InteractionType::View, ..buy(25, NOW - 1000) },
+    ];
     let list =
         recommend(&s, &w, Recipient::Session(&seen), NOW, &RankRequest { mode: Mode::Novel, ..RankRequest::new(10) })
             .unwrap();
@@ -279,4 +282,25 @@ fn what_trends_needs_the_counts_alone() {
     let list = |s: &Snapshot| mercer_rank::trending(s, at, &RankRequest::new(20)).unwrap();
     assert_eq!(list(&few), list(&full));
     assert!(list(&few)[0].score > 0.0);
+}
+
+#[test]
+fn bad_stars_are_no_interest_in_a_shop_of_reviews() {
+    let mut log = Log::new();
+    let review = |item, stars: f32, at| Event { kind: InteractionType::Review, value: stars, ..buy(item, at) };
+    for user in 0..30u32 {
+        for visit in 0..4 {
+            log.push(user, review(user % 5, 5.0, (100 + i64::from(visit) * 10) * DAY_MS));
+        }
+        log.push(user, review(9, 1.0, 150 * DAY_MS));
+        log.push(user, review(8, 2.0, 250 * DAY_MS));
+        log.push(user, review(7, 4.0, 250 * DAY_MS));
+    }
+    let s = snapshot(&log, 200 * DAY_MS);
+    assert_eq!(s.index.summary().target, InteractionType::Review);
+    let state = s.user_state(Recipient::User(0), 200 * DAY_MS);
+    assert!(state.purchases_of(0).is_some() && state.purchases_of(9).is_none());
+    assert!(state.profile.iter().all(|&(item, _)| item != 9) && !s.index.is_warm(9));
+    let truth = ground_truth(&log, &s.index, 300 * DAY_MS, Mode::All, Candidates::All);
+    assert!(truth.len() == 30 && truth.iter().all(|t| t.items == [7]), "{truth:?}");
 }

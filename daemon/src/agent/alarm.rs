@@ -10,7 +10,7 @@ use crate::agent::drift::{Change, Watch, observe};
 use crate::evaluation::serving_check::serving_check;
 use crate::state::app::App;
 use crate::state::process;
-use crate::state::shop::{ShopState, rank_kind};
+use crate::state::shop::ShopState;
 
 /// Kind of the alarm.
 const DRIFT: &str = "drift";
@@ -69,7 +69,7 @@ impl Drift {
             }
             self.next = seq + 1;
             let kind: InteractionType = line.kind;
-            if rank_kind(kind) != target {
+            if kind != target {
                 continue;
             }
             let user = line.user.as_ref().and_then(|id| view.user_index.get(id)).copied();

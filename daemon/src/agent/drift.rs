@@ -221,7 +221,7 @@ pub(crate) fn observe(
     log: &mercer_rank::Log,
     catalogue: &mercer_rank::Catalogue,
     (user, item, at): (u32, u32, i64),
-    target: mercer_rank::Kind,
+    target: mercer_rank::InteractionType,
 ) -> Taken {
     let facts = catalogue.get(item);
     let category = facts.and_then(|facts| facts.category);
@@ -245,8 +245,7 @@ pub(crate) fn observe(
 mod tests {
     use std::collections::HashMap;
 
-    use mercer_rank::{Catalogue, Event, ItemFacts, Kind, Log};
-    use mercer_shared::wire::InteractionType;
+    use mercer_rank::{Catalogue, Event, InteractionType, ItemFacts, Log};
 
     use super::*;
     use crate::simulate::{Options, simulate};
@@ -270,8 +269,8 @@ mod tests {
         for line in shop.log.filter(|line| line.kind == InteractionType::Purchase) {
             let (Some(user), Some(item)) = (line.user, line.item) else { continue };
             let (user, item, at) = (users[&user], items[&item], line.at.millis());
-            found.extend(watch.take(&observe(&log, &catalogue, (user, item, at), Kind::Purchase)));
-            log.push(user, Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at });
+            found.extend(watch.take(&observe(&log, &catalogue, (user, item, at), InteractionType::Purchase)));
+            log.push(user, Event { item: Some(item), text: None, kind: InteractionType::Purchase, value: 1.0, at });
         }
         (found, change)
     }

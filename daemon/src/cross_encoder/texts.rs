@@ -66,30 +66,13 @@ impl Reader {
     }
 }
 
-/// The learner's kind of an event; `None` for what says nothing about interest.
-fn kind_of(event: &Event) -> Option<Kind> {
-    use mercer_rank::Kind as Known;
-    match event.kind {
-        Known::Search => Some(Kind::Search),
-        Known::Impression => Some(Kind::Impression),
-        Known::View => Some(Kind::View),
-        Known::Click => Some(Kind::Click),
-        Known::Cart => Some(Kind::Cart),
-        Known::Favourite => Some(Kind::Favourite),
-        Known::Purchase => Some(Kind::Purchase),
-        Known::Return | Known::Dismiss => Some(Kind::Disliked),
-        Known::Rating | Known::Review if event.value >= 4.0 => Some(Kind::Liked),
-        Known::Rating | Known::Review if event.value <= 2.0 => Some(Kind::Disliked),
-        Known::Rating | Known::Review => None,
-    }
-}
-
 /// Events of one shopper in memory, and the queries they typed up to `at`, as the learner reads them, in the order of time. Queries are
 /// numbered by their place in `queries`.
 #[must_use]
 fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interaction> {
-    let taken = events.iter().filter(|e| e.at <= at && e.item.is_some()).filter_map(|event| {
-        Some(Interaction { user: 0, item: event.item, kind: kind_of(event)?, query: None, at_ms: event.at })
+    let taken = events.iter().filter(|e| e.at <= at && e.item.is_some()).map(|event| {
+        let kind = Kind::of(event.kind, event.value);
+        Interaction { user: 0, item: event.item, kind, query: None, at_ms: event.at }
     });
     let typed = queries.iter().enumerate().filter(|(_, (asked, _))| *asked <= at).map(|(number, (asked, _))| {
         Interaction { user: 0, item: None, kind: Kind::Search, query: Some(number as u32), at_ms: *asked }
@@ -118,16 +101,19 @@ mod tests {
     fn a_shoppers_past_in_memory_reads_like_the_log() {
         let event = |item, kind, value, at| Event { item: Some(item), text: None, kind, value, at };
         let events = [
-            event(4, mercer_rank::Kind::Purchase, 2.0, 10),
-            event(5, mercer_rank::Kind::Rating, 5.0, 20),
-            event(6, mercer_rank::Kind::Rating, 1.0, 21),
-            event(7, mercer_rank::Kind::Dismiss, 1.0, 22),
-            // Words without stars praise nothing and damn nothing.
-            event(9, mercer_rank::Kind::Review, mercer_rank::Kind::Review.value(None), 23),
-            event(8, mercer_rank::Kind::Purchase, 1.0, 40),
+            event(4, mercer_rank::InteractionType::Purchase, 2.0, 10),
+            event(5, mercer_rank::InteractionType::Rating, 5.0, 20),
+            event(6, mercer_rank::InteractionType::Rating, 1.0, 21),
+            event(7, mercer_rank::InteractionType::Dismiss, 1.0, 22),
+            // A review without stars is no bad one.
+            event(9, mercer_rank::InteractionType::Review, mercer_rank::InteractionType::Review.value(None), 23),
+            event(8, mercer_rank::InteractionType::Purchase, 1.0, 40),
         ];
         let queries = [(15, Arc::from("red vase")), (50, Arc::from("later"))];
         let history = recent_history(&past(&events, &queries, 30), 31, &ExampleOptions::default());
-        assert_eq!(history, [HistoryEntry::Item(5), HistoryEntry::Query(0), HistoryEntry::Item(4)]);
+        assert_eq!(
+            history,
+            [HistoryEntry::Item(9), HistoryEntry::Item(5), HistoryEntry::Query(0), HistoryEntry::Item(4)]
+        );
     }
 }

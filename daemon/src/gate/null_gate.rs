@@ -15,7 +15,6 @@ use crate::gate::policy::ScoringPolicy;
 use crate::reports::window_lists::Limits;
 use crate::reports::window_lists::window;
 use crate::simulate::{Options, simulate};
-use crate::state::shop::rank_kind;
 
 /// A simulated shop as the arithmetic reads it; the moment of its last event.
 fn shop(options: Options) -> (Log, Catalogue, i64) {
@@ -35,7 +34,7 @@ fn shop(options: Options) -> (Log, Catalogue, i64) {
     for line in shop.log {
         let Some(user) = line.user else { continue };
         let item = line.item.map(|item| items[&item]);
-        let (kind, at) = (rank_kind(line.kind), line.at.millis());
+        let (kind, at) = (line.kind, line.at.millis());
         log.push(users[&user], Event { item, text: None, kind, value: kind.value(line.value), at });
         last = last.max(at);
     }

@@ -2,7 +2,6 @@
 
 use mercer_learn::TextId;
 use mercer_learn::examples::{Interaction, Kind};
-use mercer_shared::wire::{Interaction as Line, InteractionType};
 use rustc_hash::FxHashMap;
 
 use crate::runs::context::RunExit;
@@ -19,25 +18,6 @@ pub(crate) struct Scope {
     pub(crate) after: i64,
     /// Interactions later than this moment are left out.
     pub(crate) until: i64,
-}
-
-/// The learner's kind of a line; `None` for what says nothing about interest.
-fn kind_of(line: &Line) -> Option<Kind> {
-    match line.kind {
-        InteractionType::Search => Some(Kind::Search),
-        InteractionType::Impression => Some(Kind::Impression),
-        InteractionType::View => Some(Kind::View),
-        InteractionType::Click => Some(Kind::Click),
-        InteractionType::Cart => Some(Kind::Cart),
-        InteractionType::Favourite => Some(Kind::Favourite),
-        InteractionType::Purchase => Some(Kind::Purchase),
-        InteractionType::Return | InteractionType::Dismiss => Some(Kind::Disliked),
-        InteractionType::Rating | InteractionType::Review => match line.value {
-            Some(stars) if stars >= 4.0 => Some(Kind::Liked),
-            Some(stars) if stars <= 2.0 => Some(Kind::Disliked),
-            _ => None,
-        },
-    }
 }
 
 /// Lines of the log as the learner reads them. Shoppers have the numbers of the view, items those of the view, queries those of
@@ -65,7 +45,8 @@ pub(crate) fn read(app: &App, view: &ShopState, scope: Scope) -> Result<Read, Ru
         }
         let user = line.user.as_ref().and_then(|id| view.user_index.get(id)).copied();
         let user = user.or_else(|| line.session.as_ref().and_then(|id| view.session_index.get(id)).copied());
-        let (Some(user), Some(kind)) = (user, kind_of(&line)) else { continue };
+        let Some(user) = user else { continue };
+        let kind = Kind::of(line.kind, line.kind.value(line.value));
         if !view.subject(user).is_some_and(|subject| subject.consent.train) {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mercer_rank::{DAY_MS, Event, Kind, KindWeights, Recipient};
+use mercer_rank::{DAY_MS, Event, InteractionType, InterestWeights, Recipient};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
@@ -12,7 +12,7 @@ use mercer_shared::wire::{
 use crate::serving::snapshot;
 use crate::state::app::App;
 use crate::state::problems::Answer;
-use crate::state::shop::{ShopState, wire_kind};
+use crate::state::shop::ShopState;
 
 /// Half-life of an event's weight in an interest, in days.
 const HALF_LIFE_DAYS: f64 = 90.0;
@@ -112,12 +112,15 @@ fn shown(view: &ShopState, event: &Event) -> ProfileEvent {
     let item = event.item.and_then(|number| view.item(number));
     ProfileEvent {
         at: Timestamp::at(event.at),
-        kind: wire_kind(event.kind),
+        kind: event.kind,
         item: item.map(|item| item.id.clone()),
         title: item.map(|item| item.title.clone()),
         query: None,
-        value: matches!(event.kind, Kind::Purchase | Kind::Return | Kind::Rating | Kind::Review)
-            .then(|| f64::from(event.value)),
+        value: matches!(
+            event.kind,
+            InteractionType::Purchase | InteractionType::Return | InteractionType::Rating | InteractionType::Review
+        )
+        .then(|| f64::from(event.value)),
     }
 }
 
@@ -133,7 +136,7 @@ fn interests(
         count: u64,
         from: Vec<(f64, &'a Event)>,
     }
-    let kinds = KindWeights::default();
+    let kinds = InterestWeights::default();
     let mut tallies: BTreeMap<String, Tally<'_>> = BTreeMap::new();
     for event in events {
         let Some(item) = event.item.and_then(|number| view.item(number)) else { continue };
@@ -156,7 +159,7 @@ fn interests(
             tally.from.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.at.cmp(&a.1.at)));
             let from = tally.from.iter().take(REFS).map(|(_, event)| EventRef {
                 at: Timestamp::at(event.at),
-                kind: wire_kind(event.kind),
+                kind: event.kind,
                 item: event.item.and_then(|number| view.item(number)).map(|item| item.id.clone()),
             });
             Interest {
@@ -177,13 +180,13 @@ fn lifecycle(view: &ShopState, events: &[Event], at: i64) -> Lifecycle {
     let mut baskets: Vec<i64> = Vec::new();
     let mut monetary: Option<f64> = None;
     for event in events {
-        *counts.entry(wire_kind(event.kind).as_str().to_owned()).or_insert(0) += 1;
-        if event.kind == Kind::Purchase && baskets.last() != Some(&event.at) {
+        *counts.entry(event.kind.as_str().to_owned()).or_insert(0) += 1;
+        if event.kind == InteractionType::Purchase && baskets.last() != Some(&event.at) {
             baskets.push(event.at);
         }
         let sign = match event.kind {
-            Kind::Purchase => 1.0,
-            Kind::Return => -1.0,
+            InteractionType::Purchase => 1.0,
+            InteractionType::Return => -1.0,
             _ => continue,
         };
         if let Some(price) = event.item.and_then(|number| view.item(number)).and_then(|item| item.price) {

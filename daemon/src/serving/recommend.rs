@@ -14,7 +14,7 @@ use crate::serving::snapshot;
 use crate::state::app::App;
 use crate::state::head_rescorer::HeadRequest;
 use crate::state::problems::Answer;
-use crate::state::shop::{ShopState, rank_kind};
+use crate::state::shop::ShopState;
 
 /// Recommendations for a shopper. Without consent to personalisation they are those of somebody unknown.
 ///
@@ -54,7 +54,7 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
                     .ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?,
             ),
         };
-        let kind = rank_kind(event.kind);
+        let kind = event.kind;
         // A query that nobody's log has, so that it has no vector, is passed over.
         let text = event.query.as_deref().filter(|_| event.kind == InteractionType::Search);
         let text = text.and_then(|query| view.texts.number(query));

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mercer_learn::sequence::SequenceModel;
-use mercer_rank::{Catalogue, DAY_MS, Event, ItemFacts, Kind, Log, SequenceScorer, Vectors};
+use mercer_rank::{Catalogue, DAY_MS, Event, InteractionType, ItemFacts, Log, SequenceScorer, Vectors};
 use mercer_shared::ids::ItemId;
 
 use crate::state::sequence::artifact::SequenceArtifact;
@@ -14,7 +14,7 @@ const ITEMS: u32 = 12;
 const USERS: u32 = 24;
 
 fn purchase(item: u32, day: i64) -> Event {
-    Event { item: Some(item), text: None, kind: Kind::Purchase, value: 1.0, at: day * DAY_MS }
+    Event { item: Some(item), text: None, kind: InteractionType::Purchase, value: 1.0, at: day * DAY_MS }
 }
 
 /// Shoppers who walk through the catalogue, each from an item of their own, for so many days; item numbers go through `number`.
@@ -139,7 +139,7 @@ fn asking(days: i64) -> (Log, Vectors) {
 }
 
 fn search(text: u32, day: i64) -> Event {
-    Event { item: None, text: Some(text), kind: Kind::Search, value: 1.0, at: day * DAY_MS }
+    Event { item: None, text: Some(text), kind: InteractionType::Search, value: 1.0, at: day * DAY_MS }
 }
 
 #[test]

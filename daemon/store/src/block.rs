@@ -161,7 +161,7 @@ pub(crate) fn blocks(lines: Vec<StoredInteraction>) -> Result<Vec<(u64, Vec<u8>)
 
 /// The byte that stands for a type on disk: its place on the wire's list, to which types are only ever appended.
 fn kind_byte(kind: InteractionType) -> u8 {
-    InteractionType::ALL.iter().position(|known| *known == kind).unwrap_or_default() as u8
+    kind.number()
 }
 
 #[cfg(test)]

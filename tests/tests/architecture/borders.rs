@@ -157,9 +157,9 @@ fn parts_of_the_daemon_meet_only_in_its_services() {
         ("daemon/store", &["mercer-shared"]),
         ("daemon/model", &[]),
         ("daemon/search", &["mercer-shared"]),
-        ("daemon/rank", &[]),
+        ("daemon/rank", &["mercer-shared"]),
         ("daemon/reports", &[]),
-        ("daemon/learn", &["mercer-model"]),
+        ("daemon/learn", &["mercer-model", "mercer-shared"]),
         ("daemon/import", &["mercer-shared"]),
     ];
     for (part, allowed) in may {

@@ -1,5 +1,6 @@
 //! Interactions as the pair builders read them.
 
+use mercer_shared::interaction::{InteractionType, InterestWeights};
 use serde::{Deserialize, Serialize};
 
 use crate::texts::TextId;
@@ -29,17 +30,36 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Weight of a pair whose positive has this kind; `None` for kinds that are no engagement. The gains of METRICS.md section 0; a favourite
-    /// counts like a cart.
+    /// Kind of an interaction with its value, see [`InteractionType::value`].
+    #[must_use]
+    pub fn of(kind: InteractionType, value: f32) -> Self {
+        match kind {
+            _ if kind.is_negative(value) => Self::Disliked,
+            InteractionType::Search => Self::Search,
+            InteractionType::Impression => Self::Impression,
+            InteractionType::View => Self::View,
+            InteractionType::Click => Self::Click,
+            InteractionType::Cart => Self::Cart,
+            InteractionType::Favourite => Self::Favourite,
+            InteractionType::Purchase => Self::Purchase,
+            InteractionType::Rating | InteractionType::Review => Self::Liked,
+            InteractionType::Return | InteractionType::Dismiss => Self::Disliked,
+        }
+    }
+
+    /// Weight of a pair whose positive has this kind, from [`InterestWeights`]; `None` for kinds that are no engagement.
     #[must_use]
     pub fn weight(self) -> Option<f32> {
-        match self {
-            Self::Search | Self::Impression | Self::Disliked => None,
-            Self::View => Some(0.5),
-            Self::Click => Some(1.0),
-            Self::Cart | Self::Favourite | Self::Liked => Some(2.0),
-            Self::Purchase => Some(3.0),
-        }
+        let kind = match self {
+            Self::Search | Self::Impression | Self::Disliked => return None,
+            Self::View => InteractionType::View,
+            Self::Click => InteractionType::Click,
+            Self::Cart => InteractionType::Cart,
+            Self::Favourite => InteractionType::Favourite,
+            Self::Liked => InteractionType::Rating,
+            Self::Purchase => InteractionType::Purchase,
+        };
+        Some(InterestWeights::default().0[usize::from(kind.number())])
     }
 }
 

@@ -155,3 +155,16 @@ fn skipped_impressions_are_hard_negatives() {
     assert_eq!(left(&next), [Some((6, 106)), Some((4, 104)), Some((5, 105)), None]);
     assert_eq!(left(&query_pairs(&log, &texts(5), &QueryOptions::default()))[0], None, "no text, no negative");
 }
+
+#[test]
+fn what_shows_interest_makes_a_pair_and_nothing_else_does() {
+    use mercer_shared::interaction::{InteractionType, InterestWeights};
+    let weights = InterestWeights::default();
+    for kind in InteractionType::ALL {
+        for value in [None, Some(0.0), Some(1.0), Some(2.5), Some(3.0), Some(5.0)] {
+            let value = kind.value(value);
+            let interest = weights.of(kind, value);
+            assert_eq!(Kind::of(kind, value).weight(), (interest > 0.0).then_some(interest), "{kind:?} of {value}");
+        }
+    }
+}

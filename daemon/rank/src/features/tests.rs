@@ -7,12 +7,12 @@ use crate::batch::for_each_user;
 use crate::catalogue::{Catalogue, ItemFacts};
 use crate::collaborative_index::{CollaborativeIndex, IndexOptions};
 use crate::dataset::Dataset;
-use crate::kind::Kind;
 use crate::log::{DAY_MS, Event, Log};
 use crate::sequence::SequenceScorer;
 use crate::snapshot::{Recipient, Snapshot};
 use crate::source_scores::SourceScores;
 use crate::vectors::Vectors;
+use mercer_shared::interaction::InteractionType;
 
 const ITEMS: u32 = 90;
 const USERS: u32 = 150;
@@ -53,7 +53,7 @@ fn log() -> Log {
             let at = i64::from((user * 37 + visit * 23) % 300) * DAY_MS + i64::from(user % 20) * 3_600_000;
             for k in 0..(1 + (user + visit) % 5) {
                 let item = Some((user % 9 * 10 + visit % 3 * 4 + k * k) % ITEMS);
-                let kind = if (user + k) % 6 == 0 { Kind::View } else { Kind::Purchase };
+                let kind = if (user + k) % 6 == 0 { InteractionType::View } else { InteractionType::Purchase };
                 log.push(user, Event { item, text: None, kind, value: 1.0 + (k % 3) as f32, at });
             }
         }

@@ -9,7 +9,7 @@ use mercer_shared::wire::{Consent, Interaction, Item, User};
 use rustc_hash::FxHashMap;
 
 use crate::state::shop::writer::ShopWriter;
-use crate::state::shop::{RECENT_QUERIES, Subject, Who, rank_kind, texts};
+use crate::state::shop::{RECENT_QUERIES, Subject, Who, texts};
 
 /// Dense number of a name, given on first sight.
 fn number_of(names: &mut FxHashMap<String, u32>, name: &str) -> u32 {
@@ -129,7 +129,7 @@ impl ShopWriter {
             }
         }
         let item = interaction.item.and_then(|id| self.view.item_index.get(&id).copied());
-        let kind = rank_kind(interaction.kind);
+        let kind = interaction.kind;
         let event = Event { item, text, kind, value: kind.value(interaction.value), at };
         self.view.rank.log.push(number, event);
         let agreed = self.view.subject(number).is_some_and(|subject| subject.consent.train);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use mercer_rank::Snapshot;
 use mercer_search::{DenseIndex, LexicalReader};
 use mercer_shared::ids::{ItemId, SessionId, UserId};
-use mercer_shared::wire::{Consent, InteractionType, Item, User};
+use mercer_shared::wire::{Consent, Item, User};
 
 /// Latest queries kept per shopper for the profile.
 pub const RECENT_QUERIES: usize = 50;
@@ -163,44 +163,6 @@ pub const fn now_of(clock: i64, last_event: i64) -> i64 {
         last_event
     } else {
         latest
-    }
-}
-
-/// The kind of an interaction in the arithmetic.
-#[must_use]
-pub const fn rank_kind(kind: InteractionType) -> mercer_rank::Kind {
-    use mercer_rank::Kind;
-    match kind {
-        InteractionType::Search => Kind::Search,
-        InteractionType::Impression => Kind::Impression,
-        InteractionType::View => Kind::View,
-        InteractionType::Click => Kind::Click,
-        InteractionType::Cart => Kind::Cart,
-        InteractionType::Favourite => Kind::Favourite,
-        InteractionType::Purchase => Kind::Purchase,
-        InteractionType::Return => Kind::Return,
-        InteractionType::Rating => Kind::Rating,
-        InteractionType::Review => Kind::Review,
-        InteractionType::Dismiss => Kind::Dismiss,
-    }
-}
-
-/// The kind of an event on the wire.
-#[must_use]
-pub const fn wire_kind(kind: mercer_rank::Kind) -> InteractionType {
-    use mercer_rank::Kind;
-    match kind {
-        Kind::Search => InteractionType::Search,
-        Kind::Impression => InteractionType::Impression,
-        Kind::View => InteractionType::View,
-        Kind::Click => InteractionType::Click,
-        Kind::Cart => InteractionType::Cart,
-        Kind::Favourite => InteractionType::Favourite,
-        Kind::Purchase => InteractionType::Purchase,
-        Kind::Return => InteractionType::Return,
-        Kind::Rating => InteractionType::Rating,
-        Kind::Review => InteractionType::Review,
-        Kind::Dismiss => InteractionType::Dismiss,
     }
 }
 

@@ -153,7 +153,7 @@ pub(crate) fn clear(vectors: &mut Vectors, number: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mercer_rank::{Event, Kind};
+    use mercer_rank::{Event, InteractionType};
 
     #[test]
     fn a_text_is_kept_for_as_long_as_somebody_asks_for_it() {
@@ -177,7 +177,7 @@ mod tests {
             let numbers = order.map(|text| texts.take(text).unwrap());
             for (text, at) in [("a", 5), ("b", 9), ("c", 5), ("a", 3)] {
                 let number = numbers[order.iter().position(|known| *known == text).unwrap()];
-                log.push(0, Event { item: None, text: Some(number), kind: Kind::Search, value: 1.0, at });
+                log.push(0, Event { item: None, text: Some(number), kind: InteractionType::Search, value: 1.0, at });
             }
             texts.latest(&log).iter().map(|number| texts.get(*number).unwrap().to_string()).collect::<Vec<_>>()
         };
