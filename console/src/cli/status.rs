@@ -34,9 +34,9 @@ pub(crate) async fn run(client: &Client, out: &mut Out) -> Done {
         (
             "requests",
             format!(
-                "{}, {} lists, {} failed, {} refused for load",
+                "{}, {}, {} failed, {} refused for load",
                 text::count(traffic.requests),
-                text::count(traffic.lists),
+                text::plural(traffic.lists, "list", "lists"),
                 text::count(traffic.failures),
                 text::count(traffic.overloaded)
             ),

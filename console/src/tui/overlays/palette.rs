@@ -1,4 +1,5 @@
 //! The palette: finds a command by a few letters of its name and runs it, with words behind the name where it takes some.
+//! The search is our own: forty names need no library of fuzzy matching.
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
