@@ -88,7 +88,7 @@ fn watcher(dir: &Path, writers: Writers, wake: crossbeam_channel::Sender<()>) ->
         };
         if let Some(writer) = writer {
             let mut writers = writers.lock();
-            event.paths.into_iter().for_each(|path| drop(writers.insert(path, writer)));
+            writers.extend(event.paths.into_iter().map(|path| (path, writer)));
         }
         // A look at the directory is an event of its own; it must not cause the next look.
         if writer.is_some() || !event.kind.is_access() {

@@ -118,6 +118,8 @@ problems! {
     MissingColumns "missing-columns" 422 FAILED "the file lacks columns" "the detail names them; is it the right preset and delimiter?";
     /// The file is damaged or truncated.
     BadFile "bad-file" 422 FAILED "the file cannot be read to its end" "the detail says where it breaks; nothing after that was read";
+    /// Every line of the file was rejected.
+    NothingImported "nothing-imported" 422 FAILED "no line of the file could be imported" "the report has the reasons and the first lines; is it the right preset or kind?";
     /// The file's format cannot be told or is not supported.
     UnknownFormat "unknown-format" 415 USAGE "the format of the file is not known" "formats: ndjson, csv, parquet, each also .gz or .zst";
     /// An encoder that is incomplete, of the wrong shape or of an unsafe format.

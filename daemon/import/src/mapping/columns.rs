@@ -1,7 +1,5 @@
 //! The columns that a section of a preset uses.
 
-use super::value::Value;
-
 /// The columns that a section uses, each with its number.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Columns {
@@ -23,9 +21,9 @@ impl Columns {
         }
     }
 
-    /// In the columns of this value null words mean "no value".
-    pub(crate) fn make_nullable(&mut self, value: Option<&Value>) {
-        for column in value.into_iter().flat_map(Value::columns) {
+    /// In these columns null words mean "no value".
+    pub(crate) fn make_nullable(&mut self, columns: impl IntoIterator<Item = usize>) {
+        for column in columns {
             self.nullable[column] = true;
         }
     }

@@ -70,6 +70,10 @@ fn value(spec: &Option<ValueSpec>, columns: &mut Columns) -> Result<Option<Value
     spec.as_ref().map(|spec| Value::new(spec, columns)).transpose()
 }
 
+fn columns_of(value: Option<&Value>) -> Vec<usize> {
+    value.map(Value::columns).unwrap_or_default()
+}
+
 fn attributes<'a>(
     specs: &'a BTreeMap<String, ValueSpec>,
     columns: &mut Columns,
@@ -95,7 +99,7 @@ impl<'a> ItemMap<'a> {
             spec,
         };
         for nullable in [Some(&map.id), map.price.as_ref(), map.in_stock.as_ref(), map.hidden.as_ref()] {
-            columns.make_nullable(nullable);
+            columns.make_nullable(columns_of(nullable));
         }
         Ok(map)
     }
@@ -104,7 +108,7 @@ impl<'a> ItemMap<'a> {
 impl<'a> UserMap<'a> {
     pub(super) fn new(spec: &'a UserSpec, columns: &mut Columns) -> Result<Self, String> {
         let map = Self { attributes: attributes(&spec.attributes, columns)?, id: Value::new(&spec.id, columns)? };
-        columns.make_nullable(Some(&map.id));
+        columns.make_nullable(map.id.columns());
         Ok(map)
     }
 }
@@ -142,7 +146,7 @@ impl<'a> InteractionMap<'a> {
             spec,
         };
         for nullable in [&map.user, &map.session, &map.item, &map.query_id, &map.value, &map.position] {
-            columns.make_nullable(nullable.as_ref());
+            columns.make_nullable(columns_of(nullable.as_ref()));
         }
         if map.id.is_empty() {
             // The same, counted apart from what items and users use: another description of an item is no other event.

@@ -7,8 +7,8 @@ use mercer_shared::problem::{Code, Problem};
 
 use super::fields::{Fields, Splitter};
 use super::header::{choose, find, has_header, is_header, no_section, other_width};
+use super::opened::Opened;
 use super::quotes::{EARLY, Evidence, Pattern};
-use super::reader::Opened;
 use super::record::{RecordPlace, Step};
 use super::sniff;
 use crate::document::MAX_LINE_BYTES;
@@ -83,7 +83,7 @@ fn split(line: &str, mut splitter: Splitter) -> Vec<String> {
 
 /// The section without a header whose columns the lines have: one that the file's name names, else any. Where only the name
 /// fits, that section, for the problem to say.
-fn headless<'a>(preset: &'a Preset, name: &str, lines: &[String]) -> Option<(usize, &'a FileSpec)> {
+fn headless(preset: &Preset, name: &str, lines: &[String]) -> Option<usize> {
     let sections = || preset.file.iter().enumerate().filter(|(_, file)| !file.columns.is_empty());
     let fits = |file: &FileSpec| lines.iter().any(|line| split(line, splitter_of(file)).len() == file.columns.len());
     let named = |file: &FileSpec| file.file_name.as_ref().is_some_and(|part| name.contains(part.as_str()));
@@ -92,6 +92,7 @@ fn headless<'a>(preset: &'a Preset, name: &str, lines: &[String]) -> Option<(usi
         .find(|(_, file)| named(file) && fits(file))
         .or_else(|| sections().find(|(_, file)| fits(file)))
         .or_else(|| sections().find(|(_, file)| named(file) && !with_header))
+        .map(|(section, _)| section)
 }
 
 impl Delimited {
@@ -118,8 +119,9 @@ impl Delimited {
             this.physical.header += 1;
             head.remove(0);
         }
-        if let Some((section, file)) = headless(preset, &source.name, &head) {
-            return this.without_header((section, file), &used[section], &source.name, &head);
+        if let Some(section) = headless(preset, &source.name, &head) {
+            this.section = section;
+            return this.without_header(&preset.file[section], &used[section], &source.name, &head);
         }
         let fixed = preset.file.iter().find_map(|file| file.delimiter.as_deref().filter(|_| file.columns.is_empty()));
         let first = head.first().map(String::as_str).unwrap_or_default();
@@ -165,7 +167,7 @@ impl Delimited {
 
     fn without_header(
         mut self,
-        (section, file): (usize, &FileSpec),
+        file: &FileSpec,
         used: &[String],
         name: &str,
         head: &[String],
@@ -190,8 +192,8 @@ impl Delimited {
             self.skip_header()?;
         }
         let places = used.iter().map(|column| find(file, column, &columns)).collect();
-        (self.splitter, self.encoding, self.width, self.section) = (splitter, declared_encoding(file), width, section);
-        Ok(Opened { form: self, section, places })
+        (self.splitter, self.encoding, self.width) = (splitter, declared_encoding(file), width);
+        Ok(Opened { section: self.section, form: self, places })
     }
 
     fn skip_header(&mut self) -> Result<(), Problem> {

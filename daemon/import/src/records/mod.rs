@@ -5,6 +5,7 @@ mod documents;
 mod fields;
 mod header;
 mod json;
+mod opened;
 mod parquet;
 mod quotes;
 mod reader;

@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use super::fields::Fields;
 use super::header::{choose, find, no_section};
-use super::reader::Opened;
+use super::opened::Opened;
 use super::record::{RecordPlace, Step};
 use crate::preset::Preset;
 use crate::source::{Compression, Source};

@@ -25,21 +25,6 @@ enum Form {
     Parquet(Box<Parquet>),
 }
 
-/// An opened form, the section that reads it and the positions of the section's columns.
-pub(super) struct Opened<T> {
-    pub(super) form: T,
-    pub(super) section: usize,
-    pub(super) places: Vec<Option<usize>>,
-}
-
-impl<T> Opened<T> {
-    fn split(self, sections: usize) -> (Box<T>, Vec<Vec<Option<usize>>>) {
-        let mut all = vec![Vec::new(); sections];
-        all[self.section] = self.places;
-        (Box::new(self.form), all)
-    }
-}
-
 impl Records {
     /// Opens a file with a preset; `used` holds the columns that each section uses.
     ///

@@ -26,7 +26,7 @@ pub struct ImportFailure {
 /// Reads the file at `path`, which the shop calls `file_name`, into a sink. Tells `progress` at most about ten times a second.
 ///
 /// # Errors
-/// `bad-file`, `missing-columns`, `unknown-format`, why the sink ends it, or `bad-file` where every line was rejected; with
+/// `bad-file`, `missing-columns`, `unknown-format`, why the sink ends it, or `nothing-imported` where every line was rejected; with
 /// the report of what was done until then.
 pub fn run(
     path: &Path,
@@ -79,7 +79,7 @@ fn has_good_line(report: &ImportReport) -> Result<(), Problem> {
             let lines =
                 if report.lines == 1 { "the only line".to_owned() } else { format!("all {} lines", report.lines) };
             let detail = format!("{}: {lines} rejected, the first{line}: {}", report.file, first.reason);
-            Err(Problem::new(Code::BadFile, detail))
+            Err(Problem::new(Code::NothingImported, detail))
         }
         _ => Ok(()),
     }

@@ -317,7 +317,7 @@ fn a_header_where_none_should_be_is_said() {
 fn a_file_without_a_good_line_fails() {
     for (text, plan) in [("{\n", Plan::Ndjson(Kind::Items)), ("UserId,Labels\n1,2,3\n4\n", plan("gorse"))] {
         let failure = read_text(text, &plan).1.unwrap_err();
-        assert_eq!(failure.problem.code, Code::BadFile);
+        assert_eq!(failure.problem.code, Code::NothingImported);
         assert!(failure.problem.detail.contains("rejected"), "{}", failure.problem);
     }
     for (text, plan) in [("UserId,Labels\n", plan("gorse")), ("", Plan::Ndjson(Kind::Items))] {
