@@ -125,8 +125,8 @@ mod tests {
     use super::*;
 
     /// Lists in which the first feature, where it is known, says what is taken.
-    fn lists() -> Vec<List> {
-        let mut state = 7u64;
+    fn lists(seed: u64) -> Vec<List> {
+        let mut state = seed;
         let mut draw = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) as f32 / (1u64 << 24) as f32
@@ -141,9 +141,18 @@ mod tests {
             .collect()
     }
 
+    /// How often a row that is taken scores higher than one that is not, over all lists.
+    fn auc(trees: &Trees, lists: &[List]) -> f64 {
+        let rows = lists.iter().flat_map(|list| trees.score(&list.x).into_iter().zip(list.positive.clone()));
+        let (taken, left): (Vec<_>, Vec<_>) = rows.partition(|(_, positive)| *positive);
+        let higher = |a: f32, b: f32| f64::midpoint((a > b).into(), (a >= b).into());
+        let pairs = taken.iter().flat_map(|(a, _)| left.iter().map(move |(b, _)| higher(*a, *b)));
+        pairs.sum::<f64>() / (taken.len() * left.len()) as f64
+    }
+
     #[test]
     fn trees_learn_are_the_same_on_any_number_of_threads_and_read_back() {
-        let made = lists();
+        let made = lists(7);
         let (lists, o) =
             (made.iter().collect::<Vec<_>>(), TreeOptions { rounds: 20, leaves: 4, ..TreeOptions::default() });
         let fit = |threads| {
@@ -161,9 +170,15 @@ mod tests {
         assert!(of(true) > of(false) + 0.5, "{scores:?}");
         let back: Trees = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
         assert_eq!(back.score(&lists[0].x), scores);
-        // Without the feature that tells them apart nothing is left to learn.
-        let blind = Trees::fit(&lists, &o, &[0], &|| false).unwrap().unwrap().score(&lists[0].x);
-        assert!(blind.iter().zip(&scores).any(|(a, b)| a != b));
+        // Without the feature that tells rows apart nothing is left to learn: on lists that the trees have not seen, what is taken
+        // scores no higher than the rest. Trees that see it tell them apart there too.
+        let blind = Trees::fit(&lists, &o, &[0], &|| false).unwrap().unwrap();
+        let unseen = self::lists(11);
+        assert!(auc(&one, &unseen) > 0.95, "{}", auc(&one, &unseen));
+        assert!((auc(&blind, &unseen) - 0.5).abs() < 0.05, "{}", auc(&blind, &unseen));
+        let mut without = unseen[0].x.clone();
+        without.chunks_exact_mut(WIDTH).for_each(|row| row[0] = 0.5);
+        assert_eq!(blind.score(&unseen[0].x), blind.score(&without), "a hidden feature is read");
         assert_eq!(Trees::fit(&lists, &o, &[], &|| true).unwrap(), None);
     }
 
