@@ -180,7 +180,15 @@ fn lines_and_tuples_are_counted() {
 }
 
 /// Places where functions still take such tuples; each must.
-const KNOWN_TUPLES: &[&str] = &["daemon/src/", "daemon/rank/src/", "daemon/reports/tests/"];
+const KNOWN_TUPLES: &[&str] = &[
+    "daemon/src/agent/",
+    "daemon/src/cross_encoder/",
+    "daemon/src/evaluation/",
+    "daemon/src/gate/",
+    "daemon/src/state/",
+    "daemon/src/training/",
+    "daemon/reports/tests/",
+];
 
 #[test]
 fn no_parameter_is_a_tuple_of_more_than_two() {

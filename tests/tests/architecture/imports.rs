@@ -9,12 +9,18 @@ use crate::workspace::crates_of_member;
 const KNOWN_CIRCLES: &[&str] = &[
     "shared/src/client",
     "shared/src/wire/",
-    "daemon/src/",
+    "daemon/src/evaluation/prequential/",
+    "daemon/src/http/",
+    "daemon/src/state/shop/",
     "daemon/store/src/",
     "daemon/model/src/",
+    "daemon/model/src/worker/",
     "daemon/search/src/",
-    "daemon/rank/src/",
+    "daemon/search/src/lexical/",
+    "daemon/rank/src/features/",
     "daemon/import/src/",
+    "daemon/import/src/mapping/",
+    "daemon/import/src/records/",
 ];
 
 #[test]
@@ -24,7 +30,7 @@ fn no_files_import_each_other() {
     for built in MEMBERS.iter().flat_map(|member| crates_of_member(member)) {
         for circle in circles(&edges(&built.krate)) {
             let known = |place: &&&str| circle.files.iter().all(|file| file.starts_with(**place));
-            match KNOWN_CIRCLES.iter().find(known) {
+            match KNOWN_CIRCLES.iter().filter(known).max_by_key(|place| place.len()) {
                 Some(place) => open.retain(|one| one != place),
                 None => unknown.push_str(&circle.to_string()),
             }
