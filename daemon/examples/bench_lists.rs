@@ -27,7 +27,7 @@ use mercer_rank::{
     BlendWeights, Candidates, Catalogue, CollaborativeIndex, CutoffLists, Dataset, Event, IndexOptions,
     InteractionType, ItemFacts, Log, MlpOptions, Mode, RankRequest, Ranker, RankerTrainOptions, RankerTraining,
     SIGNALS, ScoringPolicy, SequenceScorerHistory, Signal, Snapshot, TrainedRanker, TreeOptions, Vectors,
-    WhitenedVectors, cutoffs, fit_blend_weights, tie_key,
+    WhitenedVectors, cutoffs, fit_blend_weights, stable_key,
 };
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ fn load(dir: &Path) -> Result<Bench, Fail> {
             category: r["category"].as_str().map(|c| number(&mut categories, c)),
             brand: brand.map(|b| number(&mut brands, &b.to_lowercase())),
             available_from: r["available_from"].as_str().and_then(millis),
-            tie: tie_key(b"mercer benchmark lists tie break", &id),
+            key: stable_key(&id),
             ..ItemFacts::default()
         });
         index.insert(id.clone(), items.len() as u32);

@@ -143,7 +143,7 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
         .map_err(|error| model_problem(&error))?;
     let vectors = VectorCache::open(&state.join("vectors"))
         .map_err(|error| Problem::new(Code::BadState, format!("{}: {error}", state.join("vectors").display())))?;
-    let mut shop = ShopWriter::new(model, store.tie_break_key());
+    let mut shop = ShopWriter::new(model);
     for item in store.items() {
         shop.put_item(item.map_err(|error| store_problem(&error))?);
     }

@@ -44,7 +44,7 @@ static SHOP: LazyLock<Snapshot> = LazyLock::new(|| {
         price: Some(1.0 + i as f32 % 90.0),
         category: Some(i / 100),
         brand: Some(i % 70),
-        tie: u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        key: u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         ..ItemFacts::default()
     }));
     let index =

@@ -34,7 +34,8 @@ fn score_pool(fitted: &[FittedBaseline], truth: &GroundTruth, r: &RankRequest<'_
     for baseline in fitted {
         let column = baseline.scores(&baseline.snapshot().user_state(whom, at), whom, &eligible);
         let mut places: Vec<usize> = (0..eligible.len()).collect();
-        let by = |a: &usize, b: &usize| column[*b].total_cmp(&column[*a]).then(a.cmp(b));
+        let key = |p: &usize| (s.catalogue.key(eligible[*p]), *p);
+        let by = |a: &usize, b: &usize| column[*b].total_cmp(&column[*a]).then_with(|| key(a).cmp(&key(b)));
         if places.len() > DEPTH {
             places.select_nth_unstable_by(DEPTH, by);
             places.truncate(DEPTH);

@@ -37,7 +37,7 @@ fn score_pool(s: &Snapshot, truth: &GroundTruth, r: &RankRequest<'_>) -> ScorePo
         let by = |a: &u32, b: &u32| {
             column[*b as usize]
                 .total_cmp(&column[*a as usize])
-                .then_with(|| s.catalogue.tie(*a).cmp(&s.catalogue.tie(*b)))
+                .then_with(|| s.catalogue.key(*a).cmp(&s.catalogue.key(*b)))
         };
         if top.len() > DEPTH {
             top.select_nth_unstable_by(DEPTH, by);

@@ -21,19 +21,25 @@ pub struct ItemFacts {
     pub hidden: bool,
     /// Can be bought.
     pub in_stock: bool,
-    /// Keyed hash of the item id, see [`tie_key`].
-    pub tie: u64,
+    /// [`stable_key`] of the item id; 0 for none, the number stands in for it then. It orders equal scores, sums and samples and seeds
+    /// factors, so that lists do not depend on how items are numbered.
+    pub key: u64,
 }
 
 impl Default for ItemFacts {
     fn default() -> Self {
-        Self { price: None, category: None, brand: None, available_from: None, hidden: false, in_stock: true, tie: 0 }
+        Self { price: None, category: None, brand: None, available_from: None, hidden: false, in_stock: true, key: 0 }
     }
 }
 
-/// Keyed hash of an item id, by which equal scores are ordered (METRICS.md section 0).
-pub fn tie_key(key: &[u8; 32], id: &str) -> u64 {
-    let hash = blake3::keyed_hash(key, id.as_bytes());
+/// Key of the hash in [`stable_key`]. It is public: the order of equal scores must be the same in every installation of a shop.
+const KEY: [u8; 32] = *b"mercer item and user order 2026a";
+
+/// Hash of the external id of an item or user (METRICS.md section 0: ties are broken by a keyed hash of the id, never by catalogue order,
+/// id order or label). It does not depend on the installation or on the order of an import.
+#[must_use]
+pub fn stable_key(id: &str) -> u64 {
+    let hash = blake3::keyed_hash(&KEY, id.as_bytes());
     let mut first = [0u8; 8];
     first.copy_from_slice(&hash.as_bytes()[..8]);
     u64::from_le_bytes(first)
@@ -143,8 +149,17 @@ impl Catalogue {
         self.items.iter()
     }
 
-    pub(crate) fn tie(&self, item: u32) -> u64 {
-        self.get(item).map_or(0, |f| f.tie)
+    /// Stable keys of all items.
+    pub(crate) fn keys(&self) -> Vec<u64> {
+        (0..self.len() as u32).map(|item| self.key(item)).collect()
+    }
+
+    /// Stable key of an item; its number where it has none.
+    pub(crate) fn key(&self, item: u32) -> u64 {
+        match self.get(item) {
+            Some(facts) if facts.key != 0 => facts.key,
+            _ => u64::from(item),
+        }
     }
 }
 

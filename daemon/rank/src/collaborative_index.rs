@@ -6,7 +6,7 @@ use crate::catalogue::ItemFacts;
 use crate::cooccurrence::Cooccurrence;
 use crate::dataset::Dataset;
 use crate::ease::{Ease, EaseOptions};
-use crate::ials::{Ials, IalsOptions};
+use crate::ials::{FitOrder, Ials, IalsOptions};
 use crate::log::{DAY_MS, Event, Log, LogSummary};
 use crate::neighbour_lists::{NeighbourLists, Shrinkage};
 use crate::next_basket::{self, NextBasketOptions};
@@ -144,35 +144,36 @@ impl CollaborativeIndex {
         let summary = log.summary(at);
         let (items, target) = (catalogue.len(), summary.target);
         let kinds = o.kinds.for_target(target);
+        let keys: Arc<[u64]> = catalogue.keys().into();
+        let order = log.users_by_key();
         let read = ReadOptions {
             target,
             kinds,
             half_life: o.half_life,
             recent_half_life: o.recent_half_life,
             cap: o.cap,
-            items,
+            keys: Arc::clone(&keys),
         };
         let decay = InterestDecay { at, until: at, since: i64::MIN, half_life: o.half_life, kinds, cap: o.cap };
-        let users = interest_matrix(log, &decay, items);
-        let by_item = users.transpose(items);
-        let tie = |i: u32| catalogue.tie(i);
+        let users = interest_matrix(log, &decay, &keys);
+        let by_item = users.transpose(items, order.iter().copied());
         let shrinkage = Shrinkage { shrink: o.shrink, keep: o.keep_items };
         let knn = if reads(&[Source::Knn, Source::KnnStrongest]) {
-            Cooccurrence::fit(&users, &by_item, decay, shrinkage, &tie)
+            Cooccurrence::fit(&users, &by_item, decay, shrinkage, &keys)
         } else {
             Cooccurrence::default()
         };
         let knn_recent = if reads(&[Source::KnnRecent]) {
             let decay = InterestDecay { since: at - o.recent_days * DAY_MS, ..decay };
-            let recent = interest_matrix(log, &decay, items);
-            Cooccurrence::fit(&recent, &recent.transpose(items), decay, shrinkage, &tie)
+            let recent = interest_matrix(log, &decay, &keys);
+            Cooccurrence::fit(&recent, &recent.transpose(items, order.iter().copied()), decay, shrinkage, &keys)
         } else {
             Cooccurrence::default()
         };
         let next = if reads(&[Source::Next]) {
             let shrinkage = Shrinkage { shrink: o.shrink_next, keep: o.keep_items };
-            let o = NextBasketOptions { at, target, half_life: o.half_life, cap: o.cap, shrinkage, items };
-            next_basket::fit(log, &o, &tie)
+            let o = NextBasketOptions { at, target, half_life: o.half_life, cap: o.cap, shrinkage };
+            next_basket::fit(log, &o, &keys)
         } else {
             NeighbourLists::default()
         };
@@ -182,9 +183,11 @@ impl CollaborativeIndex {
         } else {
             UserNeighbours::default()
         };
-        let ials = o.ials.filter(|_| reads(&[Source::Ials])).map(|x| Arc::new(Ials::fit(&users, &by_item, x)));
+        let fit_order = FitOrder { users: &order, keys: &keys };
+        let ials =
+            o.ials.filter(|_| reads(&[Source::Ials])).map(|x| Arc::new(Ials::fit(&users, &by_item, &fit_order, x)));
         let ease = o.ease.as_ref().filter(|_| reads(&[Source::Ease]));
-        let ease = ease.and_then(|x| Ease::fit(&users, &by_item, x)).map(Arc::new);
+        let ease = ease.and_then(|x| Ease::fit(&users, &by_item, &keys, x)).map(Arc::new);
         Self {
             at,
             counts: Counts::of(data, at, &summary, kinds),
@@ -206,7 +209,7 @@ impl CollaborativeIndex {
     pub fn refresh(&self, data: Dataset<'_>, at: i64) -> Self {
         let counts = Counts::of(data, at, &self.summary, self.read.kinds);
         let mut out = Self { at, counts, ..self.clone() };
-        out.read.items = out.read.items.max(data.catalogue.len());
+        out.read.cover(data.catalogue);
         out
     }
 
@@ -214,11 +217,10 @@ impl CollaborativeIndex {
     /// log with weights and windows as of the moment of the fit; other parts stay as they are. All events of a user are read,
     /// whatever their moment: use it for the index of now, not for that of a past moment.
     pub fn follow(&self, data: Dataset<'_>, changed: &[u32]) -> Self {
-        let tie = |i: u32| data.catalogue.tie(i);
-        let items = data.catalogue.len();
-        let follow = |old: &Cooccurrence| Arc::new(old.follow(data.log, changed, items, &tie));
+        let keys = data.catalogue.keys();
+        let follow = |old: &Cooccurrence| Arc::new(old.follow(data.log, changed, &keys));
         let mut out = Self { knn: follow(&self.knn), knn_recent: follow(&self.knn_recent), ..self.clone() };
-        out.read.items = out.read.items.max(items);
+        out.read.cover(data.catalogue);
         out
     }
 
@@ -229,7 +231,9 @@ impl CollaborativeIndex {
         if same {
             self.knn = Arc::clone(&other.knn);
             self.knn_recent = Arc::clone(&other.knn_recent);
-            self.read.items = self.read.items.max(other.read.items);
+            if other.read.keys.len() > self.read.keys.len() {
+                self.read.keys = Arc::clone(&other.read.keys);
+            }
         }
         same
     }

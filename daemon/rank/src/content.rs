@@ -24,7 +24,8 @@ fn liked(catalogue: &Catalogue, user: &UserState) -> Vec<(u32, f32)> {
     let whitened = catalogue.whitening().is_some();
     let (signs, most) = if whitened { (&user.profile, MAX_ITEMS) } else { (&user.recent, MAX_RECENT) };
     let mut liked = signs.clone();
-    liked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    // Stable: of equal interest, the order of the keys.
+    liked.sort_by(|a, b| b.1.total_cmp(&a.1));
     liked.truncate(most);
     liked
 }

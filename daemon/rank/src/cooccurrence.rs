@@ -9,10 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::chunked::Chunked;
 use crate::log::Log;
-use crate::neighbour_lists::{
-    Near, NeighbourLists, Shrinkage, Similarity, SparseSums, TieKey, best_first, norm, norms, top,
-};
-use crate::sparse::{Csr, InterestDecay, interests};
+use crate::neighbour_lists::{Near, NeighbourLists, Shrinkage, Similarity, SparseSums, best_first, norm, norms, top};
+use crate::sparse::{Csr, InterestDecay, Keys, interests};
 
 /// A row of a sparse matrix, ascending by column.
 type Row = Arc<[(u32, f32)]>;
@@ -38,20 +36,23 @@ fn row(rows: &Chunked<Row>, at: u32) -> &[(u32, f32)] {
     rows.get(at as usize).map_or(&[], |row| row)
 }
 
-/// A row with some of its columns replaced, or removed where the new value is `None`; both ascend by column.
-fn replaced(row: &[(u32, f32)], changes: &[(u32, Option<f32>)]) -> Row {
+/// Place of an item in a row, whose entries are in the order of the items' keys.
+fn position(row: &[(u32, f32)], item: u32, keys: Keys<'_>) -> Option<usize> {
+    row.binary_search_by_key(&(keys[item as usize], item), |x| (keys[x.0 as usize], x.0)).ok()
+}
+
+/// A row with some of its columns replaced, or removed where the new value is `None`; row and changes are in the order of `key`.
+fn replaced(row: &[(u32, f32)], changes: &[(u32, Option<f32>)], key: impl Fn(u32) -> u64) -> Row {
+    let changed: FxHashSet<u32> = changes.iter().map(|change| change.0).collect();
+    let mut new = changes.iter().filter_map(|&(column, value)| Some((column, value?))).peekable();
     let mut out = Vec::with_capacity(row.len() + changes.len());
-    let mut changes = changes.iter().copied().peekable();
-    for &(column, value) in row {
-        while let Some((new, value)) = changes.next_if(|change| change.0 < column) {
-            out.extend(value.map(|value| (new, value)));
+    for &kept in row.iter().filter(|entry| !changed.contains(&entry.0)) {
+        while let Some(entry) = new.next_if(|entry| (key(entry.0), entry.0) < (key(kept.0), kept.0)) {
+            out.push(entry);
         }
-        match changes.next_if(|change| change.0 == column) {
-            Some((_, new)) => out.extend(new.map(|new| (column, new))),
-            None => out.push((column, value)),
-        }
+        out.push(kept);
     }
-    out.extend(changes.filter_map(|(column, new)| Some((column, new?))));
+    out.extend(new);
     out.into()
 }
 
@@ -68,10 +69,10 @@ struct Entry {
 
 impl Cooccurrence {
     /// Fits to the interests of users, which `decay` made of the log, and their transpose.
-    pub(crate) fn fit(users: &Csr, by_item: &Csr, decay: InterestDecay, shrinkage: Shrinkage, tie: TieKey<'_>) -> Self {
+    pub(crate) fn fit(users: &Csr, by_item: &Csr, decay: InterestDecay, shrinkage: Shrinkage, keys: Keys<'_>) -> Self {
         let norms = norms(by_item);
         let of = Similarity { by_item, norms: &norms, rows: users, row_norms: &norms, shrinkage };
-        let near = NeighbourLists::fit(&of, tie);
+        let near = NeighbourLists::fit(&of, keys);
         Self { decay, shrinkage, users: rows(users), by_item: rows(by_item), norms: Arc::new(norms), near }
     }
 
@@ -90,26 +91,27 @@ impl Cooccurrence {
         all
     }
 
-    /// The same after the events of some users changed in the log. `items` is the size of the catalogue.
-    pub(crate) fn follow(&self, log: &Log, changed: &[u32], items: usize, tie: TieKey<'_>) -> Self {
+    /// The same after the events of some users changed in the log. `keys` are those of the catalogue's items.
+    pub(crate) fn follow(&self, log: &Log, changed: &[u32], keys: Keys<'_>) -> Self {
         let decay = InterestDecay { until: i64::MAX, ..self.decay };
         let mut out = self.clone();
         let mut changed = changed.to_vec();
         changed.sort_unstable();
         changed.dedup();
+        changed.sort_by_key(|&user| (log.key(user), user));
         let (mut columns, mut reached) = (FxHashMap::<u32, Vec<(u32, Option<f32>)>>::default(), FxHashSet::default());
         for user in changed {
-            let (old, new) = (row(&self.users, user), interests(log.events(user), &decay, items));
+            let (old, new) = (row(&self.users, user), interests(log.events(user), &decay, keys));
             if *old == *new {
                 continue;
             }
             for &(item, weight) in &new {
-                if old.binary_search_by_key(&item, |x| x.0).map_or(0.0, |at| old[at].1) != weight {
+                if position(old, item, keys).map_or(0.0, |at| old[at].1) != weight {
                     columns.entry(item).or_default().push((user, Some(weight)));
                 }
             }
             for &(item, _) in old {
-                if new.binary_search_by_key(&item, |x| x.0).is_err() {
+                if position(&new, item, keys).is_none() {
                     columns.entry(item).or_default().push((user, None));
                 }
             }
@@ -119,6 +121,7 @@ impl Cooccurrence {
         if columns.is_empty() {
             return out;
         }
+        let items = keys.len();
         let norms = Arc::make_mut(&mut out.norms);
         norms.resize(norms.len().max(items), 0.0);
         let mut moved: Vec<u32> = columns.keys().copied().collect();
@@ -127,18 +130,18 @@ impl Cooccurrence {
         }
         moved.sort_unstable();
         for (&item, changes) in &columns {
-            let row = replaced(row(&self.by_item, item), changes);
+            let row = replaced(row(&self.by_item, item), changes, |user| log.key(user));
             norms[item as usize] = norm(row.iter().copied());
             out.by_item.set(item as usize, row, Row::default);
         }
-        out.near = out.renewed(&moved, reached, items, tie);
+        out.near = out.renewed(&moved, reached, keys);
         out
     }
 
     /// Neighbour lists after the users of the `moved` items (ascending) changed; `reached` are items that had one of them as a neighbour.
-    fn renewed(&self, moved: &[u32], reached: FxHashSet<u32>, items: usize, tie: TieKey<'_>) -> NeighbourLists {
-        let order = best_first(tie);
-        let (size, keep) = (self.norms.len().max(items), self.shrinkage.keep);
+    fn renewed(&self, moved: &[u32], reached: FxHashSet<u32>, keys: Keys<'_>) -> NeighbourLists {
+        let order = best_first(keys);
+        let (size, keep) = (self.norms.len().max(keys.len()), self.shrinkage.keep);
         let sums = || SparseSums::new(size);
         let near = |item: u32| self.near.near(item);
         let mut moves = vec![false; size];
@@ -163,7 +166,7 @@ impl Cooccurrence {
                     .map(|&(other, x)| Entry { item: other, neighbour: (item, x) })
                     .filter(|entry| !has_moved(entry.item) && may_enter(near(entry.item), entry.neighbour))
                     .collect();
-                (top(all, keep, tie), entries)
+                (top(all, keep, keys), entries)
             })
             .unzip();
         let mut new: FxHashMap<u32, Vec<(u32, f32)>> = FxHashMap::default();
@@ -185,7 +188,7 @@ impl Cooccurrence {
                     // A neighbour that had been cut off comes back.
                     list = self.neighbours(item, sums);
                 }
-                Some((item, top(list, keep, tie)))
+                Some((item, top(list, keep, keys)))
             })
             .flatten()
             .collect();
@@ -212,9 +215,14 @@ mod tests {
     }
 
     fn whole(log: &Log, decay: InterestDecay, keep: usize, items: usize) -> Cooccurrence {
-        let users = interest_matrix(log, &decay, items);
+        let users = interest_matrix(log, &decay, &keys(items));
         let shrinkage = Shrinkage { shrink: 0.5, keep };
-        Cooccurrence::fit(&users, &users.transpose(items), decay, shrinkage, &|i| u64::from(i) * 7 % 31)
+        let by_item = users.transpose(items, log.users_by_key());
+        Cooccurrence::fit(&users, &by_item, decay, shrinkage, &keys(items))
+    }
+
+    fn keys(items: usize) -> Vec<u64> {
+        (0..items as u64).map(|i| i * 7 % 31).collect()
     }
 
     fn event(item: u32, day: i64) -> Event {
@@ -244,7 +252,7 @@ mod tests {
                     if what == 0 { log.erase(user) } else { log.push(user, event(item, day)) }
                     changed.push(user);
                 }
-                updated = updated.follow(&log, &changed, items, &|i| u64::from(i) * 7 % 31);
+                updated = updated.follow(&log, &changed, &keys(items));
                 let fitted = whole(&log, decay, keep, items);
                 for item in 0..22 {
                     prop_assert_eq!(updated.near().near(item), fitted.near().near(item), "item {}", item);
@@ -256,7 +264,7 @@ mod tests {
     #[test]
     fn a_row_takes_changes_anywhere() {
         let row = [(2, 1.0), (5, 2.0), (7, 3.0)];
-        let out = replaced(&row, &[(0, Some(9.0)), (2, None), (3, None), (5, Some(8.0)), (9, Some(4.0))]);
+        let out = replaced(&row, &[(0, Some(9.0)), (2, None), (3, None), (5, Some(8.0)), (9, Some(4.0))], u64::from);
         assert_eq!(*out, [(0, 9.0), (5, 8.0), (7, 3.0), (9, 4.0)]);
     }
 }

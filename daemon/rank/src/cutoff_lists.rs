@@ -135,6 +135,8 @@ fn lists_at_cutoff(s: &Snapshot, recipe: &Recipe, stopped: &(dyn Fn() -> bool + 
             bought.entry(of_user.user).or_default()[place] = Some(of_user.items);
         }
     }
+    let mut bought: Vec<(u32, [Option<Vec<u32>>; 3])> = bought.into_iter().collect();
+    bought.sort_by_key(|x| (s.log.key(x.0), x.0));
     let (users, bought): (Vec<u32>, Vec<_>) = bought.into_iter().unzip();
     let made = for_each_user(s, &users, at, |row, user, scores| {
         std::array::from_fn(|place| {

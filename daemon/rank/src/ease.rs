@@ -3,7 +3,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::linalg::invert_spd;
-use crate::sparse::Csr;
+use crate::sparse::{Csr, Keys};
 
 /// Settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -23,16 +23,17 @@ impl Default for EaseOptions {
     }
 }
 
-/// The `most` items with the most shoppers (of equally many the lower numbers), ascending, and how many have any.
-fn most_bought(by_item: &Csr, most: usize) -> (Vec<u32>, usize) {
+/// The `most` items with the most users (of equally many those of the lower keys), in the order of their keys, and how many have any.
+fn most_bought(by_item: &Csr, keys: Keys<'_>, most: usize) -> (Vec<u32>, usize) {
     let shoppers = |i: u32| by_item.row_len(i as usize);
     let mut picked: Vec<u32> = (0..by_item.rows() as u32).filter(|&i| shoppers(i) > 0).collect();
     let bought = picked.len();
+    let key = |i: u32| (keys[i as usize], i);
     if bought > most {
-        picked.sort_by_key(|&i| (std::cmp::Reverse(shoppers(i)), i));
+        picked.sort_by_key(|&i| (std::cmp::Reverse(shoppers(i)), key(i)));
         picked.truncate(most);
-        picked.sort_unstable();
     }
+    picked.sort_unstable_by_key(|&i| key(i));
     (picked, bought)
 }
 
@@ -46,8 +47,8 @@ pub(crate) struct Ease {
 
 impl Ease {
     /// None when nothing was bought.
-    pub(crate) fn fit(users: &Csr, by_item: &Csr, o: &EaseOptions) -> Option<Self> {
-        let (picked, bought) = most_bought(by_item, o.max_items);
+    pub(crate) fn fit(users: &Csr, by_item: &Csr, keys: Keys<'_>, o: &EaseOptions) -> Option<Self> {
+        let (picked, bought) = most_bought(by_item, keys, o.max_items);
         let n = picked.len();
         if n == 0 {
             return None;
@@ -79,7 +80,10 @@ impl Ease {
             .map(|(p, row)| {
                 let mut out: Vec<(u32, f32)> =
                     (0..n).filter(|&q| q != p).map(|q| (picked[q], -row[q] / diagonal[q])).collect();
-                let order = |a: &(u32, f32), b: &(u32, f32)| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0));
+                let order = |a: &(u32, f32), b: &(u32, f32)| {
+                    let key = |i: u32| (keys[i as usize], i);
+                    b.1.abs().total_cmp(&a.1.abs()).then_with(|| key(a.0).cmp(&key(b.0)))
+                };
                 if out.len() > o.keep {
                     out.select_nth_unstable_by(o.keep, order);
                     out.truncate(o.keep);
@@ -125,8 +129,13 @@ mod tests {
     #[test]
     fn what_goes_together_scores_and_nothing_recommends_itself() {
         let users = users();
-        let ease =
-            Ease::fit(&users, &users.transpose(5), &EaseOptions { ridge: 0.5, ..EaseOptions::default() }).unwrap();
+        let ease = Ease::fit(
+            &users,
+            &users.transpose(5, 0..users.rows() as u32),
+            &[0, 1, 2, 3, 4],
+            &EaseOptions { ridge: 0.5, ..EaseOptions::default() },
+        )
+        .unwrap();
         let mut out = vec![0f32; 5];
         ease.score(&[(0, 1.0)], &mut out);
         assert!(out[1] > 0.2 && out[1] > out[3] && out[0] == 0.0, "{out:?}");
@@ -137,7 +146,7 @@ mod tests {
     fn a_large_catalogue_is_cut_to_the_most_bought() {
         let users = users();
         let options = EaseOptions { max_items: 4, ridge: 0.5, ..EaseOptions::default() };
-        let ease = Ease::fit(&users, &users.transpose(5), &options).unwrap();
+        let ease = Ease::fit(&users, &users.transpose(5, 0..users.rows() as u32), &[0, 1, 2, 3, 4], &options).unwrap();
         assert_eq!(ease.covers(), (4, 5));
         let mut out = vec![0f32; 5];
         ease.score(&[(0, 1.0), (4, 1.0)], &mut out);

@@ -17,7 +17,8 @@ pub struct GroundTruth {
 }
 
 /// Ground truth of users with purchases at or before `index.at()` and in `(index.at(), until]`. Mode `Novel` leaves out what a user
-/// bought before; `candidates` keeps warm or cold items only. Users without any item left are left out.
+/// bought before; `candidates` keeps warm or cold items only. Users without any item left are
+/// left out; the others are in the order of their stable keys.
 pub fn ground_truth(
     log: &Log,
     index: &CollaborativeIndex,
@@ -26,7 +27,7 @@ pub fn ground_truth(
     candidates: Candidates,
 ) -> Vec<GroundTruth> {
     let (at, target) = (index.at(), index.summary().target);
-    (0..log.users() as u32)
+    log.users_by_key()
         .into_par_iter()
         .filter_map(|user| {
             let before = log.until(user, at);

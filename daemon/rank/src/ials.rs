@@ -5,7 +5,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::linalg::{cholesky_solve, dot, dot64};
-use crate::sparse::Csr;
+use crate::sparse::{Csr, Keys};
 
 /// Settings of the factorisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,8 +39,9 @@ struct Shared {
 }
 
 impl Shared {
-    fn of(factors: &[f32], others: usize, o: &IalsOptions) -> Self {
-        let gram = gram(factors, o.dim);
+    fn of(factors: &[f32], rows: &[u32], o: &IalsOptions) -> Self {
+        let others = rows.len();
+        let gram = gram(factors, rows, o.dim);
         let inverses = (1..=FEW).into_par_iter().map(|n| inverse(&gram, ridge(n, others, o), o.dim)).collect();
         Self { gram, inverses }
     }
@@ -73,9 +74,17 @@ pub(crate) struct Ials {
     n_items: usize,
 }
 
-/// A number in [-1, 1) from an item and a column: the start must not depend on what else is in the log.
-fn start(item: usize, column: usize) -> f32 {
-    let mut x = (item as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (column as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+/// Order of sums over users and items, which decides their last bits.
+pub(crate) struct FitOrder<'a> {
+    /// Users with events, in the order of their stable keys.
+    pub(crate) users: &'a [u32],
+    /// Stable keys of the items.
+    pub(crate) keys: Keys<'a>,
+}
+
+/// A number in [-1, 1) from an item's stable key and a column: it depends neither on the item's number nor on the rest of the log.
+fn start(key: u64, column: usize) -> f32 {
+    let mut x = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (column as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
     x ^= x >> 32;
     x = x.wrapping_mul(0xd6e8_feb8_6659_fd93);
     x ^= x >> 32;
@@ -84,8 +93,9 @@ fn start(item: usize, column: usize) -> f32 {
     (x >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }
 
-/// `F^T F`, accumulated in fixed blocks so that the sum does not depend on the number of threads.
-fn gram(factors: &[f32], dim: usize) -> Vec<f64> {
+/// `F^T F` over some rows in their order, accumulated in fixed blocks so that the sum does not depend on the number of threads.
+fn gram(factors: &[f32], rows: &[u32], dim: usize) -> Vec<f64> {
+    let factors: Vec<f32> = rows.iter().flat_map(|&row| &factors[row as usize * dim..][..dim]).copied().collect();
     let parts: Vec<Vec<f64>> = factors
         .par_chunks(dim * 512)
         .map(|block| {
@@ -170,30 +180,33 @@ fn solve_few<'a>(rows: impl Iterator<Item = (&'a [f32], f64)>, p: &[f64], d: usi
 }
 
 impl Ials {
-    pub(crate) fn fit(users: &Csr, by_item: &Csr, options: IalsOptions) -> Self {
+    pub(crate) fn fit(users: &Csr, by_item: &Csr, order: &FitOrder<'_>, options: IalsOptions) -> Self {
         let d = options.dim;
         let (nu, ni) = (users.rows(), by_item.rows());
-        let n_users = (0..nu).filter(|&u| users.row_len(u) > 0).count();
-        let n_items = (0..ni).filter(|&i| by_item.row_len(i) > 0).count();
+        let key = |i: u32| order.keys.get(i as usize).copied().unwrap_or(0);
+        let some_users: Vec<u32> = order.users.iter().copied().filter(|&u| users.row_len(u as usize) > 0).collect();
+        let mut some_items: Vec<u32> = (0..ni as u32).filter(|&i| by_item.row_len(i as usize) > 0).collect();
+        some_items.sort_by_key(|&i| (key(i), i));
+        let (n_users, n_items) = (some_users.len(), some_items.len());
         let scale = 0.1 / (d as f32).sqrt();
         let mut items = vec![0f32; ni * d];
         for (i, row) in items.chunks_exact_mut(d).enumerate() {
             if by_item.row_len(i) > 0 {
-                row.iter_mut().enumerate().for_each(|(c, x)| *x = start(i, c) * scale);
+                row.iter_mut().enumerate().for_each(|(c, x)| *x = start(key(i as u32), c) * scale);
             }
         }
         let mut shoppers = vec![0f32; nu * d];
         for _ in 0..options.sweeps {
-            let shared = Shared::of(&items, n_items, &options);
+            let shared = Shared::of(&items, &some_items, &options);
             shoppers.par_chunks_exact_mut(d).enumerate().for_each(|(u, row)| {
                 solve(&users.row(u).collect::<Vec<_>>(), &items, &shared, n_items, &options, row);
             });
-            let shared = Shared::of(&shoppers, n_users, &options);
+            let shared = Shared::of(&shoppers, &some_users, &options);
             items.par_chunks_exact_mut(d).enumerate().for_each(|(i, row)| {
                 solve(&by_item.row(i).collect::<Vec<_>>(), &shoppers, &shared, n_users, &options, row);
             });
         }
-        let shared = Shared::of(&items, n_items, &options).into();
+        let shared = Shared::of(&items, &some_items, &options).into();
         Self { dim: d, items, shared, options, n_items }
     }
 
@@ -222,9 +235,9 @@ mod tests {
     #[test]
     fn few_observations_are_solved_as_many_are() {
         let (d, n) = (8, 40);
-        let factors: Vec<f32> = (0..n * d).map(|k| start(k / d, k % d)).collect();
+        let factors: Vec<f32> = (0..n * d).map(|k| start((k / d) as u64, k % d)).collect();
         let o = IalsOptions { dim: d, ..IalsOptions::default() };
-        let shared = Shared::of(&factors, n, &o);
+        let shared = Shared::of(&factors, &(0..n as u32).collect::<Vec<_>>(), &o);
         for few in 1..=FEW {
             let observed: Vec<(u32, f32)> = (0..few as u32).map(|k| (k * 5, 0.3 + k as f32)).collect();
             let mut quick = vec![0f32; d];

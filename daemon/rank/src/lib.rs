@@ -53,7 +53,7 @@ pub use baseline_blend::BaselineBlend;
 pub use baselines::{BASELINES, Baseline, BaselineOptions, FittedBaseline};
 pub use blend::BlendWeights;
 pub use blend_fit::fit_blend_weights;
-pub use catalogue::{Catalogue, ItemFacts, tie_key};
+pub use catalogue::{Catalogue, ItemFacts, stable_key};
 pub use collaborative_index::{CollaborativeIndex, IndexOptions};
 pub use cutoff_lists::CutoffLists;
 pub use cutoff_options::{

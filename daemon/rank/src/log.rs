@@ -1,4 +1,5 @@
 //! The log of interactions: per user a time-sorted vector of events, shared copy-on-write.
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -31,10 +32,17 @@ impl Event {
     }
 }
 
+/// Order of a user's events: by time, then by kind and value.
+fn order(a: &Event, b: &Event) -> Ordering {
+    a.at.cmp(&b.at).then(a.kind.cmp(&b.kind)).then(a.value.total_cmp(&b.value))
+}
+
 /// All events of all users. A clone is a snapshot; a later `push` copies only one chunk of pointers and the events of one user.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     users: Chunked<Arc<Vec<Event>>>,
+    /// Stable keys of users; 0 for none.
+    keys: Chunked<u64>,
     events: usize,
 }
 
@@ -109,26 +117,47 @@ impl Log {
         self.events == 0
     }
 
-    /// Inserts an event after those that are not later; user slots grow as needed. O(1) for events in order.
+    /// Sets the [`stable_key`](crate::stable_key) of a user's id, which orders users in sums and samples.
+    pub fn set_key(&mut self, user: u32, key: u64) {
+        self.keys.set(user as usize, key, || 0);
+    }
+
+    /// Stable key of a user; its number where it has none.
+    pub(crate) fn key(&self, user: u32) -> u64 {
+        match self.keys.get(user as usize) {
+            Some(&key) if key != 0 => key,
+            _ => u64::from(user),
+        }
+    }
+
+    /// Users with events, in the order of their keys.
+    pub(crate) fn users_by_key(&self) -> Vec<u32> {
+        let mut out: Vec<u32> = (0..self.users() as u32).filter(|&user| !self.events(user).is_empty()).collect();
+        out.sort_by_cached_key(|&user| (self.key(user), user));
+        out
+    }
+
+    /// Inserts an event after those that are not later; user slots grow as needed. O(1) for events in order. Events of one moment are
+    /// ordered by kind and value, so that the order in which they came does not matter.
     pub fn push(&mut self, user: u32, event: Event) {
         while self.users.len() <= user as usize {
             self.users.push(Arc::default());
         }
         if let Some(slot) = self.users.get_mut(user as usize) {
             let events = Arc::make_mut(slot);
-            if events.last().is_none_or(|e| e.at <= event.at) {
+            if events.last().is_none_or(|e| order(e, &event).is_le()) {
                 events.push(event);
             } else {
-                let i = events.partition_point(|e| e.at <= event.at);
+                let i = events.partition_point(|e| order(e, &event).is_le());
                 events.insert(i, event);
             }
             self.events += 1;
         }
     }
 
-    /// Replaces all events of a user; sorts them by time, keeping the order of equal times.
+    /// Replaces all events of a user, in any order.
     pub fn set_user(&mut self, user: u32, mut events: Vec<Event>) {
-        events.sort_by_key(|e| e.at);
+        events.sort_by(order);
         while self.users.len() <= user as usize {
             self.users.push(Arc::default());
         }
@@ -142,6 +171,7 @@ impl Log {
     pub fn erase(&mut self, user: u32) {
         if (user as usize) < self.users.len() {
             self.set_user(user, Vec::new());
+            self.set_key(user, 0);
         }
     }
 

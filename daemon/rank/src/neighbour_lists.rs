@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::chunked::Chunked;
-use crate::sparse::Csr;
+use crate::sparse::{Csr, Keys};
 
 /// How similarities are shrunk, and how many an item keeps.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,9 +16,6 @@ pub(crate) struct Shrinkage {
     pub(crate) keep: usize,
 }
 
-/// Tie-break key of an item.
-pub(crate) type TieKey<'a> = &'a (dyn Fn(u32) -> u64 + Sync);
-
 /// The nearest items of one, best first.
 pub(crate) type Near = Arc<[(u32, f32)]>;
 
@@ -28,14 +25,14 @@ pub(crate) struct NeighbourLists {
     rows: Chunked<Near>,
 }
 
-/// Order of neighbours: most similar first, then by tie-break key.
-pub(crate) fn best_first<'a>(tie: TieKey<'a>) -> impl Fn(&(u32, f32), &(u32, f32)) -> Ordering + 'a {
-    move |a, b| b.1.total_cmp(&a.1).then_with(|| tie(a.0).cmp(&tie(b.0)))
+/// Order of neighbours: most similar first, then by key.
+pub(crate) fn best_first<'a>(keys: Keys<'a>) -> impl Fn(&(u32, f32), &(u32, f32)) -> Ordering + 'a {
+    move |a, b| b.1.total_cmp(&a.1).then_with(|| keys[a.0 as usize].cmp(&keys[b.0 as usize]))
 }
 
 /// The `keep` best, best first.
-pub(crate) fn top(mut row: Vec<(u32, f32)>, keep: usize, tie: TieKey<'_>) -> Near {
-    let order = best_first(tie);
+pub(crate) fn top(mut row: Vec<(u32, f32)>, keep: usize, keys: Keys<'_>) -> Near {
+    let order = best_first(keys);
     if row.len() > keep {
         row.select_nth_unstable_by(keep, &order);
         row.truncate(keep);
@@ -106,7 +103,7 @@ pub(crate) struct Similarity<'a> {
 
 impl NeighbourLists {
     /// The nearest items of each item.
-    pub(crate) fn fit(of: &Similarity<'_>, tie: TieKey<'_>) -> Self {
+    pub(crate) fn fit(of: &Similarity<'_>, keys: Keys<'_>) -> Self {
         let Shrinkage { shrink, keep } = of.shrinkage;
         let items = of.by_item.rows();
         let rows: Vec<Near> = (0..items)
@@ -117,7 +114,7 @@ impl NeighbourLists {
                     let similarity =
                         |j: u32, dot: f64| (dot / (of.norms[i] * of.row_norms[j as usize] + shrink)) as f32;
                     let all = sums.similarities(of.by_item.row(i), |u| of.rows.row(u as usize), similarity);
-                    top(all.into_iter().filter(|near| near.0 as usize != i).collect(), keep, tie)
+                    top(all.into_iter().filter(|near| near.0 as usize != i).collect(), keep, keys)
                 },
             )
             .collect();

@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 
 use crate::log::{DAY_MS, Event, Log};
-use crate::neighbour_lists::{NeighbourLists, Shrinkage, Similarity, TieKey, norms};
-use crate::sparse::Csr;
+use crate::neighbour_lists::{NeighbourLists, Shrinkage, Similarity, norms};
+use crate::sparse::{Csr, Keys};
 use mercer_shared::interaction::InteractionType;
 
-/// Items of a basket at most, those of the lowest numbers: bounds the pairs of wholesale baskets. The index's cap may ask for fewer.
+/// Items of a basket at most, those of the lowest keys: bounds the pairs of wholesale baskets. The index's cap may ask for fewer.
 const MAX_BASKET: usize = 300;
 
 /// Items of a basket with their weights.
@@ -25,23 +25,21 @@ pub(crate) struct NextBasketOptions {
     /// Items of a basket at most.
     pub(crate) cap: usize,
     pub(crate) shrinkage: Shrinkage,
-    /// Size of the catalogue.
-    pub(crate) items: usize,
 }
 
 /// The basket of one day.
 struct Basket {
     /// Days since 1970.
     day: i64,
-    /// Distinct items, ascending.
+    /// Distinct items, in the order of their keys.
     items: Vec<u32>,
 }
 
 /// Baskets of one user, oldest first.
-fn baskets(events: &[Event], o: &NextBasketOptions) -> Vec<Basket> {
+fn baskets(events: &[Event], o: &NextBasketOptions, keys: Keys<'_>) -> Vec<Basket> {
     let mut out: Vec<Basket> = Vec::new();
     for e in events.iter().filter(|e| e.is_positive(o.target)) {
-        let Some(item) = e.item.filter(|&i| (i as usize) < o.items) else { continue };
+        let Some(item) = e.item.filter(|&i| (i as usize) < keys.len()) else { continue };
         let day = e.at.div_euclid(DAY_MS);
         match out.last_mut() {
             Some(basket) if basket.day == day => basket.items.push(item),
@@ -49,7 +47,7 @@ fn baskets(events: &[Event], o: &NextBasketOptions) -> Vec<Basket> {
         }
     }
     for basket in &mut out {
-        basket.items.sort_unstable();
+        basket.items.sort_unstable_by_key(|&i| (keys[i as usize], i));
         basket.items.dedup();
         basket.items.truncate(o.cap.min(MAX_BASKET));
     }
@@ -57,12 +55,13 @@ fn baskets(events: &[Event], o: &NextBasketOptions) -> Vec<Basket> {
 }
 
 /// Fits similarities to all pairs of successive baskets. Each basket has length 1 however many items it holds.
-pub(crate) fn fit(log: &Log, o: &NextBasketOptions, tie: TieKey<'_>) -> NeighbourLists {
+pub(crate) fn fit(log: &Log, o: &NextBasketOptions, keys: Keys<'_>) -> NeighbourLists {
     let today = o.at.div_euclid(DAY_MS);
-    let pairs: Vec<Vec<[Weights; 2]>> = (0..log.users() as u32)
+    let pairs: Vec<Vec<[Weights; 2]>> = log
+        .users_by_key()
         .into_par_iter()
         .map(|user| {
-            baskets(log.until(user, o.at), o)
+            baskets(log.until(user, o.at), o, keys)
                 .windows(2)
                 .map(|pair| {
                     let recency = (-((today - pair[1].day) as f64) / o.half_life).exp2().sqrt();
@@ -75,11 +74,14 @@ pub(crate) fn fit(log: &Log, o: &NextBasketOptions, tie: TieKey<'_>) -> Neighbou
         })
         .collect();
     let (before, after): (Vec<_>, Vec<_>) = pairs.into_iter().flatten().map(|[a, b]| (a, b)).unzip();
-    let (by_item, rows) = (Csr::from_rows(before).transpose(o.items), Csr::from_rows(after));
-    let (norms, row_norms) = (norms(&by_item), norms(&rows.transpose(o.items)));
+    let (before, rows) = (Csr::from_rows(before), Csr::from_rows(after));
+    // Pairs are in the order of their users' keys.
+    let pairs = 0..rows.rows() as u32;
+    let by_item = before.transpose(keys.len(), pairs.clone());
+    let (norms, row_norms) = (norms(&by_item), norms(&rows.transpose(keys.len(), pairs)));
     let of =
         Similarity { by_item: &by_item, norms: &norms, rows: &rows, row_norms: &row_norms, shrinkage: o.shrinkage };
-    NeighbourLists::fit(&of, tie)
+    NeighbourLists::fit(&of, keys)
 }
 
 #[cfg(test)]
@@ -109,9 +111,8 @@ mod tests {
             half_life: 120.0,
             cap: MAX_BASKET,
             shrinkage: Shrinkage { shrink: 0.05, keep: 10 },
-            items: 6,
         };
-        fit(log, &o, &|i| u64::from(i))
+        fit(log, &o, &[0, 1, 2, 3, 4, 5])
     }
 
     #[test]

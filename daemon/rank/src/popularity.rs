@@ -41,21 +41,24 @@ impl ItemStats {
         Self { first: i64::MAX, ..Self::default() }
     }
 
-    fn add(&mut self, o: &Self) {
-        for (a, b) in self.windows.iter_mut().zip(o.windows) {
-            *a += b;
-        }
-        self.before += o.before;
-        self.decayed += o.decayed;
-        self.count += o.count;
-        self.buyers += o.buyers;
-        self.repeaters += o.repeaters;
-        self.log_gap += o.log_gap;
-        self.at_risk += o.at_risk;
-        self.returned += o.returned;
-        self.adopted += o.adopted;
-        self.interest += o.interest;
-        self.first = self.first.min(o.first);
+    /// The summed fields, in one order.
+    fn fields(&mut self) -> [&mut f32; FIELDS] {
+        let [week, month, quarter] = &mut self.windows;
+        [
+            week,
+            month,
+            quarter,
+            &mut self.before,
+            &mut self.decayed,
+            &mut self.count,
+            &mut self.buyers,
+            &mut self.repeaters,
+            &mut self.log_gap,
+            &mut self.at_risk,
+            &mut self.returned,
+            &mut self.adopted,
+            &mut self.interest,
+        ]
     }
 
     /// Share of buyers that bought again, shrunk towards `prior` with the weight of `k` buyers.
@@ -72,6 +75,48 @@ impl ItemStats {
     pub fn usual_gap(&self, prior: f64, k: f64) -> f64 {
         ((f64::from(self.log_gap) + k * prior.max(1.0).ln()) / (f64::from(self.repeaters) + k)).exp()
     }
+}
+
+/// Number of summed fields of [`ItemStats`].
+const FIELDS: usize = 13;
+/// Fixed-point unit of [`Sums`].
+const UNIT: f64 = (1u64 << 32) as f64;
+
+/// Sums of [`ItemStats`] in fixed point. Unlike sums of floats they do not depend on the order of the addends, hence neither on how items
+/// and users are numbered nor on the number of threads.
+#[derive(Clone, Copy)]
+struct Sums {
+    fields: [i64; FIELDS],
+    first: i64,
+}
+
+impl Sums {
+    const NONE: Self = Self { fields: [0; FIELDS], first: i64::MAX };
+
+    fn add(&mut self, mut stats: ItemStats) {
+        for (sum, x) in self.fields.iter_mut().zip(stats.fields()) {
+            *sum += (f64::from(*x) * UNIT).round() as i64;
+        }
+        self.first = self.first.min(stats.first);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.fields.iter_mut().zip(other.fields).for_each(|(sum, x)| *sum += x);
+        self.first = self.first.min(other.first);
+    }
+
+    fn stats(&self) -> ItemStats {
+        let mut out = ItemStats { first: self.first, ..ItemStats::default() };
+        out.fields().into_iter().zip(self.fields).for_each(|(x, sum)| *x = (sum as f64 / UNIT) as f32);
+        out
+    }
+}
+
+/// The sums of some statistics.
+fn total<'a>(rows: impl IntoIterator<Item = &'a ItemStats>) -> ItemStats {
+    let mut sums = Sums::NONE;
+    rows.into_iter().for_each(|row| sums.add(*row));
+    sums.stats()
 }
 
 /// Statistics of all groups of one kind (items, brands or categories) and of the whole shop.
@@ -91,13 +136,12 @@ pub(crate) struct Counting {
 
 /// Statistics by group; `group` maps an item to its group, if it has one.
 pub(crate) fn count(log: &Log, c: &Counting, group: &(dyn Fn(u32) -> Option<u32> + Sync)) -> Stats {
-    // A fixed number of parts, whatever the number of threads: sums of f32 then come out the same on every machine.
-    let parts = 8u32;
+    let parts = rayon::current_num_threads() as u32;
     let users = log.users() as u32;
-    let partial: Vec<Vec<ItemStats>> = (0..parts)
+    let partial: Vec<Vec<Sums>> = (0..parts)
         .into_par_iter()
         .map(|p| {
-            let mut rows = vec![ItemStats::none(); c.groups];
+            let mut sums = vec![Sums::NONE; c.groups];
             let mut bought: Vec<(u32, i32)> = Vec::new();
             for user in (p..users).step_by(parts as usize) {
                 bought.clear();
@@ -109,49 +153,45 @@ pub(crate) fn count(log: &Log, c: &Counting, group: &(dyn Fn(u32) -> Option<u32>
                     }
                     if e.kind == c.target {
                         bought.push((g, e.at.div_euclid(DAY_MS) as i32));
-                        let first = &mut rows[g as usize].first;
-                        *first = (*first).min(e.at);
+                        sums[g as usize].add(ItemStats { first: e.at, ..ItemStats::none() });
                     } else {
                         let age = (c.at - e.at) as f32 / DAY_MS as f32;
-                        rows[g as usize].interest += k * (-age / 7.0).exp2();
+                        let interest = k * (-age / 7.0).exp2();
+                        sums[g as usize].add(ItemStats { interest, ..ItemStats::none() });
                     }
                 }
                 bought.sort_unstable();
                 bought.dedup();
                 for run in bought.chunk_by(|a, b| a.0 == b.0) {
-                    one_shopper(&mut rows[run[0].0 as usize], run, c);
+                    sums[run[0].0 as usize].add(one_user(run, c));
                 }
             }
-            rows
+            sums
         })
         .collect();
-    let mut rows = vec![ItemStats::none(); c.groups];
+    let mut sums = vec![Sums::NONE; c.groups];
     for part in &partial {
-        for (a, b) in rows.iter_mut().zip(part) {
-            a.add(b);
-        }
+        sums.iter_mut().zip(part).for_each(|(a, b)| a.merge(b));
     }
-    let mut total = ItemStats::none();
-    for r in &rows {
-        total.add(r);
-    }
-    Stats { rows, total }
+    let rows: Vec<ItemStats> = sums.iter().map(Sums::stats).collect();
+    Stats { total: total(&rows), rows }
 }
 
 /// Statistics of the items of each group together: how often the *same item* is bought again among items of this brand or category.
 /// [`count`] with a group says how often the group is, which is something else.
 pub(crate) fn pool(items: &Stats, groups: usize, group: impl Fn(u32) -> Option<u32>) -> Vec<ItemStats> {
-    let mut rows = vec![ItemStats::none(); groups];
+    let mut sums = vec![Sums::NONE; groups];
     for (i, row) in items.rows.iter().enumerate() {
-        if let Some(slot) = group(i as u32).and_then(|g| rows.get_mut(g as usize)) {
-            slot.add(row);
+        if let Some(slot) = group(i as u32).and_then(|g| sums.get_mut(g as usize)) {
+            slot.add(*row);
         }
     }
-    rows
+    sums.iter().map(Sums::stats).collect()
 }
 
-/// Adds one shopper's days with one item; `run` ascends by day.
-fn one_shopper(row: &mut ItemStats, run: &[(u32, i32)], c: &Counting) {
+/// Statistics of one user's days with one item; `run` ascends by day.
+fn one_user(run: &[(u32, i32)], c: &Counting) -> ItemStats {
+    let mut row = ItemStats::none();
     let now = c.at as f64 / DAY_MS as f64;
     let w = c.window_days as f64;
     let (mut risk, mut back) = (false, false);
@@ -176,4 +216,5 @@ fn one_shopper(row: &mut ItemStats, run: &[(u32, i32)], c: &Counting) {
         let span = f64::from(run[run.len() - 1].1 - run[0].1);
         row.log_gap += (span / (run.len() - 1) as f64).max(1.0).ln() as f32;
     }
+    row
 }

@@ -80,7 +80,7 @@ pub(crate) fn top_k(s: &Snapshot, mut scored: Vec<(f32, u32)>, k: usize) -> Vec<
     let by = |a: &(f32, u32), b: &(f32, u32)| {
         b.0.total_cmp(&a.0)
             .then_with(|| count(b.1).total_cmp(&count(a.1)))
-            .then_with(|| s.catalogue.tie(a.1).cmp(&s.catalogue.tie(b.1)))
+            .then_with(|| s.catalogue.key(a.1).cmp(&s.catalogue.key(b.1)))
             .then(a.1.cmp(&b.1))
     };
     if k < scored.len() {

@@ -19,7 +19,7 @@ pub(crate) struct ScorePool {
 impl ScorePool {
     /// `scores` is `items x columns`, row-major; `relevant` ascends.
     pub(crate) fn new(catalogue: &Catalogue, items: Vec<u32>, scores: Vec<f32>, relevant: Vec<u32>) -> Self {
-        let ties = items.iter().map(|&i| catalogue.tie(i)).collect();
+        let ties = items.iter().map(|&i| catalogue.key(i)).collect();
         Self { columns: scores.len() / items.len().max(1), scores, items, ties, relevant }
     }
 

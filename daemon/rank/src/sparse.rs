@@ -1,11 +1,12 @@
-//! Interest of users in items as of a moment, as a sparse matrix.
+//! Interest of users in items as of a moment, as a sparse matrix. Entries of a row are ordered by the stable key of their column, so that
+//! sums over a row do not depend on how items and users are numbered.
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::log::{DAY_MS, Event, Log};
 use mercer_shared::interaction::InterestWeights;
 
-/// Compressed sparse rows; column numbers ascend within a row.
+/// Compressed sparse rows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Csr {
     ptr: Vec<usize>,
@@ -46,7 +47,8 @@ impl Csr {
         if r < self.rows() { self.ptr[r + 1] - self.ptr[r] } else { 0 }
     }
 
-    pub(crate) fn transpose(&self, columns: usize) -> Self {
+    /// The transpose with `columns` rows; entries of its rows are in the order that `rows` lists the rows here.
+    pub(crate) fn transpose(&self, columns: usize, rows: impl IntoIterator<Item = u32>) -> Self {
         let mut ptr = vec![0usize; columns + 1];
         for &i in &self.idx {
             ptr[i as usize + 1] += 1;
@@ -56,10 +58,10 @@ impl Csr {
         }
         let mut next = ptr.clone();
         let (mut idx, mut val) = (vec![0u32; self.nnz()], vec![0f32; self.nnz()]);
-        for r in 0..self.rows() {
-            for (c, v) in self.row(r) {
+        for r in rows {
+            for (c, v) in self.row(r as usize) {
                 let at = &mut next[c as usize];
-                idx[*at] = r as u32;
+                idx[*at] = r;
                 val[*at] = v;
                 *at += 1;
             }
@@ -67,6 +69,9 @@ impl Csr {
         Self { ptr, idx, val }
     }
 }
+
+/// Stable keys by number.
+pub(crate) type Keys<'a> = &'a [u64];
 
 /// How events become interest weights.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,14 +90,14 @@ pub(crate) struct InterestDecay {
 }
 
 /// Interest of one user by item: the strongest decayed event of the item plus a tenth of the sum of the others, so that repetition
-/// counts but does not dominate. Ascending by item number.
-pub(crate) fn interests(events: &[Event], w: &InterestDecay, items: usize) -> Vec<(u32, f32)> {
+/// counts but does not dominate. In the order of the items' keys.
+pub(crate) fn interests(events: &[Event], w: &InterestDecay, items: Keys<'_>) -> Vec<(u32, f32)> {
     let mut acc: FxHashMap<u32, (f64, f64)> = FxHashMap::default();
     let from = events.partition_point(|e| e.at <= w.since);
     for e in &events[from..] {
         let Some(item) = e.item else { continue };
         let k = f64::from(w.kinds.of(e.kind, e.value));
-        if e.at > w.until || k <= 0.0 || item as usize >= items {
+        if e.at > w.until || k <= 0.0 || item as usize >= items.len() {
             continue;
         }
         let x = k * (-((w.at - e.at) as f64 / DAY_MS as f64) / w.half_life).exp2();
@@ -101,17 +106,18 @@ pub(crate) fn interests(events: &[Event], w: &InterestDecay, items: usize) -> Ve
         slot.1 += x;
     }
     let mut row: Vec<(u32, f32)> = acc.into_iter().map(|(i, (m, s))| (i, (m + 0.1 * (s - m)) as f32)).collect();
-    row.sort_unstable_by_key(|x| x.0);
+    let key = |x: &(u32, f32)| (items[x.0 as usize], x.0);
+    row.sort_unstable_by_key(key);
     if row.len() > w.cap {
         row.sort_by(|a, b| b.1.total_cmp(&a.1));
         row.truncate(w.cap);
-        row.sort_unstable_by_key(|x| x.0);
+        row.sort_unstable_by_key(key);
     }
     row
 }
 
 /// Interests of all users, one row each.
-pub(crate) fn interest_matrix(log: &Log, w: &InterestDecay, items: usize) -> Csr {
+pub(crate) fn interest_matrix(log: &Log, w: &InterestDecay, items: Keys<'_>) -> Csr {
     let rows = (0..log.users() as u32).into_par_iter().map(|u| interests(log.until(u, w.until), w, items)).collect();
     Csr::from_rows(rows)
 }

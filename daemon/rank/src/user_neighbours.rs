@@ -51,6 +51,8 @@ pub(crate) struct UserNeighbours {
     /// Inverse document frequency of each item: items that most users buy say little.
     idf: Vec<f32>,
     keep: usize,
+    /// Stable keys of the users.
+    keys: Vec<u64>,
 }
 
 impl UserNeighbours {
@@ -75,6 +77,7 @@ impl UserNeighbours {
             norms,
             idf,
             keep: o.keep,
+            keys: (0..log.users() as u32).map(|user| log.key(user)).collect(),
         }
     }
 
@@ -101,7 +104,9 @@ impl UserNeighbours {
             .filter(|&v| Some(v) != me)
             .map(|v| (v, dots[v as usize] / (norm * self.norms[v as usize]).max(1e-12)))
             .collect();
-        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        let key = |user: u32| self.keys.get(user as usize).copied().unwrap_or(0);
+        let order =
+            |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then_with(|| (key(a.0), a.0).cmp(&(key(b.0), b.0)));
         if near.len() > self.keep {
             near.select_nth_unstable_by(self.keep, order);
             near.truncate(self.keep);

@@ -1,6 +1,9 @@
 //! The state of a user or session as of a moment: purchases by item and day, and interest in items.
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
+use crate::catalogue::Catalogue;
 use crate::log::{DAY_MS, Event};
 use crate::sparse::{InterestDecay, interests};
 use mercer_shared::interaction::{InteractionType, InterestWeights};
@@ -39,13 +42,13 @@ impl PurchaseHistory {
 pub struct UserState {
     /// The moment.
     pub at: i64,
-    /// Purchases by item, ascending by item number.
+    /// Purchases by item, in the order of the items' keys.
     pub purchases: Vec<PurchaseHistory>,
     /// Days with a purchase, ascending and distinct.
     pub days: Vec<i32>,
     /// Items marked as "not interested", ascending.
     pub dismissed: Vec<u32>,
-    /// Interest in items by events of every kind, long half-life; ascending by item number.
+    /// Interest in items by events of every kind, long half-life; in the order of the items' keys.
     pub profile: Vec<(u32, f32)>,
     /// The same with a short half-life that counts back from the user's own last event.
     pub recent: Vec<(u32, f32)>,
@@ -56,14 +59,24 @@ pub struct UserState {
 }
 
 /// How user states are read; part of the index, so that training and serving read them in one way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ReadOptions {
     pub(crate) target: InteractionType,
     pub(crate) kinds: InterestWeights,
     pub(crate) half_life: f64,
     pub(crate) recent_half_life: f64,
     pub(crate) cap: usize,
-    pub(crate) items: usize,
+    /// Stable keys of the items.
+    pub(crate) keys: Arc<[u64]>,
+}
+
+impl ReadOptions {
+    /// Extends the keys to all items of a catalogue.
+    pub(crate) fn cover(&mut self, catalogue: &Catalogue) {
+        if catalogue.len() > self.keys.len() {
+            self.keys = catalogue.keys().into();
+        }
+    }
 }
 
 impl UserState {
@@ -77,7 +90,7 @@ impl UserState {
         let mut days: Vec<i32> = Vec::new();
         let mut dismissed = Vec::new();
         for e in events {
-            let Some(item) = e.item.filter(|&i| (i as usize) < r.items) else { continue };
+            let Some(item) = e.item.filter(|&i| (i as usize) < r.keys.len()) else { continue };
             if e.kind == InteractionType::Dismiss {
                 dismissed.push(item);
             }
@@ -115,7 +128,7 @@ impl UserState {
                 days.push(day);
             }
         }
-        purchases.sort_unstable_by_key(|o| o.item);
+        purchases.sort_unstable_by_key(|o| (r.keys[o.item as usize], o.item));
         places = purchases.iter().enumerate().map(|(s, o)| (o.item, s as u32)).collect();
         dismissed.sort_unstable();
         dismissed.dedup();
@@ -126,12 +139,12 @@ impl UserState {
         weak.0[r.target as usize] = 0.0;
         Self {
             at,
-            profile: interests(events, &long, r.items),
-            recent: interests(events, &short, r.items),
+            profile: interests(events, &long, &r.keys),
+            recent: interests(events, &short, &r.keys),
             intent: interests(
                 events,
                 &InterestDecay { at, half_life: r.recent_half_life, kinds: weak, ..long },
-                r.items,
+                &r.keys,
             ),
             purchases,
             days,

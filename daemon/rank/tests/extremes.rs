@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mercer_rank::{
     BlendWeights, Catalogue, CollaborativeIndex, CutoffLists, DAY_MS, Dataset, Event, IndexOptions, InteractionType,
     ItemFacts, Log, MlpOptions, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, RankerTraining,
-    Recipient, Snapshot, TrainProgress, TrainedRanker, fit_blend_weights, recommend, related, tie_key, train_ranker,
+    Recipient, Snapshot, TrainProgress, TrainedRanker, fit_blend_weights, recommend, related, stable_key, train_ranker,
     trending,
 };
 
@@ -18,7 +18,7 @@ fn catalogue(items: u32) -> Catalogue {
         price: Some(1.0 + (i % 90) as f32),
         category: Some(i % 50),
         brand: Some(i % 31),
-        tie: tie_key(&[3; 32], &i.to_string()),
+        key: stable_key(&i.to_string()),
         ..ItemFacts::default()
     }))
 }

@@ -23,7 +23,7 @@ fn log() -> Log {
 }
 
 fn catalogue() -> Catalogue {
-    Catalogue::new((0..ITEMS).map(|i| ItemFacts { category: Some(i / 8), tie: u64::from(i), ..ItemFacts::default() }))
+    Catalogue::new((0..ITEMS).map(|i| ItemFacts { category: Some(i / 8), key: u64::from(i), ..ItemFacts::default() }))
 }
 
 /// Says that the item after the last one follows.

@@ -5,7 +5,7 @@ use mercer_rank::evaluate::ground_truth;
 use mercer_rank::{
     BlendWeights, Candidates, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, InteractionType,
     ItemFacts, Log, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, Recipient, Snapshot, Vectors,
-    recommend, related, tie_key, train_ranker, trending,
+    recommend, related, stable_key, train_ranker, trending,
 };
 
 const ITEMS: u32 = 60;
@@ -16,7 +16,7 @@ fn catalogue() -> Catalogue {
         price: Some(1.0 + i as f32),
         category: Some(i / 10),
         brand: Some(i % 7),
-        tie: tie_key(&[7; 32], &i.to_string()),
+        key: stable_key(&i.to_string()),
         ..ItemFacts::default()
     }))
 }
@@ -178,7 +178,7 @@ fn lists_are_full_filtered_and_without_repeats_of_an_item() {
     )
     .unwrap()
     .iter()
-    .map(|x| tie_key(&[7; 32], &x.item.to_string()))
+    .map(|x| stable_key(&x.item.to_string()))
     .collect();
     assert!(keys.is_sorted());
 }

@@ -25,7 +25,7 @@ fn shop(options: Options) -> (Log, Catalogue, i64) {
         .map(|(n, item)| {
             let next = categories.len() as u32;
             let category = item.category.last().map(|name| *categories.entry(name.clone()).or_insert(next));
-            ItemFacts { category, price: item.price.map(|p| p as f32), tie: n * 7_919 % 1_009, ..ItemFacts::default() }
+            ItemFacts { category, price: item.price.map(|p| p as f32), key: n * 7_919 % 1_009, ..ItemFacts::default() }
         })
         .collect();
     let items: HashMap<_, u32> = (0..).zip(&shop.items).map(|(n, item)| (item.id.clone(), n)).collect();

@@ -96,7 +96,7 @@ impl SearchQueries {
         let shown: Vec<Row<'_>> = (0..view.items.len() as u32)
             .filter_map(|n| {
                 let facts = view.rank.catalogue.get(n).filter(|facts| !facts.hidden)?;
-                Some((n, facts.tie, row(n)?))
+                Some((n, facts.key, row(n)?))
             })
             .collect();
         let scores: Vec<f64> = self

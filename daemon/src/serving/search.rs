@@ -87,7 +87,7 @@ fn answer(
                 price.is_some_and(|p| bound.min.is_none_or(|low| p >= low) && bound.max.is_none_or(|high| p <= high))
             })
             && asked.allows(view, number);
-        passes.then_some(facts.tie)
+        passes.then_some(facts.key)
     };
     let depth = if user.is_some() { asked.k.max(TASTE_DEPTH) } else { asked.k };
     let hits = mercer_search::search(

@@ -36,7 +36,7 @@ fn catalogue(n: u32, number: impl Fn(u32) -> u32) -> Catalogue {
         })
         .collect();
     rows.sort_by_key(|row| row.0);
-    let mut catalogue = Catalogue::new((0..n).map(|item| ItemFacts { tie: u64::from(item), ..ItemFacts::default() }));
+    let mut catalogue = Catalogue::new((0..n).map(|item| ItemFacts { key: u64::from(item), ..ItemFacts::default() }));
     catalogue.set_vectors(Some(Vectors::from_rows(4, rows).unwrap()));
     catalogue
 }

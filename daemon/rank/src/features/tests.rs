@@ -37,7 +37,7 @@ fn catalogue() -> Catalogue {
         price: (i % 7 != 0).then_some(1.0 + i as f32),
         category: (i % 5 != 0).then_some(i % 4),
         brand: (i % 3 != 0).then_some(i % 11),
-        tie: u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        key: u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         ..ItemFacts::default()
     }));
     let flat: Vec<f32> = (0..ITEMS * 8).map(|k| ((k * 7919 + 13) % 101) as f32 / 50.0 - 1.0).collect();

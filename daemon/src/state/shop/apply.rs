@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{Event, ItemFacts, tie_key};
+use mercer_rank::{Event, ItemFacts, stable_key};
 use mercer_search::{Document, passage_text};
 use mercer_shared::ids::UserId;
 use mercer_shared::wire::{Consent, Interaction, Item, User};
@@ -41,7 +41,7 @@ impl ShopWriter {
             available_from: item.available_from.map(mercer_shared::time::Timestamp::millis),
             hidden: item.hidden,
             in_stock: item.in_stock,
-            tie: tie_key(&self.tie_key, item.id.as_str()),
+            key: stable_key(item.id.as_str()),
         };
         self.view.rank.catalogue.set(number, facts);
         self.lexical.upsert(&[Document::from_item(number, &item)]);
@@ -77,6 +77,13 @@ impl ShopWriter {
             Who::Session(id) => drop(self.view.session_index.insert(id.clone(), number)),
             Who::Erased => {}
         }
+        let key = match &who {
+            Who::User(id) => stable_key(id.as_str()),
+            // A user and a session may have one id.
+            Who::Session(id) => stable_key(&format!("session {}", id.as_str())),
+            Who::Erased => 0,
+        };
+        self.view.rank.log.set_key(number, key);
         let subject = Subject { who, attributes: Default::default(), consent: Consent::default(), queries: Vec::new() };
         self.view.subjects.push_back(Arc::new(subject));
         self.dirty = true;

@@ -73,7 +73,6 @@ pub struct ShopWriter {
     pub(crate) index: CollaborativeIndex,
     pub(crate) categories: FxHashMap<String, u32>,
     pub(crate) brands: FxHashMap<String, u32>,
-    pub(crate) tie_key: [u8; 32],
     /// Items whose passage must be embedded (again).
     pub(crate) stale: Vec<u32>,
     /// Texts of searches that must be embedded for the behaviour network.
@@ -92,7 +91,7 @@ pub struct ShopWriter {
 impl ShopWriter {
     /// An empty shop with a model.
     #[must_use]
-    pub fn new(model: Arc<Model>, tie_key: [u8; 32]) -> Self {
+    pub fn new(model: Arc<Model>) -> Self {
         let mut catalogue = Catalogue::default();
         let dim = mercer_model::Encoder::dim(&*model.encoder);
         catalogue.set_vectors(Some(Vectors::new(dim)));
@@ -124,7 +123,6 @@ impl ShopWriter {
             index,
             categories: FxHashMap::default(),
             brands: FxHashMap::default(),
-            tie_key,
             stale: Vec::new(),
             asked: Embedding::default(),
             dirty: false,
