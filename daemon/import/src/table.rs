@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::record_batch::RecordBatch;
 use mercer_shared::problem::{Code, Problem};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type as PhysicalType, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::schema::types::Type;
 
 /// A column with its values, one a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,11 +23,38 @@ pub enum Column {
 }
 
 impl Column {
-    fn array(self) -> (DataType, ArrayRef) {
+    fn len(&self) -> usize {
         match self {
-            Self::Text(values) => (DataType::Utf8, Arc::new(StringArray::from(values))),
-            Self::Whole(values) => (DataType::Int64, Arc::new(Int64Array::from(values))),
-            Self::Number(values) => (DataType::Float64, Arc::new(Float64Array::from(values))),
+            Self::Text(values) => values.len(),
+            Self::Whole(values) => values.len(),
+            Self::Number(values) => values.len(),
+        }
+    }
+
+    fn schema(&self, name: &str) -> Result<Type, ParquetError> {
+        let physical = match self {
+            Self::Text(_) => PhysicalType::BYTE_ARRAY,
+            Self::Whole(_) => PhysicalType::INT64,
+            Self::Number(_) => PhysicalType::DOUBLE,
+        };
+        let column = Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED);
+        let column = match self {
+            Self::Text(_) => {
+                column.with_logical_type(Some(LogicalType::String)).with_converted_type(ConvertedType::UTF8)
+            }
+            _ => column,
+        };
+        column.build()
+    }
+
+    fn write(&self, writer: &mut SerializedColumnWriter<'_>) -> Result<usize, ParquetError> {
+        match self {
+            Self::Text(values) => {
+                let values: Vec<ByteArray> = values.iter().map(|value| value.as_bytes().to_vec().into()).collect();
+                writer.typed::<ByteArrayType>().write_batch(&values, None, None)
+            }
+            Self::Whole(values) => writer.typed::<Int64Type>().write_batch(values, None, None),
+            Self::Number(values) => writer.typed::<DoubleType>().write_batch(values, None, None),
         }
     }
 }
@@ -36,50 +63,59 @@ impl Column {
 ///
 /// # Errors
 /// `internal` for columns of different lengths, or when the file cannot be written.
-pub fn write_table(file: File, columns: Vec<(&str, Column)>) -> Result<(), Problem> {
+pub fn write_table(file: File, columns: &[(&str, Column)]) -> Result<(), Problem> {
     let failed = |error: &dyn std::fmt::Display| Problem::new(Code::Internal, format!("a table: {error}"));
-    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-    for (name, column) in columns {
-        let (kind, array) = column.array();
-        fields.push(Field::new(name, kind, false));
-        arrays.push(array);
+    if columns.iter().any(|(_, column)| column.len() != columns[0].1.len()) {
+        return Err(failed(&"its columns have different lengths"));
     }
-    let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|e| failed(&e))?;
+    write_columns(file, columns).map_err(|error| failed(&error))
+}
+
+fn write_columns(file: File, columns: &[(&str, Column)]) -> Result<(), ParquetError> {
+    let fields = columns.iter().map(|(name, column)| column.schema(name).map(Arc::new));
+    let fields = fields.collect::<Result<Vec<_>, _>>()?;
+    let schema = Arc::new(Type::group_type_builder("table").with_fields(fields).build()?);
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-    let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(|e| failed(&e))?;
-    writer.write(&batch).map_err(|e| failed(&e))?;
-    writer.close().map_err(|e| failed(&e))?;
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
+    let mut group = writer.next_row_group()?;
+    for (_, column) in columns {
+        let Some(mut place) = group.next_column()? else { break };
+        column.write(&mut place)?;
+        place.close()?;
+    }
+    group.close()?;
+    writer.close()?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{Field, RowAccessor};
+
     use super::*;
-    use arrow::array::AsArray;
-    use arrow::datatypes::Float64Type;
-    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     #[test]
     fn a_reader_finds_what_was_written() {
         let mut file = tempfile::tempfile().unwrap();
-        let columns = vec![
+        let columns = [
             ("shopper", Column::Text(vec!["a".into(), "b".into()])),
             ("baskets", Column::Whole(vec![1, 2])),
             ("ndcg", Column::Number(vec![0.25, 1.0])),
         ];
-        write_table(file.try_clone().unwrap(), columns).unwrap();
+        write_table(file.try_clone().unwrap(), &columns).unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
-        let mut reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
-        let batch = reader.next().unwrap().unwrap();
-        assert_eq!((batch.num_rows(), batch.schema().field(1).name().as_str()), (2, "baskets"));
-        assert_eq!(batch.column(0).as_string::<i32>().value(1), "b");
-        assert_eq!(batch.column(2).as_primitive::<Float64Type>().values(), &[0.25, 1.0]);
+        let reader = SerializedFileReader::new(file).unwrap();
+        let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[1].get_string(0).unwrap(), "b");
+        assert_eq!(rows[0].get_column_iter().nth(1), Some((&"baskets".to_owned(), &Field::Long(1))));
+        assert_eq!([rows[0].get_double(2).unwrap(), rows[1].get_double(2).unwrap()], [0.25, 1.0]);
     }
 
     #[test]
     fn columns_of_different_lengths_are_refused() {
-        let columns = vec![("a", Column::Whole(vec![1])), ("b", Column::Whole(vec![1, 2]))];
-        assert_eq!(write_table(tempfile::tempfile().unwrap(), columns).unwrap_err().code, Code::Internal);
+        let columns = [("a", Column::Whole(vec![1])), ("b", Column::Whole(vec![1, 2]))];
+        assert_eq!(write_table(tempfile::tempfile().unwrap(), &columns).unwrap_err().code, Code::Internal);
     }
 }

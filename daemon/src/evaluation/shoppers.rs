@@ -66,7 +66,7 @@ pub(crate) fn write(bench: &Bench<'_>, id: &str, arms: &[Contestant], all: &All)
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|e| io(&e))?;
     let path = dir.join(format!("{id}.parquet"));
     let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(|e| io(&e))?;
-    write_table(file, columns)?;
+    write_table(file, &columns)?;
     thin(&dir).map_err(|e| failed(&e))
 }
 

@@ -7,6 +7,7 @@ mod header;
 mod json;
 mod opened;
 mod parquet;
+mod parquet_text;
 mod quotes;
 mod reader;
 mod record;

@@ -1,35 +1,33 @@
-//! Parquet: row groups as a stream, only the columns that are used.
+//! Parquet: rows as a stream, only the columns that are used.
+//!
+//! Rows are read through the format's own record reader, not through arrow: a shop's log is read row by row anyhow, and arrow's kernels were a
+//! quarter of the build.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::atomic::Ordering;
 
-use arrow::array::Array;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimeUnit};
-use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use mercer_shared::problem::{Code, Problem};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::reader::RowIter;
+use parquet::schema::types::Type;
 
 use super::fields::Fields;
 use super::header::{choose, find, no_section};
+use super::parquet_text::Column;
 use super::opened::Opened;
 use super::record::{RecordPlace, Step};
 use crate::preset::Preset;
 use crate::source::{Compression, Source};
 
-/// Rows decoded at once.
-const ROWS: usize = 4_096;
 /// Most bytes that a compressed Parquet file may unpack to.
 const MAX_UNPACKED: u64 = 64 << 30;
 
 /// Records of a Parquet file.
 pub(super) struct Parquet {
-    reader: ParquetRecordBatchReader,
-    batch: Vec<Fields>,
-    next: usize,
+    reader: RowIter<'static>,
+    columns: Vec<Column>,
+    record: [Fields; 1],
     row: u64,
     rows: u64,
     section: usize,
@@ -74,10 +72,12 @@ impl Parquet {
     pub(super) fn open(preset: &Preset, used: &[Vec<String>], mut source: Source) -> Result<Opened<Self>, Problem> {
         let name = source.name.clone();
         let file = seekable(&mut source).map_err(|error| bad_file(&name, &error))?;
-        let builder =
-            guarded(|| ParquetRecordBatchReaderBuilder::try_new(file)).map_err(|error| bad_file(&name, &error))?;
-        let builder = builder.map_err(|error| bad_file(&name, &error))?;
-        let header: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let bad = |error: &dyn std::fmt::Display| bad_file(&name, error);
+        let reader = guarded(|| SerializedFileReader::new(file)).map_err(|e| bad(&e))?.map_err(|e| bad(&e))?;
+        let metadata = reader.metadata().file_metadata();
+        let rows = u64::try_from(metadata.num_rows()).unwrap_or_default();
+        let fields = metadata.schema().get_fields();
+        let header: Vec<String> = fields.iter().map(|field| field.name().to_owned()).collect();
         let section = choose(preset, &header).ok_or_else(|| no_section(preset, &name, &header))?;
         let wanted: Vec<Option<usize>> =
             used[section].iter().map(|column| find(&preset.file[section], column, &header)).collect();
@@ -86,14 +86,15 @@ impl Parquet {
         roots.dedup();
         // The reader gives the chosen columns in the order of the file.
         let places = wanted.iter().map(|root| roots.binary_search(root.as_ref()?).ok()).collect();
-        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), roots.iter().copied());
-        let build = || builder.with_projection(mask).with_batch_size(ROWS).build();
-        let reader =
-            guarded(build).map_err(|error| bad_file(&name, &error))?.map_err(|error| bad_file(&name, &error))?;
+        let chosen: Vec<_> = roots.iter().map(|&root| fields[root].clone()).collect();
+        let columns = chosen.iter().map(|field| Column::of(field)).collect();
+        let name_of_root = metadata.schema().name().to_owned();
+        let projection = Type::group_type_builder(&name_of_root).with_fields(chosen).build().map_err(|e| bad(&e))?;
+        let open = || RowIter::from_file_into(Box::new(reader)).project(Some(projection));
+        let reader = guarded(open).map_err(|e| bad(&e))?.map_err(|e| bad(&e))?;
         let (consumed, total) = (source.consumed.clone(), source.total);
-        let batch = Vec::new();
-        let form = Self { reader, batch, next: 0, row: 0, rows, section, consumed, total };
+        let record = [Fields::default()];
+        let form = Self { reader, columns, record, row: 0, rows, section, consumed, total };
         Ok(Opened { form, section, places })
     }
 
@@ -102,60 +103,27 @@ impl Parquet {
     }
 
     pub(super) fn step(&mut self) -> Result<Step<'_>, Problem> {
-        while self.next == self.batch.len() {
-            let broken = |error: &dyn std::fmt::Display| {
-                Problem::new(
+        let read = guarded(|| self.reader.next())
+            .unwrap_or_else(|panic| Some(Err(parquet::errors::ParquetError::General(panic))));
+        let row = match read {
+            None => return Ok(Step::End),
+            Some(Ok(row)) => row,
+            Some(Err(error)) => {
+                return Err(Problem::new(
                     Code::BadFile,
                     format!("the file breaks after row {}: {error}; all rows before were read", self.row),
-                )
-            };
-            let read = guarded(|| {
-                let batch = self.reader.next()?;
-                Some(batch.and_then(|batch| rows(&batch)).map_err(|error| error.to_string()))
-            });
-            match read.unwrap_or_else(|panic| Some(Err(panic))) {
-                None => return Ok(Step::End),
-                Some(batch) => self.batch = batch.map_err(|error| broken(&error))?,
+                ));
             }
-            self.next = 0;
-            // Parquet is read here and there: what of the file is done follows from its rows.
-            let done = self.total as f64 * (self.row + self.batch.len() as u64) as f64 / self.rows.max(1) as f64;
-            self.consumed.store(done as u64, Ordering::Relaxed);
-        }
-        let place = self.next;
-        self.next += 1;
+        };
         self.row += 1;
-        Ok(Step::Record { place: RecordPlace::line(self.row), section: self.section, rows: &self.batch[place..=place] })
-    }
-}
-
-/// The rows of a batch as text.
-fn rows(batch: &RecordBatch) -> Result<Vec<Fields>, arrow::error::ArrowError> {
-    let columns = batch.columns().iter().map(|column| match column.data_type() {
-        // Named zones need a zone database of arrow's own; the same instant in UTC does not.
-        DataType::Timestamp(_, Some(_)) => {
-            cast(column, &DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into())))
+        // Parquet is read here and there: what of the file is done follows from its rows.
+        let done = self.total as f64 * self.row as f64 / self.rows.max(1) as f64;
+        self.consumed.store(done as u64, Ordering::Relaxed);
+        let mut fields = Fields::default();
+        for (column, (_, field)) in self.columns.iter().zip(row.get_column_iter()) {
+            fields.push(&column.text(field));
         }
-        _ => Ok(column.clone()),
-    });
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    let options = FormatOptions::default().with_null("");
-    let formatters = columns
-        .iter()
-        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut text = String::new();
-    (0..batch.num_rows())
-        .map(|row| {
-            let mut fields = Fields::default();
-            for (column, formatter) in columns.iter().zip(&formatters) {
-                text.clear();
-                if column.is_valid(row) {
-                    formatter.value(row).write(&mut text)?;
-                }
-                fields.push(&text);
-            }
-            Ok(fields)
-        })
-        .collect()
+        self.record = [fields];
+        Ok(Step::Record { place: RecordPlace::line(self.row), section: self.section, rows: &self.record })
+    }
 }

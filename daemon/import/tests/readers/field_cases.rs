@@ -1,15 +1,12 @@
 //! What real exports do, and what is right for each: every input of `tests/field_cases`, and others of its kind.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
-use arrow::record_batch::RecordBatch;
 use mercer_import::{ImportFailure, Kind, Plan, Preset, run};
 use mercer_shared::problem::Code;
 use mercer_shared::wire::{ImportReport, InteractionType};
-use parquet::arrow::ArrowWriter;
 
+use crate::parquet_file::{Values, parquet_file};
 use crate::{Shop, counts, plan};
 
 const RETAIL: &str = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
@@ -86,22 +83,28 @@ fn other_words_for_no_value() {
 
 #[test]
 fn nan_in_parquet_is_no_shopper() {
-    let customers = Float64Array::from(vec![Some(17.0), Some(f64::NAN), None, Some(18.0)]);
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        ("InvoiceNo", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
-        ("StockCode", Arc::new(StringArray::from(vec!["10001"; 4]))),
-        ("Description", Arc::new(StringArray::from(vec!["LAMP"; 4]))),
-        ("Quantity", Arc::new(Int64Array::from(vec![1; 4]))),
-        ("InvoiceDate", Arc::new(StringArray::from(vec!["2020-03-02 09:15:00"; 4]))),
-        ("UnitPrice", Arc::new(Float64Array::from(vec![2.5, 2.5, 2.5, f64::NAN]))),
-        ("CustomerID", Arc::new(customers)),
-        ("Country", Arc::new(StringArray::from(vec!["France"; 4]))),
+    let schema = "message retail {
+        optional int64 InvoiceNo;
+        optional binary StockCode (UTF8);
+        optional binary Description (UTF8);
+        optional int64 Quantity;
+        optional binary InvoiceDate (UTF8);
+        optional double UnitPrice;
+        optional double CustomerID;
+        optional binary Country (UTF8);
+    }";
+    let text = |value: &'static str| Values::Text(vec![Some(value); 4]);
+    let columns = [
+        Values::Whole([1, 2, 3, 4].map(Some).to_vec()),
+        text("10001"),
+        text("LAMP"),
+        Values::Whole(vec![Some(1); 4]),
+        text("2020-03-02 09:15:00"),
+        Values::Number([2.5, 2.5, 2.5, f64::NAN].map(Some).to_vec()),
+        Values::Number(vec![Some(17.0), Some(f64::NAN), None, Some(18.0)]),
+        text("France"),
     ];
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
+    let bytes = parquet_file(schema, &columns, 4);
     let (shop, report) = read(bytes, &plan("online-retail"));
     assert_eq!((users(&shop), counts(&report)["no customer"]), (vec!["17", "18"], 2));
     assert_eq!(shop.items["10001"].price, Some(2.5), "a price that is NaN is no price");

@@ -2,14 +2,10 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
-use arrow::record_batch::RecordBatch;
 use mercer_import::{DryRun, Kind, Plan, run};
-use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
 
+use crate::parquet_file::{Values, parquet_file};
 use crate::{Shop, fixture, plan};
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -76,27 +72,30 @@ fn separators_are_found_out() {
 
 /// Our retail fixture in miniature as Parquet: numbers as numbers, times as times, row groups of two rows.
 fn retail_parquet() -> Vec<u8> {
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        ("Country", Arc::new(StringArray::from(vec!["France"; 5]))),
-        ("InvoiceNo", Arc::new(StringArray::from(vec!["1", "1", "C2", "3", "4"]))),
-        ("StockCode", Arc::new(StringArray::from(vec!["10001", "10002", "10001", "POST", "10002"]))),
-        ("Description", Arc::new(StringArray::from(vec![Some("LAMP"), None, Some("LAMP"), None, Some("VASE")]))),
-        ("Unused", Arc::new(Int64Array::from(vec![1; 5]))),
-        ("Quantity", Arc::new(Int64Array::from(vec![2, 1, -1, 1, 3]))),
-        (
-            "InvoiceDate",
-            Arc::new(TimestampMillisecondArray::from(vec![1_600_000_000_000; 5]).with_timezone("Europe/London")),
-        ),
-        ("UnitPrice", Arc::new(Float64Array::from(vec![2.5, 4.0, 2.5, 1.0, 4.0]))),
-        ("CustomerID", Arc::new(Float64Array::from(vec![Some(17.0), Some(17.0), Some(17.0), Some(17.0), None]))),
+    let schema = "message retail {
+        optional binary Country (UTF8);
+        optional binary InvoiceNo (UTF8);
+        optional binary StockCode (UTF8);
+        optional binary Description (UTF8);
+        optional int64 Unused;
+        optional int64 Quantity;
+        optional int64 InvoiceDate (TIMESTAMP(MILLIS,true));
+        optional double UnitPrice;
+        optional double CustomerID;
+    }";
+    let text = |values: [&'static str; 5]| Values::Text(values.map(Some).to_vec());
+    let columns = [
+        text(["France"; 5]),
+        text(["1", "1", "C2", "3", "4"]),
+        text(["10001", "10002", "10001", "POST", "10002"]),
+        Values::Text(vec![Some("LAMP"), None, Some("LAMP"), None, Some("VASE")]),
+        Values::Whole(vec![Some(1); 5]),
+        Values::Whole([2, 1, -1, 1, 3].map(Some).to_vec()),
+        Values::Whole(vec![Some(1_600_000_000_000); 5]),
+        Values::Number([2.5, 4.0, 2.5, 1.0, 4.0].map(Some).to_vec()),
+        Values::Number(vec![Some(17.0), Some(17.0), Some(17.0), Some(17.0), None]),
     ];
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    bytes
+    parquet_file(schema, &columns, 2)
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod accounting;
 mod bad_input;
 mod field_cases;
 mod formats;
+mod parquet_file;
 mod presets;
 mod real;
 
