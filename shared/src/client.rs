@@ -3,6 +3,7 @@
 
 mod body;
 mod calls;
+mod sender;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -10,9 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::handshake;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -22,14 +22,13 @@ use tokio::net::UnixStream;
 pub use body::{Body, LineStream};
 
 use crate::problem::{Code, Problem};
+use sender::Sender;
 
 /// Idle connections kept for the next call; more than a console ever has in flight.
 const KEPT: usize = 16;
 
 /// How long a socket may take to accept before the daemon counts as not running.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-type Sender = SendRequest<BoxBody<Bytes, std::io::Error>>;
 
 /// A client of one daemon; clones share connections.
 #[derive(Debug, Clone)]

@@ -1,5 +1,8 @@
 //! Errors of queries and retrieval.
 
+/// Longest query in bytes.
+pub const MAX_QUERY_BYTES: usize = 1_000;
+
 /// A query that cannot be searched for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -7,7 +10,7 @@ pub enum QueryError {
     #[error("the query holds no word to search for")]
     Empty,
     /// Longer than [`crate::MAX_QUERY_BYTES`]; carries the length in bytes.
-    #[error("a query has at most {max} bytes, this one has {0}", max = crate::MAX_QUERY_BYTES)]
+    #[error("a query has at most {max} bytes, this one has {0}", max = MAX_QUERY_BYTES)]
     TooLong(usize),
 }
 

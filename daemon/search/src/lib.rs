@@ -28,10 +28,10 @@ pub mod tokenize;
 
 pub use dense::{DenseIndex, QueryVector};
 pub use document::{Document, passage_text};
-pub use error::{QueryError, SearchError};
+pub use error::{MAX_QUERY_BYTES, QueryError, SearchError};
 pub use fuse::{Fusion, Method, Normalisation};
 pub use lexical::{LexicalIndex, LexicalParams, LexicalReader};
-pub use query::{MAX_QUERY_BYTES, Query};
+pub use query::Query;
 pub use retrieve::{Hit, ScoreParts, SearchOptions, search};
 pub use text::clean;
 pub use tie::{Eligible, Scored, tie_hash};

@@ -2,13 +2,10 @@
 
 use mercer_shared::wire::PriceBound;
 
-use crate::error::QueryError;
+use crate::error::{MAX_QUERY_BYTES, QueryError};
 use crate::price;
 use crate::text::clean;
 use crate::tokenize::tokenize;
-
-/// Longest query in bytes.
-pub const MAX_QUERY_BYTES: usize = 1_000;
 
 /// A parsed query.
 #[derive(Debug, Clone, PartialEq)]

@@ -32,6 +32,8 @@ mod layout;
 mod lock;
 mod log;
 mod migrate;
+#[cfg(test)]
+mod migration_tests;
 mod names;
 mod options;
 mod pseudonym;

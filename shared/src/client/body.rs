@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
 
-use super::Sender;
+use super::sender::Sender;
 use crate::problem::{Code, Problem};
 
 /// Bytes read from a file at once while it is sent.

@@ -41,10 +41,10 @@ pub use pairs::{PairCheck, PairPart, PairReport, PairSource};
 pub use profiles::{
     EventRef, Interest, Lifecycle, LifecycleStage, Neighbour, Profile, ProfileEvent, ProfileQuery, SimilarUsers,
 };
-pub use records::{RunKind, RunRecord, Setting, SweepRequest};
+pub use records::{LossPoint, RunKind, RunRecord, Setting, SweepRequest};
 pub use replays::{Replay, ReplayArm, ReplayDifference, ReplayRequest, ReplayWindow};
 pub use reports::{GroupRow, GroupTable, Report, ReportKind, ReportRow, Verdict};
-pub use runs::{LossPoint, PhaseCost, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest, Tuning};
+pub use runs::{PhaseCost, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest, Tuning};
 pub use status::{Alarm, Counts, Health, Latency, QueueStatus, ServingModel, Status, Traffic};
 pub use users::{Consent, User};
 

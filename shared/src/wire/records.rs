@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{DataSnapshot, LossPoint, MetricValue};
+use super::{DataSnapshot, MetricValue};
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -85,4 +85,13 @@ pub struct SweepRequest {
     /// Seed; the configured one if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+}
+
+/// One point of a loss curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LossPoint {
+    /// Step.
+    pub step: u64,
+    /// Mean loss since the point before.
+    pub loss: f64,
 }

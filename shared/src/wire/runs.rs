@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{GateReport, PairReport, RunRecord};
+use super::{GateReport, LossPoint, PairReport, RunRecord};
 use crate::time::Timestamp;
 
 /// Where a run stands.
@@ -154,15 +154,6 @@ pub struct PhaseCost {
     pub seconds: f64,
     /// Processor seconds of the whole daemon meanwhile, what it served included.
     pub cpu_seconds: f64,
-}
-
-/// One point of a loss curve.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct LossPoint {
-    /// Step.
-    pub step: u64,
-    /// Mean loss since the point before.
-    pub loss: f64,
 }
 
 /// What a run trains.

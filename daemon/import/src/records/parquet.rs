@@ -14,8 +14,8 @@ use parquet::schema::types::Type;
 
 use super::fields::Fields;
 use super::header::{choose, find, no_section};
-use super::parquet_text::Column;
 use super::opened::Opened;
+use super::parquet_text::Column;
 use super::record::{RecordPlace, Step};
 use crate::preset::Preset;
 use crate::source::{Compression, Source};

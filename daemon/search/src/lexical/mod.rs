@@ -6,14 +6,13 @@
 
 mod clauses;
 mod correct;
+mod fields;
 mod index;
 mod reader;
 mod score;
 mod segment;
 
+pub use fields::FIELDS;
 pub use index::LexicalIndex;
 pub use reader::LexicalReader;
 pub use score::{LexicalMatches, LexicalParams};
-
-/// Fields of a document, in the order of every per-field array.
-pub const FIELDS: usize = 5;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::FIELDS;
+use super::fields::FIELDS;
 use super::segment::CommittedSegment;
 
 /// Position of an item's document: segment and local document number.

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::FIELDS;
 use super::clauses::{Clause, clauses};
+use super::fields::FIELDS;
 use super::reader::{LexicalReader, Place};
 use super::segment::CommittedSegment;
 use crate::query::Query;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::FIELDS;
+use super::fields::FIELDS;
 use crate::document::Document;
 use crate::tokenize::tokenize;
 

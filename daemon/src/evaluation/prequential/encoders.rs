@@ -9,8 +9,8 @@ use mercer_model::{BertEncoder, Checkpoint, Encoder, ModelHandle, TextKind};
 use mercer_rank::Vectors;
 use mercer_search::passage_text;
 
-use crate::evaluation::prequential::{RunContext, RunExit};
 use crate::runs::context::failed;
+use crate::runs::context::{RunContext, RunExit};
 use crate::runs::labelled_log::Scope;
 use crate::state::app::App;
 use crate::state::problems::model_problem;

@@ -10,8 +10,9 @@ use mercer_rank::{
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::evaluation::prequential::{ARMS, RunExit};
+use crate::evaluation::prequential::arms::ARMS;
 use crate::reports::window_lists::mean;
+use crate::runs::context::RunExit;
 use crate::runs::context::failed;
 use crate::state::shop::ShopState;
 

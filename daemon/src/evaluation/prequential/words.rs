@@ -3,8 +3,9 @@
 use mercer_reports::bootstrap_windows;
 use mercer_shared::wire::ReplayDifference;
 
+use crate::evaluation::prequential::arms::WINDOWS;
 use crate::evaluation::prequential::lists::{MODES, Seen};
-use crate::evaluation::prequential::{RunExit, WINDOWS};
+use crate::runs::context::RunExit;
 use crate::runs::context::failed;
 
 /// Replicates of every interval.

@@ -1,0 +1,178 @@
+//! The state of the shop that readers take: immutable and cheap to clone.
+
+use std::sync::Arc;
+
+use mercer_rank::Snapshot;
+use mercer_search::{DenseIndex, LexicalReader};
+use mercer_shared::ids::{ItemId, SessionId, UserId};
+use mercer_shared::wire::{Consent, Item, User};
+
+use crate::state::shop::model::Model;
+use crate::state::shop::texts::Texts;
+
+/// Latest queries kept per shopper for the profile.
+pub const RECENT_QUERIES: usize = 50;
+
+/// Who an event belongs to: a shopper, or a visit of somebody unknown.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// A shopper.
+    User(UserId),
+    /// A visit.
+    Session(SessionId),
+    /// Was erased; the number is not given again.
+    Erased,
+}
+
+/// A slot of the log.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Who.
+    pub who: Who,
+    /// Declared attributes.
+    pub attributes: std::collections::BTreeMap<String, String>,
+    /// What was agreed to.
+    pub consent: Consent,
+    /// Latest queries, oldest first: UTC milliseconds and text.
+    pub queries: Vec<(i64, Arc<str>)>,
+}
+
+/// One state of the shop with one model.
+#[derive(Debug, Clone)]
+pub struct ShopState {
+    /// Counts up with every change that readers can see.
+    pub generation: u64,
+    /// Items by dense number.
+    pub items: imbl::Vector<Arc<Item>>,
+    /// Dense number of an item.
+    pub item_index: imbl::HashMap<ItemId, u32>,
+    /// Slots of the log by dense number.
+    pub subjects: imbl::Vector<Arc<Subject>>,
+    /// Slot of a shopper.
+    pub user_index: imbl::HashMap<UserId, u32>,
+    /// Slot of a visit.
+    pub session_index: imbl::HashMap<SessionId, u32>,
+    /// Log, item facts, vectors of texts and memory.
+    pub rank: Snapshot,
+    /// What was searched for, by the numbers that the log has.
+    pub texts: Texts,
+    /// Lexical index.
+    pub lexical: LexicalReader,
+    /// Item vectors of the model's encoder.
+    pub dense: DenseIndex,
+    /// The model that answers.
+    pub model: Arc<Model>,
+    /// Moment of the latest event, UTC milliseconds; 0 without any.
+    pub last_event: i64,
+    /// Sequence number in the store of the latest event.
+    pub last_seq: u64,
+    /// Events since the memory was last fitted.
+    pub unfitted: u64,
+    /// A version on trial, which answers a share of the shoppers.
+    pub canary: Option<Arc<Canary>>,
+}
+
+/// The same state of the shop with the model of a version on trial.
+#[derive(Debug)]
+pub struct Canary {
+    /// What its shoppers are answered from.
+    pub view: Arc<ShopState>,
+    /// Share of the shoppers.
+    pub share: f64,
+}
+
+impl ShopState {
+    /// The item of a dense number.
+    #[must_use]
+    pub fn item(&self, number: u32) -> Option<&Arc<Item>> {
+        self.items.get(number as usize)
+    }
+
+    /// Dense number of an item id.
+    #[must_use]
+    pub fn item_number(&self, id: &str) -> Option<u32> {
+        ItemId::new(id).ok().and_then(|id| self.item_index.get(&id).copied())
+    }
+
+    /// Slot of a shopper.
+    #[must_use]
+    pub fn user_number(&self, id: &str) -> Option<u32> {
+        UserId::new(id).ok().and_then(|id| self.user_index.get(&id).copied())
+    }
+
+    /// The slot itself.
+    #[must_use]
+    pub fn subject(&self, number: u32) -> Option<&Arc<Subject>> {
+        self.subjects.get(number as usize)
+    }
+
+    /// The shopper's id of a slot.
+    #[must_use]
+    pub fn user_id(&self, number: u32) -> Option<&UserId> {
+        match &self.subject(number)?.who {
+            Who::User(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The user document of a slot.
+    #[must_use]
+    pub fn user(&self, number: u32) -> Option<User> {
+        let subject = self.subject(number)?;
+        let Who::User(id) = &subject.who else { return None };
+        Some(User { id: id.clone(), attributes: subject.attributes.clone(), consent: subject.consent })
+    }
+
+    /// The moment that "now" means for lists; see [`now_of`].
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        now_of(mercer_shared::time::Timestamp::now().millis(), self.last_event)
+    }
+
+    /// The log without shoppers who did not agree to training: what memory and models are fitted from.
+    #[must_use]
+    pub fn training_log(&self) -> mercer_rank::Log {
+        let mut log = self.rank.log.clone();
+        for (number, subject) in self.subjects.iter().enumerate() {
+            if !subject.consent.train {
+                log.erase(number as u32);
+            }
+        }
+        log
+    }
+}
+
+/// The moment that "now" means for lists, from the clock and the latest event (0 without any), all UTC milliseconds.
+///
+/// Not later than a day after the latest event: a log that was imported years after its time is read as of its own end, or every
+/// window of "the last 30 days" would be empty. Not earlier than the latest event either: a sender's clock may run ahead of ours by as much as
+/// validation tolerates (a day), and a list of now must not be one of the past, for which an index is fitted of its own.
+#[must_use]
+pub const fn now_of(clock: i64, last_event: i64) -> i64 {
+    let latest = last_event + mercer_rank::DAY_MS;
+    if last_event == 0 || (clock >= last_event && clock <= latest) {
+        clock
+    } else if clock < last_event {
+        last_event
+    } else {
+        latest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn now_lies_between_the_latest_event_and_a_day_after_it() {
+        let day = mercer_rank::DAY_MS;
+        assert_eq!(now_of(5 * day, 0), 5 * day);
+        assert_eq!(now_of(5 * day, 5 * day - 7), 5 * day);
+        assert_eq!(now_of(50 * day, 5 * day), 6 * day, "an old log is read as of its end");
+        assert_eq!(
+            now_of(5 * day, 5 * day + 120_000),
+            5 * day + 120_000,
+            "a clock that runs ahead is no list of the past"
+        );
+    }
+}
