@@ -89,6 +89,40 @@ fn paths_and_parameters() {
     assert_eq!(daemon.http("DELETE", "/v1/status", JSON, b"").code(), "no-such-method");
 }
 
+/// A path of the OpenAPI document with its parameters filled in.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "a").replace("{version}", "v000001").replace("{kind}", "quality")
+}
+
+#[test]
+fn every_route_refuses_a_parameter_that_it_does_not_take() {
+    let daemon = Daemon::start();
+    let document = daemon.http("GET", "/v1/openapi.json", JSON, b"").json;
+    let refused = |method: &str, path: &str, name: &str| {
+        let answer = daemon.http(method, path, JSON, b"{}");
+        assert_eq!((answer.status, answer.code()), (400, "bad-parameter"), "{method} {path}: {}", answer.body);
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(detail.contains(&format!("`{name}`")), "{method} {path}: {detail}");
+    };
+    let mut operations = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            refused(&method.to_uppercase(), &format!("{}?nonsense=1", filled(path)), "nonsense");
+            operations += 1;
+        }
+    }
+    assert!(operations >= 48, "the document has lost its operations: {operations}");
+    for (path, name) in [
+        ("/v1/search?q=lamp&filters=stock", "filters"),
+        ("/v1/users/a/profile?k=5", "k"),
+        ("/v1/runs?q=r1", "q"),
+        ("/v1/models?cursor=c1", "cursor"),
+        ("/v1/items/a?at=2024-01-01T00:00:00Z", "at"),
+    ] {
+        refused("GET", path, name);
+    }
+}
+
 #[test]
 fn a_batch_with_good_and_bad_lines_is_answered_line_by_line() {
     let daemon = Daemon::start();

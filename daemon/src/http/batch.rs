@@ -1,24 +1,26 @@
-//! Writes of single documents and NDJSON batches: an answer for every line, and no line half applied.
+//! Writes of single documents and NDJSON batches. Every line gets an answer, and no line is half applied.
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{BatchLine, BatchSummary, Interaction, Item, LineResult, LineStatus, User};
-use mercer_store::{Appended, Change};
+use mercer_shared::wire::{BatchLine, BatchSummary, LineResult, LineStatus};
+use mercer_store::Change;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use crate::http::Shared;
-use crate::http::extract::{Params, body, parse};
+use crate::http::extract::{QueryParams, body, parse};
+use crate::http::ndjson::response;
 use crate::http::peer::Operator;
-use crate::http::problem::{Refused, Reply, blocking};
-use crate::ingest::write;
-use crate::state::app::App;
+use crate::http::problem::{HttpResult, ProblemResponse, blocking};
+use crate::http::state::HttpState;
+use crate::state::app::{App, Peer};
 use crate::state::problems::Answer;
 
 /// Lines written at once.
@@ -28,117 +30,97 @@ const GROUP: usize = 2_000;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct BatchParams {
+pub(super) struct BatchParams {
     /// `errors` leaves out the lines that were accepted or known already.
     report: Option<String>,
 }
 
 impl BatchParams {
-    fn errors_only(&self) -> Result<bool, Refused> {
+    fn errors_only(&self) -> HttpResult<bool> {
         match self.report.as_deref() {
             None | Some("all") => Ok(false),
             Some("errors") => Ok(true),
             Some(other) => {
-                Err(Refused(Problem::new(Code::BadParameter, format!("report is `{other}`, it takes all or errors"))))
+                Err(Problem::new(Code::BadParameter, format!("report is `{other}`, it takes all or errors")).into())
             }
         }
     }
 }
 
-/// Writes items whole, one document or NDJSON.
-#[utoipa::path(post, path = "/v1/items", tag = "catalogue", params(BatchParams), request_body(content = Item, description = "one document, or NDJSON as application/x-ndjson"),
-    responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
-pub(crate) async fn items(
-    shared: State<Shared>,
-    peer: Operator,
-    params: Params<BatchParams>,
-    request: Request,
-) -> Reply<Response> {
-    write(shared, peer, params, request, "items", |app, lines: Vec<Item>| statuses(write::items(app, lines), of_change))
-        .await
+/// A write of one document or of NDJSON, by an operator.
+pub(super) struct BatchRequest {
+    peer: Peer,
+    errors_only: bool,
+    ndjson: bool,
+    bytes: Bytes,
 }
 
-/// Writes users whole, one document or NDJSON.
-#[utoipa::path(post, path = "/v1/users", tag = "users", params(BatchParams), request_body(content = User, description = "one document, or NDJSON as application/x-ndjson"),
-    responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
-pub(crate) async fn users(
-    shared: State<Shared>,
-    peer: Operator,
-    params: Params<BatchParams>,
-    request: Request,
-) -> Reply<Response> {
-    write(shared, peer, params, request, "users", |app, lines: Vec<User>| statuses(write::users(app, lines), of_change))
-        .await
+impl FromRequest<HttpState> for BatchRequest {
+    type Rejection = ProblemResponse;
+
+    async fn from_request(request: Request, state: &HttpState) -> Result<Self, ProblemResponse> {
+        let (mut parts, content) = request.into_parts();
+        let Operator(peer) = Operator::from_request_parts(&mut parts, state).await?;
+        let QueryParams(params) = QueryParams::<BatchParams>::from_request_parts(&mut parts, state).await?;
+        let errors_only = params.errors_only()?;
+        let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+        let ndjson = content_type.starts_with("application/x-ndjson") || content_type.starts_with("application/jsonl");
+        let bytes = body(Request::from_parts(parts, content), state).await?;
+        Ok(Self { peer, errors_only, ndjson, bytes })
+    }
 }
 
-/// Takes in interactions, one document or NDJSON. Accepted lines are durable.
-#[utoipa::path(post, path = "/v1/interactions", tag = "interactions", params(BatchParams), request_body(content = Interaction, description = "one document, or NDJSON as application/x-ndjson"),
-    responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
-pub(crate) async fn interactions(
-    shared: State<Shared>,
-    peer: Operator,
-    params: Params<BatchParams>,
-    request: Request,
-) -> Reply<Response> {
-    write(shared, peer, params, request, "interactions", |app, lines: Vec<Interaction>| {
-        statuses(write::interactions(app, lines), |outcome| match outcome {
-            Appended::Accepted(_) => LineStatus::Accepted,
-            Appended::Duplicate(_) => LineStatus::Duplicate,
+impl BatchRequest {
+    /// Parses the documents, applies them and answers line by line. `apply` returns one answer a document, in order.
+    pub(super) async fn write<T: DeserializeOwned + Send + 'static>(
+        self,
+        app: Arc<App>,
+        collection: &'static str,
+        apply: impl Fn(&App, Vec<T>) -> Vec<Answer<LineStatus>> + Send + 'static,
+    ) -> HttpResult<Response> {
+        let Self { peer, errors_only, ndjson, bytes } = self;
+        if !ndjson {
+            if bytes.trim_ascii_start().first() == Some(&b'[') {
+                let detail = "the body is a list of documents; send it as application/x-ndjson";
+                return Err(Problem::new(Code::WrongType, detail).into());
+            }
+            let document: T = parse(&bytes)?;
+            let status = blocking(move || {
+                apply(&app, vec![document])
+                    .pop()
+                    .unwrap_or_else(|| Err(Problem::new(Code::Internal, "the line got no answer")))
+            })
+            .await?;
+            return Ok(Json(BatchLine::Line(LineResult { line: 1, status, code: None, detail: None })).into_response());
+        }
+        let out = blocking(move || {
+            let (out, summary) = apply_lines(&app, &bytes, errors_only, &apply);
+            let BatchSummary { accepted, duplicates, rejected } = summary;
+            let detail = format!("{accepted} accepted, {duplicates} duplicates, {rejected} rejected");
+            app.audit(Some(peer), "batch", collection, detail);
+            Ok(out)
         })
-    })
-    .await
+        .await?;
+        Ok(response(Body::from(out)))
+    }
 }
 
-const fn of_change(change: Change) -> LineStatus {
+/// The status of a line from what the store changed.
+pub(super) const fn change_status(change: Change) -> LineStatus {
     match change {
         Change::Same => LineStatus::Duplicate,
         Change::New | Change::Changed => LineStatus::Accepted,
     }
 }
 
-fn statuses<T>(answers: Vec<Answer<T>>, of: impl Fn(T) -> LineStatus) -> Vec<Answer<LineStatus>> {
-    answers.into_iter().map(|answer| answer.map(&of)).collect()
-}
-
-async fn write<T: DeserializeOwned + Send + 'static>(
-    State(shared): State<Shared>,
-    Operator(peer): Operator,
-    Params(params): Params<BatchParams>,
-    request: Request,
-    collection: &'static str,
-    apply: impl Fn(&App, Vec<T>) -> Vec<Answer<LineStatus>> + Send + 'static,
-) -> Reply<Response> {
-    let errors_only = params.errors_only()?;
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-    let bytes = body(request, &shared).await?;
-    if !kind.starts_with("application/x-ndjson") && !kind.starts_with("application/jsonl") {
-        if bytes.trim_ascii_start().first() == Some(&b'[') {
-            let detail = "the body is a list of documents; send it as application/x-ndjson";
-            return Err(Refused(Problem::new(Code::WrongType, detail)));
-        }
-        let document: T = parse(&bytes)?;
-        let status = blocking(move || {
-            apply(&shared.app, vec![document])
-                .pop()
-                .unwrap_or_else(|| Err(Problem::new(Code::Internal, "the line got no answer")))
-        })
-        .await?;
-        return Ok(Json(BatchLine::Line(LineResult { line: 1, status, code: None, detail: None })).into_response());
-    }
-    let out = blocking(move || {
-        let (out, summary) = batch(&shared.app, &bytes, errors_only, &apply);
-        let detail =
-            format!("{} accepted, {} duplicates, {} rejected", summary.accepted, summary.duplicates, summary.rejected);
-        shared.app.audit(Some(peer), "batch", collection, detail);
-        Ok(out)
-    })
-    .await?;
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from(out)).into_response())
+/// Maps the answers of a service to the statuses of lines.
+pub(super) fn statuses<T>(answers: Vec<Answer<T>>, status: impl Fn(T) -> LineStatus) -> Vec<Answer<LineStatus>> {
+    answers.into_iter().map(|answer| answer.map(&status)).collect()
 }
 
 /// Applies a batch in groups: documents one a line, or the elements of a JSON list. The answer keeps their order and numbers
 /// them by line, or by their place in the list.
-fn batch<T: DeserializeOwned>(
+fn apply_lines<T: DeserializeOwned>(
     app: &App,
     bytes: &Bytes,
     errors_only: bool,

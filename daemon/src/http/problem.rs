@@ -1,28 +1,29 @@
-//! Problem documents, the limit of requests at work, and the count of what was answered.
+//! Problem documents, and the layers around handlers: limits, counts.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use mercer_shared::problem::{Code, Problem};
 
-use crate::http::{MAX_BODY, Shared};
+use crate::http::state::{HttpState, MAX_BODY};
 
-/// A refusal on its way out.
+/// A problem document as a response.
 #[derive(Debug)]
-pub(crate) struct Refused(pub Problem);
+pub(super) struct ProblemResponse(pub Problem);
 
-impl From<Problem> for Refused {
+impl From<Problem> for ProblemResponse {
     fn from(problem: Problem) -> Self {
         Self(problem)
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry = self.0.retry_after;
@@ -37,54 +38,65 @@ impl IntoResponse for Refused {
 }
 
 /// What a handler returns.
-pub(crate) type Reply<T> = Result<T, Refused>;
+pub(super) type HttpResult<T> = Result<T, ProblemResponse>;
 
 /// Runs a service on a blocking thread; a panic in it is an internal problem, not the end of the connection.
-pub(crate) async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Refused> {
+) -> Result<T, ProblemResponse> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(answer) => answer.map_err(Refused),
+        Ok(answer) => answer.map_err(ProblemResponse),
         Err(error) => {
             tracing::error!(%error, "a request panicked");
-            Err(Refused(Problem::new(
-                Code::Internal,
-                "the request broke the daemon's own rules; its log has the place",
-            )))
+            Err(ProblemResponse(Problem::new(Code::Internal, "the daemon failed while answering; its log says where")))
         }
     }
 }
 
-/// Refuses at once what is beyond the limit of requests at work, so that memory does not grow with the load.
-pub(crate) async fn limit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let Ok(_room) = shared.room.clone().try_acquire_owned() else {
-        return Refused(Problem::new(Code::Overloaded, "as many requests are at work as are allowed").retry_after(1))
-            .into_response();
+/// Refuses a request at once if as many of its group are in progress as are allowed, so that memory does not grow with the load.
+pub(super) async fn limit_concurrency(State(state): State<HttpState>, request: Request, next: Next) -> Response {
+    let Ok(_permit) = state.permits.clone().try_acquire_owned() else {
+        let problem = Problem::new(Code::Overloaded, "as many requests are in progress as are allowed");
+        return ProblemResponse(problem.retry_after(1)).into_response();
     };
     next.run(request).await
 }
 
-/// Counts what was answered; refuses bodies that say they are too large before a byte of them is read.
-pub(crate) async fn account(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+/// Refuses a body by its announced length, before a byte of it is read.
+pub(super) async fn limit_body(request: Request, next: Next) -> Response {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    let response = if length.is_some_and(|length| length > MAX_BODY as u64) && request.uri().path() != "/v1/imports" {
-        let detail = format!("the body has {} bytes, at most {MAX_BODY} are taken", length.unwrap_or_default());
-        Refused(Problem::new(Code::BodyTooLarge, detail)).into_response()
-    } else {
-        AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
-            Refused(Problem::new(Code::Internal, "the request broke the daemon's own rules")).into_response()
-        })
-    };
-    shared.app.counters.request(response.status().as_u16());
+    match length {
+        Some(length) if length > MAX_BODY as u64 => {
+            let detail = format!("the body has {length} bytes, at most {MAX_BODY} are taken");
+            ProblemResponse(Problem::new(Code::BodyTooLarge, detail)).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// Counts responses by status and latency; answers a panic of a handler with an internal problem.
+pub(super) async fn count_responses(
+    State(state): State<HttpState>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (method, started) = (request.method().clone(), Instant::now());
+    let response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+        ProblemResponse(Problem::new(Code::Internal, "the daemon failed while answering; its log says where"))
+            .into_response()
+    });
+    state.app.counters.request(response.status().as_u16());
+    state.latency.observe(&method, route.as_ref(), started.elapsed());
     response
 }
 
 /// The answer to a path that does not exist.
-pub(crate) async fn no_such_path(uri: Uri) -> Refused {
-    Refused(Problem::new(Code::NoSuchPath, format!("there is no `{}`", uri.path())))
+pub(super) async fn no_such_path(uri: Uri) -> ProblemResponse {
+    ProblemResponse(Problem::new(Code::NoSuchPath, format!("there is no `{}`", uri.path())))
 }
 
 /// The answer to a method that a path does not take.
-pub(crate) async fn no_such_method(method: axum::http::Method, uri: Uri) -> Refused {
-    Refused(Problem::new(Code::NoSuchMethod, format!("`{}` does not take {method}", uri.path())))
+pub(super) async fn no_such_method(method: axum::http::Method, uri: Uri) -> ProblemResponse {
+    ProblemResponse(Problem::new(Code::NoSuchMethod, format!("`{}` does not take {method}", uri.path())))
 }

@@ -1,23 +1,42 @@
-//! Shoppers: documents, profiles, erasure.
+//! Users: pages, single documents, batches, profiles, erasure.
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{EraseReceipt, ListQuery, Page, Profile, SimilarUsers, User};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{BatchLine, EraseReceipt, Page, Profile, SimilarUsers, User};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::http::Shared;
-use crate::http::extract::{Document, Id, PageParams, Params, cursor};
+use crate::http::batch::{BatchParams, BatchRequest, change_status, statuses};
+use crate::http::extract::{FilteredPageParams, JsonBody, PathId, QueryParams, cursor};
 use crate::http::peer::Operator;
-use crate::http::problem::{Refused, Reply, blocking};
+use crate::http::problem::{HttpResult, ProblemResponse, blocking};
+use crate::http::state::HttpState;
 use crate::ingest::write;
-use crate::serving::profile;
+use crate::serving::profile as service;
+
+/// Routes of users.
+pub(super) fn routes() -> OpenApiRouter<HttpState> {
+    OpenApiRouter::default()
+        .routes(routes!(users, post_users))
+        .routes(routes!(user, put_user, erase))
+        .routes(routes!(profile))
+        .routes(routes!(similar))
+}
 
 /// Users in order of first sight; `q` is a prefix of the id.
-#[utoipa::path(get, path = "/v1/users", tag = "users", params(PageParams),
+#[utoipa::path(get, path = "/v1/users", tag = "users", params(FilteredPageParams),
     responses((status = 200, body = Page<User>), (status = "default", body = Problem)))]
-pub(crate) async fn users(State(shared): State<Shared>, Params(page): Params<PageParams>) -> Reply<Json<Page<User>>> {
+async fn users(
+    State(state): State<HttpState>,
+    QueryParams(page): QueryParams<FilteredPageParams>,
+) -> HttpResult<Json<Page<User>>> {
     let (start, limit) = (page.start()?, page.limit()?);
-    let view = shared.app.view();
+    let view = state.app.view();
     let fits = |id: &str| page.q.as_deref().is_none_or(|q| id.to_lowercase().starts_with(&q.to_lowercase()));
     let numbers = start as u32..view.subjects.len() as u32;
     let mut found = numbers.filter(|&n| view.user_id(n).is_some_and(|id| fits(id.as_str())));
@@ -28,29 +47,32 @@ pub(crate) async fn users(State(shared): State<Shared>, Params(page): Params<Pag
 /// One user.
 #[utoipa::path(get, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")),
     responses((status = 200, body = User), (status = "default", body = Problem)))]
-pub(crate) async fn user(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<User>> {
-    let view = shared.app.view_that(|view| view.user_number(&id).is_some());
+async fn user(State(state): State<HttpState>, PathId(id): PathId) -> HttpResult<Json<User>> {
+    let view = state.app.view_that(|view| view.user_number(&id).is_some());
     let found = view.user_number(&id).and_then(|number| view.user(number));
-    found.map(Json).ok_or_else(|| Refused(Problem::new(Code::UnknownUser, format!("there is no user `{id}`"))))
+    found.map(Json).ok_or_else(|| ProblemResponse(Problem::new(Code::UnknownUser, format!("there is no user `{id}`"))))
 }
 
 /// Writes a user whole: attributes and consent.
 #[utoipa::path(put, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")), request_body = User,
     responses((status = 200, body = User), (status = "default", body = Problem)))]
-pub(crate) async fn put_user(
-    State(shared): State<Shared>,
+async fn put_user(
+    State(state): State<HttpState>,
     Operator(peer): Operator,
-    Id(id): Id,
-    Document(user): Document<User>,
-) -> Reply<Json<User>> {
+    PathId(id): PathId,
+    JsonBody(user): JsonBody<User>,
+) -> HttpResult<Json<User>> {
     if user.id.as_str() != id {
-        return Err(Refused(Problem::new(Code::BadId, format!("the path says `{id}`, the document `{}`", user.id))));
+        return Err(ProblemResponse(Problem::new(
+            Code::BadId,
+            format!("the path says `{id}`, the document `{}`", user.id),
+        )));
     }
     blocking(move || {
-        let answer = write::users(&shared.app, vec![user.clone()]).pop();
+        let answer = write::users(&state.app, vec![user.clone()]).pop();
         answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "no answer")))?;
-        let pseudonym = shared.app.store.pseudonym(&user.id).hex();
-        shared.app.audit(Some(peer), "put-user", &pseudonym, "");
+        let pseudonym = state.app.store.pseudonym(&user.id).hex();
+        state.app.audit(Some(peer), "put-user", &pseudonym, "");
         Ok(user)
     })
     .await
@@ -60,35 +82,51 @@ pub(crate) async fn put_user(
 /// Erases a user everywhere; a tombstone blocks a later import.
 #[utoipa::path(delete, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")),
     responses((status = 200, body = EraseReceipt), (status = "default", body = Problem)))]
-pub(crate) async fn erase(
-    State(shared): State<Shared>,
+async fn erase(
+    State(state): State<HttpState>,
     Operator(peer): Operator,
-    Id(id): Id,
-) -> Reply<Json<EraseReceipt>> {
+    PathId(id): PathId,
+) -> HttpResult<Json<EraseReceipt>> {
     blocking(move || {
-        let receipt = write::erase(&shared.app, &id)?;
+        let receipt = write::erase(&state.app, &id)?;
         let detail = format!("{} interactions", receipt.interactions);
-        shared.app.audit(Some(peer), "erase", &receipt.pseudonym, detail);
+        state.app.audit(Some(peer), "erase", &receipt.pseudonym, detail);
         Ok(receipt)
     })
     .await
     .map(Json)
 }
 
+/// The moment of a profile.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+struct ProfileParams {
+    /// Answer as of that moment, from interactions up to it only.
+    at: Option<Timestamp>,
+}
+
 /// What Mercer knows of a shopper, and from which events; takes `at`.
-#[utoipa::path(get, path = "/v1/users/{id}/profile", tag = "users", params(("id" = String, Path, description = "the shopper"), ListQuery),
+#[utoipa::path(get, path = "/v1/users/{id}/profile", tag = "users", params(("id" = String, Path, description = "the shopper"), ProfileParams),
     responses((status = 200, body = Profile), (status = "default", body = Problem)))]
-pub(crate) async fn profile(
-    State(shared): State<Shared>,
-    Id(id): Id,
-    Params(query): Params<ListQuery>,
-) -> Reply<Json<Profile>> {
-    blocking(move || profile::profile(&shared.app, &id, query.at)).await.map(Json)
+async fn profile(
+    State(state): State<HttpState>,
+    PathId(id): PathId,
+    QueryParams(params): QueryParams<ProfileParams>,
+) -> HttpResult<Json<Profile>> {
+    blocking(move || service::profile(&state.app, &id, params.at)).await.map(Json)
 }
 
 /// Shoppers with the most similar behaviour.
 #[utoipa::path(get, path = "/v1/users/{id}/similar", tag = "users", params(("id" = String, Path, description = "the shopper")),
     responses((status = 200, body = SimilarUsers), (status = "default", body = Problem)))]
-pub(crate) async fn similar(State(shared): State<Shared>, Id(id): Id) -> Reply<Json<SimilarUsers>> {
-    blocking(move || profile::similar(&shared.app, &id)).await.map(Json)
+async fn similar(State(state): State<HttpState>, PathId(id): PathId) -> HttpResult<Json<SimilarUsers>> {
+    blocking(move || service::similar(&state.app, &id)).await.map(Json)
+}
+
+/// Writes users whole, one document or NDJSON.
+#[utoipa::path(post, path = "/v1/users", operation_id = "users", tag = "users", params(BatchParams), request_body(content = User, description = "one document, or NDJSON as application/x-ndjson"),
+    responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
+async fn post_users(State(state): State<HttpState>, batch: BatchRequest) -> HttpResult<Response> {
+    batch.write(state.app, "users", |app, lines: Vec<User>| statuses(write::users(app, lines), change_status)).await
 }

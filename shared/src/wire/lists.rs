@@ -79,7 +79,7 @@ pub struct ListQuery {
 
 /// A search.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
-#[serde(default)]
+#[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct SearchRequest {
     /// What the shopper typed; at most 1,000 bytes.
