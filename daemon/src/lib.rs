@@ -147,6 +147,9 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     for item in store.items() {
         shop.put_item(item.map_err(|error| store_problem(&error))?);
     }
+    for deleted in store.deleted_items() {
+        shop.delete_item(&deleted.map_err(|error| store_problem(&error))?.id);
+    }
     // Users take their numbers in order of first sight, as they did while the daemon ran.
     for user in store.known_users() {
         shop.put_user(user.map_err(|error| store_problem(&error))?);
@@ -159,7 +162,7 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     embed_known(&mut shop, &vectors);
     let view = shop.view();
     tracing::info!(
-        items = view.items.len(),
+        items = view.item_count(),
         interactions = view.rank.log.len(),
         seconds = started.elapsed().as_secs_f64(),
         "the shop is loaded"

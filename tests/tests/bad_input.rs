@@ -65,7 +65,7 @@ fn paths_and_parameters() {
     let long = "x".repeat(300);
     for (path, status, code) in [
         ("/v1/users/nobody/profile", 404, "unknown-user"),
-        ("/v1/users/nobody/recommendations", 404, "unknown-user"),
+        ("/v1/users/nobody/similar", 404, "unknown-user"),
         ("/v1/items/b/related", 404, "unknown-item"),
         (&format!("/v1/items/{long}"), 422, "bad-id"),
         ("/v1/items/%00", 422, "bad-id"),

@@ -255,7 +255,7 @@ async fn promoted(run: &Run, client: &Client, out: &mut Out) -> Result<(), Stop>
 }
 
 fn list(reasons: bool) -> ListArgs {
-    ListArgs { k: SHOWN, at: None, mode: None, candidates: None, filter: None, reasons }
+    ListArgs { k: SHOWN, at: None, mode: None, candidates: None, filter: None, reasons, out_of_stock: None }
 }
 
 async fn recommend(shop: &Shop, reasons: bool, client: &Client, out: &mut Out) -> Result<(), Stop> {

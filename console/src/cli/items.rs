@@ -8,11 +8,14 @@ use super::out::{Done, Out, Stop};
 use super::pages::{Paging, more, pages};
 use super::table::{Table, facts};
 use crate::text;
-use clap::Args;
+use clap::{Args, Subcommand};
 use mercer_shared::ids::ItemId;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ItemsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ItemsCommand>,
     /// Start of the id, or words of the title.
     #[arg(conflicts_with = "id")]
     pub(crate) words: Option<String>,
@@ -23,8 +26,26 @@ pub(crate) struct ItemsArgs {
     pub(crate) paging: Paging,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ItemsCommand {
+    /// Deletes an item: it leaves every list at once. Writing it again brings it back.
+    Delete {
+        /// The item.
+        item: ItemId,
+    },
+}
+
 /// `mercer items`.
 pub(crate) async fn run(args: &ItemsArgs, client: &Client, out: &mut Out) -> Done {
+    if let Some(ItemsCommand::Delete { item }) = &args.command {
+        let deleted = client.delete_item(item.as_str()).await?;
+        if out.json {
+            out.document(&deleted)?;
+        } else {
+            out.say(format!("deleted {item}"))?;
+        }
+        return Ok(exit::OK);
+    }
     if let Some(id) = &args.id {
         let item = client.item(id.as_str()).await?;
         if out.json {

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use mercer_shared::filter::Filter;
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Candidates, ListQuery, Mode};
+use mercer_shared::wire::{Candidates, ListQuery, Mode, OutOfStock};
 use std::path::PathBuf;
 
 /// What every list takes.
@@ -35,6 +35,9 @@ pub(crate) struct ListArgs {
     /// Say why each item is there.
     #[arg(long)]
     pub(crate) reasons: bool,
+    /// What to do with items that are out of stock; the daemon's configuration decides if this is absent.
+    #[arg(long, value_name = "hide|demote|show")]
+    pub(crate) out_of_stock: Option<OutOfStock>,
 }
 
 impl ListArgs {
@@ -47,6 +50,7 @@ impl ListArgs {
             mode: self.mode,
             candidates: self.candidates,
             reasons: self.reasons.then_some(true),
+            out_of_stock: self.out_of_stock,
         }
     }
 }
@@ -143,6 +147,7 @@ pub(crate) fn search_request(q: &str, args: &SearchArgs) -> SearchRequest {
         mode: list.mode,
         candidates: list.candidates,
         reasons: list.reasons,
+        out_of_stock: list.out_of_stock,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Items: pages, single documents, batches.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{BatchLine, Item, ItemPatch, Page};
+use mercer_shared::wire::{BatchLine, DeletedItem, Item, ItemPatch, Page};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,7 +19,7 @@ use crate::ingest::write;
 
 /// Routes of items.
 pub(super) fn routes() -> OpenApiRouter<HttpState> {
-    OpenApiRouter::default().routes(routes!(items, post_items)).routes(routes!(item, put_item, patch_item))
+    OpenApiRouter::default().routes(routes!(items, post_items)).routes(routes!(item, put_item, patch_item, delete_item))
 }
 
 /// Items in order of first sight; `q` is a prefix of the id or a part of the title.
@@ -35,7 +37,8 @@ async fn items(
             .as_deref()
             .is_none_or(|q| item.id.as_str().to_lowercase().starts_with(q) || item.title.to_lowercase().contains(q))
     };
-    let mut found = view.items.iter().enumerate().skip(start).filter(|(_, item)| fits(item));
+    let live = |(place, item): &(usize, &Arc<Item>)| !view.deleted.contains(&(*place as u32)) && fits(item);
+    let mut found = view.items.iter().enumerate().skip(start).filter(live);
     let items: Vec<Item> = found.by_ref().take(limit).map(|(_, item)| (**item).clone()).collect();
     Ok(Json(Page { items, next_cursor: found.next().map(|(place, _)| cursor(place)) }))
 }
@@ -89,6 +92,24 @@ async fn patch_item(
         let item = write::patch_item(&state.app, &id, patch)?;
         state.app.audit(Some(peer), "patch-item", &id, "");
         Ok(item)
+    })
+    .await
+    .map(Json)
+}
+
+/// Deletes an item and leaves a tombstone, which an export lists. The item leaves every list at once; interactions with it stay, and
+/// writing it again brings it back.
+#[utoipa::path(delete, path = "/v1/items/{id}", tag = "catalogue", params(("id" = String, Path, description = "the item")),
+    responses((status = 200, body = DeletedItem), (status = "default", body = Problem)))]
+async fn delete_item(
+    State(state): State<HttpState>,
+    Operator(peer): Operator,
+    PathId(id): PathId,
+) -> HttpResult<Json<DeletedItem>> {
+    blocking(move || {
+        let deleted = write::delete_item(&state.app, &id)?;
+        state.app.audit(Some(peer), "delete-item", &id, "");
+        Ok(deleted)
     })
     .await
     .map(Json)

@@ -105,7 +105,7 @@ pub fn items(app: &App, lines: Vec<Item>) -> Vec<Answer<Change>> {
                 }
                 answers[place] = Some(Ok(change));
             }
-            let total = world.view().items.len() as u64;
+            let total = world.view().item_count() as u64;
             drop(world);
             if written > 0 {
                 app.tell(EventKind::Items { written, total });
@@ -136,7 +136,7 @@ pub fn patch_item(app: &App, id: &str, patch: ItemPatch) -> Answer<Item> {
         let total = {
             let mut world = app.shop.lock();
             world.put_item(item.clone());
-            world.view().items.len() as u64
+            world.view().item_count() as u64
         };
         app.tell(EventKind::Items { written: 1, total });
     }
@@ -152,15 +152,37 @@ pub fn deleted_items(app: &App, lines: Vec<DeletedItem>) -> Vec<Answer<Change>> 
         Ok(changes) => changes,
         Err(error) => return lines.iter().map(|_| Err(store_problem(&error))).collect(),
     };
-    let mut world = app.shop.lock();
-    for (line, change) in lines.iter().zip(&changes) {
-        let number = world.view().item_index.get(&line.id).copied();
-        let known = number.and_then(|number| world.view().item(number)).map(|item| (**item).clone());
-        if let Some(item) = known.filter(|_| *change == Change::Changed) {
-            world.put_item(Item { hidden: true, ..item });
-        }
-    }
+    forget_items(
+        app,
+        lines.iter().zip(&changes).filter(|(_, change)| **change != Change::Same).map(|(line, _)| &line.id),
+    );
     changes.into_iter().map(Ok).collect()
+}
+
+/// Deletes an item and leaves a tombstone. Interactions with it stay, and writing the item again brings it back.
+///
+/// # Errors
+/// `unknown-item`, also for an item that is deleted already, `bad-id`, or the store's.
+pub fn delete_item(app: &App, id: &str) -> Answer<DeletedItem> {
+    app.writable()?;
+    let id = ItemId::new(id).map_err(|error| Problem::new(Code::BadId, error.to_string()))?;
+    let deleted = app.store.delete_item(&id, Timestamp::now()).map_err(|e| store_problem(&e))?;
+    let deleted = deleted.ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?;
+    forget_items(app, std::iter::once(&id));
+    Ok(deleted)
+}
+
+/// Takes deleted items out of every list, from the next request on.
+fn forget_items<'a>(app: &App, ids: impl Iterator<Item = &'a ItemId>) {
+    let (written, total) = {
+        let mut world = app.shop.lock();
+        let written = ids.map(|id| world.delete_item(id)).count() as u64;
+        (written, world.view().item_count() as u64)
+    };
+    app.publish();
+    if written > 0 {
+        app.tell(EventKind::Items { written, total });
+    }
 }
 
 /// Writes users whole; one answer each.

@@ -2,7 +2,7 @@
 //! moved is said as it moved. Nothing is called a reason that does not change the rank.
 
 use mercer_rank::{RankRequest, Recipient, Snapshot};
-use mercer_shared::wire::{ListItem, Reason};
+use mercer_shared::wire::{ListItem, Mode, Reason};
 
 use crate::serving::list_query::ListRequest;
 use crate::serving::scorer::{Scorer, rank_problem};
@@ -41,7 +41,6 @@ pub fn explain(
             break;
         }
     }
-    let allow = |number: u32| asked.allows(view, number);
     let had: Vec<u32> = {
         let mut had: Vec<u32> = events.iter().filter_map(|event| event.item).collect();
         had.sort_unstable();
@@ -51,12 +50,14 @@ pub fn explain(
     let mut found: Vec<Vec<(usize, Reason)>> = vec![Vec::new(); rows.len()];
     for left_out in own {
         let without: Vec<_> = events.iter().filter(|event| event.item != Some(left_out)).copied().collect();
-        let base = asked.request(Some(&allow));
         // In mode `new` the left-out item stays left out of the list: it is what the shopper has.
-        let exclude: &[u32] = if base.mode == mercer_rank::Mode::Novel { &had } else { &[] };
-        let request = RankRequest { k: DEPTH.max(asked.k), exclude, ..base };
-        let list = scorer.list(snapshot, Recipient::Session(&without), asked.at, &request).map_err(rank_problem)?;
-        let Some(cause) = view.item(left_out) else { continue };
+        let exclude: &[u32] = if asked.mode == Mode::New { &had } else { &[] };
+        let depth = DEPTH.max(asked.k);
+        let list = asked.list(view, depth, |allow| {
+            let request = RankRequest { k: depth, exclude, ..asked.request(Some(allow)) };
+            scorer.list(snapshot, Recipient::Session(&without), asked.at, &request).map_err(rank_problem)
+        })?;
+        let Some(cause) = view.live_item(left_out) else { continue };
         for (place, row) in rows.iter().enumerate() {
             let Some(number) = view.item_index.get(&row.id) else { continue };
             let now = list.iter().position(|scored| scored.item == *number).map(|p| p + 1);
@@ -67,7 +68,7 @@ pub fn explain(
             }
             let what = match now {
                 Some(now) => format!("this item would fall from rank {rank} to {now}"),
-                None => format!("this item would fall from rank {rank} out of the first {}", request.k),
+                None => format!("this item would fall from rank {rank} out of the first {depth}"),
             };
             let own = if row.id == cause.id {
                 "your own earlier interest in it".to_owned()

@@ -7,7 +7,7 @@ use mercer_rank::{RankRequest, RankedItem};
 use mercer_shared::filter::Filter;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Candidates, ListItem, ListQuery, Mode, ScorePart, ServedList};
+use mercer_shared::wire::{Candidates, ListItem, ListQuery, Mode, OutOfStock, ScorePart, ServedList};
 
 use crate::state::app::App;
 use crate::state::problems::Answer;
@@ -35,6 +35,8 @@ pub struct ListRequest {
     pub candidates: Candidates,
     /// Whether to give reasons.
     pub reasons: bool,
+    /// What to do with items that are out of stock.
+    pub out_of_stock: OutOfStock,
 }
 
 impl ListRequest {
@@ -42,7 +44,7 @@ impl ListRequest {
     ///
     /// # Errors
     /// `bad-parameter` for a length out of range or a filter that cannot be read, `bad-time` for a moment in the far future.
-    pub fn read(view: &ShopState, query: &ListQuery) -> Answer<Self> {
+    pub fn read(app: &App, view: &ShopState, query: &ListQuery) -> Answer<Self> {
         let k = query.k.unwrap_or(DEFAULT_K);
         if !(1..=MAX_K).contains(&k) {
             return Err(Problem::new(Code::BadParameter, format!("k is {k}, it takes 1 to {MAX_K}")));
@@ -61,13 +63,52 @@ impl ListRequest {
             mode: query.mode.unwrap_or_default(),
             candidates: query.candidates.unwrap_or_default(),
             reasons: query.reasons.unwrap_or(false),
+            out_of_stock: query.out_of_stock.unwrap_or(app.config.serve.out_of_stock),
         })
     }
 
     /// Whether an item passes the filter.
-    #[must_use]
-    pub fn allows(&self, view: &ShopState, number: u32) -> bool {
+    fn allows(&self, view: &ShopState, number: u32) -> bool {
         self.filter.is_empty() || view.item(number).is_some_and(|item| self.filter.passes(item))
+    }
+
+    /// Makes a list of up to `k` entries under the filter and the rule for items out of stock. `list` lists the items that a predicate
+    /// allows; it is called again for the rest where items out of stock come last and those in stock do not fill the list.
+    ///
+    /// # Errors
+    /// Those of `list`.
+    pub fn list<T, E>(
+        &self,
+        view: &ShopState,
+        k: usize,
+        list: impl Fn(&(dyn Fn(u32) -> bool + Sync)) -> Result<Vec<T>, E>,
+    ) -> Result<Vec<T>, E> {
+        let in_stock = |number: u32| view.item(number).is_some_and(|item| item.in_stock);
+        match self.out_of_stock {
+            OutOfStock::Show => list(&|number| self.allows(view, number)),
+            OutOfStock::Hide => list(&|number| in_stock(number) && self.allows(view, number)),
+            OutOfStock::Demote => {
+                let mut all = list(&|number| in_stock(number) && self.allows(view, number))?;
+                if all.len() < k {
+                    all.extend(list(&|number| !in_stock(number) && self.allows(view, number))?);
+                    all.truncate(k);
+                }
+                Ok(all)
+            }
+        }
+    }
+
+    /// Number of rows that may change places with the first one: those in stock where items out of stock come last.
+    #[must_use]
+    pub fn first_group(&self, view: &ShopState, rows: &[ListItem]) -> usize {
+        let in_stock = |row: &ListItem| {
+            let number = view.item_index.get(&row.id);
+            number.and_then(|number| view.item(*number)).is_some_and(|item| item.in_stock)
+        };
+        match self.out_of_stock {
+            OutOfStock::Demote => rows.partition_point(in_stock),
+            OutOfStock::Hide | OutOfStock::Show => rows.len(),
+        }
     }
 
     /// The question to the arithmetic.
@@ -129,13 +170,14 @@ pub fn served(app: &App, view: &ShopState, asked: &ListRequest, items: Vec<ListI
     let took = started.elapsed();
     app.counters.list(took);
     let mut notes = Vec::new();
-    let waiting = view.items.len().saturating_sub(view.dense.len());
+    let waiting = view.item_count().saturating_sub(view.dense.len());
     if waiting > 0 {
-        notes.push(format!("{waiting} of {} items are not embedded yet", view.items.len()));
+        notes.push(format!("{waiting} of {} items are not embedded yet", view.item_count()));
     }
     ServedList {
         query_id: query_id(),
         model: view.model.meta.version.clone(),
+        known: true,
         at: asked.asked_at,
         items,
         understood: None,

@@ -109,7 +109,7 @@ fn band(price: f64) -> String {
 }
 
 fn shown(view: &ShopState, event: &Event) -> ProfileEvent {
-    let item = event.item.and_then(|number| view.item(number));
+    let item = event.item.and_then(|number| view.live_item(number));
     ProfileEvent {
         at: Timestamp::at(event.at),
         kind: event.kind,
@@ -139,7 +139,7 @@ fn interests(
     let kinds = InterestWeights::default();
     let mut tallies: BTreeMap<String, Tally<'_>> = BTreeMap::new();
     for event in events {
-        let Some(item) = event.item.and_then(|number| view.item(number)) else { continue };
+        let Some(item) = event.item.and_then(|number| view.live_item(number)) else { continue };
         let interest = f64::from(kinds.of(event.kind, event.value));
         if interest <= 0.0 {
             continue;

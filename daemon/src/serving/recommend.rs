@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use mercer_rank::{Event, RankError, RankRequest, RankedItem, Recipient, Snapshot};
+use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{InteractionType, ListItem, ListQuery, ServedList, SessionRequest};
 
@@ -16,31 +17,37 @@ use crate::state::head_rescorer::HeadRequest;
 use crate::state::problems::Answer;
 use crate::state::shop::ShopState;
 
-/// Recommendations for a shopper. Without consent to personalisation they are those of somebody unknown.
+/// Unknown items of a visit that a note names.
+const NAMED: usize = 10;
+
+/// Recommendations for a user. A user that was never seen, and one without consent to personalisation, gets those of an unknown visitor.
 ///
 /// # Errors
-/// `unknown-user`, or what is wrong with the question.
+/// What is wrong with the query.
 pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view_that(|view| view.user_number(id).is_some());
-    let asked = ListRequest::read(&view, query)?;
-    let number =
-        view.user_number(id).ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
+    let asked = ListRequest::read(app, &view, query)?;
+    let Some(number) = view.user_number(id) else {
+        let list = answer(app, &view, &asked, Recipient::Session(&[]), started)?;
+        return Ok(ServedList { known: false, ..list });
+    };
     let personal = view.subject(number).is_some_and(|subject| subject.consent.personalise);
     let whom = if personal { Recipient::User(number) } else { Recipient::Session(&[]) };
     let guarded = Guarded { user: number, at: query.at, kind: ListKind::Recommendation };
     guarded::list(app, &view, guarded, |view| answer(app, view, &asked, whom, started))
 }
 
-/// Recommendations for a visit.
+/// Recommendations for a visit. Events with items that are unknown here are passed over and named in a note.
 ///
 /// # Errors
-/// `unknown-item` for an event that names one, or what is wrong with the question.
+/// What is wrong with the query.
 pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view();
-    let asked = ListRequest::read(&view, &request.list)?;
+    let asked = ListRequest::read(app, &view, &request.list)?;
     let mut events: Vec<Event> = Vec::new();
+    let mut unknown: Vec<&ItemId> = Vec::new();
     if let Some(session) = &request.session
         && let Some(&number) = view.session_index.get(session)
     {
@@ -49,10 +56,15 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
     for event in &request.events {
         let item = match &event.item {
             None => None,
-            Some(id) => Some(
-                view.item_number(id.as_str())
-                    .ok_or_else(|| Problem::new(Code::UnknownItem, format!("there is no item `{id}`")))?,
-            ),
+            Some(id) => match view.item_index.get(id) {
+                Some(number) => Some(*number),
+                None => {
+                    if !unknown.contains(&id) {
+                        unknown.push(id);
+                    }
+                    continue;
+                }
+            },
         };
         let kind = event.kind;
         // A query that nobody's log has, so that it has no vector, is passed over.
@@ -61,7 +73,17 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
         events.push(Event { item, text, kind, value: kind.value(event.value), at: event.at.millis().min(asked.at) });
     }
     events.sort_by_key(|event| event.at);
-    answer(app, &view, &asked, Recipient::Session(&events), started)
+    let mut list = answer(app, &view, &asked, Recipient::Session(&events), started)?;
+    list.notes.extend(unknown_note(&unknown));
+    Ok(list)
+}
+
+/// Says which items of a visit are unknown here.
+fn unknown_note(unknown: &[&ItemId]) -> Option<String> {
+    let named: Vec<String> = unknown.iter().take(NAMED).map(|id| format!("`{id}`")).collect();
+    let more = unknown.len().checked_sub(NAMED).filter(|more| *more > 0);
+    let more = more.map(|more| format!(" and {more} more")).unwrap_or_default();
+    (!named.is_empty()).then(|| format!("unknown items of the visit were passed over: {}{more}", named.join(", ")))
 }
 
 fn answer(
@@ -74,9 +96,9 @@ fn answer(
     ready(app, asked)?;
     let snapshot = snapshot::snapshot(app, view, asked.at, asked.asked_at.is_some());
     let scorer = Scorer::new(view, &snapshot, asked.at);
-    let allow = |number: u32| asked.allows(view, number);
-    let request = asked.request(Some(&allow));
-    let list = scorer.list(&snapshot, whom, asked.at, &request).map_err(rank_problem)?;
+    let list = asked.list(view, asked.k, |allow| {
+        scorer.list(&snapshot, whom, asked.at, &asked.request(Some(allow))).map_err(rank_problem)
+    })?;
     // A filter thins the candidates, and a visit is none of the shoppers whose lists the probabilities were fitted on.
     let whole = asked.filter.is_empty() && matches!(whom, Recipient::User(_));
     let probabilities = scorer.probabilities.as_ref().filter(|_| whole);
@@ -106,8 +128,10 @@ fn answer(
         queries,
         reasons: asked.reasons,
     };
-    let note = app.head_rescorer.rescore(&request, &mut rows);
+    let head = asked.first_group(view, &rows);
+    let note = app.head_rescorer.rescore(&request, &mut rows[..head]);
     let mut list = served(app, view, asked, rows, started);
+    scorer.name(&mut list);
     list.notes.extend(note);
     Ok(list)
 }
@@ -141,15 +165,14 @@ fn anonymous(
     view: &ShopState,
     query: &ListQuery,
     state: impl FnOnce(&App, &ShopState, i64, bool) -> Snapshot,
-    list: impl FnOnce(&Snapshot, i64, &RankRequest<'_>) -> Result<Vec<RankedItem>, RankError>,
+    list: impl Fn(&Snapshot, i64, &RankRequest<'_>) -> Result<Vec<RankedItem>, RankError>,
 ) -> Answer<ServedList> {
     let started = Instant::now();
-    let asked = ListRequest::read(view, query)?;
+    let asked = ListRequest::read(app, view, query)?;
     ready(app, &asked)?;
     let snapshot = state(app, view, asked.at, asked.asked_at.is_some());
-    let allow = |number: u32| asked.allows(view, number);
-    let request = asked.request(Some(&allow));
-    let rows = list(&snapshot, asked.at, &request).map_err(rank_problem)?;
+    let rows = asked
+        .list(view, asked.k, |allow| list(&snapshot, asked.at, &asked.request(Some(allow))).map_err(rank_problem))?;
     let rows = rows.iter().filter_map(|scored| row(view, scored)).collect();
     Ok(served(app, view, &asked, rows, started))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mercer_rank::{BlendWeights, RankError, RankRequest, RankedItem, Ranker, Recipient, ScoringPolicy, Snapshot};
 use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{ServedList, UNTRAINED};
 
 use crate::state::probabilities::Probabilities;
 use crate::state::shop::ShopState;
@@ -13,6 +14,8 @@ pub struct Scorer {
     ranker: Option<Arc<Ranker>>,
     weights: BlendWeights,
     pub(crate) probabilities: Option<Arc<Probabilities>>,
+    /// Why the serving version does not order the list, if so.
+    too_late: Option<String>,
 }
 
 impl Scorer {
@@ -26,6 +29,18 @@ impl Scorer {
             ranker: model.artifacts.ranker.clone().filter(|_| known),
             probabilities: model.artifacts.probabilities.clone().filter(|_| known),
             weights: fitted.unwrap_or_else(|| BlendWeights::for_index(&snapshot.index)),
+            too_late: model.meta.data.to.filter(|_| !known).map(|to| {
+                let version = &model.meta.version;
+                format!("{version} has learned from interactions up to {to}, so the untrained blend ordered this list")
+            }),
+        }
+    }
+
+    /// Names what ordered a list, where that is not the serving version.
+    pub fn name(&self, list: &mut ServedList) {
+        if let Some(reason) = &self.too_late {
+            UNTRAINED.clone_into(&mut list.model);
+            list.notes.push(reason.clone());
         }
     }
 

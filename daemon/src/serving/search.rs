@@ -6,7 +6,7 @@ use std::time::Instant;
 use mercer_model::{Embedded, Encoder, ModelError, Priority, TextKind};
 use mercer_search::{Hit, Query, QueryError, QueryVector, SearchOptions};
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{Candidates, ListQuery, Mode, QueryUnderstanding, ScorePart, SearchRequest, ServedList};
+use mercer_shared::wire::{Candidates, Mode, QueryUnderstanding, ScorePart, SearchRequest, ServedList};
 
 use crate::serving::guarded::{self, Guarded, ListKind};
 use crate::serving::list_query::{ListRequest, item_row, served};
@@ -26,27 +26,20 @@ const TASTE_ITEMS: usize = 20;
 /// Answers a search.
 ///
 /// # Errors
-/// `bad-parameter` for an empty query, `too-long`, `unknown-user`, `overloaded` when the encoder's queue is full.
+/// `bad-parameter` for an empty query, `too-long`, `overloaded` when the encoder's queue is full.
 pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view_that(|view| request.user.as_ref().is_none_or(|id| view.user_index.contains_key(id)));
-    let list = ListQuery {
-        k: request.k,
-        filter: request.filter.clone(),
-        at: request.at,
-        mode: request.mode,
-        candidates: request.candidates,
-        reasons: request.reasons,
-    };
-    let asked = ListRequest::read(&view, &list)?;
+    let asked = ListRequest::read(app, &view, &request.list_query())?;
     let query = Query::parse(&request.q).map_err(|error| match error {
         QueryError::TooLong(..) => Problem::new(Code::TooLong, error.to_string()),
         _ => Problem::new(Code::BadParameter, format!("q: {error}")),
     })?;
     let Some(id) = &request.user else { return answer(app, &view, &asked, &query, None, started) };
-    let user = view
-        .user_number(id.as_str())
-        .ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
+    let Some(user) = view.user_index.get(id).copied() else {
+        let list = answer(app, &view, &asked, &query, None, started)?;
+        return Ok(ServedList { known: false, ..list });
+    };
     let guarded = Guarded { user, at: request.at, kind: ListKind::Search };
     guarded::list(app, &view, guarded, |view| answer(app, view, &asked, &query, Some(user), started))
 }
@@ -85,25 +78,21 @@ fn answer(
             })
             && query.price.is_none_or(|bound| {
                 price.is_some_and(|p| bound.min.is_none_or(|low| p >= low) && bound.max.is_none_or(|high| p <= high))
-            })
-            && asked.allows(view, number);
+            });
         passes.then_some(facts.key)
     };
     let depth = if user.is_some() { asked.k.max(TASTE_DEPTH) } else { asked.k };
-    let hits = mercer_search::search(
-        &view.lexical,
-        &view.dense,
-        query,
-        Some(&vector),
-        depth,
-        &eligible,
-        &SearchOptions::default(),
-    )
-    .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     let taste = user.map(|number| taste_of(view, snapshot.log.until(number, asked.at))).unwrap_or_default();
-    let mut rows: Vec<_> = hits.iter().filter_map(|hit| hit_row(view, hit, &taste)).collect();
-    rows.sort_by(|a, b| b.score.total_cmp(&a.score));
-    rows.truncate(asked.k);
+    let rows = asked.list(view, asked.k, |allow| {
+        let allowed = |number: u32| allow(number).then(|| eligible(number)).flatten();
+        let options = SearchOptions::default();
+        let hits = mercer_search::search(&view.lexical, &view.dense, query, Some(&vector), depth, &allowed, &options)
+            .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+        let mut rows: Vec<_> = hits.iter().filter_map(|hit| hit_row(view, hit, &taste)).collect();
+        rows.sort_by(|a, b| b.score.total_cmp(&a.score));
+        rows.truncate(asked.k);
+        Ok::<_, Problem>(rows)
+    })?;
     let mut answer = served(app, view, asked, rows, started);
     answer.understood = Some(QueryUnderstanding { text: query.words.clone(), price: query.price });
     Ok(answer)

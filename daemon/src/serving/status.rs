@@ -14,7 +14,7 @@ use crate::state::process::{device, resident_bytes};
 pub fn status(app: &App) -> Status {
     let view = app.view();
     let kept = app.store.counts();
-    let items = view.items.len() as u64;
+    let items = view.item_count() as u64;
     let embedded = (view.dense.len() as u64).min(items);
     let meta = &view.model.meta;
     // The copy in memory is as old as the promotion; the store knows the latest state.

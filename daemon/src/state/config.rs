@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::Tuning;
+use mercer_shared::wire::{OutOfStock, Tuning};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set. Unknown keys are refused.
@@ -99,6 +99,8 @@ pub struct ServeConfig {
     pub canary_hours: f64,
     /// Hours after that in which it is still taken back by itself when a guardrail breaks.
     pub grace_hours: f64,
+    /// What lists and searches do with items that are out of stock: `hide`, `demote` or `show`; a request may say otherwise.
+    pub out_of_stock: OutOfStock,
 }
 
 impl Default for Config {
@@ -141,6 +143,7 @@ impl Default for ServeConfig {
             canary_share: 0.0,
             canary_hours: 24.0,
             grace_hours: 24.0,
+            out_of_stock: OutOfStock::Hide,
         }
     }
 }

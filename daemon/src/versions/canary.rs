@@ -85,7 +85,7 @@ pub fn resume(app: &App, trial: &Trial) -> Answer<()> {
 pub fn catch_up(app: &App) -> Answer<()> {
     let view = app.view();
     let Some(canary) = &view.canary else { return Ok(()) };
-    if canary.view.dense.len() >= view.items.len() || canary.view.model.reads_like(&view.model) {
+    if canary.view.dense.len() >= view.item_count() || canary.view.model.reads_like(&view.model) {
         return Ok(());
     }
     let embedded = embedded_catalogue::embed_catalogue(app, &canary.view.model.encoder, |_| Answer::Ok(()))?;

@@ -9,7 +9,7 @@ use super::{Body, Client, LineStream};
 use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
 use crate::wire::{
-    AddEncoder, AuditEntry, BatchLine, Decision, EncoderInfo, EraseReceipt, Evaluation, EvaluationRequest,
+    AddEncoder, AuditEntry, BatchLine, Decision, DeletedItem, EncoderInfo, EraseReceipt, Evaluation, EvaluationRequest,
     EvaluationSummary, Event, ExportLine, ImportEvent, ImportQuery, Interaction, Item, ItemPatch, ListQuery,
     ModelVersion, Page, PresetInfo, Profile, Replay, ReplayRequest, Report, ReportKind, Run, SearchRequest, ServedList,
     SessionRequest, SimilarUsers, Status, SweepRequest, TrainRequest, User,
@@ -67,6 +67,11 @@ impl Client {
     /// `PATCH /v1/items/{id}`.
     pub async fn patch_item(&self, id: &str, patch: &ItemPatch) -> Answer<Item> {
         self.call(Method::PATCH, &format!("/v1/items/{}", segment(id)), Body::json(patch)?).await
+    }
+
+    /// `DELETE /v1/items/{id}`.
+    pub async fn delete_item(&self, id: &str) -> Answer<DeletedItem> {
+        self.call(Method::DELETE, &format!("/v1/items/{}", segment(id)), Body::Empty).await
     }
 
     /// `POST /v1/{collection}` with NDJSON (`items`, `users` or `interactions`), answered line by line.

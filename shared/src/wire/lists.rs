@@ -51,6 +51,21 @@ macro_rules! words {
 }
 words!(Mode, New "new", Repeat "repeat");
 words!(Candidates, All "all", Warm "warm", Cold "cold");
+words!(OutOfStock, Hide "hide", Demote "demote", Show "show");
+
+/// What a list does with items that are out of stock. An item without stock information counts as in stock; stock is that of now, also in
+/// a list as of an earlier moment, for no history of it is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutOfStock {
+    /// Leave them out.
+    #[default]
+    Hide,
+    /// List them after all items in stock.
+    Demote,
+    /// List them like the others.
+    Show,
+}
 
 /// What every list takes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
@@ -75,6 +90,9 @@ pub struct ListQuery {
     /// Whether to give reasons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasons: Option<bool>,
+    /// What to do with items that are out of stock; the configured way (`serve.out_of_stock`) if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of_stock: Option<OutOfStock>,
 }
 
 /// A search.
@@ -105,6 +123,25 @@ pub struct SearchRequest {
     /// Whether to give reasons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasons: Option<bool>,
+    /// What to do with items that are out of stock; the configured way (`serve.out_of_stock`) if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of_stock: Option<OutOfStock>,
+}
+
+impl SearchRequest {
+    /// What the search has in common with every list.
+    #[must_use]
+    pub fn list_query(&self) -> ListQuery {
+        ListQuery {
+            k: self.k,
+            filter: self.filter.clone(),
+            at: self.at,
+            mode: self.mode,
+            candidates: self.candidates,
+            reasons: self.reasons,
+            out_of_stock: self.out_of_stock,
+        }
+    }
 }
 
 /// Recommendations for a visit whose events come along with the question.
@@ -120,13 +157,30 @@ pub struct SessionRequest {
     pub list: ListQuery,
 }
 
+/// The `model` of a list that no trained version ordered.
+pub const UNTRAINED: &str = "untrained";
+
+const fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_true(known: &bool) -> bool {
+    *known
+}
+
 /// A served list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ServedList {
     /// Joins later interactions to this list.
     pub query_id: String,
-    /// The model version that made it; one list is always made by one version.
+    /// The model version that made it; one list is always made by one version. [`UNTRAINED`] where the serving version has learned from
+    /// interactions after the moment asked for, so that the blend that needs no training ordered the list.
     pub model: String,
+    /// Whether the user of the list was seen before; absent means yes, or a list that is for no user. An unknown user gets the list of an
+    /// unknown visitor.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub known: bool,
     /// The moment asked for, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,

@@ -31,8 +31,8 @@ pub use imports::{
 pub use interactions::{Interaction, InteractionType};
 pub use items::{DeletedItem, Item, ItemPatch};
 pub use lists::{
-    Candidates, ListItem, ListQuery, Mode, PriceBound, QueryUnderstanding, Reason, ScorePart, SearchRequest,
-    ServedList, SessionRequest,
+    Candidates, ListItem, ListQuery, Mode, OutOfStock, PriceBound, QueryUnderstanding, Reason, ScorePart,
+    SearchRequest, ServedList, SessionRequest, UNTRAINED,
 };
 pub use models::{
     AlphaSpending, Comparison, DataSnapshot, EncoderRef, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion,

@@ -57,6 +57,7 @@ fn every_form_of_the_contract_is_read() {
         "mercer user u --set region=north --train off",
         "mercer items lamp",
         "mercer items --id 85123A",
+        "mercer items delete 85123A",
         "mercer interact view 85123A --user u",
         "mercer interact search --session s --query lamp",
         "mercer profile 17850 --at 2011-11-09",

@@ -213,6 +213,7 @@ pub(super) fn list() -> ServedList {
     ServedList {
         query_id: "q-1".into(),
         model: "v000002".into(),
+        known: true,
         at: None,
         items: vec![
             item(

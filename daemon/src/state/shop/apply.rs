@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mercer_rank::{Event, ItemFacts, stable_key};
 use mercer_search::{Document, passage_text};
-use mercer_shared::ids::UserId;
+use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::wire::{Consent, Interaction, Item, User};
 use rustc_hash::FxHashMap;
 
@@ -27,10 +27,61 @@ fn first_word(title: &str) -> Option<String> {
 }
 
 impl ShopWriter {
-    /// Writes an item.
+    /// Writes an item. One that was deleted comes back with its number, and so with its interactions.
     pub fn put_item(&mut self, item: Item) {
+        let deleted = self.deleted_index.remove(&item.id);
+        if let Some(number) = deleted {
+            self.view.deleted.remove(&number);
+            self.view.item_index.insert(item.id.clone(), number);
+        }
         let known = self.view.item_index.get(&item.id).copied();
         let number = known.unwrap_or(self.view.items.len() as u32);
+        self.set_facts(number, &item);
+        self.lexical.upsert(&[Document::from_item(number, &item)]);
+        match known {
+            None => {
+                self.view.item_index.insert(item.id.clone(), number);
+                self.view.items.push_back(Arc::new(item));
+                self.stale.push(number);
+            }
+            Some(_) => {
+                let before = self.view.item(number).map(|old| passage_text(old));
+                if deleted.is_some() || before.as_deref() != Some(&passage_text(&item)) {
+                    self.stale.push(number);
+                }
+                self.view.items.set(number as usize, Arc::new(item));
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// Deletes an item, whether it is there or only known by a tombstone. It leaves index and lists; its number stays with its
+    /// interactions.
+    pub fn delete_item(&mut self, id: &ItemId) {
+        if self.deleted_index.contains_key(id) {
+            return;
+        }
+        // What is known of it is the same before and after a restart, which reads the tombstone alone.
+        let blank = Item { hidden: true, ..Item::new(id.clone(), "") };
+        let known = self.view.item_index.remove(id);
+        let number = known.unwrap_or(self.view.items.len() as u32);
+        self.set_facts(number, &blank);
+        match known {
+            None => self.view.items.push_back(Arc::new(blank)),
+            Some(_) => {
+                self.view.items.set(number as usize, Arc::new(blank));
+                self.lexical.delete(&[number]);
+                self.drop_vector(number);
+                self.stale.retain(|stale| *stale != number);
+            }
+        }
+        self.view.deleted.insert(number);
+        self.deleted_index.insert(id.clone(), number);
+        self.dirty = true;
+    }
+
+    /// Writes what ranking knows of an item.
+    fn set_facts(&mut self, number: u32, item: &Item) {
         let category = item.category.last().map(|name| number_of(&mut self.categories, name));
         let brand = item.brand.as_deref().map(str::to_lowercase).or_else(|| first_word(&item.title));
         let brand = brand.map(|name| number_of(&mut self.brands, &name));
@@ -44,22 +95,6 @@ impl ShopWriter {
             key: stable_key(item.id.as_str()),
         };
         self.view.rank.catalogue.set(number, facts);
-        self.lexical.upsert(&[Document::from_item(number, &item)]);
-        match known {
-            None => {
-                self.view.item_index.insert(item.id.clone(), number);
-                self.view.items.push_back(Arc::new(item));
-                self.stale.push(number);
-            }
-            Some(_) => {
-                let before = self.view.item(number).map(|old| passage_text(old));
-                if before.as_deref() != Some(&passage_text(&item)) {
-                    self.stale.push(number);
-                }
-                self.view.items.set(number as usize, Arc::new(item));
-            }
-        }
-        self.dirty = true;
     }
 
     fn slot(&mut self, who: Who) -> u32 {
@@ -135,7 +170,8 @@ impl ShopWriter {
                 subject.queries.remove(0);
             }
         }
-        let item = interaction.item.and_then(|id| self.view.item_index.get(&id).copied());
+        let item =
+            interaction.item.and_then(|id| self.view.item_index.get(&id).or(self.deleted_index.get(&id)).copied());
         let kind = interaction.kind;
         let event = Event { item, text, kind, value: kind.value(interaction.value), at };
         self.view.rank.log.push(number, event);

@@ -44,8 +44,10 @@ pub struct ShopState {
     pub generation: u64,
     /// Items by dense number.
     pub items: imbl::Vector<Arc<Item>>,
-    /// Dense number of an item.
+    /// Dense number of an item that is not deleted.
     pub item_index: imbl::HashMap<ItemId, u32>,
+    /// Numbers of deleted items. Their slots hold hidden items without a title.
+    pub deleted: imbl::HashSet<u32>,
     /// Slots of the log by dense number.
     pub subjects: imbl::Vector<Arc<Subject>>,
     /// Slot of a shopper.
@@ -86,6 +88,18 @@ impl ShopState {
     #[must_use]
     pub fn item(&self, number: u32) -> Option<&Arc<Item>> {
         self.items.get(number as usize)
+    }
+
+    /// The item of a dense number, if it is not deleted.
+    #[must_use]
+    pub fn live_item(&self, number: u32) -> Option<&Arc<Item>> {
+        self.item(number).filter(|_| !self.deleted.contains(&number))
+    }
+
+    /// Items that are not deleted.
+    #[must_use]
+    pub fn item_count(&self) -> usize {
+        self.item_index.len()
     }
 
     /// Dense number of an item id.

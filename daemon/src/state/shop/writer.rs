@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mercer_rank::{Catalogue, CollaborativeIndex, Dataset, IndexOptions, Log, Snapshot, Vectors, WhitenedVectors};
 use mercer_search::{DenseIndex, LexicalIndex};
+use mercer_shared::ids::ItemId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::state::shop::model::Model;
@@ -73,6 +74,8 @@ pub struct ShopWriter {
     pub(crate) index: CollaborativeIndex,
     pub(crate) categories: FxHashMap<String, u32>,
     pub(crate) brands: FxHashMap<String, u32>,
+    /// Dense numbers of deleted items, which their interactions keep and which they get again when they are written again.
+    pub(crate) deleted_index: FxHashMap<ItemId, u32>,
     /// Items whose passage must be embedded (again).
     pub(crate) stale: Vec<u32>,
     /// Texts of searches that must be embedded for the behaviour network.
@@ -104,6 +107,7 @@ impl ShopWriter {
             generation: 0,
             items: imbl::Vector::new(),
             item_index: imbl::HashMap::new(),
+            deleted: imbl::HashSet::new(),
             subjects: imbl::Vector::new(),
             user_index: imbl::HashMap::new(),
             session_index: imbl::HashMap::new(),
@@ -123,6 +127,7 @@ impl ShopWriter {
             index,
             categories: FxHashMap::default(),
             brands: FxHashMap::default(),
+            deleted_index: FxHashMap::default(),
             stale: Vec::new(),
             asked: Embedding::default(),
             dirty: false,
@@ -262,6 +267,10 @@ impl ShopWriter {
             return;
         }
         for (number, row) in rows {
+            // Deleted while its vector was made.
+            if self.view.deleted.contains(&number) {
+                continue;
+            }
             let dense = self.view.dense.set(number, &row).map_err(|error| error.to_string());
             let known = self.view.rank.catalogue.set_vector(number, row).map_err(|error| error.to_string());
             if let Err(error) = dense.and(known) {
@@ -276,7 +285,7 @@ impl ShopWriter {
     pub fn set_model(&mut self, model: Arc<Model>, given: Option<CatalogueVectors>) {
         if model.encoder_version() != self.view.model.encoder_version() {
             let Tables { dense, rows, spread } = tables(&model, given);
-            let lacking = |number: &u32| rows.get(*number).is_none();
+            let lacking = |number: &u32| rows.get(*number).is_none() && !self.view.deleted.contains(number);
             self.stale = (0..self.view.items.len() as u32).filter(lacking).collect();
             self.view.dense = dense;
             self.view.rank.catalogue.set_vectors(Some(rows));
@@ -306,6 +315,14 @@ impl ShopWriter {
             CanaryTables { model, share, own }
         });
         self.dirty = true;
+    }
+
+    /// Drops the vector of an item from the search index of the serving version and of one on trial.
+    pub(crate) fn drop_vector(&mut self, number: u32) {
+        self.view.dense.remove(number);
+        if let Some(tables) = self.canary.as_mut().and_then(|trial| trial.own.as_mut()) {
+            tables.dense.remove(number);
+        }
     }
 
     /// Earliest event applied since the last call: kept answers about later moments are void.
