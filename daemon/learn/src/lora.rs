@@ -244,7 +244,7 @@ impl Adapter {
                 return Err(fail(format!("{module}: half of the pair is missing")));
             };
             let pair = LowRankPair { a, b };
-            check_pair(&module, &pair, meta.rank, &fail)?;
+            check_pair(&module, &pair, meta.rank, fail)?;
             pairs.insert(module, pair);
         }
         let mut weights = BTreeMap::new();
