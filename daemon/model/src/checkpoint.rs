@@ -1,7 +1,6 @@
-//! One encoder in memory: architecture, f32 tensors, tokenizer and text rules, from a directory, from a packed file or from training.
+//! One encoder in memory: architecture, f32 tensors, tokenizer and text rules.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -12,23 +11,23 @@ use crate::error::ModelError;
 use crate::rules::TextRules;
 use crate::tokens::Tokens;
 
-/// Who an encoder is.
+/// Name and content hash of an encoder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Name for people, for example `multilingual-e5-small`.
+    /// Display name, for example `multilingual-e5-small`.
     pub name: String,
     /// BLAKE3 (hex) over architecture, text rules, tokenizer and every weight. Two encoders with the same version give the
-    /// same vectors; vectors of different versions must never meet in one index.
+    /// same vectors. Never mix vectors of different versions in one index.
     pub version: String,
     /// SPDX identifier of the licence of the weights, empty when unknown.
     pub licence: String,
     /// Where the weights come from, empty when unknown.
     pub source: String,
-    /// SHA-256 (hex) of the weights file it was read from, empty for weights that came from training.
+    /// SHA-256 (hex) of the weights file, empty for weights that come from training.
     pub sha256: String,
 }
 
-/// Everything that makes one encoder. Cloning is cheap: tensors and tokenizer text are shared.
+/// Architecture, weights, tokenizer and text rules of one encoder. Cloning is cheap: tensors and tokenizer text are shared.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// Architecture.
@@ -43,10 +42,10 @@ pub struct Checkpoint {
     pub identity: Identity,
 }
 
-/// What is known about a checkpoint's origin when it is put together.
+/// Origin of a checkpoint.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
-    /// Name for people.
+    /// Display name.
     pub name: String,
     /// SPDX identifier.
     pub licence: String,
@@ -57,8 +56,8 @@ pub struct Origin {
 }
 
 impl Checkpoint {
-    /// Puts a checkpoint together and checks it: every tensor of the architecture present, of the right shape and finite;
-    /// the tokenizer readable and inside the vocabulary. Tensors the graph does not read are dropped.
+    /// Assembles and checks a checkpoint: every tensor of the architecture is present, of the right shape and finite; the tokenizer is readable
+    /// and inside the vocabulary. Tensors that the graph does not read are dropped.
     ///
     /// # Errors
     /// [`ModelError::TensorMissing`], [`ModelError::TensorShape`], [`ModelError::TensorNotFinite`], [`ModelError::Tokenizer`].
@@ -120,17 +119,9 @@ impl Checkpoint {
     pub fn parameters(&self) -> usize {
         self.tensors.values().map(Tensor::elem_count).sum()
     }
-
-    /// Reads an encoder from a Hugging Face directory or from a packed `.gguf` file.
-    ///
-    /// # Errors
-    /// As [`crate::hf::load`] and [`crate::packed::read_file`].
-    pub fn load(path: &Path) -> Result<Self, ModelError> {
-        if path.is_dir() { crate::hf::load(path) } else { crate::packed::read_file(path) }
-    }
 }
 
-/// BLAKE3 over everything that decides a vector; f32 in little-endian order, tensors in layer order. Refuses weights that are not finite.
+/// BLAKE3 over everything that affects a vector: f32 in little-endian order, tensors in layer order. Refuses weights that are not finite.
 fn fingerprint(
     config: &BertConfig,
     tensors: &HashMap<String, Tensor>,
@@ -155,10 +146,10 @@ fn fingerprint(
             return Err(ModelError::TensorNotFinite { name });
         }
         hasher.update(name.as_bytes());
-        // In pieces, so that hashing does not double the memory of the largest tensor.
+        // In blocks, so that hashing does not double the memory of the largest tensor.
         for piece in values.chunks(1 << 16) {
             bytes.clear();
-            // Adding zero makes -0 and +0 the same: they give the same vectors.
+            // Adding zero turns -0 into +0, because both give the same vectors.
             bytes.extend(piece.iter().flat_map(|v| (v + 0.0).to_le_bytes()));
             hasher.update(&bytes);
         }

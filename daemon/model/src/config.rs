@@ -1,6 +1,6 @@
 //! The architecture of an encoder, in the field names of Hugging Face's `config.json`.
 //!
-//! The learner builds its trainable graph from the same struct, so that one checkpoint means one thing everywhere.
+//! `mercer-learn` builds its trainable graph from the same struct.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub enum HiddenAct {
     Relu,
 }
 
-/// Which member of the BERT family a checkpoint is: they share the graph and differ in how positions are numbered.
+/// Member of the BERT family. All share the graph and differ in how positions are numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelType {
     /// BERT (Devlin et al., 2018): positions count from 0.
@@ -36,7 +36,7 @@ pub enum ModelType {
     XlmRoberta,
 }
 
-/// Architecture of a BERT-family encoder: `config.json` of the checkpoint, fields that do not matter to inference left out.
+/// Architecture of a BERT-family encoder: the fields of `config.json` that inference needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BertConfig {
     /// Family member.
@@ -93,12 +93,12 @@ impl BertConfig {
         Ok(config)
     }
 
-    /// Whether the sizes fit together.
+    /// Checks that the sizes fit together.
     ///
     /// # Errors
     /// One sentence naming the first field that does not fit.
     pub fn check(&self) -> Result<(), String> {
-        // Ceilings that no model of this family reaches; they keep a forged file from asking for terabytes.
+        // Limits that no model of this family reaches; they keep a forged file from requesting terabytes.
         let ranges = [
             ("vocab_size", self.vocab_size, 4_000_000),
             ("hidden_size", self.hidden_size, 8_192),

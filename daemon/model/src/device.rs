@@ -1,20 +1,20 @@
-//! Where the model runs: the CPU always, a CUDA device when the program was built with feature `cuda` and one is there.
+//! Choice of the device: a CUDA device if the program was built with feature `cuda` and finds one, else the CPU.
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
-/// The device in words, for `status`.
+/// Description of the device for `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {
     /// `cpu` or `cuda`.
     pub kind: String,
     /// Threads of the CPU, or ordinal of the CUDA device.
     pub detail: String,
-    /// Whether this program could use a CUDA device at all.
+    /// Whether the program was built with CUDA support.
     pub cuda_built: bool,
 }
 
-/// Chooses the device once, at start. A program built with `cuda` that finds no device goes on with the CPU and says so in the log.
+/// Chooses the device. If a program built with `cuda` finds no device, it logs a warning and uses the CPU.
 #[must_use]
 pub fn pick() -> Device {
     #[cfg(feature = "cuda")]

@@ -1,17 +1,17 @@
-//! The encoder that the program carries, so that nothing needs a download. `data/encoder/README.md` says where it comes from and what it keeps.
+//! The encoder embedded in the program, so that no download is needed. `data/encoder/README.md` documents its source and vocabulary.
 
 use std::path::Path;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::ModelError;
 
-/// The packed file as it stands in `data/encoder`.
+/// The packed file of `data/encoder`.
 pub const BYTES: &[u8] = include_bytes!("../../../data/encoder/multilingual-e5-small-latin-han.q4.gguf");
 
 /// Reads the embedded encoder.
 ///
 /// # Errors
-/// None but a damaged program: those of [`crate::packed::read`].
+/// Those of [`crate::packed::read`], only if the program file is damaged.
 pub fn load() -> Result<Checkpoint, ModelError> {
     crate::packed::read(BYTES, Path::new("embedded encoder"))
 }

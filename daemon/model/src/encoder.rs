@@ -1,14 +1,14 @@
-//! What the rest of Mercer sees of an encoder: texts in, L2-normalised vectors out. No tensor type crosses this border.
+//! The encoder interface of Mercer: texts in, L2-normalised vectors out. No tensor type is part of it.
 
 use candle_core::Device;
 
 use crate::checkpoint::{Checkpoint, Identity};
 use crate::device::{self, DeviceInfo};
 use crate::error::ModelError;
-use crate::flat::Flat;
 use crate::graph::{Batch, BertGraph, rows_of};
 use crate::rules::TextKind;
 use crate::tokens::Tokens;
+use crate::unpadded::UnpaddedEngine;
 
 /// Vectors of several texts, one after the other: row `i` belongs to text `i`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -44,7 +44,7 @@ impl Vectors {
     }
 }
 
-/// A text encoder. Implementations are immutable: a changed model is another encoder with another version.
+/// A text encoder. Implementations are immutable: a changed model is a new encoder with a new version.
 pub trait Encoder: Send + Sync {
     /// Name, version, licence.
     fn identity(&self) -> &Identity;
@@ -58,14 +58,14 @@ pub trait Encoder: Send + Sync {
     /// The device it computes on.
     fn device(&self) -> DeviceInfo;
 
-    /// One L2-normalised vector a text, in the order of the texts. An empty text has a vector too.
+    /// One L2-normalised vector per text, in the order of the texts. An empty text has a vector too.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] and [`ModelError::Tensor`]; nothing that a caller can cause with a text.
+    /// [`ModelError::Tokenizer`] and [`ModelError::Tensor`]; no text can cause either.
     fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vectors, ModelError>;
 }
 
-/// Tokens of one micro-batch at most, padding included. The fastest of 256 to 4096 as measured (`data/encoder/README.md`): larger ones leave the cache.
+/// Maximum number of tokens of a micro-batch, padding included. The fastest of 256 to 4096 (`data/encoder/README.md`): larger ones leave the CPU cache.
 pub const BATCH_TOKENS: usize = 512;
 
 /// An encoder of the BERT family.
@@ -74,8 +74,8 @@ pub struct BertEncoder {
     checkpoint: Checkpoint,
     tokens: Tokens,
     graph: BertGraph,
-    /// The faster engine, where it can run.
-    flat: Option<Flat>,
+    /// The faster engine, if it can run.
+    unpadded: Option<UnpaddedEngine>,
     batch_tokens: usize,
 }
 
@@ -88,7 +88,7 @@ impl BertEncoder {
         let graph = BertGraph::new(&checkpoint.config, &checkpoint.tensors, device)?;
         Ok(Self {
             tokens: checkpoint.tokens()?,
-            flat: Flat::new(&graph)?,
+            unpadded: UnpaddedEngine::new(&graph)?,
             graph,
             checkpoint,
             batch_tokens: BATCH_TOKENS,
@@ -103,38 +103,36 @@ impl BertEncoder {
         Self::new(checkpoint, &device::pick())
     }
 
-    /// The same encoder with another size of micro-batches, in tokens; only speed and memory depend on it.
+    /// The same encoder with another micro-batch size in tokens; only speed and memory depend on it.
     #[must_use]
     pub fn with_batch_tokens(self, batch_tokens: usize) -> Self {
         Self { batch_tokens, ..self }
     }
 
-    /// The weights and rules it was built from; the learner starts from here.
+    /// The checkpoint that the encoder was built from.
     #[must_use]
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
-    /// Its tokenizer.
+    /// The tokenizer with the encoder's text rules.
     #[must_use]
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
     }
-}
 
-impl BertEncoder {
-    /// One vector for each row of token ids.
+    /// One vector per row of token ids.
     fn vectors(&self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>, ModelError> {
         let pooling = self.checkpoint.rules.pooling;
-        if let Some(flat) = &self.flat {
-            return flat.embed(&self.graph, rows, pooling);
+        if let Some(engine) = &self.unpadded {
+            return engine.embed(&self.graph, rows, pooling);
         }
         let padded = Batch::new(rows, self.checkpoint.config.pad_token_id, self.graph.device())?;
         let hidden = self.graph.lower(&padded, self.graph.depth())?;
         rows_of(&self.graph.pool(&hidden, &padded, pooling)?)
     }
 
-    /// Output of the layers below `cut` for each text, `(tokens, hidden)` each: what does not change while only layers from `cut` on are trained.
+    /// Output of the layers below `cut` for each text, `[tokens, hidden]` each. It stays the same while only layers from `cut` on train.
     ///
     /// # Errors
     /// As [`Encoder::embed`].
@@ -149,8 +147,8 @@ impl BertEncoder {
         let mut states = vec![None; ids.len()];
         for batch in batches_by_length(&ids, self.batch_tokens) {
             let rows: Vec<&[u32]> = batch.iter().map(|&i| ids[i].as_slice()).collect();
-            let hidden = match &self.flat {
-                Some(flat) => flat.hidden(&self.graph, &rows, 0..cut)?,
+            let hidden = match &self.unpadded {
+                Some(engine) => engine.hidden(&self.graph, &rows, 0..cut)?,
                 None => self
                     .graph
                     .lower(&Batch::new(&rows, self.checkpoint.config.pad_token_id, self.graph.device())?, cut)?,
@@ -158,7 +156,7 @@ impl BertEncoder {
             let mut at = 0;
             for (n, &i) in batch.iter().enumerate() {
                 let len = ids[i].len();
-                states[i] = Some(if self.flat.is_some() {
+                states[i] = Some(if self.unpadded.is_some() {
                     hidden.narrow(0, at, len)?.copy()?
                 } else {
                     hidden.get(n)?.narrow(0, 0, len)?.copy()?
@@ -201,7 +199,7 @@ impl Encoder for BertEncoder {
     }
 }
 
-/// Groups of text numbers, texts of like length together, each group at most `most` tokens when padded to its longest text (but at least one text).
+/// Groups of text numbers by similar length, each at most `most` tokens when padded to its longest text (but at least one text).
 pub(crate) fn batches_by_length(ids: &[Vec<u32>], most: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..ids.len()).collect();
     order.sort_by_key(|&i| (ids[i].len(), i));

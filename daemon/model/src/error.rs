@@ -1,4 +1,4 @@
-//! What can go wrong with an encoder, as one enum.
+//! The error type of this crate.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,19 +14,19 @@ pub enum ModelError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// A file that every encoder needs is not there.
+    /// A file that every encoder needs is missing.
     #[error("{path}: not found; an encoder directory holds config.json, model.safetensors and tokenizer.json", path = path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// Pickle files run code when read; only safetensors are accepted.
+    /// Pickle files can run code when read; only safetensors are accepted.
     #[error("{path}: pickle files (.bin, .pt, .ckpt) can run code when read and are refused; convert the weights to model.safetensors", path = path.display())]
     Pickle {
         /// The file.
         path: PathBuf,
     },
-    /// A configuration file is broken or describes something this crate does not run.
+    /// A configuration file is broken or describes an unsupported encoder.
     #[error("{path}: {why}", path = path.display())]
     Config {
         /// The file.
@@ -94,7 +94,7 @@ pub enum ModelError {
     /// The queue of the model thread is full; ask again later.
     #[error("the model is overloaded, try again in {} ms", retry_after.as_millis())]
     Overloaded {
-        /// How long the queue ahead takes at the present rate.
+        /// Expected time until the queue has been processed.
         retry_after: Duration,
     },
     /// The model thread has ended.

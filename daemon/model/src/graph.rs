@@ -1,7 +1,7 @@
 //! The BERT graph on candle tensors, for inference on any device: padded batches, one matrix product for query, key and value.
 //!
-//! It uses candle's fused operators, which stop gradients; the learner writes its own trainable graph over the same tensors.
-//! The graph is cut at any layer: [`BertGraph::lower`] gives the output of the frozen layers, [`BertGraph::upper`] goes on from there.
+//! It uses candle's fused operators, which stop gradients; `mercer-learn` builds its own trainable graph over the same tensors. The graph can be
+//! split at any layer: [`BertGraph::lower`] gives the output of the lower layers, [`BertGraph::upper`] continues from there.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -42,13 +42,14 @@ impl Batch {
         Ok(Self { ids: Tensor::from_vec(ids, shape, device)?, mask: Tensor::from_vec(mask, shape, device)? })
     }
 
-    /// What is added to attention scores, `(rows, 1, 1, longest)`: 0 for tokens, a number too small to matter for padding.
+    /// Additive attention mask `(rows, 1, 1, longest)`: 0 for tokens, -1e9 for padding.
     fn bias(&self) -> Result<Tensor, ModelError> {
         // Not -inf and not f32::MIN: the sum with a score must stay finite.
         Ok(((&self.mask - 1.0)? * 1e9)?.unsqueeze(1)?.unsqueeze(1)?)
     }
 }
 
+/// A linear layer.
 pub(crate) struct Affine {
     pub(crate) weight: Tensor,
     pub(crate) bias: Tensor,
@@ -61,11 +62,13 @@ impl Affine {
     }
 }
 
+/// Scale and shift of a layer norm.
 pub(crate) struct Norm {
     pub(crate) weight: Tensor,
     pub(crate) bias: Tensor,
 }
 
+/// Weights of one transformer layer; query, key and value in one matrix.
 pub(crate) struct Layer {
     pub(crate) qkv: Affine,
     pub(crate) attention_out: Affine,
@@ -128,7 +131,7 @@ impl BertGraph {
                 norm: norm(format!("{at}.output.LayerNorm"))?,
             });
         }
-        // Token type 0 is the only one in use: its row joins the position rows once, here.
+        // Only token type 0 is used, so its row is added to the position rows once.
         let types = get("embeddings.token_type_embeddings.weight")?.narrow(0, 0, 1)?;
         Ok(Self {
             words: get("embeddings.word_embeddings.weight")?,
@@ -177,7 +180,7 @@ impl BertGraph {
         Ok(hidden)
     }
 
-    /// Embeddings and layers `0..cut`: the part that does not change while only layers from `cut` on are trained.
+    /// Embeddings and layers `0..cut`.
     ///
     /// # Errors
     /// [`ModelError::Tensor`].
@@ -200,7 +203,7 @@ impl BertGraph {
     pub fn pool(&self, hidden: &Tensor, batch: &Batch, pooling: Pooling) -> Result<Tensor, ModelError> {
         let mask = batch.mask.unsqueeze(2)?;
         let pooled = match pooling {
-            // The length of the vector does not matter before normalising, so the sum serves as the mean.
+            // The vector is normalised below, so the sum serves as the mean.
             Pooling::Mean => hidden.broadcast_mul(&mask)?.sum(1)?,
             Pooling::Cls => hidden.narrow(1, 0, 1)?.squeeze(1)?,
             Pooling::Max => hidden.broadcast_add(&((mask - 1.0)? * 1e9)?)?.max(1)?,

@@ -14,7 +14,7 @@ use crate::rules::{Overrides, TextRules, read_json};
 
 /// Files that every encoder directory holds.
 pub const REQUIRED: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
-/// Files that carry text rules; absent ones are no error.
+/// Files with text rules; each may be missing.
 pub const OPTIONAL: [&str; 7] = [
     "mercer.json",
     "modules.json",
@@ -24,9 +24,9 @@ pub const OPTIONAL: [&str; 7] = [
     "1_Pooling/config.json",
     "README.md",
 ];
-/// Endings of weights files that run code when they are read.
+/// Extensions of weights files that can run code when read.
 const PICKLES: [&str; 5] = ["bin", "pt", "pth", "ckpt", "pkl"];
-/// Prefixes that checkpoints saved with a task head put before every name of the encoder.
+/// Prefixes of tensor names in checkpoints that were saved with a task head.
 const PREFIXES: [&str; 3] = ["bert.", "roberta.", "model."];
 
 /// Reads and checks an encoder directory.
@@ -62,7 +62,8 @@ pub fn load(dir: &Path) -> Result<Checkpoint, ModelError> {
     Checkpoint::assemble(config, tensors, tokenizer, rules, origin)
 }
 
-/// Writes a checkpoint as a Hugging Face directory (f32), with a `mercer.json` that pins rules, name and licence; reading it back gives the same version.
+/// Writes a checkpoint as a Hugging Face directory (f32) with a `mercer.json` that fixes rules, name and licence. Reading it back gives the same
+/// version.
 ///
 /// # Errors
 /// [`ModelError::Io`] and [`ModelError::Tensor`].
@@ -111,7 +112,7 @@ fn tensors_from_safetensors(bytes: &[u8], path: &Path) -> Result<HashMap<String,
     Ok(all)
 }
 
-/// The last part of the path that says something: hub caches end in a commit hash below `models--org--name`.
+/// Name of an encoder from its path: `org/name` for a hub cache (`models--org--name`), else the last component.
 fn name_of(dir: &Path) -> String {
     let parts: Vec<String> = dir.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
     let hub = parts.iter().rev().find_map(|p| p.strip_prefix("models--")).map(|p| p.replace("--", "/"));

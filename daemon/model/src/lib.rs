@@ -1,23 +1,24 @@
 //! Text encoders: tokenisation, the BERT graph, packed weights, the embedded default and the model thread.
 
-mod cache;
 pub mod checkpoint;
 pub mod config;
 pub mod device;
 pub mod embedded;
 pub mod encoder;
 pub mod error;
-mod flat;
 pub mod graph;
 pub mod hf;
+mod load;
 pub mod pack;
 pub mod packed;
 pub mod q4;
+mod query_cache;
 pub mod registry;
 pub mod rules;
 pub mod scripts;
 mod simd;
 pub mod tokens;
+mod unpadded;
 pub mod vocabulary;
 pub mod worker;
 

@@ -1,4 +1,5 @@
-//! `encoder pack`: brings an encoder below a size limit by cutting its vocabulary to the scripts and texts of a shop and storing blocks of 4 or 8 bits.
+//! `encoder pack`: shrinks an encoder below a size limit. Keeps the vocabulary of a shop's scripts and texts, and stores weights in blocks of 4 or
+//! 8 bits.
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,9 @@ use crate::hf::sha256_hex;
 use crate::packed::{self, Bits};
 use crate::rules::TextKind;
 use crate::scripts::Script;
-use crate::vocabulary::{Kept, Vocabulary};
+use crate::vocabulary::{KeptPieces, Vocabulary};
 
-/// What to pack and how.
+/// Settings of [`pack`].
 #[derive(Debug, Clone)]
 pub struct PackOptions {
     /// Encoder directory in Hugging Face layout.
@@ -22,27 +23,27 @@ pub struct PackOptions {
     pub output: PathBuf,
     /// Scripts to keep; empty keeps the whole vocabulary. Cutting needs a Unigram tokenizer.
     pub scripts: Vec<Script>,
-    /// Text files (UTF-8, one text a line) of the kind the encoder will read: pieces of several characters that occur nowhere in them are dropped.
+    /// Text files (UTF-8, one text per line) like those that the encoder will read. Pieces of several characters that occur in none of them are dropped.
     pub used_by: Vec<PathBuf>,
-    /// Bits of one stored weight.
+    /// Bits per stored weight.
     pub bits: Bits,
-    /// Refuse to write a larger file than this, bytes.
+    /// Maximum size of the file, bytes.
     pub limit: usize,
 }
 
-/// What packing did.
+/// Result of [`pack`].
 #[derive(Debug, Clone)]
 pub struct PackReport {
     /// Pieces of the source's vocabulary.
     pub pieces_before: usize,
     /// Pieces kept, by reason.
-    pub kept: Kept,
+    pub kept: KeptPieces,
     /// Lines read from the `used_by` files.
     pub lines: usize,
     /// Weights of the packed encoder.
     pub parameters: usize,
     /// Blocks written, and those that read back exactly.
-    pub loss: packed::Loss,
+    pub loss: packed::QuantisationLoss,
     /// Size of the file.
     pub bytes: usize,
     /// SHA-256 (hex) of the file.
@@ -51,7 +52,7 @@ pub struct PackReport {
     pub version: String,
 }
 
-/// Packs an encoder. The written file is read back and checked before it takes its name.
+/// Packs an encoder. Reads the bytes back and checks them before the file gets its name.
 ///
 /// # Errors
 /// Those of [`Checkpoint::load`]; [`ModelError::Pack`] when the tokenizer cannot be cut or the file would pass the limit; [`ModelError::Io`].
@@ -60,7 +61,7 @@ pub fn pack(options: &PackOptions) -> Result<PackReport, ModelError> {
     let pieces_before = full.config.vocab_size;
     let mut lines = 0;
     let (cut, kept) = if options.scripts.is_empty() {
-        (full, Kept { used: pieces_before, ..Kept::default() })
+        (full, KeptPieces { used: pieces_before, ..KeptPieces::default() })
     } else {
         let used = used_pieces(&full, &options.used_by, &mut lines)?;
         cut_vocabulary(&full, &options.scripts, &used)?
@@ -90,7 +91,7 @@ pub fn pack(options: &PackOptions) -> Result<PackReport, ModelError> {
     })
 }
 
-/// Which tokens the encoder uses for the given texts, as queries and as passages; index = token id.
+/// Tokens that the encoder uses for the given texts, by token id.
 fn used_pieces(full: &Checkpoint, files: &[PathBuf], lines: &mut usize) -> Result<Vec<bool>, ModelError> {
     let tokens = full.tokens()?;
     let mut used = vec![false; full.config.vocab_size];
@@ -100,7 +101,7 @@ fn used_pieces(full: &Checkpoint, files: &[PathBuf], lines: &mut usize) -> Resul
         }
         Ok(())
     };
-    // The prefixes themselves, also when there is no text at all.
+    // The prefixes are used even if there is no text.
     mark(&[String::new()], TextKind::Query)?;
     mark(&[String::new()], TextKind::Passage)?;
     for path in files {
@@ -112,6 +113,7 @@ fn used_pieces(full: &Checkpoint, files: &[PathBuf], lines: &mut usize) -> Resul
     Ok(used)
 }
 
+/// Lines of a file in chunks of `size`.
 fn chunks_of_lines(path: &Path, size: usize) -> Result<Vec<Vec<String>>, ModelError> {
     let io = |source| ModelError::Io { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(io)?;
@@ -126,7 +128,12 @@ fn chunks_of_lines(path: &Path, size: usize) -> Result<Vec<Vec<String>>, ModelEr
     Ok(chunks)
 }
 
-fn cut_vocabulary(full: &Checkpoint, scripts: &[Script], used: &[bool]) -> Result<(Checkpoint, Kept), ModelError> {
+/// The checkpoint with only the wanted pieces.
+fn cut_vocabulary(
+    full: &Checkpoint,
+    scripts: &[Script],
+    used: &[bool],
+) -> Result<(Checkpoint, KeptPieces), ModelError> {
     const WORDS: &str = "embeddings.word_embeddings.weight";
     let vocabulary = Vocabulary::parse(&full.tokenizer_json)?;
     let (ids, kept) = vocabulary.select(scripts, used);

@@ -1,4 +1,4 @@
-//! The packed form of an encoder: one GGUF file with 4-bit or 8-bit blocks for the matrices and everything else an encoder needs in its metadata.
+//! The packed form of an encoder: one GGUF file with 4-bit or 8-bit blocks for the matrices; configuration, rules and tokenizer in its metadata.
 //!
 //! Blocks are ggml's `Q4_0` (32 weights, one f16 scale, 18 bytes) and `Q8_0`; tables that are added rather than multiplied are f16, biases and
 //! norms f32. Reading gives f32 tensors on the CPU.
@@ -18,7 +18,7 @@ use crate::hf::sha256_hex;
 use crate::q4;
 use crate::rules::TextRules;
 
-/// Version of the metadata below; a reader refuses another one.
+/// Version of the metadata; readers refuse any other.
 const FORMAT: u32 = 1;
 const KEY_FORMAT: &str = "mercer.format";
 const KEY_CONFIG: &str = "mercer.config";
@@ -28,21 +28,21 @@ const KEY_NAME: &str = "general.name";
 const KEY_LICENCE: &str = "general.license";
 const KEY_SOURCE: &str = "general.source.url";
 
-/// Bits of one stored weight of a matrix.
+/// Bits per stored weight of a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bits {
-    /// `Q4_0`: 4.5 bits a weight with the scale.
+    /// `Q4_0`: 4.5 bits per weight with the scale.
     Four,
-    /// `Q8_0`: 8.5 bits a weight with the scale.
+    /// `Q8_0`: 8.5 bits per weight with the scale.
     Eight,
 }
 
-/// What storing did to the weights.
+/// How exactly the stored blocks reproduce the weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Loss {
+pub struct QuantisationLoss {
     /// Blocks of 32 weights written.
     pub blocks: usize,
-    /// Blocks that read back bit for bit as they were.
+    /// Blocks that read back bit for bit.
     pub exact: usize,
 }
 
@@ -97,7 +97,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Checkpoint, ModelError> {
 ///
 /// # Errors
 /// [`ModelError::Tensor`] and [`ModelError::Pack`].
-pub fn write(checkpoint: &Checkpoint, bits: Bits) -> Result<(Vec<u8>, Loss), ModelError> {
+pub fn write(checkpoint: &Checkpoint, bits: Bits) -> Result<(Vec<u8>, QuantisationLoss), ModelError> {
     let json = |e: serde_json::Error| ModelError::Pack(e.to_string());
     let id = &checkpoint.identity;
     let metadata = [
@@ -110,7 +110,7 @@ pub fn write(checkpoint: &Checkpoint, bits: Bits) -> Result<(Vec<u8>, Loss), Mod
         (KEY_RULES, Value::String(serde_json::to_string(&checkpoint.rules).map_err(json)?)),
         (KEY_TOKENIZER, Value::String(checkpoint.tokenizer_json.to_string())),
     ];
-    let mut loss = Loss::default();
+    let mut loss = QuantisationLoss::default();
     let mut stored = Vec::new();
     for (name, shape) in checkpoint.config.tensor_shapes() {
         let tensor = checkpoint.tensors.get(&name).ok_or_else(|| ModelError::TensorMissing { name: name.clone() })?;
@@ -126,7 +126,7 @@ pub fn write(checkpoint: &Checkpoint, bits: Bits) -> Result<(Vec<u8>, Loss), Mod
 }
 
 /// Chooses the storage of one tensor: blocks for matrices and word embeddings, f16 for the two small added tables, f32 for vectors.
-fn store(name: &str, tensor: &Tensor, bits: Bits, loss: &mut Loss) -> Result<QTensor, ModelError> {
+fn store(name: &str, tensor: &Tensor, bits: Bits, loss: &mut QuantisationLoss) -> Result<QTensor, ModelError> {
     let columns = tensor.dims().last().copied().unwrap_or(0);
     if tensor.rank() < 2 {
         return Ok(QTensor::quantize(tensor, GgmlDType::F32)?);

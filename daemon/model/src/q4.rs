@@ -1,7 +1,7 @@
 //! Encoding of `Q4_0` blocks: 32 weights share an f16 scale `d` and keep four bits `q` each, weight = `d * (q - 8)`.
 //!
-//! ggml's own encoder takes `d = extreme / -8`. Weights that came out of four-bit blocks whose scale was chosen otherwise would then be rounded a
-//! second time; so a scale that reproduces the block exactly is looked for first, and only if there is none the one of least squared error is taken.
+//! ggml's encoder uses `d = extreme / -8`. That would round weights a second time if they came from four-bit blocks with another choice of scale.
+//! This encoder first looks for a scale that reproduces the block exactly, and otherwise takes the one with the least squared error.
 
 use half::f16;
 
@@ -10,10 +10,10 @@ pub const BLOCK: usize = 32;
 /// Bytes of a stored block: the scale, then the low nibbles of weights 0..16 with those of 16..32 above them.
 pub const BLOCK_BYTES: usize = 18;
 
-/// Which multiple of the scale the largest weight may be, likeliest first.
+/// Possible ratios of the largest weight to the scale, most likely first.
 const EXTREMES: [f32; 15] = [-8.0, 7.0, -7.0, 8.0, 6.0, -6.0, 5.0, -5.0, 4.0, -4.0, 3.0, -3.0, 2.0, -2.0, 1.0];
 
-/// Encodes weights; a tail shorter than a block is left out (callers pass whole blocks).
+/// Encodes whole blocks of weights; a shorter tail is left out.
 #[must_use]
 pub fn encode(values: &[f32]) -> Vec<u8> {
     let mut out = Vec::with_capacity(values.len() / BLOCK * BLOCK_BYTES);
@@ -27,6 +27,7 @@ pub fn encode(values: &[f32]) -> Vec<u8> {
     out
 }
 
+/// The scale with the least squared error.
 fn scale_of(block: &[f32]) -> f16 {
     let extreme = block.iter().copied().fold(0f32, |a, b| if b.abs() > a.abs() { b } else { a });
     if extreme == 0.0 {

@@ -1,6 +1,6 @@
 //! Encoders on disk: checked copies of directories, downloads in the layout of the Hugging Face hub, and the hub's own cache.
 //!
-//! An encoder takes its place under the destination only after it was loaded and checked; what fails leaves nothing behind.
+//! An encoder gets its final directory only after it was loaded and checked; a failure leaves nothing behind.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use crate::checkpoint::{Checkpoint, Identity};
 use crate::error::ModelError;
 use crate::hf::{OPTIONAL, REQUIRED, first_pickle};
 
-/// The hub asked when `HF_ENDPOINT` is not set.
+/// Default of `HF_ENDPOINT`.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
-/// Largest file that is downloaded, bytes.
-const LARGEST: u64 = 8 << 30;
+/// Maximum size of a downloaded file, bytes.
+const MAX_FILE_BYTES: u64 = 8 << 30;
 
 /// An encoder that was added.
 #[derive(Debug, Clone)]
-pub struct Added {
-    /// Where it stands now.
+pub struct AddedEncoder {
+    /// Its directory.
     pub dir: PathBuf,
-    /// Who it is.
+    /// Name and content hash.
     pub identity: Identity,
     /// Number of weights.
     pub parameters: usize,
@@ -31,7 +31,7 @@ pub struct Added {
 ///
 /// # Errors
 /// Those of [`crate::hf::load`] and [`ModelError::Io`].
-pub fn add_from_dir(src: &Path, dest_root: &Path) -> Result<Added, ModelError> {
+pub fn add_from_dir(src: &Path, dest_root: &Path) -> Result<AddedEncoder, ModelError> {
     if !src.is_dir() {
         return Err(ModelError::Missing { path: src.to_owned() });
     }
@@ -57,7 +57,7 @@ pub fn add_from_dir(src: &Path, dest_root: &Path) -> Result<Added, ModelError> {
 /// # Errors
 /// [`ModelError::Download`] for a malformed name, an unreachable hub, an error status or a body shorter than announced;
 /// otherwise as [`add_from_dir`].
-pub fn download(repo: &str, endpoint: &str, dest_root: &Path) -> Result<Added, ModelError> {
+pub fn download(repo: &str, endpoint: &str, dest_root: &Path) -> Result<AddedEncoder, ModelError> {
     let endpoint = endpoint.trim_end_matches('/');
     let well_formed = |part: &str| {
         !part.is_empty()
@@ -120,12 +120,12 @@ fn fetch(agent: &ureq::Agent, url: &str, staging: &Staging, name: &str, required
         return Err(fail(format!("the hub answered {status}")));
     }
     let announced: Option<u64> = response.headers().get("content-length").and_then(|v| v.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|n| n > LARGEST) {
+    if announced.is_some_and(|n| n > MAX_FILE_BYTES) {
         return Err(fail(format!("{} bytes are more than an encoder has", announced.unwrap_or_default())));
     }
     let path = staging.file(name)?;
     let mut file = std::fs::File::create(&path).map_err(io(&path))?;
-    let mut body = response.body_mut().with_config().limit(LARGEST).reader();
+    let mut body = response.body_mut().with_config().limit(MAX_FILE_BYTES).reader();
     let mut buffer = vec![0u8; 1 << 16];
     let mut written = 0u64;
     loop {
@@ -148,7 +148,7 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ModelError + use<> {
     move |source| ModelError::Io { path, source }
 }
 
-/// A directory in the making; removed when dropped before it has settled.
+/// A temporary directory; removed when dropped before [`Staging::settle`].
 struct Staging {
     root: PathBuf,
     dir: PathBuf,
@@ -171,19 +171,19 @@ impl Staging {
         Ok(path)
     }
 
-    /// Loads and checks what was gathered, and gives it its final name, the first 16 digits of its version.
-    fn settle(self, name: &str) -> Result<Added, ModelError> {
-        self.name_it(name)?;
+    /// Loads and checks the encoder, and renames its directory to the first 16 digits of its version.
+    fn settle(self, name: &str) -> Result<AddedEncoder, ModelError> {
+        self.write_name(name)?;
         let checkpoint = Checkpoint::load(&self.dir)?;
         let dir = self.root.join(&checkpoint.identity.version[..16]);
         if !dir.exists() {
             std::fs::rename(&self.dir, &dir).map_err(io(&dir))?;
         }
-        Ok(Added { dir, parameters: checkpoint.parameters(), identity: checkpoint.identity })
+        Ok(AddedEncoder { dir, parameters: checkpoint.parameters(), identity: checkpoint.identity })
     }
 
-    /// Writes the origin's name into `mercer.json` where no name stands: the directory it comes to lie in is named by version.
-    fn name_it(&self, name: &str) -> Result<(), ModelError> {
+    /// Adds the origin's name to `mercer.json` if it has none, because the final directory is named by version.
+    fn write_name(&self, name: &str) -> Result<(), ModelError> {
         let path = self.dir.join("mercer.json");
         let mut value = crate::rules::read_json(&path)?.unwrap_or_else(|| serde_json::json!({}));
         if let Some(object) = value.as_object_mut() {
@@ -195,7 +195,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // After settling the directory is gone from here; otherwise it holds nothing worth keeping.
+        // After settling the directory has moved; otherwise it holds an unfinished encoder.
         if self.dir.exists()
             && let Err(error) = std::fs::remove_dir_all(&self.dir)
         {

@@ -1,4 +1,4 @@
-//! How an encoder wants its text: prefixes, lower-casing, pooling, length. Read from the encoder's own files, never assumed by name.
+//! Text rules of an encoder: prefixes, lower-casing, pooling, length. Read from the encoder's files, never assumed from its name.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::config::BertConfig;
 use crate::error::ModelError;
 
-/// What a text is to the encoder. Asymmetric encoders (E5, Wang et al. 2022) mark the two sides with different prefixes.
+/// Role of a text. Asymmetric encoders (E5, Wang et al. 2022) mark the two roles with different prefixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TextKind {
-    /// What somebody looks for.
+    /// A search query.
     Query,
-    /// What is there to be found: item titles, descriptions, reviews.
+    /// A text to be found: item titles, descriptions, reviews.
     Passage,
 }
 
-/// How token states become one vector.
+/// How token states are pooled to one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pooling {
@@ -29,7 +29,7 @@ pub enum Pooling {
     Max,
 }
 
-/// Rules that turn a text into the encoder's input and its output into a vector. Vectors are always L2-normalised at the end.
+/// Rules from a text to the encoder's input, and from its output to a vector. Vectors are always L2-normalised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextRules {
     /// Put before a query.
@@ -44,7 +44,7 @@ pub struct TextRules {
     pub max_tokens: usize,
 }
 
-/// `mercer.json` of an encoder directory: what the other files of the directory do not say, or what is to override them. Every field is optional.
+/// `mercer.json` of an encoder directory: settings that the other files lack, or that override them. Every field is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
@@ -75,7 +75,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// The overrides that pin every rule and name of a checkpoint, as written beside exported weights.
+    /// Overrides that fix every rule and name of a checkpoint; written beside exported weights.
     #[must_use]
     pub fn pinning(rules: &TextRules, name: &str, licence: &str, source: &str) -> Self {
         Self {
@@ -106,29 +106,48 @@ impl TextRules {
             pooling: Pooling::Mean,
             max_tokens: config.max_tokens(),
         };
+        rules.read_lengths(dir, config)?;
+        rules.read_prompts(dir)?;
+        rules.read_pooling(dir)?;
+        rules.apply(overrides);
+        rules.max_tokens = rules.max_tokens.clamp(1, config.max_tokens());
+        Ok(rules)
+    }
+
+    /// Length and case, from `tokenizer_config.json` and `sentence_bert_config.json`.
+    fn read_lengths(&mut self, dir: &Path, config: &BertConfig) -> Result<(), ModelError> {
         if let Some(v) = read_json(&dir.join("tokenizer_config.json"))? {
             // Tokenizers without a limit write a number of thirty digits here, hence the float.
             if let Some(n) = v.get("model_max_length").and_then(serde_json::Value::as_f64)
                 && n >= 1.0
                 && n < config.max_tokens() as f64
             {
-                rules.max_tokens = n as usize;
+                self.max_tokens = n as usize;
             }
         }
         if let Some(v) = read_json(&dir.join("sentence_bert_config.json"))? {
             if let Some(n) = v.get("max_seq_length").and_then(serde_json::Value::as_u64) {
-                rules.max_tokens = usize::try_from(n).unwrap_or(usize::MAX);
+                self.max_tokens = usize::try_from(n).unwrap_or(usize::MAX);
             }
-            rules.lowercase = v.get("do_lower_case").and_then(serde_json::Value::as_bool).unwrap_or(false);
+            self.lowercase = v.get("do_lower_case").and_then(serde_json::Value::as_bool).unwrap_or(false);
         }
-        if let Some(v) = read_json(&dir.join("config_sentence_transformers.json"))? {
-            let prompt = |names: [&str; 3]| {
-                let prompts = v.get("prompts")?;
-                names.iter().find_map(|n| prompts.get(n)?.as_str()).map(str::to_owned)
-            };
-            rules.query_prefix = prompt(["query", "search_query", "s2p_query"]).unwrap_or_default();
-            rules.passage_prefix = prompt(["passage", "document", "search_document"]).unwrap_or_default();
-        }
+        Ok(())
+    }
+
+    /// Prefixes, from the prompts of `config_sentence_transformers.json`.
+    fn read_prompts(&mut self, dir: &Path) -> Result<(), ModelError> {
+        let Some(v) = read_json(&dir.join("config_sentence_transformers.json"))? else { return Ok(()) };
+        let prompt = |names: [&str; 3]| {
+            let prompts = v.get("prompts")?;
+            names.iter().find_map(|n| prompts.get(n)?.as_str()).map(str::to_owned)
+        };
+        self.query_prefix = prompt(["query", "search_query", "s2p_query"]).unwrap_or_default();
+        self.passage_prefix = prompt(["passage", "document", "search_document"]).unwrap_or_default();
+        Ok(())
+    }
+
+    /// Pooling, from the module that `modules.json` names.
+    fn read_pooling(&mut self, dir: &Path) -> Result<(), ModelError> {
         let modules = read_json(&dir.join("modules.json"))?;
         let pooling_dir = modules
             .as_ref()
@@ -137,16 +156,14 @@ impl TextRules {
                 all.iter().find(|m| m.get("type").and_then(|t| t.as_str()).is_some_and(|t| t.ends_with("Pooling")))
             })
             .and_then(|m| m.get("path")?.as_str())
-            // A module path leads into the encoder's directory and nowhere else.
+            // A module path must stay inside the encoder's directory.
             .filter(|p| !p.is_empty() && !p.contains("..") && !p.starts_with('/'))
             .unwrap_or("1_Pooling");
         let pooling_file = dir.join(pooling_dir).join("config.json");
         if let Some(v) = read_json(&pooling_file)? {
-            rules.pooling = pooling_of(&v).map_err(|why| ModelError::Config { path: pooling_file, why })?;
+            self.pooling = pooling_of(&v).map_err(|why| ModelError::Config { path: pooling_file, why })?;
         }
-        rules.apply(overrides);
-        rules.max_tokens = rules.max_tokens.clamp(1, config.max_tokens());
-        Ok(rules)
+        Ok(())
     }
 
     fn apply(&mut self, o: &Overrides) {
@@ -161,14 +178,14 @@ impl TextRules {
         self.max_tokens = o.max_tokens.unwrap_or(self.max_tokens);
     }
 
-    /// The text as the tokenizer gets it.
+    /// The tokenizer's input for a text.
     #[must_use]
     pub fn prepare(&self, text: &str, kind: TextKind) -> String {
         let prefix = match kind {
             TextKind::Query => &self.query_prefix,
             TextKind::Passage => &self.passage_prefix,
         };
-        // A token is seldom longer than 16 characters, so nothing beyond this can reach the encoder; a megabyte of text then costs no more than a page.
+        // Tokens are rarely longer than 16 characters, so text beyond this limit cannot reach the encoder. A megabyte of text then costs no more than a page.
         let most = self.max_tokens.saturating_mul(32);
         let end = text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
         let text = &text[..end];
@@ -183,6 +200,7 @@ impl TextRules {
     }
 }
 
+/// The pooling mode that a pooling module switches on.
 fn pooling_of(v: &serde_json::Value) -> Result<Pooling, String> {
     let on = |name: &str| v.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false);
     let asked: Vec<&str> = v

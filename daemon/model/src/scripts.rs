@@ -1,4 +1,4 @@
-//! Which script a character belongs to, as far as cutting a vocabulary needs it.
+//! Scripts of characters, for reducing a vocabulary.
 
 use std::str::FromStr;
 
@@ -92,7 +92,7 @@ impl FromStr for Script {
     }
 }
 
-/// Whether a character may stay when only `wanted` scripts are kept: a letter of one of them, or no letter at all (digit, punctuation, symbol, space mark).
+/// Whether a character stays if only `wanted` scripts are kept: a letter of one of them, or no letter (digit, punctuation, symbol, space mark).
 #[must_use]
 pub fn wanted(c: char, wanted: &[Script]) -> bool {
     if !c.is_alphabetic() {

@@ -1,6 +1,6 @@
-//! Arithmetic of the inference engine on slices, compiled for the widest vector instructions the processor has (`pulp` chooses at run time).
+//! Arithmetic of the unpadded engine on slices, compiled for several vector instruction sets; `pulp` chooses at run time.
 //!
-//! Loops are written so that no sum is reordered by the compiler: the same input gives the same bits whatever the number of threads.
+//! Sums have a fixed order, so the same input gives the same bits for any number of threads.
 
 use pulp::Arch;
 
@@ -63,7 +63,7 @@ pub(crate) fn bias_act(rows: &mut [f32], bias: &[f32], act: HiddenAct) {
     );
 }
 
-/// Sum in eight interleaved parts: a fixed order that still fills vector registers.
+/// Sum in sixteen interleaved parts: a fixed order that fills vector registers.
 #[inline(always)]
 fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut parts = [0f32; 16];

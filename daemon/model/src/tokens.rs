@@ -1,4 +1,4 @@
-//! From texts to token ids, by the encoder's own tokenizer and text rules.
+//! Tokenises texts by the encoder's own tokenizer and text rules.
 
 use tokenizers::{Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 
@@ -6,7 +6,7 @@ use crate::config::BertConfig;
 use crate::error::ModelError;
 use crate::rules::{TextKind, TextRules};
 
-/// Tokenizer of one encoder with its rules applied: prefix, case, cut to length, no padding.
+/// Tokenizer of one encoder with its text rules: prefix, case, truncation, no padding.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     tokenizer: Tokenizer,
@@ -39,7 +39,7 @@ impl Tokens {
         Ok(Self { tokenizer, rules: rules.clone() })
     }
 
-    /// The rules in force.
+    /// The text rules.
     #[must_use]
     pub fn rules(&self) -> &TextRules {
         &self.rules

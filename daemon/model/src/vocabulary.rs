@@ -1,19 +1,19 @@
-//! Cutting the vocabulary of a Unigram tokenizer (Kudo, 2018).
+//! Reduces the vocabulary of a Unigram tokenizer (Kudo, 2018).
 //!
-//! A Unigram model may lose any piece: text that used it falls back to shorter pieces of the same characters. So long as every single
-//! character that matters stays, nothing becomes unknown.
+//! A Unigram model can lose any piece: text that used it falls back to shorter pieces of the same characters. As long as every single wanted
+//! character stays, no text becomes unknown.
 
 use serde_json::Value;
 
 use crate::error::ModelError;
 use crate::scripts::{Script, wanted};
 
-/// The mark that SentencePiece puts in the place of a space.
+/// The mark that SentencePiece writes for a space.
 const SPACE: char = '\u{2581}';
 
-/// How many pieces were kept, each counted under the first reason that applies.
+/// Number of pieces kept, each counted under the first reason that applies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptPieces {
     /// Special tokens and byte pieces.
     pub special: usize,
     /// Single characters of the wanted scripts, digits, punctuation, symbols, with or without a space before.
@@ -24,7 +24,7 @@ pub struct Kept {
     pub used: usize,
 }
 
-impl Kept {
+impl KeptPieces {
     /// All pieces kept.
     #[must_use]
     pub fn total(&self) -> usize {
@@ -63,10 +63,10 @@ impl Vocabulary {
     /// Ids to keep, ascending: specials, every single wanted character, every piece of Chinese characters alone (if wanted),
     /// and the pieces of wanted characters that are `used` (by token id).
     #[must_use]
-    pub fn select(&self, scripts: &[Script], used: &[bool]) -> (Vec<u32>, Kept) {
+    pub fn select(&self, scripts: &[Script], used: &[bool]) -> (Vec<u32>, KeptPieces) {
         let special = self.special_ids();
         let han = scripts.contains(&Script::Han);
-        let mut kept = Kept::default();
+        let mut kept = KeptPieces::default();
         let mut ids = Vec::new();
         for (id, piece) in self.pieces.iter().enumerate() {
             let text = piece.strip_prefix(SPACE).unwrap_or(piece);
@@ -143,7 +143,7 @@ impl Vocabulary {
     }
 }
 
-/// `<0x00>` to `<0xFF>`: what byte fallback spells unknown characters with.
+/// Whether a piece is a byte of the byte fallback, `<0x00>` to `<0xFF>`.
 fn is_byte(piece: &str) -> bool {
     piece.len() == 6 && piece.starts_with("<0x") && piece.ends_with('>')
 }

@@ -1,161 +1,154 @@
 //! The loop of the model thread: serving requests first and merged, background requests in slices between them.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, select_biased};
 
-use super::{Embedded, Job, Shared};
+use super::request::{EmbedRequest, Embedded};
+use super::state::{VersionedEncoder, WorkerState};
 use crate::encoder::{Encoder, Vectors};
 use crate::error::ModelError;
 use crate::rules::TextKind;
 
-/// Texts of one call to the encoder at most, so that a query waits for no more than this many background texts.
+/// Maximum number of texts per call of the encoder: a query waits for at most this many background texts.
 const SLICE: usize = 32;
 
-pub(super) struct Loop {
-    pub(super) shared: Arc<Shared>,
-    pub(super) serving: Receiver<Job>,
-    pub(super) background: Receiver<Job>,
+pub(super) struct WorkerLoop {
+    pub(super) state: Arc<WorkerState>,
+    pub(super) serving: Receiver<EmbedRequest>,
+    pub(super) background: Receiver<EmbedRequest>,
     pub(super) stopped: Receiver<()>,
 }
 
 /// A background request that is partly done.
-struct Partial {
-    job: Job,
-    encoder: Arc<dyn Encoder>,
-    version: Arc<str>,
+struct BackgroundProgress {
+    request: EmbedRequest,
+    encoder: VersionedEncoder,
     done: Vectors,
     next: usize,
 }
 
-impl Loop {
+impl WorkerLoop {
     pub(super) fn run(self) {
-        let mut current: Option<Partial> = None;
+        let mut current: Option<BackgroundProgress> = None;
         loop {
-            if let Ok(job) = self.serving.try_recv() {
-                self.serve(job);
+            if let Ok(request) = self.serving.try_recv() {
+                self.serve(request);
                 continue;
             }
-            if let Some(partial) = current.take() {
-                current = self.advance(partial);
+            if let Some(progress) = current.take() {
+                current = self.advance(progress);
                 continue;
             }
             select_biased! {
-                recv(self.serving) -> job => match job { Ok(job) => self.serve(job), Err(_) => break },
-                recv(self.background) -> job => match job { Ok(job) => current = Some(self.begin(job)), Err(_) => break },
+                recv(self.serving) -> request => match request { Ok(request) => self.serve(request), Err(_) => break },
+                recv(self.background) -> request => match request {
+                    Ok(request) => current = Some(self.begin(request)),
+                    Err(_) => break,
+                },
                 recv(self.stopped) -> _ => break,
             }
         }
     }
 
-    /// Runs a serving request together with those that wait behind it and fit into the same call.
-    fn serve(&self, first: Job) {
-        let mut jobs = vec![first];
-        let mut texts = jobs[0].texts.len();
+    /// Runs a serving request together with the waiting ones that fit into the same call.
+    fn serve(&self, first: EmbedRequest) {
+        let mut requests = vec![first];
+        let mut texts = requests[0].texts.len();
         while texts < SLICE {
             match self.serving.try_recv() {
-                Ok(job) => {
-                    texts += job.texts.len();
-                    jobs.push(job);
+                Ok(request) => {
+                    texts += request.texts.len();
+                    requests.push(request);
                 }
                 Err(_) => break,
             }
         }
-        // One call for each encoder and kind among them; almost always one in all.
-        while !jobs.is_empty() {
-            let (encoder, version) = self.encoder_of(&jobs[0]);
-            let kind = jobs[0].kind;
-            let (now, later): (Vec<Job>, Vec<Job>) =
-                jobs.into_iter().partition(|j| j.kind == kind && Arc::ptr_eq(&self.encoder_of(j).0, &encoder));
-            jobs = later;
-            let all: Vec<&str> = now.iter().flat_map(|j| j.texts.iter().map(String::as_str)).collect();
-            match self.embed(encoder.as_ref(), &all, kind) {
-                Ok(vectors) => self.answer(now, &version, &vectors),
-                Err(_) => {
-                    // One bad text must not fail its neighbours: each request again, alone.
-                    for job in now {
-                        let texts: Vec<&str> = job.texts.iter().map(String::as_str).collect();
-                        let answer = self.embed(encoder.as_ref(), &texts, kind);
-                        let Job { reply, cost, .. } = job;
-                        drop(cost);
-                        reply(answer.map(|vectors| Embedded { version: Arc::clone(&version), vectors }));
-                    }
-                }
-            }
+        // One call per encoder and kind; almost always one in all.
+        while !requests.is_empty() {
+            let encoder = self.encoder_of(&requests[0]);
+            let kind = requests[0].kind;
+            let (now, later): (Vec<_>, Vec<_>) = requests
+                .into_iter()
+                .partition(|r| r.kind == kind && Arc::ptr_eq(&self.encoder_of(r).encoder, &encoder.encoder));
+            requests = later;
+            self.serve_together(now, &encoder, kind);
         }
     }
 
-    fn answer(&self, jobs: Vec<Job>, version: &Arc<str>, vectors: &Vectors) {
+    /// Embeds requests of one encoder and kind in one call.
+    fn serve_together(&self, requests: Vec<EmbedRequest>, encoder: &VersionedEncoder, kind: TextKind) {
+        let all: Vec<&str> = requests.iter().flat_map(|r| r.texts.iter().map(String::as_str)).collect();
+        if let Ok(vectors) = self.embed(encoder, &all, kind) {
+            return self.answer(requests, encoder, &vectors);
+        }
+        // One bad text must not fail its neighbours: each request again, alone.
+        for request in requests {
+            let texts: Vec<&str> = request.texts.iter().map(String::as_str).collect();
+            let vectors = self.embed(encoder, &texts, kind);
+            request.answer(vectors.map(|vectors| Embedded { version: Arc::clone(&encoder.version), vectors }));
+        }
+    }
+
+    fn answer(&self, requests: Vec<EmbedRequest>, encoder: &VersionedEncoder, vectors: &Vectors) {
         let mut at = 0;
-        for job in jobs {
-            let n = job.texts.len();
+        for request in requests {
+            let n = request.texts.len();
             let data = vectors.data[at * vectors.dim..(at + n) * vectors.dim].to_vec();
             at += n;
-            if job.kind == TextKind::Query && job.encoder.is_none() {
-                let mut cache = self.shared.cache.lock();
-                for (text, row) in job.texts.iter().zip(data.chunks_exact(vectors.dim.max(1))) {
-                    cache.put(version, text, row);
+            if request.kind == TextKind::Query && request.encoder.is_none() {
+                let mut cache = self.state.cache.lock();
+                for (text, row) in request.texts.iter().zip(data.chunks_exact(vectors.dim.max(1))) {
+                    cache.put(&encoder.version, text, row);
                 }
             }
-            let Job { reply, cost, .. } = job;
-            drop(cost);
-            reply(Ok(Embedded { version: Arc::clone(version), vectors: Vectors { dim: vectors.dim, data } }));
+            let vectors = Vectors { dim: vectors.dim, data };
+            request.answer(Ok(Embedded { version: Arc::clone(&encoder.version), vectors }));
         }
     }
 
-    fn begin(&self, job: Job) -> Partial {
-        let (encoder, version) = self.encoder_of(&job);
-        let dim = encoder.dim();
-        Partial {
-            done: Vectors { dim, data: Vec::with_capacity(job.texts.len() * dim) },
-            job,
-            encoder,
-            version,
-            next: 0,
-        }
+    fn begin(&self, request: EmbedRequest) -> BackgroundProgress {
+        let encoder = self.encoder_of(&request);
+        let dim = encoder.encoder.dim();
+        let done = Vectors { dim, data: Vec::with_capacity(request.texts.len() * dim) };
+        BackgroundProgress { done, request, encoder, next: 0 }
     }
 
-    /// One slice of a background request; gives it back while there is more to do.
-    fn advance(&self, mut partial: Partial) -> Option<Partial> {
-        let end = (partial.next + SLICE).min(partial.job.texts.len());
-        let texts: Vec<&str> = partial.job.texts[partial.next..end].iter().map(String::as_str).collect();
-        let outcome = self.embed(partial.encoder.as_ref(), &texts, partial.job.kind);
-        let answer = match outcome {
+    /// Embeds one slice of a background request; returns it if there is more to do.
+    fn advance(&self, mut progress: BackgroundProgress) -> Option<BackgroundProgress> {
+        let end = (progress.next + SLICE).min(progress.request.texts.len());
+        let texts: Vec<&str> = progress.request.texts[progress.next..end].iter().map(String::as_str).collect();
+        let answer = match self.embed(&progress.encoder, &texts, progress.request.kind) {
             Ok(vectors) => {
-                partial.done.data.extend_from_slice(&vectors.data);
-                partial.next = end;
-                if end < partial.job.texts.len() {
-                    return Some(partial);
+                progress.done.data.extend_from_slice(&vectors.data);
+                progress.next = end;
+                if end < progress.request.texts.len() {
+                    return Some(progress);
                 }
-                Ok(Embedded { version: partial.version, vectors: partial.done })
+                Ok(Embedded { version: progress.encoder.version, vectors: progress.done })
             }
             Err(e) => Err(e),
         };
-        let Job { reply, cost, .. } = partial.job;
-        drop(cost);
-        reply(answer);
+        progress.request.answer(answer);
         None
     }
 
-    fn encoder_of(&self, job: &Job) -> (Arc<dyn Encoder>, Arc<str>) {
-        match &job.encoder {
-            Some(e) => (Arc::clone(e), e.identity().version.as_str().into()),
-            None => self.shared.encoder.read().clone(),
+    fn encoder_of(&self, request: &EmbedRequest) -> VersionedEncoder {
+        match &request.encoder {
+            Some(encoder) => VersionedEncoder::new(Arc::clone(encoder)),
+            None => self.state.serving_encoder.read().clone(),
         }
     }
 
-    fn embed(&self, encoder: &dyn Encoder, texts: &[&str], kind: TextKind) -> Result<Vectors, ModelError> {
+    fn embed(&self, encoder: &VersionedEncoder, texts: &[&str], kind: TextKind) -> Result<Vectors, ModelError> {
+        let encoder: &dyn Encoder = encoder.encoder.as_ref();
         if texts.is_empty() {
             return Ok(Vectors { dim: encoder.dim(), data: Vec::new() });
         }
         let start = Instant::now();
         let vectors = encoder.embed(texts, kind)?;
-        let each = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX) / texts.len() as u64;
-        let pace = self.shared.pace.load(Ordering::Relaxed);
-        self.shared.pace.store(pace - pace / 8 + each / 8, Ordering::Relaxed);
-        self.shared.texts.fetch_add(texts.len() as u64, Ordering::Relaxed);
+        self.state.count_embedded(texts.len(), start.elapsed());
         Ok(vectors)
     }
 }

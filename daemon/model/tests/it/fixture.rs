@@ -4,16 +4,13 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use mercer_model::{BertConfig, Checkpoint, HiddenAct, ModelType, Origin, Pooling, TextRules};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
-/// Numbers in -1..1 from a linear congruential generator (Knuth's MMIX constants).
+/// Uniform numbers in -1..1.
 pub(crate) fn noise(seed: u64, n: usize) -> Vec<f32> {
-    let mut state = seed;
-    (0..n)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 40) as f32 / (1u64 << 23) as f32) - 1.0
-        })
-        .collect()
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect()
 }
 
 const PIECES: [&str; 40] = [

@@ -1,4 +1,4 @@
-//! The model thread: order, bounds, replacement, memory of queries.
+//! The model thread: order, bounds, replacement, query cache.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::fixture;
 
-/// An encoder that waits until it is let go, and writes down what it was asked.
+/// An encoder that blocks until it is opened, and records its calls.
 struct Gate {
     identity: Identity,
     open: Mutex<bool>,
@@ -37,7 +37,7 @@ impl Gate {
         })
     }
 
-    fn let_go(&self) {
+    fn open_gate(&self) {
         *self.open.lock() = true;
         self.opened.notify_all();
     }
@@ -90,7 +90,7 @@ fn serving_goes_before_background_and_requests_merge() {
     gate.wait_for_call(1);
     let first = handle.submit(texts(&["one"]), TextKind::Query, Priority::Serving, None).unwrap();
     let second = handle.submit(texts(&["three", "seventh"]), TextKind::Query, Priority::Serving, None).unwrap();
-    gate.let_go();
+    gate.open_gate();
     assert_eq!(first.wait().unwrap().vectors.data, [3.0]);
     assert_eq!(second.wait().unwrap().vectors.data, [5.0, 7.0]);
     assert_eq!(background.wait().unwrap().vectors.len(), 80);
@@ -115,7 +115,7 @@ fn a_full_queue_refuses_at_once_and_recovers() {
         Err(ModelError::Overloaded { .. })
     ));
     assert_eq!(handle.stats().refused, 2);
-    gate.let_go();
+    gate.open_gate();
     waiting.wait().unwrap();
     assert_eq!(handle.embed(texts(&["e"]), TextKind::Query, Priority::Serving).unwrap().vectors.len(), 1);
 }
@@ -129,7 +129,7 @@ fn one_bad_text_fails_alone() {
     gate.wait_for_call(1);
     let bad = handle.submit(texts(&["bad"]), TextKind::Query, Priority::Serving, None).unwrap();
     let good = handle.submit(texts(&["good"]), TextKind::Query, Priority::Serving, None).unwrap();
-    gate.let_go();
+    gate.open_gate();
     blocker.wait().unwrap();
     assert!(matches!(bad.wait(), Err(ModelError::Tokenizer(_))));
     assert_eq!(good.wait().unwrap().vectors.data, [4.0]);
@@ -170,10 +170,10 @@ fn replacing_the_encoder_never_mixes_versions() {
 }
 
 #[test]
-fn a_named_encoder_runs_beside_the_serving_one_and_queries_are_remembered() {
+fn a_named_encoder_runs_beside_the_serving_one_and_queries_are_cached() {
     let (serving, candidate) = (Gate::new("v1"), Gate::new("v2"));
-    serving.let_go();
-    candidate.let_go();
+    serving.open_gate();
+    candidate.open_gate();
     let worker = Worker::start(serving.clone(), WorkerOptions::default()).unwrap();
     let handle = worker.handle();
     let named = handle

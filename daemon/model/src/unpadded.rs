@@ -1,5 +1,5 @@
-//! Inference on the CPU without padding: the tokens of a batch stand one after the other, so that every matrix product works on real tokens only,
-//! and bias, nonlinearity, skip and norm are done in one pass each. Same weights and, to rounding, the same vectors as [`crate::graph`].
+//! CPU inference without padding: the tokens of a batch are rows of one matrix, so that matrix products work on real tokens only. Bias,
+//! nonlinearity, residual sum and norm take one pass each. Same weights as [`crate::graph`] and, up to rounding, the same vectors.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::graph::{Affine, BertGraph, Norm};
 use crate::rules::Pooling;
 use crate::simd::{NormWeights, attend, bias_act, skip_norm};
 
-/// Rows that one task takes at a time.
+/// Rows per task.
 const ROWS: usize = 64;
 
 /// Bias and norm of one sublayer.
@@ -22,8 +22,9 @@ struct SkipNorm {
     norm: NormWeights,
 }
 
+/// Biases and norms of one transformer layer.
 #[derive(Debug)]
-struct FlatLayer {
+struct UnpaddedLayer {
     qkv_bias: Vec<f32>,
     attention: SkipNorm,
     up_bias: Vec<f32>,
@@ -32,13 +33,13 @@ struct FlatLayer {
 
 /// The small weights of a [`BertGraph`], laid out for [`crate::simd`].
 #[derive(Debug)]
-pub(crate) struct Flat {
-    layers: Vec<FlatLayer>,
+pub(crate) struct UnpaddedEngine {
+    layers: Vec<UnpaddedLayer>,
     embeddings: SkipNorm,
 }
 
-impl Flat {
-    /// `None` when the engine has no kernel for this width of heads; the padded graph serves then.
+impl UnpaddedEngine {
+    /// `None` if the engine has no kernel for this head width or device; the padded graph is used then.
     pub(crate) fn new(graph: &BertGraph) -> Result<Option<Self>, ModelError> {
         if !graph.device().is_cpu() || !matches!(graph.config.head_size(), 32 | 64) {
             return Ok(None);
@@ -50,7 +51,7 @@ impl Flat {
         };
         let mut layers = Vec::with_capacity(graph.depth());
         for layer in &graph.layers {
-            layers.push(FlatLayer {
+            layers.push(UnpaddedLayer {
                 qkv_bias: vector(&layer.qkv.bias)?,
                 attention: skip_norm(vector(&layer.attention_out.bias)?, &layer.attention_norm)?,
                 up_bias: vector(&layer.up.bias)?,
@@ -60,7 +61,7 @@ impl Flat {
         Ok(Some(Self { layers, embeddings: skip_norm(vec![0.0; graph.config.hidden_size], &graph.norm)? }))
     }
 
-    /// Embeddings and the given layers over rows of token ids; the result is `(tokens of all rows, hidden)`.
+    /// Token states `[tokens of all rows, hidden]` after the embeddings and the given layers.
     pub(crate) fn hidden(
         &self,
         graph: &BertGraph,
@@ -77,21 +78,21 @@ impl Flat {
         let mut x = words;
         let lengths: Vec<usize> = rows.iter().map(|r| r.len()).collect();
         for i in layers {
-            let (layer, flat) = (&graph.layers[i], &self.layers[i]);
+            let (layer, own) = (&graph.layers[i], &self.layers[i]);
             let qkv = product(&x, &layer.qkv)?;
-            let attention = Attention { lengths: &lengths, bias: &flat.qkv_bias, head: graph.config.head_size() };
+            let attention = Attention { lengths: &lengths, bias: &own.qkv_bias, head: graph.config.head_size() };
             let context = qkv.apply_op1_no_bwd(&attention)?;
             let attended = product(&context, &layer.attention_out)?;
-            attended.inplace_op2(&x, &flat.attention)?;
+            attended.inplace_op2(&x, &own.attention)?;
             let inner = product(&attended, &layer.up)?;
-            inner.inplace_op1(&BiasAct { bias: &flat.up_bias, act: graph.config.hidden_act })?;
+            inner.inplace_op1(&BiasAct { bias: &own.up_bias, act: graph.config.hidden_act })?;
             x = product(&inner, &layer.down)?;
-            x.inplace_op2(&attended, &flat.output)?;
+            x.inplace_op2(&attended, &own.output)?;
         }
         Ok(x)
     }
 
-    /// One L2-normalised vector a row.
+    /// One L2-normalised vector per row.
     pub(crate) fn embed(
         &self,
         graph: &BertGraph,
@@ -111,12 +112,13 @@ impl Flat {
     }
 }
 
+/// Pools the token states of one text to a unit vector.
 fn pool(states: &[f32], width: usize, pooling: Pooling) -> Vec<f32> {
     let mut tokens = states.chunks_exact(width);
     let mut vector = tokens.next().map(<[f32]>::to_vec).unwrap_or_default();
     for token in tokens {
         match pooling {
-            // The length of the vector does not matter before normalising, so the sum serves as the mean.
+            // The vector is normalised below, so the sum serves as the mean.
             Pooling::Mean => vector.iter_mut().zip(token).for_each(|(v, t)| *v += t),
             Pooling::Max => vector.iter_mut().zip(token).for_each(|(v, t)| *v = v.max(*t)),
             Pooling::Cls => break,
@@ -142,7 +144,7 @@ fn slice<'a>(storage: &'a CpuStorage, layout: &Layout, op: &str) -> candle_core:
     Ok(&storage.as_slice::<f32>()?[from..to])
 }
 
-/// The same, to be changed.
+/// The mutable elements of a contiguous f32 tensor.
 fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout, op: &str) -> candle_core::Result<&'a mut [f32]> {
     let (from, to) = layout.contiguous_offsets().ok_or_else(|| wrong_layout(op))?;
     match storage {
@@ -173,6 +175,7 @@ impl InplaceOp2 for SkipNorm {
     }
 }
 
+/// Adds a bias and applies the nonlinearity in place.
 struct BiasAct<'a> {
     bias: &'a [f32],
     act: HiddenAct,
@@ -190,10 +193,11 @@ impl InplaceOp1 for BiasAct<'_> {
     }
 }
 
+/// Self-attention inside each sequence.
 struct Attention<'a> {
     /// Tokens of each sequence, in order.
     lengths: &'a [usize],
-    /// Of query, key and value, one after the other.
+    /// Biases of query, key and value, one after the other.
     bias: &'a [f32],
     head: usize,
 }
