@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mercer_daemon::state::sequence;
-use mercer_daemon::training::sequence_stages::SequenceStages;
+use mercer_daemon::training::sequence_stages::{SequenceData, SequenceStages};
 use mercer_learn::sequence::AdvanceOutcome;
 use mercer_rank::evaluate::{ground_truth, ndcg};
 use mercer_rank::{
@@ -110,7 +110,13 @@ fn stages(b: &Bench, at: i64, seed: u64, o: &RankerTrainOptions) -> Result<Seque
     let mut each = |a: &AdvanceOutcome| println!("  network: {} steps in {:.1} s", a.steps, a.seconds);
     let options = sequence::options(&b.log, at, seed);
     let mut stages = SequenceStages::default();
-    stages.train((&b.log, b.catalogue.texts()), &items, options, &cuts, &mut (), &mut each)?;
+    stages.train(
+        SequenceData { log: &b.log, texts: b.catalogue.texts(), items: &items },
+        options,
+        &cuts,
+        &mut (),
+        &mut each,
+    )?;
     println!("{} stages of the network in {:.1?}", cuts.len(), start.elapsed());
     Ok(stages)
 }

@@ -1,7 +1,9 @@
 //! The gate decides whether a candidate may serve (METRICS.md section 2, DESIGN.md section 6).
 //!
-//! A gate is a set of trials, each one metric against one opponent on the same users. All must pass, so several trials in one
-//! gate need no correction (intersection–union test); several gates over time do, and [`crate::alpha_ledger`] assigns their alpha.
+//! A gate is a set of trials, each one metric against one opponent on the same users. No trial may fail, which needs no correction
+//! for several trials (intersection–union test). Of the trials whose rule is [`Rule::Improve`], the objectives, at least one must be
+//! better; that is a family of hypotheses with one error budget, divided by weighted Holm (Holm 1979; the weights are the
+//! objectives' shares of the traffic). Several gates over time need a correction too, and [`crate::alpha_ledger`] assigns their alpha.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,11 @@ pub enum Purpose {
 pub enum Rule {
     /// Lower bound > 0.
     Better,
+    /// An objective: lower bound > −margin, and at least one objective of the gate must be better within the family's error.
+    Improve {
+        /// The loss that is tolerated, in units of the metric; above 0.
+        margin: f64,
+    },
     /// Lower bound > −margin: guardrails, and refreshes that only keep a model up to date.
     NotWorse {
         /// The loss that is tolerated, in units of the metric; above 0.
@@ -48,7 +55,7 @@ impl Rule {
     pub fn bound(self) -> f64 {
         match self {
             Self::Better => 0.0,
-            Self::NotWorse { margin } => -margin,
+            Self::Improve { margin } | Self::NotWorse { margin } => -margin,
         }
     }
 }
@@ -64,6 +71,8 @@ pub struct Trial<'a> {
     pub opponent: Opponent,
     /// The rule for passing.
     pub rule: Rule,
+    /// Weight of an objective in the family's error budget, relative to the other objectives. Other rules do not read it.
+    pub weight: f64,
     /// The candidate's value per user; `None` where undefined.
     pub candidate: &'a [Option<f64>],
     /// The opponent's value for the same users.
@@ -143,6 +152,10 @@ pub struct TrialOutcome {
     pub verdict: TrialVerdict,
     /// The numbers, unless they are undefined.
     pub comparison: Option<PairedComparison>,
+    /// One-sided error at which an objective had to be better; `None` for other rules and for an objective that could not be better,
+    /// because no user's value differs or there are too few users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family_alpha: Option<f64>,
     /// Why there are no numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undefined: Option<Undefined>,
@@ -152,9 +165,9 @@ pub struct TrialOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GateVerdict {
-    /// Every trial passed.
+    /// Every trial passed, and an objective is better if there are objectives.
     Promote,
-    /// At least one trial failed.
+    /// At least one trial failed, or no objective is better.
     Reject,
     /// No trial failed on its numbers, but at least one had too little data, or there was no primary trial.
     InsufficientData,
@@ -193,13 +206,16 @@ impl GateDecision {
     }
 }
 
-fn judge(trial: &Trial<'_>, options: &GateOptions) -> TrialOutcome {
-    let result = compare_paired(trial.candidate, trial.values, options.alpha, options.replicates, options.seed);
+fn compare(trial: &Trial<'_>, alpha: f64, options: &GateOptions) -> Result<PairedComparison, Undefined> {
+    compare_paired(trial.candidate, trial.values, alpha, options.replicates, options.seed)
+}
+
+fn evaluate(trial: &Trial<'_>, options: &GateOptions) -> TrialOutcome {
     let sane = match trial.rule {
         Rule::Better => true,
-        Rule::NotWorse { margin } => margin > 0.0 && margin.is_finite(),
+        Rule::Improve { margin } | Rule::NotWorse { margin } => margin > 0.0 && margin.is_finite(),
     };
-    let (verdict, comparison, undefined) = match result {
+    let (verdict, comparison, undefined) = match compare(trial, options.alpha, options) {
         Err(reason) => (TrialVerdict::InsufficientData, None, Some(reason)),
         Ok(_) if !sane => (TrialVerdict::InsufficientData, None, Some(Undefined::BadParameter)),
         Ok(comparison) => (word(&comparison, trial.rule, options), Some(comparison), None),
@@ -211,14 +227,17 @@ fn judge(trial: &Trial<'_>, options: &GateOptions) -> TrialOutcome {
         rule: trial.rule,
         verdict,
         comparison,
+        family_alpha: None,
         undefined,
     }
 }
 
 fn word(comparison: &PairedComparison, rule: Rule, options: &GateOptions) -> TrialVerdict {
+    // An objective is better only within the error of its family, see `find_better`.
+    let alone = !matches!(rule, Rule::Improve { .. });
     if comparison.n_used < options.min_users {
         TrialVerdict::InsufficientData
-    } else if comparison.lower > 0.0 {
+    } else if alone && comparison.lower > 0.0 {
         TrialVerdict::Better
     } else if comparison.lower > rule.bound() {
         TrialVerdict::NotWorse
@@ -231,35 +250,87 @@ fn word(comparison: &PairedComparison, rule: Rule, options: &GateOptions) -> Tri
     }
 }
 
-fn reason(outcome: &TrialOutcome) -> String {
+/// Finds the better ones among the objectives by weighted Holm: each is tested at its weight's share of alpha, and what the better ones
+/// had goes to the others. An objective on which no user's value differs cannot be better and takes nothing. Whether values differ says
+/// nothing of the signs of the differences, on which the test stands.
+fn find_better(trials: &[Trial<'_>], outcomes: &mut [TrialOutcome], options: &GateOptions) {
+    let mut open: Vec<usize> = (0..trials.len())
+        .filter(|&n| matches!(trials[n].rule, Rule::Improve { .. }))
+        .filter(|&n| outcomes[n].verdict != TrialVerdict::InsufficientData)
+        .filter(|&n| outcomes[n].comparison.as_ref().is_some_and(|comparison| comparison.moved > 0.0))
+        .collect();
+    let weight = |n: usize| if trials[n].weight.is_finite() { trials[n].weight.max(0.0) } else { 0.0 };
+    let weighted = open.iter().any(|&n| weight(n) > 0.0);
+    let weight = |n: usize| if weighted { weight(n) } else { 1.0 };
+    loop {
+        let total: f64 = open.iter().map(|&n| weight(n)).sum();
+        let mut better = Vec::new();
+        for &n in &open {
+            let alpha = options.alpha * weight(n) / total;
+            outcomes[n].family_alpha = Some(alpha);
+            if compare(&trials[n], alpha, options).is_ok_and(|comparison| comparison.lower > 0.0) {
+                better.push(n);
+            }
+        }
+        if better.is_empty() {
+            return;
+        }
+        for &n in &better {
+            outcomes[n].verdict = TrialVerdict::Better;
+        }
+        open.retain(|n| !better.contains(n));
+    }
+}
+
+fn numbers(outcome: &TrialOutcome) -> String {
     let (Opponent::Serving(name) | Opponent::Baseline(name)) = &outcome.opponent;
     let head = format!("{} against {name}", outcome.metric);
     match (&outcome.comparison, outcome.undefined) {
         (Some(c), _) => format!(
-            "{head}: {:+.4} [{:+.4}, {:+.4}] on {} users, lower bound {:+.4} at alpha {:.4} must exceed {:+.4}",
-            c.difference,
-            c.interval.low,
-            c.interval.high,
-            c.n_used,
-            c.lower,
-            c.alpha,
-            outcome.rule.bound()
+            "{head}: {:+.4} [{:+.4}, {:+.4}] on {} users",
+            c.difference, c.interval.low, c.interval.high, c.n_used
         ),
         (None, Some(undefined)) => format!("{head}: {undefined}"),
         (None, None) => head,
     }
 }
 
-/// Holds the gate over all trials.
+fn reason(outcome: &TrialOutcome) -> String {
+    let Some(c) = &outcome.comparison else { return numbers(outcome) };
+    let bound = outcome.rule.bound();
+    format!("{}, lower bound {:+.4} at alpha {:.4} must exceed {bound:+.4}", numbers(outcome), c.lower, c.alpha)
+}
+
+/// Why no objective counts as better; `None` where one is, or where all have too little data, which their own reasons say.
+fn no_better(outcomes: &[TrialOutcome]) -> Option<String> {
+    let objectives = || outcomes.iter().filter(|outcome| matches!(outcome.rule, Rule::Improve { .. }));
+    let decided = objectives().any(|outcome| outcome.verdict != TrialVerdict::InsufficientData);
+    if !decided || objectives().any(|outcome| outcome.verdict == TrialVerdict::Better) {
+        return None;
+    }
+    let each: Vec<String> = objectives()
+        .map(|outcome| match outcome.family_alpha {
+            Some(alpha) => format!("{}, tested at alpha {alpha:.4}", numbers(outcome)),
+            None => format!("{}, no user's value differs", numbers(outcome)),
+        })
+        .collect();
+    Some(format!("no objective is shown to be better: {}", each.join("; ")))
+}
+
+/// Decides over all trials.
 #[must_use]
 pub fn gate(trials: &[Trial<'_>], options: &GateOptions) -> GateDecision {
-    let outcomes: Vec<TrialOutcome> = trials.iter().map(|trial| judge(trial, options)).collect();
+    let mut outcomes: Vec<TrialOutcome> = trials.iter().map(|trial| evaluate(trial, options)).collect();
+    find_better(trials, &mut outcomes, options);
     let mut reasons: Vec<String> = outcomes.iter().filter(|outcome| !outcome.verdict.passed()).map(reason).collect();
+    let failed = outcomes.iter().any(|o| !o.verdict.passed() && o.verdict != TrialVerdict::InsufficientData);
+    let no_better = no_better(&outcomes);
+    let failed = failed || no_better.is_some();
+    reasons.extend(no_better);
     let primary = outcomes.iter().any(|outcome| outcome.purpose == Purpose::Primary);
     if !primary {
         reasons.push("no primary metric was compared".to_owned());
     }
-    let failed = outcomes.iter().any(|o| !o.verdict.passed() && o.verdict != TrialVerdict::InsufficientData);
     let verdict = match (failed, reasons.is_empty()) {
         (true, _) => GateVerdict::Reject,
         (false, true) => GateVerdict::Promote,

@@ -10,9 +10,10 @@ use crate::evaluation::contestant::{Contestant, MODES};
 use crate::runs::budget::BudgetTier;
 use crate::runs::context::{RunContext, RunExit};
 use crate::state::app::App;
-use crate::training::encoder_choice::embed;
+use crate::training::components::train_options;
+use crate::training::encoder_fit::embed;
 use crate::training::ranker_fit;
-use crate::training::ranker_fit::FittedRanker;
+use crate::training::ranker_fit::{FittedRanker, SequenceFit};
 use crate::training::sequence_fit::SequenceModels;
 use crate::versions::encoder_variant::EncoderVariant;
 use crate::versions::encoders;
@@ -72,15 +73,15 @@ pub(crate) fn contestant(
         let beside =
             if clean && meta.encoder.adapter.is_some() { beside_base(bench, context)? } else { catalogue.clone() };
         let configured = FittedRanker { ranker: model.artifacts.ranker.as_deref().cloned(), ..FittedRanker::default() };
-        let replay = configured.replay(BudgetTier::at(0), meta.seed);
+        let replay = train_options(&configured, BudgetTier::at(0), meta.seed);
         let mut networks = match &model.artifacts.sequence {
             Some(_) => Some(SequenceModels::new(&bench.log, &beside, bench.cut, meta.seed)?),
             None => None,
         };
-        let network = networks.as_mut().map(|networks| (networks, bench.cut));
-        let order = ranker_fit::learn(
+        let network = networks.as_mut().map(|models| SequenceFit { models, later: bench.cut });
+        let order = ranker_fit::fit_ranker(
             context,
-            (&bench.log, &beside),
+            Dataset { log: &bench.log, catalogue: &beside },
             bench.cut,
             &replay,
             network,

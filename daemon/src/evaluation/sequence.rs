@@ -15,7 +15,7 @@ pub(crate) fn contestant(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<
     let meta = &bench.view.model.meta;
     let catalogue = beside_base(bench, context)?;
     let mut networks = SequenceModels::new(&bench.log, &catalogue, bench.cut, meta.seed)?;
-    if networks.up_to(context, &bench.log, (bench.cut, bench.cut), 0)?.is_none() {
+    if networks.up_to(context, &bench.log, bench.cut, bench.cut, 0)?.is_none() {
         return Err(RunExit::Nothing("the budget was used up while the behaviour network was trained".to_owned()));
     }
     let index =

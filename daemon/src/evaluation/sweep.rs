@@ -12,8 +12,8 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DataSnapshot, MetricValue, RunCause, RunKind, RunPhase, RunState, Setting, SweepRequest};
 
-use crate::gate::decide::{Judged, judge};
-use crate::gate::policy::ScoringPolicy;
+use crate::gate::evaluate::{self, Evaluated};
+use crate::gate::policy::FittedPolicy;
 use crate::reports::window_lists::Limits;
 use crate::reports::window_lists::window;
 use crate::runs::budget::BudgetTier;
@@ -117,7 +117,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
         Timestamp::at(plan.to)
     ));
     context.phase(RunPhase::Evaluation, points.len() as u64);
-    let mut base: Option<Judged> = None;
+    let mut base: Option<Evaluated> = None;
     for (number, point) in points.iter().enumerate() {
         context.check()?;
         if number > 0 && begun.elapsed().as_secs() >= budget {
@@ -145,8 +145,8 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
         let index = Arc::new(CollaborativeIndex::fit(Dataset { log: &log, catalogue }, plan.cut, &options.index));
         let snapshot = Snapshot { log: log.clone(), catalogue: catalogue.clone(), index };
         let limits = Limits { users: BudgetTier::at(0).judged, unwanted: &|| context.unwanted() };
-        let judged =
-            judge(&snapshot, (plan.cut, plan.to), ScoringPolicy { ranker: Some(&ranker), blend: None }, &limits);
+        let policy = FittedPolicy { ranker: Some(&ranker), blend: None };
+        let judged = evaluate::evaluate(&snapshot, plan.window(), policy, &limits);
         context.check()?;
         let judged = judged?;
         let noted = &mut document.record;
@@ -187,11 +187,11 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
 }
 
 /// NDCG@10 by head with intervals, and the paired difference to the settings as they are.
-fn metrics(judged: &Judged, base: Option<&Judged>, seed: u64) -> Vec<MetricValue> {
+fn metrics(judged: &Evaluated, base: Option<&Evaluated>, seed: u64) -> Vec<MetricValue> {
     let mut out = Vec::new();
     for (slice, mine, theirs) in [
-        ("repeat", &judged.any.ndcg, base.map(|base| &base.any.ndcg)),
-        ("new", &judged.unseen.ndcg, base.map(|base| &base.unseen.ndcg)),
+        ("repeat", &judged.all.ndcg, base.map(|base| &base.all.ndcg)),
+        ("new", &judged.novel.ndcg, base.map(|base| &base.novel.ndcg)),
     ] {
         let row = |name: &str, value: Option<(f64, f64, f64)>| MetricValue {
             name: name.to_owned(),

@@ -1,216 +1,296 @@
-//! The gate of a cycle: the candidate against the serving model and the cheap baselines, on interactions later than anything
-//! it was made from (METRICS.md section 2).
+//! Decides whether a candidate may serve: against the incumbent and the cheap baselines, on interactions later than anything it was
+//! fitted on (METRICS.md section 2).
+//!
+//! The candidate is promoted if it is better in at least one objective of the shop ([`objectives`]) and worse than the margin in none,
+//! nor than a baseline. The objectives share one error budget by weighted Holm, see [`mercer_reports::gate`].
 
-use mercer_rank::{BlendWeights, Mode, RankError, Ranker, Snapshot};
-use mercer_reports::gate::TrialVerdict;
-use mercer_reports::{GateOptions, Opponent, Purpose, Rule, Trial, gate};
-use mercer_shared::problem::{Code, Problem};
+use mercer_rank::Window;
+use mercer_reports::gate::{TrialOutcome, TrialVerdict};
+use mercer_reports::{GateDecision, GateOptions, Opponent, Purpose, Rule, Trial, gate};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Comparison, GateReport, GateVerdict, MetricValue};
+use mercer_shared::wire::{Comparison, GateObjective, GateReport, GateVerdict, MetricValue};
 
 use crate::gate::alpha_ledger;
-use crate::gate::policy::ScoringPolicy;
-use crate::reports::window_lists::{Limits, Lists, evaluate, evaluate_cold, known, mean};
+use crate::gate::baselines::EvaluatedBaseline;
+use crate::gate::evaluate::Evaluated;
+use crate::gate::objectives::{Objective, Traffic, objectives};
+use crate::reports::window_lists::known;
 use crate::state::app::App;
 use crate::state::problems::Answer;
 
-/// Length of the lists that are judged.
-const K: usize = 10;
-/// How much worse than a baseline, or on unseen items, a candidate may be within its interval.
+/// How much worse a candidate may be within its interval.
 const MARGIN: f64 = 0.005;
 
-/// An arm's lists for any item and for unseen ones, and what its encoder finds.
-#[derive(Clone)]
-pub(crate) struct Judged {
-    /// Any item.
-    pub(crate) any: Lists,
-    /// Unseen items.
-    pub(crate) unseen: Lists,
-    /// NDCG@10 of each searching shopper; empty where it was not measured.
-    pub(crate) search: Vec<f64>,
-    /// NDCG@10 of each shopper who took cold items, on lists of nothing else; empty where it was not measured.
-    pub(crate) cold: Vec<f64>,
-}
-
-impl Judged {
-    /// Mean of the two kinds of lists.
-    pub(crate) fn lists(&self) -> f64 {
-        f64::midpoint(mean(&self.any.ndcg), mean(&self.unseen.ndcg))
-    }
-
-    /// Mean over searching shoppers.
-    pub(crate) fn searches(&self) -> f64 {
-        mean(&self.search)
-    }
-}
-
-/// Whom a candidate has to beat.
-pub(crate) struct Opponents<'a> {
-    /// The serving version and its lists.
-    pub(crate) serving: (&'a str, &'a Judged),
+/// What a gate decides on.
+#[derive(Clone, Copy)]
+pub(crate) struct GateInput<'a> {
+    /// The evaluation window.
+    pub(crate) window: Window,
+    /// Of bootstrap and randomisation.
+    pub(crate) seed: u64,
+    /// The candidate's lists and search.
+    pub(crate) candidate: &'a Evaluated,
+    /// Name of the serving version.
+    pub(crate) incumbent: &'a str,
+    /// Its lists and search for the same users.
+    pub(crate) incumbent_evaluated: &'a Evaluated,
     /// Whether the candidate is the serving configuration on newer data: then it must not be worse, for it cannot be better.
     pub(crate) refresh: bool,
-    /// Cheap baselines.
-    pub(crate) baselines: &'a [(&'a str, Judged)],
+    /// Lists of the cheap baselines.
+    pub(crate) baselines: &'a [EvaluatedBaseline],
+    /// Where engagement comes from.
+    pub(crate) traffic: Traffic,
 }
 
-fn internal(error: &RankError) -> Problem {
-    Problem::new(Code::Internal, error.to_string())
+impl<'a> GateInput<'a> {
+    fn objectives(&self) -> Vec<Objective<'a>> {
+        objectives(self.candidate, self.incumbent_evaluated, &self.traffic)
+    }
+
+    fn users(&self) -> u64 {
+        self.candidate.all.users.len() as u64
+    }
 }
 
-/// Makes and judges the lists of an arm: its ranker's, or those of a blend, whose rule reads the log where no weights are given.
+/// The error that a gate may make.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Alpha {
+    /// This much, booked from the period's budget.
+    Booked(f64),
+    /// Nothing is left of the period's budget: the gate refuses.
+    Exhausted,
+    /// Nothing was booked, because the gate cannot promote; its comparisons are for reading.
+    NotNeeded,
+}
+
+/// Whether the gate can promote at all, so that it has to book alpha: an objective has enough users, and, unless the candidate is a
+/// refresh, a user's value differs. A candidate equal to what serves cannot be better and spends nothing.
+pub(crate) fn can_promote(input: &GateInput<'_>) -> bool {
+    let mut counted = input.objectives().into_iter().filter(Objective::counts);
+    counted.any(|objective| input.refresh || objective.differs())
+}
+
+/// Decides with a part of the alpha that all gates of a period together may spend; a gate that cannot promote spends none.
 ///
 /// # Errors
-/// `internal`, also when the lists became unwanted.
-pub(crate) fn judge(
-    snapshot: &Snapshot,
-    span: (i64, i64),
-    policy: ScoringPolicy<'_>,
-    limits: &Limits<'_>,
-) -> Answer<Judged> {
-    let weights = policy.blend.cloned().unwrap_or_else(|| BlendWeights::for_index(&snapshot.index));
-    let lists = |mode| evaluate(snapshot, span, (mode, K), (policy.ranker, &weights), limits).map_err(|e| internal(&e));
-    Ok(Judged { any: lists(Mode::All)?, unseen: lists(Mode::Novel)?, search: Vec::new(), cold: Vec::new() })
+/// The store's.
+pub(crate) fn book_and_decide(app: &App, run: &str, input: &GateInput<'_>) -> Answer<GateReport> {
+    if !can_promote(input) {
+        return Ok(decide(input, Alpha::NotNeeded));
+    }
+    let (alpha, spending) = alpha_ledger::book(app, run)?;
+    let report = decide(input, alpha.map_or(Alpha::Exhausted, Alpha::Booked));
+    Ok(GateReport { spending: Some(spending), ..report })
 }
 
-/// Makes and judges a ranker's lists of cold items.
-///
-/// # Errors
-/// As [`judge`].
-pub(crate) fn cold(snapshot: &Snapshot, span: (i64, i64), ranker: &Ranker, limits: &Limits<'_>) -> Answer<Lists> {
-    let weights = BlendWeights::for_index(&snapshot.index);
-    evaluate_cold(snapshot, span, K, (Some(ranker), &weights), limits).map_err(|e| internal(&e))
+/// The report of a gate that had nothing to compare the candidate with.
+pub(crate) fn not_compared(window: Window, candidate: &Evaluated, reason: String) -> GateReport {
+    GateReport {
+        verdict: GateVerdict::InsufficientData,
+        reason: undecided(&reason),
+        from: Timestamp::at(window.cutoff),
+        to: Timestamp::at(window.end),
+        users: candidate.all.users.len() as u64,
+        alpha: 0.0,
+        minimum_detectable: None,
+        comparisons: Vec::new(),
+        spending: None,
+        objectives: Vec::new(),
+    }
 }
 
-/// Decides. Each gate spends a part of the alpha that all gates of a period together may spend; one with too few users to decide
-/// anything spends none.
-pub(crate) fn decide(
-    app: &App,
-    (run, seed): (&str, u64),
-    window: (i64, i64),
-    candidate: &Judged,
-    opponents: &Opponents<'_>,
-) -> Answer<(GateReport, Vec<MetricValue>)> {
-    let enough = candidate.any.users.len() >= GateOptions::default().min_users;
-    let (alpha, spending) = if enough {
-        let (alpha, spending) = alpha_ledger::book(app, run)?;
-        (alpha, Some(spending))
-    } else {
-        (Some(GateOptions::default().alpha), None)
-    };
-    let (mut report, metrics) = weigh(seed, window, alpha, candidate, opponents);
-    if !enough {
-        report.alpha = 0.0;
-    }
-    report.spending = spending;
-    Ok((report, metrics))
+/// The reason of a verdict for lack of data. A version has no state of its own for it and is listed as rejected.
+fn undecided(why: &str) -> String {
+    format!("insufficient data, which is no verdict against the version: {why}")
 }
 
-/// The gate itself, at a given alpha; at none it refuses.
-pub(crate) fn weigh(
-    seed: u64,
-    window: (i64, i64),
-    alpha: Option<f64>,
-    candidate: &Judged,
-    opponents: &Opponents<'_>,
-) -> (GateReport, Vec<MetricValue>) {
-    let (name, serving) = opponents.serving;
-    let (any, unseen, search) = (known(&candidate.any.ndcg), known(&candidate.unseen.ndcg), known(&candidate.search));
-    let (serving_any, serving_unseen) = (known(&serving.any.ndcg), known(&serving.unseen.ndcg));
-    let serving_search = known(&serving.search);
-    let others: Vec<(&str, Vec<Option<f64>>)> =
-        opponents.baselines.iter().map(|(name, judged)| (*name, known(&judged.any.ndcg))).collect();
-    let trial = |metric: &str, purpose, opponent, rule, candidate, values| Trial {
-        metric: metric.to_owned(),
-        purpose,
-        opponent,
-        rule,
-        candidate,
-        values,
-    };
-    let against = || Opponent::Serving(name.to_owned());
-    let lenient = Rule::NotWorse { margin: MARGIN };
-    let main = if opponents.refresh { lenient } else { Rule::Better };
-    let mut trials = vec![trial("ndcg@10/repeat", Purpose::Primary, against(), main, &*any, &*serving_any)];
-    if unseen.len() >= GateOptions::default().min_users {
-        trials.push(trial("ndcg@10/new", Purpose::Guardrail, against(), lenient, &*unseen, &*serving_unseen));
-    }
-    if !search.is_empty() {
-        trials.push(trial("ndcg@10/search", Purpose::Guardrail, against(), lenient, &*search, &*serving_search));
-    }
-    for (name, values) in &others {
-        let opponent = Opponent::Baseline((*name).to_owned());
-        trials.push(trial("ndcg@10/repeat", Purpose::Guardrail, opponent, lenient, &any, values));
-    }
-    let options = GateOptions { alpha: alpha.unwrap_or(f64::MIN_POSITIVE), seed, ..GateOptions::default() };
-    let decision = gate(&trials, &options);
-    let mut verdict = match decision.verdict {
-        mercer_reports::gate::GateVerdict::Promote => GateVerdict::Promote,
-        mercer_reports::gate::GateVerdict::Reject => GateVerdict::Reject,
-        mercer_reports::gate::GateVerdict::InsufficientData => GateVerdict::InsufficientData,
-    };
-    let mut reason = match verdict {
-        GateVerdict::Promote if opponents.refresh => {
-            "the serving configuration on newer data, and not worse than any baseline".to_owned()
-        }
-        GateVerdict::Promote => "better than the serving model, and not worse than any baseline".to_owned(),
-        _ => decision.reasons.join("; "),
-    };
-    if alpha.is_none() {
-        verdict = GateVerdict::Reject;
-        reason = "the alpha of this period is spent: too many gates on one log".to_owned();
-    }
-    let mut comparisons = Vec::new();
-    let mut detectable = None;
-    for outcome in &decision.trials {
-        let Some(comparison) = &outcome.comparison else { continue };
-        let (metric, slice) = outcome.metric.split_once('/').unwrap_or((&outcome.metric, ""));
-        if outcome.purpose == Purpose::Primary {
-            detectable = comparison.detectable.value;
-        }
-        comparisons.push(Comparison {
-            against: match &outcome.opponent {
-                Opponent::Serving(name) | Opponent::Baseline(name) => name.clone(),
-            },
-            metric: metric.to_owned(),
-            slice: slice.to_owned(),
-            candidate: comparison.candidate,
-            other: comparison.opponent,
-            difference: comparison.difference,
-            low: comparison.interval.low,
-            high: comparison.interval.high,
-            p: comparison.p,
-            n: comparison.n_used as u64,
-            rule: match outcome.rule {
-                Rule::Better => "better".to_owned(),
-                Rule::NotWorse { margin } => format!("not worse than {margin}"),
-            },
-            passed: matches!(outcome.verdict, TrialVerdict::Better | TrialVerdict::NotWorse),
-        });
-    }
-    let report = GateReport {
+/// The decision itself.
+pub(crate) fn decide(input: &GateInput<'_>, alpha: Alpha) -> GateReport {
+    let objectives = input.objectives();
+    let counted: Vec<&Objective<'_>> = objectives.iter().filter(|objective| objective.counts()).collect();
+    // Where nothing counts, all comparisons are made for reading.
+    let compared = if counted.is_empty() { objectives.iter().collect() } else { counted.clone() };
+    let options = GateOptions { alpha: error(alpha), seed: input.seed, ..GateOptions::default() };
+    let decision = compare(input, &compared, &options);
+    let (verdict, reason) = word(input, alpha, &counted, &decision);
+    let any_better = decision.trials.iter().any(is_better_objective);
+    let outcome_of = |slice: &str| decision.trials.iter().find(|outcome| is_objective(outcome, slice));
+    GateReport {
         verdict,
         reason,
-        from: Timestamp::at(window.0),
-        to: Timestamp::at(window.1),
-        users: candidate.any.users.len() as u64,
-        alpha: alpha.unwrap_or(0.0),
-        minimum_detectable: detectable,
-        comparisons,
+        from: Timestamp::at(input.window.cutoff),
+        to: Timestamp::at(input.window.end),
+        users: input.users(),
+        alpha: if let Alpha::Booked(alpha) = alpha { alpha } else { 0.0 },
+        minimum_detectable: decision
+            .trials
+            .iter()
+            .filter(|outcome| outcome.purpose == Purpose::Primary)
+            .find_map(|outcome| outcome.comparison.as_ref()?.detectable.value),
+        comparisons: decision.trials.iter().filter_map(|outcome| comparison(outcome, any_better)).collect(),
         spending: None,
-    };
+        objectives: objectives
+            .iter()
+            .map(|objective| {
+                let outcome = outcome_of(objective.slice).filter(|_| objective.counts());
+                GateObjective {
+                    slice: objective.slice.to_owned(),
+                    share: objective.share,
+                    users: objective.candidate.len() as u64,
+                    alpha: outcome.and_then(|outcome| outcome.family_alpha),
+                    better: outcome.is_some_and(|outcome| outcome.verdict == TrialVerdict::Better),
+                    left_out: objective.left_out.clone(),
+                }
+            })
+            .collect(),
+    }
+}
+
+/// The error of the bounds: the usual one where nothing may be decided.
+fn error(alpha: Alpha) -> f64 {
+    match alpha {
+        Alpha::Booked(alpha) => alpha,
+        Alpha::Exhausted => f64::MIN_POSITIVE,
+        Alpha::NotNeeded => GateOptions::default().alpha,
+    }
+}
+
+fn is_objective(outcome: &TrialOutcome, slice: &str) -> bool {
+    outcome.purpose == Purpose::Primary && outcome.metric.ends_with(&format!("/{slice}"))
+}
+
+/// All comparisons: each objective with the incumbent, lists of all items with the baselines.
+fn compare(input: &GateInput<'_>, objectives: &[&Objective<'_>], options: &GateOptions) -> GateDecision {
+    struct Pair {
+        slice: &'static str,
+        weight: f64,
+        baseline: Option<&'static str>,
+        candidate: Vec<Option<f64>>,
+        other: Vec<Option<f64>>,
+    }
+    let mut pairs: Vec<Pair> = objectives
+        .iter()
+        .map(|objective| Pair {
+            slice: objective.slice,
+            weight: objective.share,
+            baseline: None,
+            candidate: known(objective.candidate),
+            other: known(objective.incumbent),
+        })
+        .collect();
+    // The baselines order lists of all items and find nothing by text.
+    if objectives.iter().any(|objective| objective.slice == "repeat") {
+        pairs.extend(input.baselines.iter().map(|baseline| Pair {
+            slice: "repeat",
+            weight: 0.0,
+            baseline: Some(baseline.name),
+            candidate: known(&input.candidate.all.ndcg),
+            other: known(&baseline.evaluated.all.ndcg),
+        }));
+    }
+    let rule = if input.refresh { Rule::NotWorse { margin: MARGIN } } else { Rule::Improve { margin: MARGIN } };
+    let trials: Vec<Trial<'_>> = pairs
+        .iter()
+        .map(|pair| Trial {
+            metric: format!("ndcg@10/{}", pair.slice),
+            purpose: if pair.baseline.is_some() { Purpose::Guardrail } else { Purpose::Primary },
+            opponent: match pair.baseline {
+                Some(name) => Opponent::Baseline(name.to_owned()),
+                None => Opponent::Serving(input.incumbent.to_owned()),
+            },
+            rule: if pair.baseline.is_some() { Rule::NotWorse { margin: MARGIN } } else { rule },
+            weight: pair.weight,
+            candidate: &pair.candidate,
+            values: &pair.other,
+        })
+        .collect();
+    gate(&trials, options)
+}
+
+/// The verdict with its reason.
+fn word(
+    input: &GateInput<'_>,
+    alpha: Alpha,
+    counted: &[&Objective<'_>],
+    decision: &GateDecision,
+) -> (GateVerdict, String) {
+    use mercer_reports::gate::GateVerdict as Decided;
+    let reasons = decision.reasons.join("; ");
+    if alpha == Alpha::Exhausted {
+        return (GateVerdict::Reject, "the alpha of this period is spent: too many gates on one log".to_owned());
+    }
+    if counted.is_empty() {
+        return (GateVerdict::InsufficientData, undecided(&reasons));
+    }
+    if alpha == Alpha::NotNeeded {
+        let why =
+            "no list and no search differs from the serving version's: nothing can be better, and no alpha is spent";
+        return (GateVerdict::Reject, why.to_owned());
+    }
+    match decision.verdict {
+        Decided::Promote if input.refresh => (
+            GateVerdict::Promote,
+            "the serving configuration on newer data, and not worse than any baseline".to_owned(),
+        ),
+        Decided::Promote => {
+            let better: Vec<&str> = counted
+                .iter()
+                .map(|objective| objective.slice)
+                .filter(|slice| {
+                    let mut outcomes = decision.trials.iter().filter(|outcome| is_objective(outcome, slice));
+                    outcomes.any(|outcome| outcome.verdict == TrialVerdict::Better)
+                })
+                .collect();
+            let slices = better.join(" and ");
+            let why = format!(
+                "better than the serving model ({slices}), worse in no objective, and not worse than any baseline"
+            );
+            (GateVerdict::Promote, why)
+        }
+        Decided::Reject => (GateVerdict::Reject, reasons),
+        Decided::InsufficientData => (GateVerdict::InsufficientData, undecided(&reasons)),
+    }
+}
+
+fn is_better_objective(outcome: &TrialOutcome) -> bool {
+    outcome.purpose == Purpose::Primary && outcome.verdict == TrialVerdict::Better
+}
+
+/// A comparison as the wire reports it. Where no objective is better, none has passed.
+fn comparison(outcome: &TrialOutcome, any_better: bool) -> Option<Comparison> {
+    let numbers = outcome.comparison.as_ref()?;
+    let (metric, slice) = outcome.metric.split_once('/').unwrap_or((&outcome.metric, ""));
+    let (Opponent::Serving(against) | Opponent::Baseline(against)) = &outcome.opponent;
+    Some(Comparison {
+        against: against.clone(),
+        metric: metric.to_owned(),
+        slice: slice.to_owned(),
+        candidate: numbers.candidate,
+        other: numbers.opponent,
+        difference: numbers.difference,
+        low: numbers.interval.low,
+        high: numbers.interval.high,
+        p: numbers.p,
+        n: numbers.n_used as u64,
+        rule: match outcome.rule {
+            Rule::Better => "better".to_owned(),
+            Rule::Improve { margin } => format!("better in one objective, not worse than {margin}"),
+            Rule::NotWorse { margin } => format!("not worse than {margin}"),
+        },
+        passed: outcome.verdict.passed() && (any_better || !matches!(outcome.rule, Rule::Improve { .. })),
+    })
+}
+
+/// NDCG@10 of a candidate by slice, each with its interval.
+pub(crate) fn metrics(candidate: &Evaluated, seed: u64) -> Vec<MetricValue> {
     let slices = [
-        ("repeat", &candidate.any.ndcg),
-        ("new", &candidate.unseen.ndcg),
+        ("repeat", &candidate.all.ndcg),
+        ("new", &candidate.novel.ndcg),
         ("cold", &candidate.cold),
         ("search", &candidate.search),
     ];
-    let metrics = slices
-        .into_iter()
-        .filter(|(_, values)| !values.is_empty())
-        .map(|(slice, values)| metric(slice, values, seed))
-        .collect();
-    (report, metrics)
+    let measured = slices.into_iter().filter(|(_, values)| !values.is_empty());
+    measured.map(|(slice, values)| metric(slice, values, seed)).collect()
 }
 
 /// NDCG@10 of a slice with its interval.
@@ -223,5 +303,82 @@ pub(crate) fn metric(slice: &str, values: &[f64], seed: u64) -> MetricValue {
         low: estimate.as_ref().map(|(_, interval)| interval.low),
         high: estimate.as_ref().map(|(_, interval)| interval.high),
         n: values.len() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports::window_lists::Lists;
+
+    const WINDOW: Window = Window { cutoff: 0, end: 1 };
+
+    fn lists(values: Vec<f64>) -> Lists {
+        let users = values.len();
+        Lists {
+            users: (0..users as u32).collect(),
+            truth: vec![vec![1]; users],
+            lists: vec![Vec::new(); users],
+            ndcg: values,
+        }
+    }
+
+    /// Values of so many users, each better by `gain`.
+    fn evaluated(users: usize, gain: f64, search: Vec<f64>) -> Evaluated {
+        let values: Vec<f64> = (0..users).map(|n| (n % 7) as f64 / 10.0 + gain).collect();
+        Evaluated { all: lists(values.clone()), novel: lists(values), search, cold: Vec::new() }
+    }
+
+    fn input<'a>(candidate: &'a Evaluated, incumbent: &'a Evaluated, traffic: Traffic) -> GateInput<'a> {
+        GateInput {
+            window: WINDOW,
+            seed: 1,
+            candidate,
+            incumbent: "v000001",
+            incumbent_evaluated: incumbent,
+            refresh: false,
+            baselines: &[],
+            traffic,
+        }
+    }
+
+    const SEARCHES: Traffic = Traffic { searched: 95, listed: 5, searching_users: 400 };
+
+    #[test]
+    fn search_alone_promotes_where_it_is_the_traffic() {
+        let found = |gain: f64| (0..400).map(|n| 0.3 + gain + f64::from(n % 11) * gain / 10.0).collect::<Vec<f64>>();
+        let (mine, theirs) = (evaluated(60, 0.0, found(0.02)), evaluated(60, 0.0, found(0.0)));
+        let input = input(&mine, &theirs, SEARCHES);
+        assert!(can_promote(&input));
+        let report = decide(&input, Alpha::Booked(0.02));
+        assert_eq!(report.verdict, GateVerdict::Promote, "{}", report.reason);
+        assert_eq!(report.comparisons[0].slice, "search", "the objective with the most traffic stands first");
+        assert!(report.objectives[0].better && report.objectives[0].alpha == Some(0.02), "{:?}", report.objectives);
+        assert!(report.objectives[1..].iter().all(|one| one.alpha.is_none()), "equal lists take no part of alpha");
+    }
+
+    #[test]
+    fn a_candidate_equal_to_what_serves_spends_nothing() {
+        let same = evaluated(60, 0.0, Vec::new());
+        let input = input(&same, &same, Traffic { searched: 0, listed: 50, searching_users: 0 });
+        assert!(!can_promote(&input));
+        let report = decide(&input, Alpha::NotNeeded);
+        assert_eq!((report.verdict, report.alpha), (GateVerdict::Reject, 0.0));
+        assert!(report.reason.contains("no alpha is spent"), "{}", report.reason);
+        // A refresh is equal to its incumbent and has the baselines to pass.
+        assert!(can_promote(&GateInput { refresh: true, ..input }));
+    }
+
+    #[test]
+    fn too_few_users_are_no_verdict_against_the_version() {
+        let (mine, theirs) = (evaluated(20, 0.1, Vec::new()), evaluated(20, 0.0, Vec::new()));
+        let input = input(&mine, &theirs, Traffic::default());
+        assert!(!can_promote(&input));
+        let report = decide(&input, Alpha::NotNeeded);
+        assert_eq!((report.verdict, report.alpha), (GateVerdict::InsufficientData, 0.0));
+        assert!(report.reason.starts_with("insufficient data, which is no verdict"), "{}", report.reason);
+        assert_eq!(report.comparisons.len(), 2, "lists are compared for reading");
+        assert!(report.objectives.iter().all(|one| one.left_out.is_some() && !one.better));
+        assert_eq!(decide(&input, Alpha::Exhausted).verdict, GateVerdict::Reject);
     }
 }

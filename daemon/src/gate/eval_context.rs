@@ -1,43 +1,46 @@
-//! What a cycle's lists are judged in: the log, the memory of the cut-off, the window behind it.
+//! Where a cycle's lists are evaluated: the log, the collaborative index of the cut-off, and the window after it.
 
 use std::sync::Arc;
 
-use mercer_rank::{Catalogue, CollaborativeIndex, Log, Ranker, Snapshot};
+use mercer_rank::{Catalogue, CollaborativeIndex, Log, Snapshot, Window};
 
-use crate::gate::decide;
-use crate::gate::decide::Judged;
-use crate::gate::policy::ScoringPolicy;
+use crate::gate::evaluate::{self, Evaluated, ListSlice};
+use crate::gate::policy::FittedPolicy;
 use crate::reports::window_lists::{Limits, Lists};
 use crate::runs::context::{RunContext, RunExit};
 
-/// The log, the memory of the cut-off, and the window.
+/// The log, the index of the cut-off, and the window.
 #[derive(Clone, Copy)]
 pub(crate) struct EvalContext<'a> {
     pub(crate) log: &'a Log,
     pub(crate) index: &'a Arc<CollaborativeIndex>,
-    /// Cut-off and end of the window.
-    pub(crate) span: (i64, i64),
+    pub(crate) window: Window,
     pub(crate) limits: &'a Limits<'a>,
     pub(crate) context: &'a RunContext<'a>,
 }
 
 impl EvalContext<'_> {
     /// The shop as of the cut-off with these items.
-    pub(crate) fn snapshot(&self, catalogue: Catalogue) -> Snapshot {
-        Snapshot { log: self.log.clone(), catalogue, index: Arc::clone(self.index) }
+    pub(crate) fn snapshot(&self, catalogue: &Catalogue) -> Snapshot {
+        Snapshot { log: self.log.clone(), catalogue: catalogue.clone(), index: Arc::clone(self.index) }
     }
 
-    /// Lists of any and of unseen items.
-    pub(crate) fn judged(&self, catalogue: Catalogue, policy: ScoringPolicy<'_>) -> Result<Judged, RunExit> {
-        let judged = decide::judge(&self.snapshot(catalogue), self.span, policy, self.limits);
+    /// A policy's lists of all and of novel items.
+    pub(crate) fn evaluate(&self, catalogue: &Catalogue, policy: FittedPolicy<'_>) -> Result<Evaluated, RunExit> {
+        let evaluated = evaluate::evaluate(&self.snapshot(catalogue), self.window, policy, self.limits);
         self.context.check()?;
-        Ok(judged?)
+        Ok(evaluated?)
     }
 
-    /// A ranker's lists of cold items.
-    pub(crate) fn cold(&self, catalogue: Catalogue, ranker: &Ranker) -> Result<Lists, RunExit> {
-        let judged = decide::cold(&self.snapshot(catalogue), self.span, ranker, self.limits);
+    /// A policy's lists of one slice.
+    pub(crate) fn evaluate_slice(
+        &self,
+        catalogue: &Catalogue,
+        policy: FittedPolicy<'_>,
+        slice: ListSlice,
+    ) -> Result<Lists, RunExit> {
+        let lists = evaluate::evaluate_slice(&self.snapshot(catalogue), self.window, policy, slice, self.limits);
         self.context.check()?;
-        Ok(judged?)
+        Ok(lists?)
     }
 }

@@ -1,5 +1,5 @@
-//! Shoppers that are held out of training and of gates, so that there is something left that no gate has looked at: a sticky share by
-//! pseudonym, none in small shops. Looked at rarely, for each look wears it out (METRICS.md section 2).
+//! Holds a fixed share of the users out of training and of gates, chosen by pseudonym; none in small shops. They are evaluated rarely,
+//! because every evaluation makes their values less independent (METRICS.md section 2).
 
 use mercer_rank::Log;
 use mercer_shared::ids::UserId;
@@ -7,7 +7,8 @@ use mercer_shared::wire::MetricValue;
 use mercer_store::{Setting, SettingDocument};
 use serde::{Deserialize, Serialize};
 
-use crate::gate::decide::{Judged, metric};
+use crate::gate::decide::metric;
+use crate::gate::evaluate::Evaluated;
 use crate::reports::window_lists::known;
 use crate::runs::context::{RunContext, RunExit};
 use crate::runs::plan::Plan;
@@ -28,8 +29,8 @@ fn is_held(app: &App, user: &UserId, share: f64) -> bool {
     buckets::place(&app.store, user, "mercer 2026-01 holdout shoppers") < share
 }
 
-/// The share that is held out of this run: the configured one where there are enough shoppers, and whatever it began with where it
-/// goes on.
+/// The share that is held out of this run: the configured one where there are enough users. A resumed run keeps the share that it began
+/// with.
 pub(crate) fn share(app: &App, view: &ShopState, plan: &Plan) -> f64 {
     if plan.cursor > 0 {
         return plan.holdout;
@@ -38,7 +39,7 @@ pub(crate) fn share(app: &App, view: &ShopState, plan: &Plan) -> f64 {
     if view.user_index.len() >= config.holdout_shoppers { config.holdout } else { 0.0 }
 }
 
-/// The shop as if nobody of the share had agreed to training: what trains and what is judged at the gate leave them out alike.
+/// The shop without consent to training of the held-out users: training and the gate both leave them out.
 pub(crate) fn without(app: &App, view: &ShopState, share: f64) -> ShopState {
     let mut view = view.clone();
     if share > 0.0 {
@@ -54,7 +55,7 @@ pub(crate) fn without(app: &App, view: &ShopState, share: f64) -> ShopState {
     view
 }
 
-/// The log of those who are held out and agreed to training, and of nobody else.
+/// The log of the held-out users who agreed to training.
 pub(crate) fn log(app: &App, view: &ShopState, share: f64) -> Log {
     let mut log = view.training_log();
     for (number, subject) in view.subjects.iter().enumerate() {
@@ -65,7 +66,7 @@ pub(crate) fn log(app: &App, view: &ShopState, share: f64) -> Log {
     log
 }
 
-/// Whether this cycle looks at them: at every few promotions, or on request.
+/// Whether this cycle evaluates them: every few promotions, or on request.
 pub(crate) fn due(app: &App, plan: &Plan, passed: bool) -> Result<bool, RunExit> {
     if plan.holdout <= 0.0 {
         return Ok(false);
@@ -79,17 +80,27 @@ pub(crate) fn due(app: &App, plan: &Plan, passed: bool) -> Result<bool, RunExit>
     Ok(plan.request.holdout.unwrap_or(passed && every > 0 && promotions.0.is_multiple_of(every)))
 }
 
-/// What the look shows: for the run's log in words, for the version as numbers.
-pub(crate) fn report(
-    context: &RunContext<'_>,
-    seed: u64,
-    (serving, seen): (&str, bool),
-    mine: &Judged,
-    theirs: &Judged,
-) -> Vec<MetricValue> {
+/// What the held-out users are compared on.
+pub(crate) struct HoldoutComparison<'a> {
+    /// Of bootstrap and randomisation.
+    pub(crate) seed: u64,
+    /// Name of the serving version.
+    pub(crate) incumbent: &'a str,
+    /// Whether the serving version has learned from the window.
+    pub(crate) incumbent_has_seen_window: bool,
+    /// The candidate's lists.
+    pub(crate) candidate: &'a Evaluated,
+    /// The serving version's lists.
+    pub(crate) incumbent_evaluated: &'a Evaluated,
+}
+
+/// The result for the held-out users: sentences for the run's log, numbers for the version.
+pub(crate) fn report(context: &RunContext<'_>, comparison: &HoldoutComparison<'_>) -> Vec<MetricValue> {
+    let &HoldoutComparison { seed, incumbent, candidate, incumbent_evaluated: theirs, .. } = comparison;
+    let seen = comparison.incumbent_has_seen_window;
     let mut metrics = Vec::new();
     for (slice, mine, theirs) in
-        [("holdout repeat", &mine.any, &theirs.any), ("holdout new", &mine.unseen, &theirs.unseen)]
+        [("holdout repeat", &candidate.all, &theirs.all), ("holdout new", &candidate.novel, &theirs.novel)]
     {
         if mine.users.is_empty() {
             context.note(format!("{slice}: none of the shoppers held out came back in the window"));
@@ -103,7 +114,7 @@ pub(crate) fn report(
         );
         let knows = if seen { ", which knows the window from others" } else { "" };
         context.note(format!(
-            "{slice}: ndcg@10 {:.4} [{:.4}, {:.4}] on {} shoppers that no training and no gate has seen; against {serving}{knows}: \
+            "{slice}: ndcg@10 {:.4} [{:.4}, {:.4}] on {} shoppers that no training and no gate has seen; against {incumbent}{knows}: \
              {against}",
             value.value.unwrap_or(f64::NAN),
             value.low.unwrap_or(f64::NAN),

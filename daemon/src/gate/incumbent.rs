@@ -1,52 +1,78 @@
-//! The serving version as the candidate of a cycle meets it: in the cycle's numbers, with its own encoder's vectors, and as of the cut-off.
+//! The serving version as a candidate is compared with it: in the cycle's numbers, with its own encoder's vectors, and as of the cut-off.
+
+use std::sync::Arc;
 
 use mercer_model::{BertEncoder, Encoder};
-use mercer_rank::{Catalogue, Log, Ranker};
+use mercer_rank::{Catalogue, Log, Ranker, SequenceScorer};
 
 use crate::background::query_vectors;
-use crate::gate::decide::Judged;
 use crate::gate::eval_context::EvalContext;
-use crate::gate::policy::ScoringPolicy;
-use crate::gate::search_queries::MIN_SEARCHERS;
+use crate::gate::evaluate::Evaluated;
+use crate::gate::policy::FittedPolicy;
 use crate::gate::search_queries::SearchQueries;
+use crate::gate::version_config::{IncumbentFacts, IncumbentFit, VersionConfig, choose_fit};
 use crate::runs::context::{RunContext, RunExit};
 use crate::runs::plan::Plan;
 use crate::state::app::App;
+use crate::state::artifacts::{Artifacts, Which};
 use crate::state::dense_ids::IdMap;
+use crate::state::problems::Answer;
 use crate::state::shop::ShopState;
 use crate::state::shop::model::Model;
 use crate::versions::encoder_variant::EncoderVariant;
+use crate::versions::layout::directory;
+
+/// The shop in a cycle's numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct NumberedShop<'a> {
+    /// The state of the shop.
+    pub(crate) view: &'a ShopState,
+    /// The numbers.
+    pub(crate) ids: &'a IdMap,
+    /// The log in these numbers.
+    pub(crate) log: &'a Log,
+}
 
 /// The serving version.
 pub(crate) struct Incumbent<'a> {
-    model: &'a Model,
+    /// The version.
+    pub(crate) model: &'a Model,
     variant: EncoderVariant,
-    catalogue: Catalogue,
+    /// The items with its encoder's vectors.
+    pub(crate) catalogue: Catalogue,
     ranker: Option<Ranker>,
-    /// Whether it has learned from the window.
-    pub(crate) seen: bool,
+    /// The ranker that its own gate compared, where it was kept and the cycle may need it.
+    judged_ranker: Option<Ranker>,
+    config: VersionConfig,
+    /// Whether what serves has learned from the window.
+    pub(crate) has_seen_window: bool,
 }
 
 impl<'a> Incumbent<'a> {
-    /// The version that serves in a view. `base_encoder` is the encoder as it came that the cycle's texts of searches were embedded by.
-    pub(crate) fn of(
+    /// The version that serves. `base_encoder` is the encoder as it came, by which the cycle's queries were embedded.
+    pub(crate) fn new(
         app: &App,
-        (view, log): (&'a ShopState, &Log),
-        (ids, base_encoder): (&IdMap, &BertEncoder),
+        shop: NumberedShop<'a>,
+        base_encoder: &BertEncoder,
         plan: &Plan,
         context: &RunContext<'_>,
     ) -> Result<Self, RunExit> {
-        let model = &*view.model;
+        let model = &*shop.view.model;
         let variant = EncoderVariant::serving(app, model, |_| context.check())?;
-        let mut catalogue = variant.catalogue(ids)?;
+        let mut catalogue = variant.catalogue(shop.ids)?;
         if model.artifacts.sequence.is_some() && model.base_encoder_version() != base_encoder.identity().version {
-            // Its network reads searches by the encoder that was active when it was made.
-            let texts = query_vectors::table(app, (view, log), &model.base_encoder, |_| context.check())?;
+            // Its sequence model reads queries by the encoder that was active when it was made.
+            let texts = query_vectors::table(app, (shop.view, shop.log), &model.base_encoder, |_| context.check())?;
             catalogue.set_texts(Some(texts));
         }
-        let ranker = ids.ranker(view, (log, plan.cut));
-        let seen = model.meta.data.to.is_some_and(|to| to.millis() > plan.cut);
-        Ok(Self { model, variant, catalogue, ranker, seen })
+        let ranker = shop.ids.ranker(shop.view, (shop.log, plan.cut));
+        let policy = FittedPolicy { ranker: model.artifacts.ranker.as_deref(), blend: model.artifacts.blend.as_ref() };
+        let config = VersionConfig::new(policy, model.encoder_version(), model.artifacts.whitening.as_deref());
+        // The rule that derives weights from the log has learned nothing but what the index of the cut-off knows.
+        let learned = config.ranker.ranker || config.fitted_blend;
+        let has_seen_window = learned && model.meta.data.to.is_some_and(|to| to.millis() > plan.cut);
+        let judged_ranker = if has_seen_window { judged_ranker(app, shop, plan.cut)? } else { None };
+        Ok(Self { model, variant, catalogue, ranker, judged_ranker, config, has_seen_window })
     }
 
     /// Name of the version.
@@ -54,57 +80,56 @@ impl<'a> Incumbent<'a> {
         &self.model.meta.version
     }
 
-    /// Whether a candidate is this very configuration.
-    pub(crate) fn is_like(&self, variant: &EncoderVariant, policy: ScoringPolicy<'_>) -> bool {
-        variant.version() == self.model.encoder_version()
-            && variant.whitening() == self.model.artifacts.whitening
-            && policy.ranker.is_some() == self.model.artifacts.ranker.is_some()
-            && policy.blend.is_some() == self.model.artifacts.blend.is_some()
-    }
-
-    /// Whether a candidate of this very configuration knows more.
-    pub(crate) fn is_refreshed_by(&self, variant: &EncoderVariant, policy: ScoringPolicy<'_>, plan: &Plan) -> bool {
-        self.seen && self.is_like(variant, policy) && plan.cursor > self.model.meta.data.cursor
+    /// Which fit of it a candidate is compared with.
+    pub(crate) fn fit_for(&self, candidate: &VersionConfig, plan: &Plan) -> IncumbentFit {
+        let gate = self.model.meta.gate.as_ref().filter(|_| self.judged_ranker.is_some());
+        let facts = IncumbentFacts {
+            has_seen_window: self.has_seen_window,
+            judged_cutoff: gate.map(|gate| gate.from.millis()),
+            candidate_is_newer: plan.cursor > self.model.meta.data.cursor,
+        };
+        choose_fit(candidate, &self.config, facts, plan.cut)
     }
 
     /// Its lists as they are served.
-    pub(crate) fn as_served(&self, eval: &EvalContext<'_>) -> Result<Judged, RunExit> {
-        let policy = ScoringPolicy { ranker: self.ranker.as_ref(), blend: self.model.artifacts.blend.as_ref() };
-        eval.judged(self.catalogue.clone(), policy)
+    pub(crate) fn evaluate_served(&self, eval: &EvalContext<'_>) -> Result<Evaluated, RunExit> {
+        self.evaluate(eval, FittedPolicy { ranker: self.ranker.as_ref(), blend: self.model.artifacts.blend.as_ref() })
     }
 
-    /// Its lists without what it has learned from the window, against a candidate's; and what both find by text, where the encoders differ
-    /// and enough shoppers searched (else the candidate's searches are dropped).
-    pub(crate) fn judged(
-        &self,
-        (app, view): (&App, &ShopState),
-        eval: &EvalContext<'_>,
-        (variant, policy, candidate): (&EncoderVariant, ScoringPolicy<'_>, &mut Judged),
-        asked: &SearchQueries,
-    ) -> Result<Judged, RunExit> {
-        let context = eval.context;
-        let mut judged = if self.seen && self.is_like(variant, policy) {
-            context.note(
-                "the serving version has this very configuration and knows this window: the candidate is a refresh of it",
-            );
-            candidate.clone()
-        } else if self.seen {
-            context.note(
-                "the serving version knows this window, so its configuration is judged as made up to the cut-off",
-            );
-            eval.judged(
-                self.catalogue.clone(),
-                ScoringPolicy { ranker: self.ranker.as_ref().and(policy.ranker), blend: None },
-            )?
-        } else {
-            self.as_served(eval)?
-        };
-        if asked.users() >= MIN_SEARCHERS && variant.version() != self.model.encoder_version() {
-            let row = |n: u32| self.variant.embedded.rows.get(&n).map(|row| &**row);
-            judged.search = asked.judge(app, view, &self.model.encoder, &row, context)?;
-        } else {
-            candidate.search.clear();
-        }
-        Ok(judged)
+    /// Its lists by the ranker that its own gate compared.
+    pub(crate) fn evaluate_judged(&self, eval: &EvalContext<'_>) -> Result<Evaluated, RunExit> {
+        self.evaluate(eval, FittedPolicy { ranker: self.judged_ranker.as_ref(), blend: None })
     }
+
+    /// Its lists by another fit, with its own encoder's vectors.
+    pub(crate) fn evaluate(&self, eval: &EvalContext<'_>, policy: FittedPolicy<'_>) -> Result<Evaluated, RunExit> {
+        eval.evaluate(&self.catalogue, policy)
+    }
+
+    /// Whether a variant's vectors of texts are its own, so that both search alike.
+    pub(crate) fn searches_like(&self, variant: &EncoderVariant) -> bool {
+        variant.version() == self.model.encoder_version()
+    }
+
+    /// NDCG@10 of its search for each searching user.
+    pub(crate) fn evaluate_search(
+        &self,
+        app: &App,
+        view: &ShopState,
+        queries: &SearchQueries,
+        context: &RunContext<'_>,
+    ) -> Result<Vec<f64>, RunExit> {
+        let row = |n: u32| self.variant.embedded.rows.get(&n).map(|row| &**row);
+        queries.evaluate(app, view, &self.model.encoder, &row, context)
+    }
+}
+
+/// The ranker that the serving version's gate compared, its sequence model in the cycle's numbers and as of a moment.
+fn judged_ranker(app: &App, shop: NumberedShop<'_>, at: i64) -> Answer<Option<Ranker>> {
+    let dir = directory(&app.config.state, &shop.view.model.meta.version);
+    let Artifacts { judged_ranker, judged_sequence, .. } = Artifacts::load(&dir, Which::Judged)?;
+    let Some(ranker) = judged_ranker.map(Arc::unwrap_or_clone) else { return Ok(None) };
+    let sequence: Option<Arc<dyn SequenceScorer>> =
+        judged_sequence.map(|model| model.as_of(shop.ids.ids(shop.view).iter(), shop.log, at));
+    Ok(Some(ranker.with_sequence(sequence)))
 }

@@ -1,17 +1,22 @@
-//! Planted truth: what forty gates in a row do on a shop where nothing depends on anything, and on one where much does.
+//! Tests of the gate on simulated shops: forty gates on a shop without any pattern, gates on one with patterns, and a candidate without
+//! the incumbent's optional components.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use mercer_rank::{
     BlendWeights, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, ItemFacts, Log, MlpOptions,
-    RankerTrainOptions, Snapshot, train_ranker,
+    RankerTrainOptions, Snapshot, TreeOptions, Window, train_ranker,
 };
 use mercer_reports::AlphaLedger;
 use mercer_shared::wire::GateVerdict;
 
-use crate::gate::decide::{Judged, Opponents, judge, weigh};
-use crate::gate::policy::ScoringPolicy;
+use crate::gate::baselines::EvaluatedBaseline;
+use crate::gate::decide::{Alpha, GateInput, decide};
+use crate::gate::evaluate::{Evaluated, evaluate};
+use crate::gate::objectives::Traffic;
+use crate::gate::policy::FittedPolicy;
+use crate::gate::version_config::{IncumbentFacts, IncumbentFit, VersionConfig, choose_fit};
 use crate::reports::window_lists::Limits;
 use crate::reports::window_lists::window;
 use crate::simulate::{Options, simulate};
@@ -47,8 +52,11 @@ fn steady(users: usize, interactions: usize, signal: bool) -> Options {
     Options { users, interactions, signal, ..fixed }
 }
 
-/// Holds a gate on the last window of each log: a freshly trained ranker against the blend that serves, by its rule where none is named.
-/// Promotions.
+/// A shop without searches.
+const LISTS: Traffic = Traffic { searched: 0, listed: 1, searching_users: 0 };
+
+/// Decides on the last window of each log between a freshly trained ranker and the blend that serves, by its rule where no weights are
+/// given. Counts the promotions.
 fn gates(count: u64, options: Options, blend: Option<&BlendWeights>, ledger: &mut AlphaLedger) -> usize {
     let mut promoted = 0;
     for seed in 0..count {
@@ -70,19 +78,30 @@ fn gates(count: u64, options: Options, blend: Option<&BlendWeights>, ledger: &mu
             train_ranker(Dataset { log: &log, catalogue: &catalogue }, cut, &options).map(|(ranker, _)| ranker);
         let snapshot = Snapshot { log, catalogue, index };
         let limits = Limits { users: 5_000, unwanted: &|| false };
-        let lists = |ranker: Option<&_>, blend: Option<&BlendWeights>| -> Judged {
-            judge(&snapshot, (cut, to), ScoringPolicy { ranker, blend }, &limits).unwrap()
+        let window = Window { cutoff: cut, end: to };
+        let lists = |ranker: Option<&_>, blend: Option<&BlendWeights>| -> Evaluated {
+            evaluate(&snapshot, window, FittedPolicy { ranker, blend }, &limits).unwrap()
         };
         let candidate = lists(Some(&ranker.unwrap()), None);
         let serving = lists(None, blend);
         let baselines = [
-            ("popularity", lists(None, Some(&BlendWeights::popularity()))),
-            ("own repeats", lists(None, Some(&BlendWeights::own_repeats()))),
-            ("item kNN", lists(None, Some(&BlendWeights::item_knn()))),
-        ];
-        assert!(to - cut >= 7 * DAY_MS && candidate.any.users.len() >= 30, "{}", candidate.any.users.len());
-        let opponents = Opponents { serving: ("v1", &serving), refresh: false, baselines: &baselines };
-        let (report, _) = weigh(seed, (cut, to), ledger.book(), &candidate, &opponents);
+            ("popularity", BlendWeights::popularity()),
+            ("own repeats", BlendWeights::own_repeats()),
+            ("item kNN", BlendWeights::item_knn()),
+        ]
+        .map(|(name, weights)| EvaluatedBaseline { name, evaluated: lists(None, Some(&weights)) });
+        assert!(to - cut >= 7 * DAY_MS && candidate.all.users.len() >= 30, "{}", candidate.all.users.len());
+        let input = GateInput {
+            window,
+            seed,
+            candidate: &candidate,
+            incumbent: "v1",
+            incumbent_evaluated: &serving,
+            refresh: false,
+            baselines: &baselines,
+            traffic: LISTS,
+        };
+        let report = decide(&input, ledger.book().map_or(Alpha::Exhausted, Alpha::Booked));
         promoted += usize::from(report.verdict == GateVerdict::Promote);
     }
     promoted
@@ -104,4 +123,49 @@ fn the_same_gates_promote_where_there_is_something_to_find() {
     let popularity = BlendWeights::popularity();
     let promoted = gates(2, steady(1_500, 80_000, true), Some(&popularity), &mut ledger);
     assert!(promoted > 0, "gates that never promote prove nothing");
+}
+
+#[test]
+fn a_candidate_without_the_components_of_the_incumbent_is_no_refresh_of_it() {
+    let (log, catalogue, last) = shop(Options { seed: 100, ..steady(1_500, 80_000, true) });
+    let (cutoff, end) = window(&log, last).unwrap();
+    let window = Window { cutoff, end };
+    let data = Dataset { log: &log, catalogue: &catalogue };
+    let train = |options: RankerTrainOptions| train_ranker(data, cutoff, &options).unwrap().0;
+    let mlp = MlpOptions { epochs: 3, members: 1, ..MlpOptions::default() };
+    let usual = RankerTrainOptions { index: IndexOptions::light(), lists: 800, mlp, ..RankerTrainOptions::default() };
+    // What a large budget made: trees and a head for cold items. What a small budget makes: next to nothing.
+    let trees = [Some(TreeOptions::default()); 2];
+    let rich = train(RankerTrainOptions { cutoffs: 6, trees, ..usual.clone() });
+    let poor = train(RankerTrainOptions { cutoffs: 2, lists: 40, cold: false, ..usual });
+    let config = |ranker| VersionConfig::new(FittedPolicy { ranker: Some(ranker), blend: None }, "encoder", None);
+    assert_eq!(rich.has_trees(), [true; 2]);
+    let facts = IncumbentFacts { has_seen_window: true, judged_cutoff: Some(cutoff), candidate_is_newer: true };
+    assert_eq!(choose_fit(&config(&poor), &config(&rich), facts, cutoff), IncumbentFit::AsJudged);
+    assert_eq!(choose_fit(&config(&rich), &config(&rich), facts, cutoff), IncumbentFit::Refreshed);
+
+    let index = Arc::new(CollaborativeIndex::fit(data, cutoff, &IndexOptions::light()));
+    let snapshot = Snapshot { log: log.clone(), catalogue: catalogue.clone(), index };
+    let limits = Limits { users: 5_000, unwanted: &|| false };
+    let lists = |ranker, blend| evaluate(&snapshot, window, FittedPolicy { ranker, blend }, &limits).unwrap();
+    let (candidate, incumbent) = (lists(Some(&poor), None), lists(Some(&rich), None));
+    let popularity = BlendWeights::popularity();
+    let baselines = [EvaluatedBaseline { name: "popularity", evaluated: lists(None, Some(&popularity)) }];
+    let against_itself = GateInput {
+        window,
+        seed: 1,
+        candidate: &candidate,
+        incumbent: "v1",
+        incumbent_evaluated: &candidate,
+        refresh: true,
+        baselines: &baselines,
+        traffic: LISTS,
+    };
+    let against_incumbent = GateInput { incumbent_evaluated: &incumbent, refresh: false, ..against_itself };
+    // Compared with itself, it passes; compared with what it would replace, it is refused.
+    let alpha = Alpha::Booked(0.025);
+    assert_eq!(decide(&against_itself, alpha).verdict, GateVerdict::Promote);
+    let report = decide(&against_incumbent, alpha);
+    assert_eq!(report.verdict, GateVerdict::Reject, "{}", report.reason);
+    assert!(report.comparisons[0].difference < 0.0, "{:?}", report.comparisons[0]);
 }

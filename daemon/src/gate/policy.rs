@@ -2,9 +2,9 @@
 
 use mercer_rank::{BlendWeights, Ranker};
 
-/// What orders a list: a ranker, else fitted blend weights, else the rule that reads the log.
+/// What a version orders lists with: a ranker, else fitted blend weights, else the rule that derives weights from the log.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct ScoringPolicy<'a> {
+pub(crate) struct FittedPolicy<'a> {
     /// The ranker.
     pub(crate) ranker: Option<&'a Ranker>,
     /// Fitted weights of the blend.

@@ -16,7 +16,7 @@ const METRIC_REPLICATES: usize = 400;
 /// A row with its probability.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scored {
-    /// The shopper.
+    /// The user.
     pub(crate) user: u32,
     /// Whether they took the item.
     pub(crate) label: bool,
@@ -37,17 +37,26 @@ fn per_user(users: &[Vec<Scored>]) -> Measure {
     Ok(gauc(&parts, GaucWeight::Impressions)?.value)
 }
 
-/// The metrics of a slice, none of an empty one, each with an interval from resampling shoppers. Without a threshold those that need one are left out.
+/// The metrics of a slice, none of an empty one, each with an interval from resampling users. Without a threshold those that need one are left out.
 pub(crate) fn metrics(slice: &str, rows: &[Scored], threshold: Option<f64>, seed: u64) -> Vec<MetricValue> {
-    some_metrics(slice, rows, threshold, (seed, METRIC_REPLICATES), &|_| true)
+    some_metrics(slice, rows, threshold, Resampling { seed, replicates: METRIC_REPLICATES }, &|_| true)
 }
 
-/// Those whose names are wanted, with intervals from so many replicates.
+/// How intervals are resampled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resampling {
+    /// Of the draws.
+    pub(crate) seed: u64,
+    /// Number of draws.
+    pub(crate) replicates: usize,
+}
+
+/// Those metrics whose names are wanted.
 pub(crate) fn some_metrics(
     slice: &str,
     rows: &[Scored],
     threshold: Option<f64>,
-    (seed, replicates): (u64, usize),
+    resampling: Resampling,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Vec<MetricValue> {
     if rows.is_empty() {
@@ -82,7 +91,7 @@ pub(crate) fn some_metrics(
         .filter(|(name, _)| wanted(name))
         .filter(|(name, _)| threshold.is_some() || !["precision", "recall", "f1"].contains(name))
         .map(|(name, statistic)| {
-            let sample = bootstrap_statistic(users.len(), replicates, seed, |weights| {
+            let sample = bootstrap_statistic(users.len(), resampling.replicates, resampling.seed, |weights| {
                 let drawn: Vec<Vec<Scored>> = users
                     .iter()
                     .zip(weights)
@@ -108,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_have_values_intervals_and_shoppers() {
+    fn metrics_have_values_intervals_and_users() {
         let rows: Vec<Scored> = (0..400u32)
             .map(|i| Scored {
                 user: i / 8,

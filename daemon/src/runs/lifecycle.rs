@@ -229,5 +229,6 @@ pub(crate) fn no_verdict(reason: String) -> GateReport {
         minimum_detectable: None,
         comparisons: Vec::new(),
         spending: None,
+        objectives: Vec::new(),
     }
 }

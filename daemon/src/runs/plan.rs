@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mercer_rank::Window;
 use mercer_shared::wire::{EvaluationRequest, ReplayRequest, RunKind, SweepRequest, TrainRequest};
 use mercer_store::{Setting, SettingDocument};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,13 @@ pub(crate) struct Plan {
 
 impl SettingDocument for Plan {
     const SETTING: Setting = Setting::RunPlan;
+}
+
+impl Plan {
+    /// The evaluation window.
+    pub(crate) const fn window(&self) -> Window {
+        Window { cutoff: self.cut, end: self.to }
+    }
 }
 
 /// What a run does.

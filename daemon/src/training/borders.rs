@@ -9,7 +9,7 @@ use crate::state::app::App;
 use crate::state::problems::store_problem;
 use crate::state::shop::ShopState;
 
-/// The plan with its borders and the shoppers who came back between them; one that has borders stays. Without a window that
+/// The plan with its borders and the returning users between them; one that has borders stays. Without a window that
 /// something could be judged on there is nothing to be had from a run.
 pub(crate) fn bordered(view: &ShopState, log: &Log, mut plan: Plan) -> Result<(Plan, usize), RunExit> {
     let nothing = |why: &str| RunExit::Nothing(format!("{why}: nothing could be judged, so nothing is trained"));
@@ -37,7 +37,7 @@ pub(crate) fn borders(app: &App, view: &ShopState, log: &Log, plan: Plan) -> Res
     if plan.cursor > 0 { Ok(plan) } else { written(app, bordered(view, log, plan)?.0) }
 }
 
-/// Shoppers with what is to be predicted both before the cut-off and in the window behind it.
+/// Users with what is to be predicted both before the cut-off and in the window behind it.
 fn came_back(log: &Log, cut: i64, to: i64) -> usize {
     let target = log.summary(cut).target;
     let took = |events: &[mercer_rank::Event]| events.iter().any(|event| event.kind == target);

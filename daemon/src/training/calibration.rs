@@ -1,18 +1,18 @@
-//! Calibration of the ranker's probabilities on the window that the gate judges, and what they are worth there: each half of the
-//! shoppers is given probabilities that were fitted on the other half.
+//! Calibrates the ranker's probabilities on the window of the gate and measures them there: each half of the users gets probabilities
+//! that were fitted on the other half.
 
 use mercer_rank::evaluate::ground_truth;
 use mercer_rank::{BlendWeights, Candidates, Mode, RankRequest, Ranker, ScoringPolicy, Snapshot};
 use mercer_reports::calibrate::Calibrator;
 use mercer_shared::wire::MetricValue;
 
-use crate::gate::probability_metrics::{Scored, some_metrics};
+use crate::gate::probability_metrics::{Resampling, Scored, some_metrics};
 use crate::reports::window_lists::{Limits, thinned};
 use crate::runs::context::{RunContext, RunExit, failed};
 use crate::state::probabilities::Probabilities;
 
-/// Shoppers at most: each brings some hundred items, and a calibration has few degrees of freedom.
-const SHOPPERS: usize = 500;
+/// Users at most: each brings some hundred items, and a calibration has few degrees of freedom.
+const USERS: usize = 500;
 /// Longer than the candidates of any head; what a list holds below them has no share and costs time.
 const ALL: usize = 400;
 /// What is told of the probabilities.
@@ -25,24 +25,33 @@ fn told(name: &str) -> bool {
 /// Replicates of their intervals.
 const REPLICATES: usize = 100;
 
-/// An item that was ranked: its shopper's place, its share, whether it was taken.
-type Row = (u32, f64, bool);
+/// An item that was ranked.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// Place of the user.
+    user: u32,
+    /// Log-softmax of the item's score.
+    share: f64,
+    /// Whether the user took the item.
+    taken: bool,
+}
 
 /// Fits the probabilities of a ranker, made up to the moment of the snapshot, on what was taken by `until`. With them what they are
-/// worth for shoppers on whom they were not fitted.
+/// worth for users on whom they were not fitted.
 pub(crate) fn fit(
     snapshot: &Snapshot,
     until: i64,
     ranker: &Ranker,
     limits: &Limits<'_>,
-    (seed, context): (u64, &RunContext<'_>),
+    seed: u64,
+    context: &RunContext<'_>,
 ) -> Result<(Probabilities, Vec<MetricValue>), RunExit> {
     let mut metrics = Vec::new();
     let mut head = |mode, slice| -> Result<Option<Calibrator>, RunExit> {
-        let rows = ranked(snapshot, until, (ranker, mode), limits).map_err(|e| failed(&e))?;
+        let rows = ranked(snapshot, until, ranker, mode, limits).map_err(|e| failed(&e))?;
         context.check()?;
         let apart: Vec<Scored> = [0, 1].into_iter().flat_map(|half| across(&rows, half)).collect();
-        metrics.extend(some_metrics(slice, &apart, None, (seed, REPLICATES), &told));
+        metrics.extend(some_metrics(slice, &apart, None, Resampling { seed, replicates: REPLICATES }, &told));
         Ok(calibrator(rows.iter()))
     };
     let any = head(Mode::All, "repeat")?;
@@ -50,37 +59,39 @@ pub(crate) fn fit(
     Ok((Probabilities { any, unseen }, metrics))
 }
 
-/// Everything that the ranker ordered for the shoppers who came back.
+/// Everything that the ranker ordered for the returning users.
 fn ranked(
     snapshot: &Snapshot,
     until: i64,
-    (ranker, mode): (&Ranker, Mode),
+    ranker: &Ranker,
+    mode: Mode,
     limits: &Limits<'_>,
 ) -> Result<Vec<Row>, mercer_rank::RankError> {
     let wanted = ground_truth(&snapshot.log, &snapshot.index, until, mode, Candidates::All);
-    let wanted = thinned(wanted, limits.users.min(SHOPPERS));
+    let wanted = thinned(wanted, limits.users.min(USERS));
     let users: Vec<u32> = wanted.iter().map(|entry| entry.user).collect();
     let policy = ScoringPolicy { ranker: Some(ranker), blend: &BlendWeights::popularity() };
     let request = RankRequest { mode, ..RankRequest::new(ALL) };
     let made = policy.lists(snapshot, &users, snapshot.index.at(), &request, limits.unwanted)?;
     let rows = (0..).zip(made.iter().zip(&wanted)).flat_map(|(user, (list, entry))| {
         list.iter().filter_map(move |item| {
-            Some((user, f64::from(item.log_softmax?), entry.items.binary_search(&item.item).is_ok()))
+            let taken = entry.items.binary_search(&item.item).is_ok();
+            Some(Row { user, share: f64::from(item.log_softmax?), taken })
         })
     });
     Ok(rows.collect())
 }
 
 fn calibrator<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<Calibrator> {
-    let (shares, taken): (Vec<f64>, Vec<bool>) = rows.map(|(_, share, taken)| (*share, *taken)).unzip();
+    let (shares, taken): (Vec<f64>, Vec<bool>) = rows.map(|row| (row.share, row.taken)).unzip();
     Calibrator::fit(&shares, &taken).ok()
 }
 
-/// Probabilities of one half of the shoppers, fitted on the other; none where that half says nothing.
+/// Probabilities of one half of the users, fitted on the other; none where that half says nothing.
 fn across(rows: &[Row], half: u32) -> Vec<Scored> {
-    let Some(fitted) = calibrator(rows.iter().filter(|row| row.0 % 2 != half)) else { return Vec::new() };
-    let mine = rows.iter().filter(|row| row.0 % 2 == half);
-    mine.map(|(user, share, taken)| Scored { user: *user, label: *taken, p: fitted.apply(*share) }).collect()
+    let Some(fitted) = calibrator(rows.iter().filter(|row| row.user % 2 != half)) else { return Vec::new() };
+    let mine = rows.iter().filter(|row| row.user % 2 == half);
+    mine.map(|row| Scored { user: row.user, label: row.taken, p: fitted.apply(row.share) }).collect()
 }
 
 #[cfg(test)]
@@ -92,18 +103,22 @@ mod tests {
         // Every tenth item of high share is taken, every hundredth of low share.
         let mut rows: Vec<Row> = Vec::new();
         for user in 0..40u32 {
-            rows.extend((0..100).map(|n| (user, if n < 50 { -2.0 } else { -6.0 }, n % 10 == 0 && (n < 50 || n == 90))));
+            rows.extend((0..100).map(|n| Row {
+                user,
+                share: if n < 50 { -2.0 } else { -6.0 },
+                taken: n % 10 == 0 && (n < 50 || n == 90),
+            }));
         }
         let scored: Vec<Scored> = [0, 1].into_iter().flat_map(|half| across(&rows, half)).collect();
         assert_eq!(scored.len(), rows.len());
-        let metrics = some_metrics("any", &scored, None, (1, 50), &told);
+        let metrics = some_metrics("any", &scored, None, Resampling { seed: 1, replicates: 50 }, &told);
         let value = |name: &str| metrics.iter().find(|m| m.name == name).and_then(|m| m.value).unwrap();
         assert_eq!(metrics.len(), TOLD.len());
         assert!(value("ece") < 1e-9, "both halves are alike: {}", value("ece"));
         assert!((value("predicted/observed") - 1.0).abs() < 1e-9);
         let fitted = calibrator(rows.iter()).unwrap();
         assert!((fitted.apply(-2.0) - 0.1).abs() < 1e-9 && (fitted.apply(-6.0) - 0.02).abs() < 1e-9, "{fitted:?}");
-        let one_class: Vec<Row> = rows.iter().map(|row| (row.0, row.1, false)).collect();
+        let one_class: Vec<Row> = rows.iter().map(|row| Row { taken: false, ..*row }).collect();
         assert!(across(&one_class, 0).is_empty() && calibrator(one_class.iter()).is_none());
     }
 }

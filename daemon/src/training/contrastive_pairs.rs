@@ -1,5 +1,5 @@
 //! Pairs of texts from the log. They depend on nothing but the log up to a sequence number and a moment, consent, and the items'
-//! texts: shoppers and items are numbered by their first line, so a resumed run finds the data that it began with.
+//! texts: users and items are numbered by their first line, so a resumed run finds the data that it began with.
 
 use std::collections::BTreeSet;
 
@@ -63,7 +63,8 @@ pub(crate) fn gather(
     app: &App,
     view: &ShopState,
     base: &Checkpoint,
-    (scope, since): (Scope, i64),
+    scope: Scope,
+    since: i64,
     seed: u64,
 ) -> Result<Examples, RunExit> {
     let Read { mut log, queries } = read(app, view, scope)?;

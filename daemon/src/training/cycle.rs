@@ -1,44 +1,44 @@
-//! One cycle: examples, encoder, embedding, memory and ranker, evaluation on later interactions, gate, promotion.
+//! One training cycle, from the log to a promoted version; [`run`] lists its steps.
 //!
-//! Everything that is judged was made from interactions up to the cut-off, the beginning of the last window of the log. What then
-//! serves is made again with the same configuration from everything, the adapter excepted: it stays as it was judged.
+//! Everything that is compared was fitted on interactions up to the cut-off, the beginning of the last window of the log. What then
+//! serves is fitted again with the same configuration on everything, except for the adapter: it stays as it was compared.
 
 use std::sync::Arc;
 
-use mercer_model::Checkpoint;
-use mercer_rank::{Catalogue, CollaborativeIndex, CutoffLists, Dataset, IndexOptions, Log, Ranker, RankerTrainOptions};
-use mercer_shared::wire::{EventKind, GateVerdict, RunPhase};
+use mercer_model::BertEncoder;
+use mercer_rank::{Catalogue, CollaborativeIndex, CutoffLists, Dataset, IndexOptions, RankerTrainOptions};
+use mercer_shared::wire::{EventKind, GateReport, GateVerdict, MetricValue, RunPhase};
 
 use crate::background::query_vectors;
-use crate::gate::decide;
-use crate::gate::decide::Opponents;
+use crate::gate::baselines;
+use crate::gate::decide::{self, GateInput};
 use crate::gate::eval_context::EvalContext;
+use crate::gate::evaluate::{Evaluated, ListSlice};
+use crate::gate::holdout::{self, HoldoutComparison};
 use crate::gate::incumbent::Incumbent;
-use crate::gate::search_queries;
-use crate::gate::{baselines, holdout};
+use crate::gate::search_queries::{self, MIN_SEARCHERS, SearchQueries};
+use crate::gate::version_config::{IncumbentFit, VersionConfig};
 use crate::reports::window_lists::Limits;
-use crate::runs::budget;
-use crate::runs::budget::BudgetTier;
 use crate::runs::context::{RunContext, RunExit};
 use crate::runs::plan::Plan;
-use crate::runs::record;
 use crate::state::app::App;
-use crate::state::dense_ids::IdMap;
-use crate::state::shop::ShopState;
+use crate::state::probabilities::Probabilities;
+use crate::state::shop::model::Model;
 use crate::training::calibration;
-use crate::training::component_selection;
+use crate::training::component_selection::{self, Selected};
+use crate::training::components::{ComponentSet, train_options};
 use crate::training::data_fingerprint;
-use crate::training::encoder_choice::{choose, embed, seconds_per_item, start_adapter};
-use crate::training::encoder_tuning;
-use crate::training::ranker_fit;
-use crate::training::ranker_fit::FittedRanker;
+use crate::training::encoder_choice::{EvaluatedVariant, choose};
+use crate::training::encoder_fit::{self, Encoders};
+use crate::training::incumbent_refit;
+use crate::training::prepare::{Cycle, CycleData, finish_interrupted, prepare};
+use crate::training::ranker_fit::{FittedRanker, RefitParts, SequenceFit, fit_ranker};
 use crate::training::sequence_fit::SequenceModels;
-use crate::training::settle::{VersionRecord, finish_interrupted, settle, write};
+use crate::training::write_version::{NewVersion, write};
 use crate::versions::canary;
 use crate::versions::directory;
 use crate::versions::embedded_catalogue;
 use crate::versions::encoder_variant::EncoderVariant;
-use crate::versions::encoders;
 
 /// The phases from the ranker on.
 const RANKING: [RunPhase; 3] = [RunPhase::Ranker, RunPhase::Evaluation, RunPhase::Gate];
@@ -59,200 +59,301 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     }
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
     context.plan_phases(planned_phases(&plan));
-    context.phase(RunPhase::Examples, 0);
-    let (whole, mut plan) = (app.view(), plan);
-    plan.holdout = holdout::share(app, &whole, &plan);
-    let view = holdout::without(app, &whole, plan.holdout);
-    let mut ids = IdMap::of(&view);
-    let log = ids.log(&view.training_log());
-    let plan = settle(app, &view, &log, context, plan)?;
-    context.update(|run| run.cursor = Some(plan.cursor));
-    let data = data_fingerprint::digest(app, &view, &ids, &plan, &run)?;
-    if let Some(why) = data_fingerprint::nothing(app, &data)? {
-        context.note(why);
-        return Ok(());
-    }
-    let tier = BudgetTier::at(plan.tier);
-    let Encoders { plain, tuned } = encoders(app, (&view, &log), &plan, run.seed, context)?;
+    let cycle = Cycle { app, run: &run, context };
 
-    context.phase(RunPhase::Memory, 0);
-    let parts = component_selection::worth_making(app, tier, plan.sizes.events, context)?;
-    if parts.network {
-        context.plan_phases([&[RunPhase::Network], &RANKING[..]].concat());
-    }
-    let base_encoder = Arc::clone(&plain.encoder);
-    if parts.network || view.model.artifacts.sequence.is_some() {
-        ids.set_texts(query_vectors::table(app, (&view, &whole.training_log()), &base_encoder, |_| context.check())?);
-    }
-    let catalogue = plain.catalogue(&ids)?;
-    let index = Arc::new(CollaborativeIndex::fit(
-        Dataset { log: &log, catalogue: &catalogue },
-        plan.cut,
-        &IndexOptions::default(),
-    ));
-    context.check()?;
-    // The ranker's features are free of scale, so one that was trained beside the base's vectors serves beside tuned ones too; and
-    // trained so it has not seen vectors that were fitted to its own labels.
-    let mut networks =
-        if parts.network { Some(SequenceModels::new(&log, &catalogue, plan.cut, run.seed)?) } else { None };
-    let beside = networks.as_mut().map(|networks| (networks, view.last_event));
-    let replay = RankerTrainOptions {
-        compared: true,
-        ..ranker_fit::with_parts(tier.replay(run.seed), (parts.trees, parts.cold))
-    };
-    let mut kept = CutoffLists::default();
-    let made = ranker_fit::learn(context, (&log, &catalogue), plan.cut, &replay, beside, &mut kept)?;
-    let order = made.unwrap_or_else(|| {
-        context.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
-        FittedRanker::default()
-    });
+    let Some(mut data) = prepare(cycle, plan)? else { return Ok(()) };
+    let Encoders { base, tuned } = encoder_fit::fit(cycle, &data)?;
+    let base_encoder = Arc::clone(&base.encoder);
+    let mut candidate_fit = fit_candidate(cycle, &mut data, &base)?;
 
-    context.phase(RunPhase::Evaluation, 0);
-    let limits = Limits { users: tier.judged, unwanted: &|| context.unwanted() };
-    let eval = EvalContext { log: &log, index: &index, span: (plan.cut, plan.to), limits: &limits, context };
-    let lists = |order: &FittedRanker| eval.judged(catalogue.clone(), order.policy());
-    let cold = |ranker: &Ranker| eval.cold(catalogue.clone(), ranker);
-    let (order, with_base) =
-        component_selection::choose(order, context, &component_selection::Judges { lists: &lists, cold: &cold })?;
-    let mut networks = networks.filter(|_| order.network.is_some());
-    let asked = search_queries::collect(app, &view, &ids, &plan)?;
-    let (variant, mut candidate) = choose(app, &view, context, (plain, with_base), tuned, &asked, |variant| {
-        let catalogue = variant.catalogue(&ids)?;
-        let mut judged = eval.judged(catalogue.clone(), order.policy())?;
-        if let Some(ranker) = order.ranker.as_ref().filter(|ranker| ranker.has_cold()) {
-            judged.cold = eval.cold(catalogue, ranker)?.ndcg;
-        }
-        Ok(judged)
+    let (unwanted, index) = (|| context.unwanted(), Arc::clone(&candidate_fit.index));
+    let limits = Limits { users: data.tier.judged, unwanted: &unwanted };
+    let window = data.plan.window();
+    let eval = EvalContext { log: &data.log, index: &index, window, limits: &limits, context };
+    let Selected { fitted, evaluated } = select_components(cycle, &mut candidate_fit, &eval)?;
+    let queries = search_queries::collect(app, &data.view, &data.ids, &data.plan)?;
+    let base = EvaluatedVariant { variant: base, evaluated };
+    let mut candidate = choose(cycle, &data, base, tuned, &queries, |variant| {
+        evaluate_beside(&eval, &fitted, &variant.catalogue(&data.ids)?)
     })?;
-
-    let incumbent = Incumbent::of(app, (&view, &log), (&ids, &base_encoder), &plan, context)?;
-    let theirs = incumbent.judged((app, &view), &eval, (&variant, order.policy(), &mut candidate), &asked)?;
-    context.check()?;
-    let baselines = baselines::all((&log, &catalogue, &index), eval.span, &limits, context)?;
-    context.check()?;
-
-    context.phase(RunPhase::Gate, 0);
-    let refresh = incumbent.is_refreshed_by(&variant, order.policy(), &plan);
-    let opponents = Opponents { serving: (incumbent.version(), &theirs), refresh, baselines: &baselines };
-    let (gate, mut metrics) = decide::decide(app, (&run.id, run.seed), eval.span, &candidate, &opponents)?;
-    context.note(format!("gate: {:?}: {}", gate.verdict, gate.reason));
-    context.update(|run| run.gate = Some(gate.clone()));
-    context.check()?;
+    let incumbent = Incumbent::new(app, data.shop(), &base_encoder, &data.plan, context)?;
+    let compared = compare_with_incumbent(cycle, &data, &eval, &incumbent, &fitted, &mut candidate, &queries)?;
+    let gate =
+        decide_on(cycle, &eval, &incumbent, &candidate.evaluated, &compared, &queries, &candidate_fit.catalogue)?;
     let passed = gate.verdict == GateVerdict::Promote;
-    if holdout::due(app, &plan, passed)? {
-        let held = ids.log(&holdout::log(app, &whole, plan.holdout));
-        let eval = EvalContext { log: &held, ..eval };
-        let (mine, theirs) = (eval.judged(variant.catalogue(&ids)?, order.policy())?, incumbent.as_served(&eval)?);
-        metrics.extend(holdout::report(context, run.seed, (incumbent.version(), incumbent.seen), &mine, &theirs));
-    }
 
-    let probabilities = match &order.ranker {
-        Some(ranker) => {
-            let snapshot = eval.snapshot(variant.catalogue(&ids)?);
-            let (fitted, worth) = calibration::fit(&snapshot, plan.to, ranker, &limits, (run.seed, context))?;
-            metrics.extend(worth);
-            Some(fitted)
-        }
-        None => None,
-    };
-
-    let replay = order.replay(tier, run.seed);
-    let everything = (&log, &catalogue, view.last_event);
-    let last = if passed { again(context, everything, &replay, (&order, networks.as_mut()), &mut kept)? } else { None };
-    drop(kept);
-    let until = if last.is_some() { view.last_event } else { plan.cut };
+    let mut metrics = decide::metrics(&candidate.evaluated, run.seed);
+    metrics.extend(evaluate_holdout(cycle, &data, &eval, &incumbent, &fitted, &candidate.variant, passed)?);
+    let calibrated = calibrate(cycle, &data, &eval, &fitted, &candidate.variant)?;
+    metrics.extend(calibrated.metrics);
+    let refitted = if passed { refit(cycle, &data, &mut candidate_fit, &fitted)? } else { None };
     context.check()?;
-    let ids = ids.ids(&view);
     context.update(|run| run.record.metrics = metrics.clone());
-    let made = VersionRecord { gate, metrics, until, seed: run.seed, holdout: plan.holdout, probabilities, ids };
-    let model = write(app, &view, &plan, made, (base_encoder, &variant), (&order, last.as_ref()))?;
-    let name = model.meta.version.clone();
-    context.update(|run| run.model = Some(name.clone()));
-    app.tell(EventKind::Model(Box::new(model.meta.clone())));
-    component_selection::note(app, parts, &order, plan.sizes.events)?;
-    data_fingerprint::note(app, data, &run.id, &name)?;
-    if passed && plan.request.promote.unwrap_or(app.config.train.promote) {
-        context.phase(RunPhase::Promotion, 0);
-        // Items may have come since; those that are known cost a look-up.
-        let embedded = embedded_catalogue::embed_catalogue(app, &variant.encoder, |_| context.check())?;
-        context.note(canary::put_to_work(app, model, &embedded)?);
+    let version = NewVersion {
+        gate,
+        metrics,
+        until: if refitted.is_some() { data.view.last_event } else { data.plan.cut },
+        seed: run.seed,
+        probabilities: calibrated.probabilities,
+        ids: data.ids.ids(&data.view),
+        base_encoder,
+        variant: &candidate.variant,
+        judged: &fitted,
+        serving: refitted.as_ref().unwrap_or(&fitted),
+    };
+    let model = write(app, &data.view, &data.plan, version)?;
+    record_version(cycle, &data, candidate_fit.components, &fitted, &model)?;
+    if passed && data.plan.request.promote.unwrap_or(app.config.train.promote) {
+        promote(cycle, model, &candidate.variant.encoder)?;
     }
     directory::prune(app);
     Ok(())
 }
 
-/// The encoders of a cycle.
-struct Encoders {
-    /// The base with the catalogue under it.
-    plain: EncoderVariant,
-    /// The tuned encoder, where there was something to learn and time for it.
-    tuned: Option<EncoderVariant>,
+/// A candidate's ranker with all its components, and what it was fitted from.
+struct CandidateFit {
+    /// The components that were made.
+    components: ComponentSet,
+    /// The items with the base encoder's vectors.
+    catalogue: Catalogue,
+    /// The collaborative index of the cut-off.
+    index: Arc<CollaborativeIndex>,
+    /// The sequence models, one for each cut-off.
+    sequence: Option<SequenceModels>,
+    /// The lists of the cut-offs.
+    lists: CutoffLists,
+    /// The ranker, until its components are selected.
+    fitted: FittedRanker,
 }
 
-fn encoders(
-    app: &App,
-    (view, log): (&ShopState, &Log),
-    plan: &Plan,
-    seed: u64,
-    context: &RunContext<'_>,
-) -> Result<Encoders, RunExit> {
-    let (name, sha256) = encoders::active_encoder(&app.store)?;
-    let base = encoders::base(&app.config.state, &name, &sha256)?;
-    record::cycle(context, log, plan, &base);
-    let plain = embed(app, base.clone(), None, 0.0, context)?.ok_or_else(|| {
-        RunExit::Nothing("the budget was used up while the catalogue was embedded: nothing could be judged".to_owned())
-    })?;
-    let plain = plain.in_the_way_of(&view.model);
-    let wanted = plan.request.encoder.unwrap_or(true);
-    let tuned = if wanted { tuned(app, view, plan, seed, (&base, &plain), context)? } else { None };
-    Ok(Encoders { plain, tuned })
-}
-
-fn tuned(
-    app: &App,
-    view: &ShopState,
-    plan: &Plan,
-    seed: u64,
-    (base, plain): (&Checkpoint, &EncoderVariant),
-    context: &RunContext<'_>,
-) -> Result<Option<EncoderVariant>, RunExit> {
-    let behind = BudgetTier::at(plan.tier).seconds(&plan.sizes);
-    let embedding = seconds_per_item(app, view, &plain.encoder)? * view.items.len() as f64;
-    let Some(seconds) = budget::encoder(context.left(), behind, embedding) else {
-        context.note(format!(
-            "no time for the encoder: {:.0} s are left, the rest of the cycle takes about {behind:.0} s and embedding the \
-             catalogue again {embedding:.0} s",
-            context.left()
-        ));
-        return Ok(None);
-    };
-    let method = encoder_tuning::method(plan.request.tuning.unwrap_or(app.config.train.tuning));
-    let start = start_adapter(app, plan, (base, &method), context)?;
-    let learned = encoder_tuning::train(app, view, (base, start.as_ref(), method), plan, (seed, seconds), context)?;
-    let Some((checkpoint, adapter)) = learned else { return Ok(None) };
-    let tuned = embed(app, checkpoint, Some(adapter), 0.5 * behind, context)?;
-    if tuned.is_none() {
-        context.note("the tuned encoder is left out: embedding the catalogue with it would have used up the budget");
+/// Fits the collaborative index, the sequence models and the ranker up to the cut-off.
+fn fit_candidate(cycle: Cycle<'_>, data: &mut CycleData, base: &EncoderVariant) -> Result<CandidateFit, RunExit> {
+    let Cycle { app, run, context } = cycle;
+    context.phase(RunPhase::Memory, 0);
+    let components = component_selection::plan(app, data.tier, data.plan.sizes.events, context)?;
+    if components.has_sequence() {
+        context.plan_phases([&[RunPhase::Network], &RANKING[..]].concat());
     }
-    Ok(tuned)
+    if components.has_sequence() || data.view.model.artifacts.sequence.is_some() {
+        let log = data.whole.training_log();
+        data.ids.set_texts(query_vectors::table(app, (&data.view, &log), &base.encoder, |_| context.check())?);
+    }
+    let catalogue = base.catalogue(&data.ids)?;
+    let dataset = Dataset { log: &data.log, catalogue: &catalogue };
+    let index = Arc::new(CollaborativeIndex::fit(dataset, data.plan.cut, &IndexOptions::default()));
+    context.check()?;
+    // The ranker's features are free of scale, so one that was trained beside the base's vectors serves beside tuned ones too; and
+    // trained so it has not seen vectors that were fitted to its own labels.
+    let mut sequence = if components.has_sequence() {
+        Some(SequenceModels::new(&data.log, &catalogue, data.plan.cut, run.seed)?)
+    } else {
+        None
+    };
+    let beside = sequence.as_mut().map(|models| SequenceFit { models, later: data.view.last_event });
+    let options = RankerTrainOptions { compared: true, ..components.configure(data.tier.replay(run.seed)) };
+    let mut lists = CutoffLists::default();
+    let fitted = fit_ranker(context, dataset, data.plan.cut, &options, beside, &mut lists)?.unwrap_or_else(|| {
+        context.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
+        FittedRanker::default()
+    });
+    Ok(CandidateFit { components, catalogue, index, sequence, lists, fitted })
 }
 
-/// What serves, made again with the same configuration from everything; `None` where the budget does not allow that: then what was
-/// judged serves.
-fn again(
-    context: &RunContext<'_>,
-    (log, catalogue, until): (&Log, &Catalogue, i64),
-    replay: &RankerTrainOptions,
-    (judged, networks): (&FittedRanker, Option<&mut SequenceModels>),
-    kept: &mut CutoffLists,
+/// Keeps the components that pay on the window.
+fn select_components(
+    cycle: Cycle<'_>,
+    candidate: &mut CandidateFit,
+    eval: &EvalContext<'_>,
+) -> Result<Selected, RunExit> {
+    cycle.context.phase(RunPhase::Evaluation, 0);
+    let fitted = std::mem::take(&mut candidate.fitted);
+    let catalogue = &candidate.catalogue;
+    let lists = |fitted: &FittedRanker, slice| eval.evaluate_slice(catalogue, fitted.policy(), slice);
+    let selected = component_selection::select(fitted, cycle.context, &lists)?;
+    candidate.sequence = candidate.sequence.take().filter(|_| selected.fitted.network.is_some());
+    Ok(selected)
+}
+
+/// The lists of a ranker beside the vectors of a catalogue.
+fn evaluate_beside(eval: &EvalContext<'_>, fitted: &FittedRanker, catalogue: &Catalogue) -> Result<Evaluated, RunExit> {
+    let mut evaluated = eval.evaluate(catalogue, fitted.policy())?;
+    if fitted.ranker.as_ref().is_some_and(mercer_rank::Ranker::has_cold) {
+        evaluated.cold = eval.evaluate_slice(catalogue, fitted.policy(), ListSlice::Cold)?.ndcg;
+    }
+    Ok(evaluated)
+}
+
+/// The incumbent's part of a comparison.
+enum Compared {
+    /// Its lists and search without what it has learned from the window.
+    With(Evaluated),
+    /// The candidate is the incumbent's configuration on newer data; these are the candidate's own lists.
+    Refresh(Evaluated),
+    /// It could not be compared, and why.
+    Not(String),
+}
+
+/// Evaluates the fit of the incumbent that a candidate is compared with.
+fn compare_with_incumbent(
+    cycle: Cycle<'_>,
+    data: &CycleData,
+    eval: &EvalContext<'_>,
+    incumbent: &Incumbent<'_>,
+    fitted: &FittedRanker,
+    candidate: &mut EvaluatedVariant,
+    queries: &SearchQueries,
+) -> Result<Compared, RunExit> {
+    let context = cycle.context;
+    let EvaluatedVariant { variant, evaluated } = candidate;
+    let config = VersionConfig::new(fitted.policy(), variant.version(), variant.whitening().as_deref());
+    let mut theirs = match incumbent.fit_for(&config, &data.plan) {
+        IncumbentFit::Refreshed => {
+            context.note(
+                "the serving version has this very configuration and knows this window: the candidate is a refresh of it",
+            );
+            evaluated.search.clear();
+            return Ok(Compared::Refresh(evaluated.clone()));
+        }
+        IncumbentFit::AsServed => incumbent.evaluate_served(eval)?,
+        IncumbentFit::AsJudged => {
+            context.note(
+                "the serving version knows this window: it is compared by its own components as its gate compared them",
+            );
+            incumbent.evaluate_judged(eval)?
+        }
+        IncumbentFit::Refitted => {
+            context.note("the serving version knows this window: its configuration is fitted again up to the cut-off");
+            let dataset = Dataset { log: &data.log, catalogue: &incumbent.catalogue };
+            let again = incumbent_refit::refit(context, incumbent.model, dataset, data.plan.cut, data.tier)?;
+            let Some(again) = again else {
+                let why = "the budget was used up while the configuration of the serving version was fitted again up to the \
+                           cut-off, so the candidate could not be compared with it";
+                return Ok(Compared::Not(why.to_owned()));
+            };
+            incumbent.evaluate(eval, again.policy())?
+        }
+    };
+    if queries.users() >= MIN_SEARCHERS && !incumbent.searches_like(variant) {
+        theirs.search = incumbent.evaluate_search(cycle.app, &data.view, queries, context)?;
+    } else {
+        evaluated.search.clear();
+    }
+    context.check()?;
+    Ok(Compared::With(theirs))
+}
+
+/// Holds the candidate against the incumbent and the baselines.
+fn decide_on(
+    cycle: Cycle<'_>,
+    eval: &EvalContext<'_>,
+    incumbent: &Incumbent<'_>,
+    candidate: &Evaluated,
+    compared: &Compared,
+    queries: &SearchQueries,
+    catalogue: &Catalogue,
+) -> Result<GateReport, RunExit> {
+    let Cycle { app, run, context } = cycle;
+    let (incumbent_evaluated, refresh) = match compared {
+        Compared::With(evaluated) => (Some(evaluated), false),
+        Compared::Refresh(evaluated) => (Some(evaluated), true),
+        Compared::Not(_) => (None, false),
+    };
+    let baselines = if incumbent_evaluated.is_some() { baselines::all(eval, catalogue)? } else { Vec::new() };
+    context.check()?;
+    context.phase(RunPhase::Gate, 0);
+    let gate = match (incumbent_evaluated, compared) {
+        (None, Compared::Not(why)) => decide::not_compared(eval.window, candidate, why.clone()),
+        (evaluated, _) => {
+            let input = GateInput {
+                window: eval.window,
+                seed: run.seed,
+                candidate,
+                incumbent: incumbent.version(),
+                incumbent_evaluated: evaluated.unwrap_or(candidate),
+                refresh,
+                baselines: &baselines,
+                traffic: queries.traffic(),
+            };
+            decide::book_and_decide(app, &run.id, &input)?
+        }
+    };
+    for objective in &gate.objectives {
+        if let Some(why) = &objective.left_out {
+            let share = 100.0 * objective.share;
+            context.note(format!("objective {} ({share:.0} % of the traffic) does not count: {why}", objective.slice));
+        }
+    }
+    context.note(format!("gate: {:?}: {}", gate.verdict, gate.reason));
+    context.update(|run| run.gate = Some(gate.clone()));
+    context.check()?;
+    Ok(gate)
+}
+
+/// Evaluates candidate and incumbent on the held-out users, where it is their turn.
+fn evaluate_holdout(
+    cycle: Cycle<'_>,
+    data: &CycleData,
+    eval: &EvalContext<'_>,
+    incumbent: &Incumbent<'_>,
+    fitted: &FittedRanker,
+    variant: &EncoderVariant,
+    passed: bool,
+) -> Result<Vec<MetricValue>, RunExit> {
+    if !holdout::due(cycle.app, &data.plan, passed)? {
+        return Ok(Vec::new());
+    }
+    let held = data.ids.log(&holdout::log(cycle.app, &data.whole, data.plan.holdout));
+    let eval = EvalContext { log: &held, ..*eval };
+    let comparison = HoldoutComparison {
+        seed: cycle.run.seed,
+        incumbent: incumbent.version(),
+        incumbent_has_seen_window: incumbent.has_seen_window,
+        candidate: &eval.evaluate(&variant.catalogue(&data.ids)?, fitted.policy())?,
+        incumbent_evaluated: &incumbent.evaluate_served(&eval)?,
+    };
+    Ok(holdout::report(cycle.context, &comparison))
+}
+
+/// The calibration of a ranker's probabilities, none without a ranker, and how good they are.
+#[derive(Default)]
+struct Calibrated {
+    probabilities: Option<Probabilities>,
+    metrics: Vec<MetricValue>,
+}
+
+/// Calibrates the ranker's probabilities on the window.
+fn calibrate(
+    cycle: Cycle<'_>,
+    data: &CycleData,
+    eval: &EvalContext<'_>,
+    fitted: &FittedRanker,
+    variant: &EncoderVariant,
+) -> Result<Calibrated, RunExit> {
+    let Some(ranker) = &fitted.ranker else { return Ok(Calibrated::default()) };
+    let snapshot = eval.snapshot(&variant.catalogue(&data.ids)?);
+    let (end, seed) = (data.plan.to, cycle.run.seed);
+    let (probabilities, metrics) = calibration::fit(&snapshot, end, ranker, eval.limits, seed, cycle.context)?;
+    Ok(Calibrated { probabilities: Some(probabilities), metrics })
+}
+
+/// Fits what serves again with the same configuration on everything; `None` where the budget does not allow that: then what was compared
+/// serves.
+fn refit(
+    cycle: Cycle<'_>,
+    data: &CycleData,
+    candidate: &mut CandidateFit,
+    fitted: &FittedRanker,
 ) -> Result<Option<FittedRanker>, RunExit> {
+    let (context, until) = (cycle.context, data.view.last_event);
+    let options = train_options(fitted, data.tier, cycle.run.seed);
+    let mut lists = std::mem::take(&mut candidate.lists);
     let left = context.left();
-    let missing = kept.missing(log, until, replay, networks.is_some());
-    let trees = replay.trees.map(|trees| trees.is_some());
-    let takes = judged.spent.again(ranker_fit::Again { missing, network: networks.is_some(), trees });
-    let beside = networks.map(|networks| (networks, until));
-    let last =
-        if left < takes { None } else { ranker_fit::learn(context, (log, catalogue), until, replay, beside, kept)? };
+    let missing = lists.missing(&data.log, until, &options, candidate.sequence.is_some());
+    let trees = options.trees.map(|trees| trees.is_some());
+    let takes = fitted.seconds.refit(RefitParts { missing, network: candidate.sequence.is_some(), trees });
+    let beside = candidate.sequence.as_mut().map(|models| SequenceFit { models, later: until });
+    let dataset = Dataset { log: &data.log, catalogue: &candidate.catalogue };
+    let last = if left < takes { None } else { fit_ranker(context, dataset, until, &options, beside, &mut lists)? };
     context.note(if last.is_some() {
         "made again with the same configuration from everything up to the last interaction; the adapter stays".to_owned()
     } else {
@@ -262,4 +363,28 @@ fn again(
         )
     });
     Ok(last)
+}
+
+/// Announces a version, and stores what its cycle read and left out.
+fn record_version(
+    cycle: Cycle<'_>,
+    data: &CycleData,
+    made: ComponentSet,
+    fitted: &FittedRanker,
+    model: &Model,
+) -> Result<(), RunExit> {
+    let name = &model.meta.version;
+    cycle.context.update(|run| run.model = Some(name.clone()));
+    cycle.app.tell(EventKind::Model(Box::new(model.meta.clone())));
+    component_selection::store(cycle.app, made, fitted, data.plan.sizes.events)?;
+    data_fingerprint::note(cycle.app, data.fingerprint.clone(), &cycle.run.id, name)
+}
+
+/// Puts a version to work.
+fn promote(cycle: Cycle<'_>, model: Model, encoder: &Arc<BertEncoder>) -> Result<(), RunExit> {
+    cycle.context.phase(RunPhase::Promotion, 0);
+    // Items may have come since; those that are known cost a look-up.
+    let embedded = embedded_catalogue::embed_catalogue(cycle.app, encoder, |_| cycle.context.check())?;
+    cycle.context.note(canary::put_to_work(cycle.app, model, &embedded)?);
+    Ok(())
 }

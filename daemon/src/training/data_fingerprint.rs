@@ -1,5 +1,4 @@
-//! Whether there is anything new to learn: a cycle from the same data, with the same settings and seed, would come to the same version
-//! again and spend alpha on it.
+//! Skips a cycle whose data, settings and seed equal the last one's: it would make the same version again and spend alpha on it.
 
 use mercer_shared::wire::Run;
 use mercer_store::{Setting, SettingDocument};
@@ -54,7 +53,7 @@ pub(crate) fn digest(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan, run:
 }
 
 /// In words why a cycle would learn nothing; `None` where it would, or where what it would make again is there no more.
-pub(crate) fn nothing(app: &App, data: &str) -> Result<Option<String>, RunExit> {
+pub(crate) fn nothing_new(app: &App, data: &str) -> Result<Option<String>, RunExit> {
     let last: Option<Learned> = app.store.get_setting().map_err(|e| store_problem(&e))?;
     let Some(last) = last.filter(|last| last.data == data) else { return Ok(None) };
     let Some(version) = &last.model else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The encoder's part of a cycle: tuning of the upper layers, in the background of serving, with checkpoints.
+//! Tunes the upper layers of the encoder, in the background of serving, with checkpoints.
 
 use std::time::{Duration, Instant};
 
@@ -97,17 +97,31 @@ pub(crate) fn method(tuning: Tuning) -> Method {
     }
 }
 
-/// Fine-tunes the base by a method on the log up to the cut-off, from `start` on if there is one, for so many seconds at most. `None` if there was nothing to learn.
+/// What an encoder is trained from and how.
+pub(crate) struct EncoderTraining<'a> {
+    /// The base encoder.
+    pub(crate) base: &'a Checkpoint,
+    /// The adapter to go on from.
+    pub(crate) start: Option<&'a Adapter>,
+    /// What is tuned.
+    pub(crate) method: Method,
+    /// Decides everything random.
+    pub(crate) seed: u64,
+    /// Most seconds.
+    pub(crate) seconds: f64,
+}
+
+/// Fine-tunes an encoder on the log up to the cut-off. `None` if there was nothing to learn.
 pub(crate) fn train(
     app: &App,
     view: &ShopState,
-    (base, start, method): (&Checkpoint, Option<&Adapter>, Method),
     plan: &Plan,
-    (seed, seconds): (u64, f64),
+    training: EncoderTraining<'_>,
     context: &RunContext<'_>,
 ) -> Result<Option<(Checkpoint, Adapter)>, RunExit> {
+    let EncoderTraining { base, start, method, seed, seconds } = training;
     let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.cut };
-    let Examples { texts, pairs, known, fresh } = gather(app, view, base, (scope, plan.since), seed)?;
+    let Examples { texts, pairs, known, fresh } = gather(app, view, base, scope, plan.since, seed)?;
     context.note(format!(
         "{} pairs of texts up to the cut-off: from {fresh} that came since the last cycle, and replay; thinned if many",
         pairs.len()

@@ -1,16 +1,20 @@
-//! The training cycle.
+//! The training cycle; [`cycle::run`] lists its steps.
 
 pub mod borders;
 pub mod calibration;
 pub mod component_selection;
+pub mod components;
 pub mod contrastive_pairs;
 pub mod cycle;
 pub mod data_fingerprint;
 pub mod encoder_choice;
+pub mod encoder_fit;
 pub mod encoder_tuning;
+pub mod incumbent_refit;
+pub mod prepare;
 pub mod ranker_fit;
 pub mod sequence_fit;
 pub mod sequence_stages;
 #[cfg(test)]
 pub mod sequence_tests;
-pub mod settle;
+pub mod write_version;

@@ -1,4 +1,4 @@
-//! The behaviour networks of a cycle: one for each cut-off of the ranker's replay, so that the ranker learns from a network that
+//! Trains the sequence models of a cycle: one for each cut-off of the ranker's training, so that the ranker learns from a model that
 //! knew no more than it does.
 
 use std::collections::BTreeSet;
@@ -11,9 +11,9 @@ use mercer_shared::wire::RunPhase;
 
 use crate::runs::context::{RunContext, RunExit, failed};
 use crate::state::sequence::{TrainedSequenceModel, items, options};
-use crate::training::sequence_stages::SequenceStages;
+use crate::training::sequence_stages::{SequenceData, SequenceStages};
 
-/// SequenceModels by cut-off, and what they learn with.
+/// Sequence models by cut-off, and what they are trained with.
 pub(crate) struct SequenceModels {
     items: ItemFeatures,
     texts: Option<Vectors>,
@@ -43,13 +43,14 @@ impl SequenceModels {
         Ok(Self { items, texts, options: options(log, until, seed), stages: SequenceStages::default() })
     }
 
-    /// SequenceModels as of every cut-off of a replay of `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
+    /// Trains the models as of every cut-off of a replay of `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
     /// up to `later`, will ask for too. `None` when they became unwanted or the budget was used up.
     pub(crate) fn up_to(
         &mut self,
         context: &RunContext<'_>,
         log: &Log,
-        (until, later): (i64, i64),
+        until: i64,
+        later: i64,
         most: usize,
     ) -> Result<Option<()>, RunExit> {
         let mut cuts: BTreeSet<i64> = cutoffs(log, until, most).0.into_iter().chain([until]).collect();
@@ -63,8 +64,8 @@ impl SequenceModels {
             context.step(done, cuts.len() as u64);
         };
         let hooks = &mut Watched(context);
-        let log = (log, self.texts.as_ref());
-        let made = self.stages.train(log, &self.items, self.options.clone(), &cuts, hooks, &mut each);
+        let data = SequenceData { log, texts: self.texts.as_ref(), items: &self.items };
+        let made = self.stages.train(data, self.options.clone(), &cuts, hooks, &mut each);
         if !made.map_err(|e| failed(&e))? {
             context.check()?;
             return Ok(None);

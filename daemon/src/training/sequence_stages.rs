@@ -1,4 +1,4 @@
-//! SequenceModels as of many cut-offs, each stage going on from the one before.
+//! Trains sequence models as of many cut-offs: each stage continues from the one before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,18 @@ use mercer_rank::{Log, SequenceScorer, SequenceScorerHistory, Vectors};
 
 use crate::state::sequence::{Searches, TrainedSequenceModel, interactions};
 
-/// SequenceModels by the cut-off up to which they were trained.
+/// What sequence models are trained on.
+#[derive(Clone, Copy)]
+pub struct SequenceData<'a> {
+    /// The log.
+    pub log: &'a Log,
+    /// Vectors of the queries in it.
+    pub texts: Option<&'a Vectors>,
+    /// The items.
+    pub items: &'a ItemFeatures,
+}
+
+/// Sequence models by the cut-off up to which they were trained.
 #[derive(Debug, Default)]
 pub struct SequenceStages(BTreeMap<i64, Arc<TrainedSequenceModel>>);
 
@@ -22,21 +33,20 @@ impl SequenceStages {
         self.0.get(&cut)
     }
 
-    /// Trains up to each of the cut-offs that are not there yet, every stage going on from the one before, from a log and the vectors of
-    /// what was searched for in it; `each` hears of what a stage was. Where a stage is missing before the newest one, all are made anew, for a network that has seen more cannot go back. False
-    /// when the hooks stopped it.
+    /// Trains up to each of the cut-offs that are not there yet; `each` is called after every stage. Where a stage before the newest one is
+    /// missing, all are trained again, because a model cannot forget what it has seen. False when the hooks stopped it.
     ///
     /// # Errors
     /// As [`SequenceTrainer::advance`].
     pub fn train(
         &mut self,
-        (log, texts): (&Log, Option<&Vectors>),
-        items: &ItemFeatures,
+        data: SequenceData<'_>,
         options: SequenceOptions,
         cuts: &BTreeSet<i64>,
         hooks: &mut dyn Hooks,
         each: &mut dyn FnMut(&AdvanceOutcome),
     ) -> Result<bool, LearnError> {
+        let SequenceData { log, texts, items } = data;
         let mut missing: Vec<i64> = cuts.iter().copied().filter(|cut| !self.0.contains_key(cut)).collect();
         let newest = self.0.last_key_value().filter(|(until, _)| missing.first().is_none_or(|cut| cut > until));
         let mut trainer = match newest {

@@ -8,7 +8,7 @@ use mercer_shared::ids::ItemId;
 
 use crate::state::sequence::artifact::SequenceArtifact;
 use crate::state::sequence::{TrainedSequenceModel, items, options};
-use crate::training::sequence_stages::SequenceStages;
+use crate::training::sequence_stages::{SequenceData, SequenceStages};
 
 const ITEMS: u32 = 12;
 const USERS: u32 = 24;
@@ -17,7 +17,7 @@ fn purchase(item: u32, day: i64) -> Event {
     Event { item: Some(item), text: None, kind: InteractionType::Purchase, value: 1.0, at: day * DAY_MS }
 }
 
-/// Shoppers who walk through the catalogue, each from an item of their own, for so many days; item numbers go through `number`.
+/// Users who walk through the catalogue, each from an item of their own, for so many days; item numbers go through `number`.
 fn log(days: i64, number: impl Fn(u32) -> u32) -> Log {
     let mut log = Log::new();
     for user in 0..USERS {
@@ -54,7 +54,11 @@ fn trained(cuts: &[i64]) -> SequenceStages {
     let cuts: BTreeSet<i64> = cuts.iter().map(|day| day * DAY_MS).collect();
     let mut stages = SequenceStages::default();
     let options = options(&log, 120 * DAY_MS, 3);
-    assert!(stages.train((&log, None), &items, options, &cuts, &mut (), &mut |_| ()).unwrap());
+    assert!(
+        stages
+            .train(SequenceData { log: &log, texts: None, items: &items }, options, &cuts, &mut (), &mut |_| ())
+            .unwrap()
+    );
     stages
 }
 
@@ -78,7 +82,9 @@ fn stages_that_are_there_are_gone_on_from_and_earlier_ones_made_anew() {
     let mut train = |parts: &mut SequenceStages, days: &[i64]| {
         let cuts = days.iter().map(|day| day * DAY_MS).collect();
         let o = options(&log, 120 * DAY_MS, 3);
-        parts.train((&log, None), &items, o, &cuts, &mut (), &mut |_| steps += 1).unwrap();
+        parts
+            .train(SequenceData { log: &log, texts: None, items: &items }, o, &cuts, &mut (), &mut |_| steps += 1)
+            .unwrap();
     };
     train(&mut parts, &[60, 80, 100]);
     assert!(bytes(&parts, 100) == bytes(&whole, 100));
@@ -126,7 +132,7 @@ fn new_items_speak_through_the_base_encoders_vectors_only_and_the_past_stays_as_
     assert_eq!(score(&serving, &shop, 3, 101, grown)[..ITEMS as usize], before[..]);
 }
 
-/// Shoppers who take something that says nothing, then search for one of two items and take it: nothing else tells which it will be.
+/// Users who take something that says nothing, then search for one of two items and take it: nothing else tells which it will be.
 fn asking(days: i64) -> (Log, Vectors) {
     let mut log = Log::new();
     for user in 0..240 {
@@ -149,7 +155,11 @@ fn a_search_is_a_token_and_one_that_nobody_has_embedded_is_passed_over() {
     let mut stages = SequenceStages::default();
     let cuts = BTreeSet::from([160 * DAY_MS]);
     let o = options(&log, 160 * DAY_MS, 3);
-    assert!(stages.train((&log, Some(&texts)), &items, o, &cuts, &mut (), &mut |_| ()).unwrap());
+    assert!(
+        stages
+            .train(SequenceData { log: &log, texts: Some(&texts), items: &items }, o, &cuts, &mut (), &mut |_| ())
+            .unwrap()
+    );
     let network = stages.get(160 * DAY_MS).unwrap();
     let ask = |network: &TrainedSequenceModel, text: u32, texts: Option<&Vectors>| {
         let events = [purchase(1, 155), search(text, 161)];

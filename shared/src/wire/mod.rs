@@ -35,7 +35,8 @@ pub use lists::{
     SearchRequest, ServedList, SessionRequest, UNTRAINED,
 };
 pub use models::{
-    AlphaSpending, Comparison, DataSnapshot, EncoderRef, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion,
+    AlphaSpending, Comparison, DataSnapshot, EncoderRef, GateObjective, GateReport, GateVerdict, MetricValue,
+    ModelState, ModelVersion,
 };
 pub use pairs::{PairCheck, PairPart, PairReport, PairSource};
 pub use profiles::{

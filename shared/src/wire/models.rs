@@ -19,7 +19,7 @@ pub enum ModelState {
     Canary,
     /// Served before; can be rolled back to.
     Retired,
-    /// Did not pass the gate; can be promoted by hand.
+    /// Did not pass the gate, or the gate had too little data to decide: its verdict says which. Can be promoted by hand.
     Rejected,
 }
 
@@ -138,7 +138,7 @@ pub struct GateReport {
     pub to: Timestamp,
     /// Users with later interactions.
     pub users: u64,
-    /// Alpha this gate was allowed to spend (two-sided).
+    /// Alpha this gate spent (one-sided); 0 where it could not promote.
     pub alpha: f64,
     /// Smallest effect that could have been seen with 80 % power.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,6 +148,28 @@ pub struct GateReport {
     /// What all gates of the period have spent, this one included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<AlphaSpending>,
+    /// What the candidate could be better at, most traffic first. Empty in reports of older versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objectives: Vec<GateObjective>,
+}
+
+/// An objective of the gate: a slice of the shop's traffic in which the candidate may be better than the serving version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GateObjective {
+    /// `repeat` (lists of all items), `new` (lists of items that are new to the user) or `search`.
+    pub slice: String,
+    /// Share of the traffic, by what users engaged with in the evaluation window.
+    pub share: f64,
+    /// Users it was measured on.
+    pub users: u64,
+    /// One-sided error at which the candidate had to be better here; absent where it could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+    /// Whether the candidate was shown to be better here.
+    pub better: bool,
+    /// Why the objective did not count; absent where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
 }
 
 /// How much of a period's alpha its gates have spent: over all of them, the chance of even one false promotion is at most `total`.

@@ -128,6 +128,7 @@ pub(super) fn gate(verdict: GateVerdict) -> GateReport {
             comparison("ensemble", "new", 0.1175, -0.0001, "not worse than 0.005", true),
         ],
         spending: None,
+        objectives: Vec::new(),
     }
 }
 

@@ -92,7 +92,7 @@ impl Tuner<'_> {
         context: &RunContext<'_>,
     ) -> Result<(Option<Adapter>, Vectors), RunExit> {
         let scope = Scope { cursor: self.cursor, after: i64::MIN, until };
-        let Examples { texts, mut pairs, known, .. } = gather(self.app, self.view, self.base, (scope, since), seed)?;
+        let Examples { texts, mut pairs, known, .. } = gather(self.app, self.view, self.base, scope, since, seed)?;
         if placebo {
             pairs = permute_positives(&pairs, seed ^ until as u64);
         }
