@@ -29,6 +29,15 @@ pub(crate) fn print(gate: &GateReport, out: &mut Out) -> Result<(), Stop> {
             text::moment(spent.until)
         ))?;
     }
+    for objective in &gate.objectives {
+        let word = match &objective.left_out {
+            Some(why) => format!("does not count: {}", text::clean(why)),
+            None if objective.better => "better".to_owned(),
+            None => "not shown to be better".to_owned(),
+        };
+        let share = 100.0 * objective.share;
+        out.line(format!("objective {}, {share:.0} % of the traffic: {word}", text::slice(&objective.slice)))?;
+    }
     if gate.comparisons.is_empty() {
         return Ok(());
     }
