@@ -1,4 +1,4 @@
-//! What `mercerd` does beside serving: packing encoders, simulating a shop, printing the wire's document.
+//! What `mercerd` does beside serving: packing encoders, simulating a shop, printing documents.
 
 use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
@@ -10,6 +10,8 @@ use mercer_model::packed::Bits;
 use mercer_model::scripts::Script;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
+
+use crate::docs::Document;
 
 fn unwritable(error: &std::io::Error) -> Problem {
     Problem::new(Code::BadFile, format!("standard output: {error}"))
@@ -122,7 +124,7 @@ impl Simulate {
         let shop = simulate(options).map_err(refused)?;
         let mut out = BufWriter::new(stdout().lock());
         match write_ndjson(shop, &mut out) {
-            // Whoever closes the pipe has enough.
+            // The reader closed the pipe.
             Err(SimulateError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             Err(SimulateError::Json(error)) if error.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe) => Ok(()),
             written => written.map(|_| ()).map_err(refused),
@@ -133,5 +135,14 @@ impl Simulate {
 /// Prints the OpenAPI document.
 pub(crate) fn openapi() -> Result<(), Problem> {
     let text = mercer_daemon::http::openapi::text().map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    print(&text)
+}
+
+/// Prints a reference page or a configuration file.
+pub(crate) fn docs(document: Document) -> Result<(), Problem> {
+    print(&document.text()?)
+}
+
+fn print(text: &str) -> Result<(), Problem> {
     stdout().write_all(text.as_bytes()).map_err(|error| unwritable(&error))
 }

@@ -1,6 +1,7 @@
 //! `mercerd`: the command line around [`mercer_daemon::run`].
 
 mod commands;
+mod docs;
 mod socket;
 
 use std::io::IsTerminal;
@@ -47,6 +48,12 @@ enum Command {
     Simulate(commands::Simulate),
     /// Prints the OpenAPI document of the wire.
     Openapi,
+    /// Prints a reference page in Markdown, or a complete configuration file.
+    Docs {
+        /// What to print.
+        #[arg(value_name = "DOCUMENT")]
+        document: docs::Document,
+    },
 }
 
 fn main() -> ExitCode {
@@ -56,6 +63,7 @@ fn main() -> ExitCode {
         Some(Command::Encoder(command)) => command.run(),
         Some(Command::Simulate(options)) => options.run(),
         Some(Command::Openapi) => commands::openapi(),
+        Some(Command::Docs { document }) => commands::docs(document),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,7 +75,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The configuration in force: the command line wins over the file, the file over what is usual.
+/// The configuration in force: the command line wins over the file, the file over the defaults.
 fn settings(cli: &Cli) -> Result<Config, Problem> {
     let mut config = cli.config.as_deref().map_or_else(|| Ok(Config::default()), Config::load)?;
     let named = cli.state.is_some() || config.state != Config::default().state;
@@ -97,7 +105,7 @@ fn serve(cli: Cli) -> Result<(), Problem> {
 
     let config = settings(&cli)?;
     mercer_shared::socket::check_socket_path(&config.socket)?;
-    // The state's lock first: whoever holds it may clear away the socket of a daemon that died.
+    // The state's lock first: only its holder may remove the socket of a daemon that died.
     let store = mercer_daemon::open_store(&config.state)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

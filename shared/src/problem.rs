@@ -1,5 +1,5 @@
-//! The one table of errors: stable code, HTTP status, exit code of the command line, title and hint. Every refusal of the
-//! daemon is an RFC 9457 problem document built from a row of it.
+//! The table of errors: stable code, HTTP status, exit code of the command line, title and hint. Each refusal of the daemon is an RFC 9457
+//! problem document built from one row.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,6 +16,15 @@ pub mod exit {
     pub const NOT_RUNNING: u8 = 3;
     /// The daemon refused, or the state does not allow it.
     pub const REFUSED: u8 = 4;
+
+    /// Every exit code with its meaning.
+    pub const MEANINGS: [(u8, &str); 5] = [
+        (OK, "done"),
+        (FAILED, "tried and failed"),
+        (USAGE, "wrong usage"),
+        (NOT_RUNNING, "no daemon on the socket"),
+        (REFUSED, "refused, or the present state does not allow it"),
+    ];
 }
 
 macro_rules! problems {

@@ -4,8 +4,12 @@ use mercer_shared::problem::{Code, exit};
 
 use super::out::{Done, Out, Stop};
 
+/// Columns of the help texts: the manual does not depend on the terminal.
+const WIDTH: usize = 100;
+
 /// Prints the manual.
-pub(crate) fn run(mut program: clap::Command, out: &mut Out) -> Done {
+pub(crate) fn run(program: clap::Command, out: &mut Out) -> Done {
+    let mut program = program.term_width(WIDTH);
     program.build();
     out.line("# mercer\n")?;
     command(&mut program, out)?;

@@ -1,150 +1,113 @@
-//! Configuration: where things are, how much training may take, who may change things. One TOML file; the command line
-//! names the state directory and the socket.
+//! Configuration: where things are, how much training may take, who may change things. One TOML file; the command line names the
+//! state directory and the socket. A new key is one line here: `cargo test -p mercer-daemon docs` says how to write the reference
+//! page anew.
 
 use std::path::{Path, PathBuf};
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{OutOfStock, Tuning};
-use serde::{Deserialize, Serialize};
 
-/// Everything that can be set. Unknown keys are refused.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// State directory.
-    pub state: PathBuf,
-    /// Socket path.
-    pub socket: PathBuf,
-    /// Group (numeric id) whose members may change things, beside root and the daemon's own user.
-    pub operator_group: Option<u32>,
-    /// Directory with further import presets.
-    pub presets: Option<PathBuf>,
-    /// Training.
-    pub train: TrainConfig,
-    /// Serving.
-    pub serve: ServeConfig,
-    /// Reports.
-    pub reports: ReportsConfig,
-    /// The gate that candidates pass.
-    pub gate: GateConfig,
-}
+use crate::state::settings::Limits::{AboveUpTo, AtLeast, Within};
+use crate::state::settings::settings;
 
-/// How gates are held over time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GateConfig {
-    /// Most that all gates of a period together may spend: the chance of even one false promotion in it.
-    pub alpha: f64,
-    /// Days of a period.
-    pub period_days: u32,
-    /// Share of the shoppers that neither train nor gate, 0 to 0.5; 0 holds nobody out.
-    pub holdout: f64,
-    /// Shoppers from which on anybody is held out: below it the share would be too few to show anything.
-    pub holdout_shoppers: usize,
-    /// Promotions between two looks at those who are held out; 0 looks on request only.
-    pub holdout_every: u64,
-}
-
-impl Default for GateConfig {
-    fn default() -> Self {
-        Self { alpha: 0.05, period_days: 90, holdout: 0.05, holdout_shoppers: 10_000, holdout_every: 5 }
+settings! {
+    /// Everything that can be set. Unknown keys are refused.
+    pub struct Config in "" {
+        /// State directory. Without it: `/var/lib/mercer` for root, `~/.local/share/mercer` for others.
+        state: PathBuf = mercer_shared::socket::default_state(), like "\"/var/lib/mercer\"";
+        /// Path of the socket. Without it: `mercer.sock` in the state directory if one is named, else `/run/mercer/mercer.sock` for root
+        /// and `$XDG_RUNTIME_DIR/mercer/mercer.sock` for others.
+        socket: PathBuf = PathBuf::new(), like "\"/run/mercer/mercer.sock\"";
+        /// Numeric id of the group whose members may change things, beside root and the daemon's own user. Everybody who can open the
+        /// socket may read.
+        operator_group: Option<u32> = None, like "990";
+        /// Directory with further import presets (`NAME.toml`); `data/presets` shows what they look like.
+        presets: Option<PathBuf> = None, like "\"/etc/mercer/presets\"";
+    }
+    sections {
+        /// Training.
+        train: TrainConfig;
+        /// Serving.
+        serve: ServeConfig;
+        /// The gate that candidates pass.
+        gate: GateConfig;
+        /// Reports.
+        reports: ReportsConfig;
     }
 }
 
-/// What the reports look at.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ReportsConfig {
-    /// Attributes by which the fairness report compares shoppers; empty means all that are declared with at least two values.
-    pub protected: Vec<String>,
-}
-
-/// When and how long to train.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainConfig {
-    /// Seconds between scheduled cycles; 0 turns the schedule off.
-    pub every_seconds: u64,
-    /// New interactions after which a cycle starts by itself; 0 turns it off.
-    pub after_interactions: u64,
-    /// Seconds that a cycle is planned to fit into, whole.
-    pub budget_seconds: u64,
-    /// How the encoder is fine-tuned.
-    pub tuning: Tuning,
-    /// Whether a candidate that passes the gate is promoted without asking.
-    pub promote: bool,
-    /// Steps between checkpoints.
-    pub checkpoint_steps: u64,
-    /// Share of replayed examples, 0 to 0.9 (METRICS.md section 7: 20 to 50 %).
-    pub replay: f64,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Model versions that are kept beside the serving one and pinned ones.
-    pub keep_versions: usize,
-}
-
-/// Limits of serving.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServeConfig {
-    /// Requests at work at once; more are answered 429.
-    pub concurrency: usize,
-    /// Queries that may wait for the encoder.
-    pub queue: usize,
-    /// Milliseconds that the pair classifier may take to re-score the head of a list; 0 turns it off.
-    pub pair_budget_ms: u64,
-    /// Share of the shoppers that a version that passed the gate answers first, 0 to 0.5; 0 lets it serve everybody at once.
-    pub canary_share: f64,
-    /// Hours that it answers them before it serves everybody.
-    pub canary_hours: f64,
-    /// Hours after that in which it is still taken back by itself when a guardrail breaks.
-    pub grace_hours: f64,
-    /// What lists and searches do with items that are out of stock: `hide`, `demote` or `show`; a request may say otherwise.
-    pub out_of_stock: OutOfStock,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            state: mercer_shared::socket::default_state(),
-            socket: PathBuf::new(),
-            operator_group: None,
-            presets: None,
-            train: TrainConfig::default(),
-            serve: ServeConfig::default(),
-            reports: ReportsConfig::default(),
-            gate: GateConfig::default(),
-        }
+settings! {
+    /// When and how long to train.
+    pub struct TrainConfig in "train" {
+        /// Seconds between scheduled cycles; 0 turns the schedule off. A cycle without new interactions is skipped.
+        every_seconds: u64 = 24 * 3600;
+        /// New interactions that start a cycle; 0 turns this off.
+        after_interactions: u64 = 50_000;
+        /// Seconds that a whole cycle is planned to take. The encoder gets what replaying the log, evaluation and embedding leave.
+        budget_seconds: u64 = 1800;
+        /// How the encoder is fine-tuned: "lora", "adalora" (ranks go to the layers where they matter) or "full" (all weights of the upper
+        /// layers).
+        tuning: Tuning = Tuning::Lora;
+        /// Whether a candidate that passes the gate is promoted without asking.
+        promote: bool = true;
+        /// Steps between checkpoints. A crash loses at most this many steps.
+        checkpoint_steps: u64 = 50;
+        /// Share of old examples that the encoder sees again among the new ones (METRICS.md section 7: 20 to 50 %).
+        replay: f64 = 0.3, in Within(0.0, 0.9);
+        /// Seed of everything random.
+        seed: u64 = 42;
+        /// Model versions that are kept beside the serving version and the pinned ones.
+        keep_versions: usize = 3;
     }
 }
 
-impl Default for TrainConfig {
-    fn default() -> Self {
-        Self {
-            every_seconds: 24 * 3600,
-            after_interactions: 50_000,
-            budget_seconds: 1800,
-            tuning: Tuning::Lora,
-            promote: true,
-            checkpoint_steps: 50,
-            replay: 0.3,
-            seed: 42,
-            keep_versions: 3,
-        }
+settings! {
+    /// Limits of serving, and how a new version is rolled out.
+    pub struct ServeConfig in "serve" {
+        /// Requests that are processed at once; more are answered 429.
+        concurrency: usize = 64, in AtLeast(1.0);
+        /// Queries that may wait for the encoder; more are answered 429.
+        queue: usize = 256, in AtLeast(1.0);
+        /// Milliseconds in which the cross-encoder (`mercer train --model pair`) may re-score the head of a list, as many rows as fit; 0
+        /// turns it off. It stays off where re-scoring was not better on later events.
+        pair_budget_ms: u64 = 0;
+        /// Share of the shoppers that a version that passed the gate answers first; 0 lets it serve everybody at once. The same shoppers
+        /// each time.
+        canary_share: f64 = 0.0, in Within(0.0, 0.5);
+        /// Hours that it answers them before it serves everybody. A broken guardrail takes it back: errors, latency, scores that are not
+        /// numbers, the share of the catalogue that is shown, what shoppers take.
+        canary_hours: f64 = 24.0, in AtLeast(0.0);
+        /// Hours after that in which a broken guardrail still takes it back.
+        grace_hours: f64 = 24.0, in AtLeast(0.0);
+        /// What lists and searches do with items that are out of stock: "hide" leaves them out, "demote" lists them after all items in
+        /// stock, "show" lists them like the others. A request may say otherwise (`out_of_stock=show`). An item without stock information
+        /// counts as in stock.
+        out_of_stock: OutOfStock = OutOfStock::Hide;
     }
 }
 
-impl Default for ServeConfig {
-    fn default() -> Self {
-        Self {
-            concurrency: 64,
-            queue: 256,
-            pair_budget_ms: 0,
-            canary_share: 0.0,
-            canary_hours: 24.0,
-            grace_hours: 24.0,
-            out_of_stock: OutOfStock::Hide,
-        }
+settings! {
+    /// How often the gate may promote by chance, and the shoppers who are held out.
+    pub struct GateConfig in "gate" {
+        /// Error probability of all gates of a period together: the chance of even one false promotion. Each period begins with all of it.
+        alpha: f64 = 0.05, in AboveUpTo(0.0, 0.5);
+        /// Days of a period.
+        period_days: u32 = 90, in AtLeast(1.0);
+        /// Share of the shoppers who are held out of training and gate; 0 holds nobody out.
+        holdout: f64 = 0.05, in Within(0.0, 0.5);
+        /// Shoppers that a shop needs before anybody is held out. With fewer, the share would be too small to show anything.
+        holdout_shoppers: usize = 10_000;
+        /// Promotions between two evaluations on those who are held out; 0 evaluates on request only (`mercer train --holdout`).
+        holdout_every: u64 = 5;
+    }
+}
+
+settings! {
+    /// What the reports compare.
+    pub struct ReportsConfig in "reports" {
+        /// Declared attributes by which the fairness report compares shoppers, such as ["gender", "age_band", "region"]. Empty means all
+        /// that are declared with at least two values. Shoppers who did not agree to audits count as `unknown`.
+        protected: Vec<String> = Vec::new();
     }
 }
 
@@ -156,33 +119,23 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Problem> {
         let bad = |error: &dyn std::fmt::Display| Problem::new(Code::BadConfig, format!("{}: {error}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| bad(&error))?;
-        let config: Self = toml::from_str(&text).map_err(|error| bad(&error))?;
-        config.check().map_err(|detail| bad(&detail))?;
-        Ok(config)
+        Self::parse(&text).map_err(|error| bad(&error))
     }
 
-    fn check(&self) -> Result<(), String> {
-        if !(0.0..=0.9).contains(&self.train.replay) {
-            return Err(format!("train.replay is {}, it takes 0 to 0.9", self.train.replay));
+    /// Reads the text of a configuration file.
+    ///
+    /// # Errors
+    /// What is wrong with it: syntax, an unknown key, a wrong type, a number out of its range.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        // The text parsed, so it is a table; what it leaves out has its default, which lies in the range.
+        let values: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        for section in Self::SECTIONS {
+            if let Some(toml::Value::Table(values)) = values.get(section.name) {
+                section.check(values)?;
+            }
         }
-        if self.serve.concurrency == 0 || self.serve.queue == 0 {
-            return Err("serve.concurrency and serve.queue are at least 1".to_owned());
-        }
-        let serve = &self.serve;
-        if !(0.0..=0.5).contains(&serve.canary_share) {
-            return Err(format!("serve.canary_share is {}, it takes 0 to 0.5", serve.canary_share));
-        }
-        if !(serve.canary_hours >= 0.0 && serve.grace_hours >= 0.0) {
-            return Err("serve.canary_hours and serve.grace_hours are at least 0".to_owned());
-        }
-        let gate = &self.gate;
-        if !(gate.alpha > 0.0 && gate.alpha <= 0.5) || gate.period_days == 0 {
-            return Err("gate.alpha is above 0 and at most 0.5, gate.period_days at least 1".to_owned());
-        }
-        if !(0.0..=0.5).contains(&gate.holdout) {
-            return Err(format!("gate.holdout is {}, it takes 0 to 0.5", gate.holdout));
-        }
-        Ok(())
+        Ok(config)
     }
 }
 
@@ -191,16 +144,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_has_every_key_with_its_default() {
-        let text = include_str!("../../../data/mercer.example.toml");
-        let example: toml::Table = toml::from_str(text).unwrap();
-        let usual = toml::Table::try_from(Config::default()).unwrap();
-        for section in ["train", "serve", "reports", "gate"] {
-            assert_eq!(example[section], usual[section], "{section}");
+    fn the_example_is_accepted() {
+        let example = Config::parse(include_str!("../../../data/mercer.example.toml")).unwrap();
+        assert_ne!(example, Config::default());
+    }
+
+    #[test]
+    fn numbers_keep_to_their_limits() {
+        for text in [
+            "[serve]\ncanary_share = 0.9\n",
+            "[serve]\nconcurrency = 0\n",
+            "[serve]\nqueue = 0\n",
+            "[serve]\ncanary_hours = -1.0\n",
+            "[serve]\ngrace_hours = nan\n",
+            "[gate]\nalpha = 0.0\n",
+            "[gate]\nalpha = 0.51\n",
+            "[gate]\nperiod_days = 0\n",
+            "[gate]\nholdout = 0.6\n",
+            "[train]\nreplay = 0.95\n",
+        ] {
+            let refused = Config::parse(text).expect_err(text);
+            assert!(refused.contains("it takes"), "{refused}");
         }
-        toml::from_str::<Config>(text).unwrap().check().unwrap();
-        assert!(toml::from_str::<Config>("[serve]\ncanary_share = 0.9\n").unwrap().check().is_err());
-        assert!(toml::from_str::<Config>("[gate]\nalpha = 0.0\n").unwrap().check().is_err());
+        assert_eq!(Config::parse("[gate]\nalpha = 0.5\n").unwrap().gate.alpha, 0.5);
+    }
+
+    #[test]
+    fn every_default_lies_in_its_limits() {
+        let defaults = toml::Table::try_from(Config::default()).unwrap();
+        for section in Config::SECTIONS.iter().filter(|section| !section.name.is_empty()) {
+            let values = defaults[section.name].as_table().unwrap();
+            section.check(values).unwrap();
+            assert!(values.keys().map(String::as_str).eq(section.settings.iter().map(|setting| setting.key)));
+        }
     }
 
     #[test]

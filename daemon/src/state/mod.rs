@@ -18,5 +18,6 @@ pub mod report_cache;
 pub mod run_documents;
 pub mod run_slot;
 pub mod sequence;
+pub mod settings;
 pub mod shop;
 pub mod vector_cache;

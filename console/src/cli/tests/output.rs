@@ -271,6 +271,18 @@ fn the_manual_names_every_command_and_code() {
     }
 }
 
+/// With `MERCER_WRITE_DOCS` in the environment it writes the page.
+#[test]
+fn the_kept_page_of_commands_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/docs/commands.md");
+    let manual = nobody(&["manual"]).out;
+    if std::env::var_os("MERCER_WRITE_DOCS").is_some() {
+        std::fs::write(path, &manual).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(kept == manual, "{path} is stale: MERCER_WRITE_DOCS=1 cargo test -p mercer-console page writes it");
+}
+
 #[test]
 fn a_report_shows_intervals_and_verdicts() {
     let report = json!({"kind": "fairness", "model": "v000001", "created": "2026-01-01T00:00:00Z", "users": 40,
