@@ -9,6 +9,7 @@ mod figures;
 mod graph;
 mod imports;
 mod layers;
+mod pages;
 mod planted;
 mod resolve;
 mod syntax;
