@@ -90,7 +90,7 @@ fn watcher(dir: &Path, writers: Writers, wake: crossbeam_channel::Sender<()>) ->
             let mut writers = writers.lock();
             writers.extend(event.paths.into_iter().map(|path| (path, writer)));
         }
-        // A look at the directory is an event of its own; it must not cause the next look.
+        // Reading the directory is an event too; it must not cause the next reading.
         if writer.is_some() || !event.kind.is_access() {
             let _ = wake.try_send(());
         }
@@ -154,7 +154,7 @@ impl Inbox {
     /// unfinished copies are left alone.
     fn complete(&mut self) -> io::Result<Vec<PathBuf>> {
         let (now, clock) = (Instant::now(), SystemTime::now());
-        // What is told while the directory is read may be about files that this look misses.
+        // Events that arrive while the directory is read may be about files that this reading missed.
         let told: Vec<PathBuf> = self.writers.lock().keys().cloned().collect();
         let mut there = BTreeMap::new();
         for entry in std::fs::read_dir(&self.dir)? {

@@ -1,4 +1,4 @@
-//! The daemon's socket: taken by nobody alive, clean of what a dead daemon left, and removed at the end by whoever made it.
+//! The daemon's socket: refuses one that a live daemon holds, removes what a dead one left, and removes its own at the end.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -17,7 +17,7 @@ pub(crate) struct Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        // Somebody else's socket may stand there by now.
+        // Another daemon's socket may be there by now.
         if identity(&self.path).is_ok_and(|file| file == self.file) {
             let _ = std::fs::remove_file(&self.path);
         }

@@ -1,5 +1,5 @@
-//! What both programs and every script agree on: ids, times, wire types, the error table, where the socket is, and a
-//! typed client. No tensors, no store, no server and no terminal in here.
+//! The contract between daemon, console and scripts: ids, times, wire types, the table of errors, the socket's path, and a typed client.
+//! Without tensors, store, server and terminal.
 
 #[cfg(feature = "client")]
 pub mod client;

@@ -1,4 +1,4 @@
-//! Where the socket and the state are: one rule for the daemon, the console and scripts.
+//! Default paths of the socket and the state directory, the same for the daemon, the console and scripts.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ pub fn default_state() -> PathBuf {
     std::env::var_os("XDG_DATA_HOME").map_or_else(|| home.join(".local/share"), PathBuf::from).join("mercer")
 }
 
-/// Refuses a path that cannot hold a Unix socket before the kernel cuts it off without a word.
+/// Refuses a path that is too long for a Unix socket, which the kernel would cut off silently.
 ///
 /// # Errors
 /// [`Code::SocketPath`] with the length.

@@ -20,7 +20,7 @@ pub(crate) fn run(app: &Arc<App>) {
             let mut world = app.shop.lock();
             (world.take_stale(BATCH), world.take_asked(BATCH), Arc::clone(&world.view().model))
         };
-        // Searches first: they are few, and somebody's next list waits for them.
+        // Query texts first: they are few, and the users' next lists read them.
         if !asked.is_empty() && !embed_asked(app, &model, asked) {
             return;
         }
@@ -48,7 +48,7 @@ pub(crate) fn run(app: &Arc<App>) {
     }
 }
 
-/// Embeds what was searched for, for the behaviour network. False when the model thread has stopped.
+/// Embeds query texts for the sequence model. False when the model thread has stopped.
 fn embed_asked(app: &Arc<App>, model: &Model, asked: Vec<(u32, Arc<str>)>) -> bool {
     let (numbers, texts): (Vec<u32>, Vec<Arc<str>>) = asked.into_iter().unzip();
     match query_vectors::embed(app, &model.base_encoder, &texts) {

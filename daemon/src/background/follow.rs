@@ -1,4 +1,4 @@
-//! Networks that follow the shop: new items by the vectors of the encoder they were trained beside, and what was taken lately.
+//! Keeps sequence models up to date with the shop: new items (by vectors of the encoder they were trained with) and recent purchases.
 
 use std::sync::Arc;
 

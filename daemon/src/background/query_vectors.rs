@@ -1,5 +1,5 @@
-//! Vectors of what was searched for, by the encoder as it came: tokens of the behaviour network. They are made anew after a restart rather
-//! than kept on disk: nothing of what a shopper typed is to be left behind anywhere when the shopper is erased.
+//! Vectors of query texts by the encoder without the adapter, which are tokens of the sequence model. They are made anew after a restart rather
+//! than kept on disk: nothing of what a user typed is to be left behind anywhere when the user is erased.
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use mercer_rank::{CollaborativeIndex, Dataset, IndexOptions};
 use crate::state::app::App;
 use std::time::Duration;
 
-/// Takes into the co-occurrence what shoppers did, and who was erased, since it was fitted or last brought up to date. True if there was
+/// Takes into the co-occurrence what users did, and who was erased, since it was fitted or last brought up to date. True if there was
 /// anything to do.
 pub fn follow(app: &App) -> bool {
     let (view, index, changed) = {
@@ -31,7 +31,7 @@ pub fn follow(app: &App) -> bool {
     true
 }
 
-/// Fits the memory anew from everything there is and puts it in place.
+/// Fits the collaborative index on the whole log and installs it.
 pub fn refit(app: &App) {
     let (view, unfitted) = {
         let mut world = app.shop.lock();
@@ -59,7 +59,7 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Longest wait for quiet: a busy shop never is.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The co-occurrence follows the log for this share of the refitter's time at most: what it costs grows with what was done.
+/// Largest share of the refitter's time for updating the co-occurrence, whose cost grows with the number of new events.
 const FOLLOWING: u32 = 10;
 
 /// Refits when a tenth of the log is new, and keeps the co-occurrence up to date in between. A log that was never fitted does not wait:
@@ -82,7 +82,7 @@ pub(crate) fn run(app: &Arc<App>) {
             refit(app);
             fitted = Some(Instant::now());
         } else if fitted.is_some() && Instant::now() >= rests_until && (!enough || unfitted > events) {
-            // Where a fit is due anyhow it would do the work twice; but whoever was erased is forgotten at once.
+            // If a fit is due, this would do the work twice; but erased users must be forgotten at once.
             let begun = Instant::now();
             if follow(app) {
                 rests_until = Instant::now() + (FOLLOWING - 1) * begun.elapsed();

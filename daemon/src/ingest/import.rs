@@ -1,4 +1,4 @@
-//! Imports: the readers of `mercer_import` on one side, the doors that every write goes through on the other.
+//! Imports: reads files with `mercer_import` and writes their documents as `write` does.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::state::problems::Answer;
 
 /// Least time between two lines of progress.
 const PROGRESS: Duration = Duration::from_millis(100);
-/// How long a full commit queue is waited for.
+/// How long an import waits for room in the commit queue.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where uploads lie while they are read.
@@ -60,7 +60,7 @@ pub struct Job {
     pub dry_run: bool,
 }
 
-/// Understands how a file is to be read, before a byte of it is taken.
+/// Chooses how a file is read, from the request alone.
 ///
 /// # Errors
 /// `unknown-preset`, `unknown-format`, `bad-parameter`.
@@ -97,7 +97,7 @@ pub fn ready(app: &App, job: &Job) -> Answer<()> {
 /// Reads a file into the shop. `progress` is called at most ten times a second; the stream of events hears the same.
 ///
 /// # Errors
-/// Why it broke, with the report of what was done until then: that stays.
+/// Why it ended, with the report of what was written until then. Written documents stay.
 pub fn run(
     app: &Arc<App>,
     job: &Job,
@@ -158,7 +158,7 @@ pub fn run(
     outcome
 }
 
-/// What an import sets off, and how to stop it; nothing where no interaction was added.
+/// A note on the run that the import may start, and how to cancel it. `None` if no interaction was added.
 fn what_follows(config: &TrainConfig, report: &ImportReport) -> Option<String> {
     let added: u64 = report.interactions.values().sum();
     if report.dry_run || added == 0 {

@@ -1,4 +1,4 @@
-//! Writes: checked, durable, then visible. Every line stands for itself.
+//! Writes documents: checks each line, makes it durable, then applies it. A wrong line does not affect the others.
 
 use mercer_import::{validate_interaction, validate_item, validate_user};
 use mercer_shared::ids::{ItemId, UserId};
@@ -36,12 +36,12 @@ fn finish<D>(answers: Vec<Option<Answer<D>>>) -> Vec<Answer<D>> {
         .collect()
 }
 
-/// Whether an interaction says that a shopper took up something that was shown.
+/// Whether an interaction counts as an outcome of a list: a click, a cart or a purchase.
 const fn is_taken(kind: InteractionType) -> bool {
     matches!(kind, InteractionType::Click | InteractionType::Cart | InteractionType::Purchase)
 }
 
-/// Takes in interactions: one answer a line, in order. An accepted line is durable and will be seen by readers within a second.
+/// Writes interactions and returns one answer per line, in order. An accepted line is durable and will be seen by readers within a second.
 pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>> {
     if let Err(problem) = app.writable() {
         return lines.iter().map(|_| Err(problem.clone())).collect();
@@ -123,7 +123,7 @@ pub fn items(app: &App, lines: Vec<Item>) -> Vec<Answer<Change>> {
 /// Changes some fields of an item.
 ///
 /// # Errors
-/// `unknown-item`, or what is wrong with the result.
+/// `unknown-item`, or the refusal of the changed item.
 pub fn patch_item(app: &App, id: &str, patch: ItemPatch) -> Answer<Item> {
     app.writable()?;
     let id = ItemId::new(id).map_err(|error| Problem::new(Code::BadId, error.to_string()))?;

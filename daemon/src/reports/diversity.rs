@@ -23,7 +23,7 @@ pub(crate) fn rows(
     (mine, popular): (&Lists, &Lists),
     report: &mut Report,
 ) -> Answer<()> {
-    // The arithmetic numbers eligible items only: what is hidden is no dead stock.
+    // Only eligible items are counted: a hidden item is not dead stock.
     let eligible: Vec<u32> =
         (0..).zip(view.rank.catalogue.iter()).filter(|(_, facts)| !facts.hidden).map(|(number, _)| number).collect();
     let place: rustc_hash::FxHashMap<u32, u32> = eligible.iter().copied().zip(0..).collect();

@@ -1,5 +1,5 @@
 //! Who is served how well, by declared and consented attributes and by length of history (METRICS.md section 4). Nothing is
-//! inferred: whoever declared nothing is `unknown`.
+//! inferred: users who declared nothing are `unknown`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::reports::window_lists::Lists;
 use crate::state::app::App;
 use crate::state::shop::ShopState;
 
-/// Shoppers with at most this many earlier events count as new.
+/// Users with at most this many earlier events count as new.
 const NEW_EVENTS: usize = 5;
 
 /// Tables of the fairness report: one per declared and consented attribute, and one by length of history, which needs none.

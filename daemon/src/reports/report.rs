@@ -1,5 +1,5 @@
-//! Reports on the serving model: lists for everybody who came back in the last window, made as of its beginning, and what they
-//! are worth. The arithmetic is that of `mercer-reports`.
+//! Reports on a version: makes lists for the users who returned in the last window, as of its beginning, and computes their metrics with
+//! `mercer-reports`.
 
 use std::sync::Arc;
 

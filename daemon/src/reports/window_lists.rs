@@ -1,4 +1,4 @@
-//! Lists for everybody who came back, judged by what they took: shared by the gate and the reports. Full ranking over the eligible
+//! Lists for all returning users, compared with what they took; shared by the gate and the reports. Full ranking over the eligible
 //! catalogue, never sampled; a global split in time.
 
 use mercer_rank::evaluate::{GroundTruth, ground_truth, ndcg};
@@ -10,7 +10,7 @@ use mercer_shared::time::Timestamp;
 /// Users judged at most: beyond it they are thinned evenly.
 pub const MAX_USERS: usize = 5_000;
 
-/// Lists and what they are worth, one entry a user in the same order.
+/// Lists and their metrics, one entry per user in the same order.
 #[derive(Debug, Clone, Default)]
 pub struct Lists {
     /// Slots of the users.
@@ -42,7 +42,7 @@ impl Lists {
 pub fn window(log: &Log, last: i64) -> Option<(i64, i64)> {
     let shape = log.summary(last);
     let days = shape.window_days();
-    // A single event long after all others is no window of its own.
+    // A single event long after all others does not make a window.
     let last = if shape.outliers > 0 { last.min(shape.last) } else { last };
     let from = last - days * DAY_MS;
     (!log.is_empty() && from > shape.first + days * DAY_MS).then_some((from, last))
@@ -61,7 +61,7 @@ pub fn outlier_note(summary: &LogSummary) -> Option<String> {
     })
 }
 
-/// Thinned evenly to so many users.
+/// Keeps an evenly spaced sample of at most this many users.
 #[must_use]
 pub fn thinned(all: Vec<GroundTruth>, most: usize) -> Vec<GroundTruth> {
     let step = all.len() as f64 / most as f64;
@@ -80,11 +80,11 @@ pub fn known(values: &[f64]) -> Vec<Option<f64>> {
     values.iter().copied().map(Some).collect()
 }
 
-/// How far the judging goes.
+/// Limits of an evaluation.
 pub struct Limits<'a> {
-    /// Shoppers judged at most.
+    /// Users judged at most.
     pub users: usize,
-    /// Whether nobody wants the lists any more; asked for each.
+    /// Whether the evaluation was cancelled; called for each list.
     pub unwanted: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -93,7 +93,7 @@ impl Limits<'_> {
     pub const NONE: Self = Self { users: MAX_USERS, unwanted: &|| false };
 }
 
-/// Makes and judges lists of length `k` over the whole catalogue: those of a ranker, or of a blend. The memory of the snapshot must be of
+/// Makes and evaluates lists of length `k` over the whole catalogue, by a ranker or a blend. The collaborative index of the snapshot must be of
 /// the moment `from`.
 ///
 /// # Errors

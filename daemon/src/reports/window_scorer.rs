@@ -1,4 +1,4 @@
-//! What of a version may score a window that its serving components may have seen.
+//! Chooses the components of a version for evaluating a window that its serving components may have been trained on.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::state::problems::Answer;
 use crate::state::shop::ShopState;
 use crate::versions::load;
 
-/// What of a version may speak about a window that begins at `from`: its ranker where that has seen nothing of the window, else
-/// the one that the gate judged, else the blend; and which it is, where it is not the version itself.
+/// The scoring policy of a version for a window that begins at `from`: its ranker if that was not trained on the window, else the one that
+/// the gate compared, else the blend. Also returns which one it is, unless it is the version's own.
 pub(crate) fn window_policy(
     app: &App,
     view: &ShopState,

@@ -1,6 +1,6 @@
-//! How a cycle's time is divided. What is repeated to the bit (replay, evaluation) is sized by the log and the budget alone, by costs
-//! that were measured once: the same log and budget give the same ranker on every machine. The encoder, whose training ends by the
-//! clock anyway, gets what is left.
+//! Divides a cycle's time. The sizes of ranker training and evaluation depend on the log and the budget only, through costs that were
+//! measured once, so that the same log and budget give the same ranker on every machine. The encoder, whose training ends by the clock,
+//! gets the rest.
 
 use mercer_rank::{MlpOptions, RankerTrainOptions, TreeOptions};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ pub(crate) struct CycleSizes {
     pub(crate) events: usize,
     /// Items.
     pub(crate) items: usize,
-    /// Shoppers who came back in the evaluation window.
+    /// Users who returned in the evaluation window.
     pub(crate) back: usize,
     /// Cut-offs that the log has room for.
     pub(crate) cutoffs: usize,
@@ -25,9 +25,9 @@ pub(crate) struct BudgetTier {
     pub(crate) cutoffs: usize,
     /// Lists per head of the replay at most.
     pub(crate) lists: usize,
-    /// Shoppers whose lists are judged at most.
+    /// Users whose lists are judged at most.
     pub(crate) judged: usize,
-    /// Whether a behaviour network and trees are made beside the ranker's own networks.
+    /// Whether a sequence model and trees are trained beside the ranker's own networks.
     pub(crate) network: bool,
 }
 
@@ -47,8 +47,8 @@ const TIERS: [BudgetTier; 7] = [
 ];
 
 /// Seconds on two cores, rounded up from measurements on simulated logs of 7,000 to 18,000 interactions and 300 to 200,000 items: fitting
-/// the memory per interaction and per item, features of a list of the replay and per item of the catalogue, a list's pass through one
-/// network in training, a judged list and per item. What a cycle took stands in its run, so that they can be held against it.
+/// the collaborative index per interaction and per item, features of a training list and per item of the catalogue, a list's pass through one
+/// network in training, an evaluated list and per item. Each run records the times that it took, to compare with these.
 const FIT_EVENT: f64 = 1e-5;
 const FIT_ITEM: f64 = 1.5e-5;
 const LIST: f64 = 1.2e-3;
@@ -70,7 +70,7 @@ const ARMS: f64 = 6.0 * 2.0;
 const BESIDE_ENCODER: f64 = 0.6;
 /// The same without one.
 const ALONE: f64 = 0.9;
-/// Least seconds that are worth starting the encoder's training for.
+/// With fewer seconds the encoder's training is not started.
 const LEAST_ENCODER: f64 = 2.0;
 
 impl BudgetTier {
@@ -99,7 +99,7 @@ impl BudgetTier {
         let o = self.replay(0);
         let cutoffs = o.cutoffs.min(s.cutoffs);
         if cutoffs < 2 {
-            // No ranker: the blend is fitted on two windows, from fewer shoppers.
+            // No ranker: the blend is fitted on two windows, from fewer users.
             let fitted = 2.0 * fit(s) + 2.0 * s.back.min(1_500) as f64 * (LIST + LIST_ITEM * s.items as f64);
             return (fitted, fitted);
         }
@@ -108,13 +108,13 @@ impl BudgetTier {
         let made = cutoffs as f64 * fit(s) + 2.0 * lists as f64 * (LIST + LIST_ITEM * s.items as f64);
         let networks = 2.0 * (lists * o.mlp.members_for(lists) * o.mlp.epochs) as f64 * PASS;
         let trees: f64 = o.trees.iter().flatten().map(|trees| TREES * lists.min(trees.lists) as f64).sum();
-        // What is judged is trained with the behaviour network's scores and without them.
+        // The ranker that is compared is trained with the sequence model's scores and without them.
         let (rankers, stages) = if self.network { (2.0, network(s, cutoffs)) } else { (1.0, 0.0) };
         let more = 2.0 / cutoffs as f64;
         (stages + made + rankers * networks + trees, more * (stages + made) + networks + trees)
     }
 
-    /// Estimated seconds of everything behind the encoder but embedding: memory, replay, evaluation, and the replay for what serves.
+    /// Estimated seconds of everything after the encoder but embedding: collaborative index, ranker training, evaluation, and the final training.
     pub(crate) fn seconds(self, s: &CycleSizes) -> f64 {
         let judged = s.back.min(self.judged) as f64;
         let (replay, again) = self.replay_seconds(s);

@@ -1,4 +1,4 @@
-//! What a cycle holds on to: its run's document, the wish that it end, its time.
+//! The context of a running cycle: its document, cancellation and time budget.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,9 +25,9 @@ pub enum RunExit {
     Cancelled,
     /// The daemon stops; the run goes on at the next start.
     Paused,
-    /// There is nothing to be had from it, or no time for it; what was not done, and why.
+    /// Nothing to do, or no time for it; the text says what was not done and why.
     Nothing(String),
-    /// It broke.
+    /// It failed.
     Failed(Problem),
 }
 
@@ -55,7 +55,7 @@ fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-/// What a cycle holds on to: its run's document, the wish that it end, its time.
+/// The context of a running cycle: its document, cancellation and time budget.
 pub struct RunContext<'a> {
     app: &'a App,
     cancel: Arc<AtomicBool>,
@@ -71,7 +71,7 @@ pub struct RunContext<'a> {
 }
 
 impl<'a> RunContext<'a> {
-    /// Takes hold of the current run. `budget` in seconds, for the whole cycle.
+    /// The context of the current run. `budget` in seconds, for the whole cycle.
     pub(crate) fn new(app: &'a App, cancel: Arc<AtomicBool>, budget: u64) -> Self {
         let now = Instant::now();
         let current = app.runs.current.lock();
@@ -90,7 +90,7 @@ impl<'a> RunContext<'a> {
         }
     }
 
-    /// Changes the run's document; tells and saves it now and then.
+    /// Changes the run's document; sends and saves it at most every few seconds.
     pub fn update(&self, change: impl FnOnce(&mut Run)) {
         let mut current = self.app.runs.current.lock();
         let Some(run) = current.as_mut() else { return };
@@ -108,7 +108,7 @@ impl<'a> RunContext<'a> {
         }
     }
 
-    /// Enters a phase of so many steps; what the one before took is noted.
+    /// Enters a phase of this many steps and records the time of the one before.
     pub fn phase(&self, phase: RunPhase, steps: u64) {
         self.end_phase();
         *self.phase.lock() = Some(Begun { phase, at: Instant::now(), cpu: cpu_seconds() });
@@ -133,7 +133,7 @@ impl<'a> RunContext<'a> {
         self.update(|run| run.phase_ends_by = Some(end));
     }
 
-    /// Notes what the phase took that is under way.
+    /// Records the time of the current phase.
     pub(crate) fn end_phase(&self) {
         let Some(begun) = self.phase.lock().take() else { return };
         let cost = PhaseCost {
@@ -171,12 +171,12 @@ impl<'a> RunContext<'a> {
         self.budget
     }
 
-    /// Whether somebody wants the cycle to end: cheap enough to be asked for every list.
+    /// Whether the cycle was cancelled or paused; cheap enough to call for every list.
     pub(crate) fn unwanted(&self) -> bool {
         self.cancel.load(Ordering::Relaxed) || self.app.is_stopping()
     }
 
-    /// Ends the cycle if somebody wants it to end.
+    /// Ends the cycle if it was cancelled or paused.
     ///
     /// # Errors
     /// [`RunExit::Cancelled`] or [`RunExit::Paused`].

@@ -1,4 +1,4 @@
-//! The loss curve of a run: means over ever longer stretches, so that a run of any length keeps at most so many points.
+//! The loss curve of a run. Points are means over growing stretches, so that a run of any length keeps a bounded number of points.
 
 use mercer_shared::wire::LossPoint;
 
@@ -44,7 +44,7 @@ impl Curve {
         }
     }
 
-    /// The curve of a run that goes on at `step`: what was drawn before it.
+    /// The curve of a run that continues at `step`, with the points before it.
     pub(crate) fn going_on(points: &[LossPoint], step: u64) -> Self {
         let points: Vec<LossPoint> = points.iter().copied().filter(|point| point.step < step).collect();
         let stride = points.windows(2).next_back().map_or(1, |pair| pair[1].step - pair[0].step).max(1);

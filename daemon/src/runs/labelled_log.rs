@@ -1,4 +1,4 @@
-//! The log as the learner reads it: interactions of users who agreed to training, with the query that each engagement followed.
+//! The log as training reads it: interactions of users who consented to training, with the query that each engagement followed.
 
 use mercer_learn::TextId;
 use mercer_learn::examples::{Interaction, Kind};
@@ -20,14 +20,14 @@ pub(crate) struct Scope {
     pub(crate) until: i64,
 }
 
-/// Lines of the log as the learner reads them. Shoppers have the numbers of the view, items those of the view, queries those of
+/// Lines of the log as the learner reads them. Users have the numbers of the view, items those of the view, queries those of
 /// `queries`.
 pub(crate) struct Read {
     pub(crate) log: Vec<Interaction>,
     pub(crate) queries: Vec<String>,
 }
 
-/// Reads the log of shoppers who agreed to training. An engagement that names a served list belongs to the query that list was
+/// Reads the log of users who agreed to training. An engagement that names a served list belongs to the query that list was
 /// made for; the others find theirs by time.
 pub(crate) fn read(app: &App, view: &ShopState, scope: Scope) -> Result<Read, RunExit> {
     let mut read = Read { log: Vec::new(), queries: Vec::new() };

@@ -217,7 +217,7 @@ pub fn cancel(app: &App, id: &str) -> Answer<Run> {
     Ok(found)
 }
 
-/// A gate's report where there was nothing to hold a gate over.
+/// A gate report without a verdict, for a run that had nothing to compare.
 pub(crate) fn no_verdict(reason: String) -> GateReport {
     GateReport {
         verdict: GateVerdict::InsufficientData,

@@ -1,4 +1,4 @@
-//! What a run sets out to do. It is written down before anything is computed, so that after a stop or a crash the run does the same.
+//! The plan of a run. It is stored before anything is computed, so that the run does the same after a stop or a crash.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::runs::budget;
 use crate::state::app::App;
 
-/// What a run set out to do. Written down before anything is computed, so that after a stop or a crash it does the same.
+/// The plan of a run, stored before anything is computed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// The run.
@@ -27,7 +27,7 @@ pub(crate) struct Plan {
     pub(crate) since: i64,
     /// The version that served.
     pub(crate) parent: String,
-    /// Share of the shoppers that are held out.
+    /// Share of the users that are held out.
     #[serde(default)]
     pub(crate) holdout: f64,
     /// What the cost of the cycle depends on.

@@ -1,4 +1,4 @@
-//! What is noted of a run: its settings by name, the data it read, its curves. The table of settings is also what a sweep can
+//! The record of a run: its settings by name, the data it read, its curves. The table of settings is also what a sweep can
 //! change: a new setting is a row.
 
 use mercer_learn::TuneOptions;
@@ -21,7 +21,7 @@ trait Figure: Copy {
 macro_rules! figures {
     ($($type:ty),*) => { $(impl Figure for $type {
         fn out(self) -> f64 {
-            // By way of its own shortest form, so that 0.002 stays 0.002.
+            // Through the shortest decimal form, so that 0.002 stays 0.002.
             self.to_string().parse().unwrap_or(self as f64)
         }
         fn back(value: f64) -> Self {
@@ -49,7 +49,7 @@ enum Kind {
     Flag,
 }
 
-/// A setting of memory or ranker.
+/// A setting of the collaborative index or the ranker.
 struct Row {
     name: &'static str,
     kind: Kind,
@@ -71,7 +71,7 @@ macro_rules! rows {
     };
 }
 
-/// The settings of memory and ranker, by name.
+/// The settings of the collaborative index and the ranker, by name.
 const ROWS: &[Row] = rows! {
     "memory.half_life" Number 1.0..10_000.0 index.half_life;
     "memory.recent_half_life" Number 1.0..10_000.0 index.recent_half_life;
@@ -128,7 +128,7 @@ pub(crate) fn set(options: &mut RankerTrainOptions, name: &str, value: &Setting)
     Ok(())
 }
 
-/// Notes the settings of memory and ranker.
+/// Records the settings of the collaborative index and the ranker.
 pub(crate) fn settings(record: &mut RunRecord, options: &RankerTrainOptions) {
     for row in ROWS {
         let value = (row.get)(options);

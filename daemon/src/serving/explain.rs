@@ -1,5 +1,5 @@
-//! Reasons by leave-one-out (METRICS.md section 6): the list is made again without one of the shopper's own items, and what
-//! moved is said as it moved. Nothing is called a reason that does not change the rank.
+//! Reasons by leave-one-out (METRICS.md section 6): makes the list again without one of the user's own items and reports which rows moved.
+//! An item that changes no rank is not a reason.
 
 use mercer_rank::{RankRequest, Recipient, Snapshot};
 use mercer_shared::wire::{ListItem, Mode, Reason};
@@ -50,7 +50,7 @@ pub fn explain(
     let mut found: Vec<Vec<(usize, Reason)>> = vec![Vec::new(); rows.len()];
     for left_out in own {
         let without: Vec<_> = events.iter().filter(|event| event.item != Some(left_out)).copied().collect();
-        // In mode `new` the left-out item stays left out of the list: it is what the shopper has.
+        // In mode `new` the left-out item stays out of the list, because the user has it.
         let exclude: &[u32] = if asked.mode == Mode::New { &had } else { &[] };
         let depth = DEPTH.max(asked.k);
         let list = asked.list(view, depth, |allow| {

@@ -17,7 +17,7 @@ use crate::versions::trial;
 pub(crate) enum ListKind {
     /// A recommendation list: it counts for reach and outcomes too.
     Recommendation,
-    /// The hits of a query: its reach says more of the query than of the version, so that it counts for errors and latency alone.
+    /// The hits of a query. They count for errors and latency only, because their coverage depends on the query more than on the version.
     Search,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Guarded {
     pub(crate) user: u32,
     /// The named moment, if any: lists of the past are the serving version's and are not counted.
     pub(crate) at: Option<Timestamp>,
-    /// What is made.
+    /// The kind of list.
     pub(crate) kind: ListKind,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn list(
     if list.is_err() && !Arc::ptr_eq(&chosen, view) { make(view) } else { list }
 }
 
-/// Tells the guardrails of a version's list. What the sender did wrong, and a full queue, say nothing of a version.
+/// Counts a version's list in the guardrails. Errors of the sender and a full queue do not count against the version.
 fn counted(
     app: &App,
     view: &ShopState,

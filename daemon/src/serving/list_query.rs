@@ -1,4 +1,4 @@
-//! What every list has in common: reading the question, the filter, and the answer's rows.
+//! The common part of all lists: parameters, filter, and rows of the answer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -18,7 +18,7 @@ pub const DEFAULT_K: u32 = 20;
 /// Longest list.
 pub const MAX_K: u32 = 1_000;
 
-/// A question that was read.
+/// The parameters of a list, checked.
 #[derive(Debug, Clone)]
 pub struct ListRequest {
     /// Length.
@@ -29,7 +29,7 @@ pub struct ListRequest {
     pub at: i64,
     /// The moment as it was asked, if it was.
     pub asked_at: Option<Timestamp>,
-    /// Whether what the shopper has may appear.
+    /// Whether items that the user has may appear.
     pub mode: Mode,
     /// Which items may appear.
     pub candidates: Candidates,
@@ -111,7 +111,7 @@ impl ListRequest {
         }
     }
 
-    /// The question to the arithmetic.
+    /// The request to the ranking crate.
     #[must_use]
     pub fn request<'a>(&self, allow: Option<&'a (dyn Fn(u32) -> bool + Sync)>) -> RankRequest<'a> {
         RankRequest {

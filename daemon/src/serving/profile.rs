@@ -1,4 +1,4 @@
-//! Profiles: everything in them is counted from the shopper's own events, and says from which.
+//! Profiles: counted from the user's own events, with the events that each value comes from.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const INTERESTS: usize = 12;
 const REFS: usize = 3;
 /// Latest events and queries shown.
 const RECENT: usize = 30;
-/// Nearest shoppers shown.
+/// Nearest users shown.
 const NEAREST: usize = 10;
 /// Upper ends of the price bands, in the shop's currency: each about twice the one before.
 const BANDS: [f64; 9] = [1.0, 2.5, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
@@ -31,7 +31,7 @@ fn unknown(id: &str) -> Problem {
     Problem::new(Code::UnknownUser, format!("there is no user `{id}`"))
 }
 
-/// The profile of a shopper as of a moment.
+/// The profile of a user as of a moment.
 ///
 /// # Errors
 /// `unknown-user`.
@@ -68,7 +68,7 @@ pub fn profile(app: &App, id: &str, at: Option<Timestamp>) -> Answer<Profile> {
     })
 }
 
-/// The shoppers nearest to one, by what they bought.
+/// The users nearest to one, by what they bought.
 ///
 /// # Errors
 /// `unknown-user`.
@@ -196,7 +196,7 @@ fn lifecycle(view: &ShopState, events: &[Event], at: i64) -> Lifecycle {
     let days = |ms: i64| ms as f64 / DAY_MS as f64;
     let recency = baskets.last().map(|last| days(at - last));
     let span = baskets.first().map(|first| days(at - first).max(1.0));
-    // The usual gap is the mean of the shopper's own; with one basket nothing is usual yet.
+    // The usual gap is the mean gap between the user's baskets; one basket has none.
     let gap = match (baskets.first(), baskets.last()) {
         (Some(first), Some(last)) if baskets.len() > 1 => {
             Some((days(last - first) / (baskets.len() - 1) as f64).max(1.0))

@@ -1,4 +1,4 @@
-//! Lists that nobody typed a query for: for a shopper, for a visit, beside an item, for everybody.
+//! Recommendation lists: for a user, a session, an item, everybody.
 
 use std::time::Instant;
 
@@ -67,7 +67,7 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
             },
         };
         let kind = event.kind;
-        // A query that nobody's log has, so that it has no vector, is passed over.
+        // A query that is not in the log has no vector and is skipped.
         let text = event.query.as_deref().filter(|_| event.kind == InteractionType::Search);
         let text = text.and_then(|query| view.texts.number(query));
         events.push(Event { item, text, kind, value: kind.value(event.value), at: event.at.millis().min(asked.at) });
@@ -99,7 +99,7 @@ fn answer(
     let list = asked.list(view, asked.k, |allow| {
         scorer.list(&snapshot, whom, asked.at, &asked.request(Some(allow))).map_err(rank_problem)
     })?;
-    // A filter thins the candidates, and a visit is none of the shoppers whose lists the probabilities were fitted on.
+    // Probabilities were fitted on unfiltered lists of known users.
     let whole = asked.filter.is_empty() && matches!(whom, Recipient::User(_));
     let probabilities = scorer.probabilities.as_ref().filter(|_| whole);
     let mut rows: Vec<_> = list
@@ -136,15 +136,15 @@ fn answer(
     Ok(list)
 }
 
-/// Lists of a named moment have an index of their own; those of now wait for the first fit after a start.
+/// Waits for the first fit after a start, unless the list is of a named moment, which has its own index.
 fn ready(app: &App, asked: &ListRequest) -> Answer<()> {
     if asked.asked_at.is_some() { Ok(()) } else { app.warm() }
 }
 
-/// Items that go with an item.
+/// Items related to an item.
 ///
 /// # Errors
-/// `unknown-item`, or what is wrong with the question.
+/// `unknown-item`, or `bad-parameter`.
 pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let view = app.view_that(|view| view.item_number(id).is_some());
     let number =
@@ -155,7 +155,7 @@ pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
 /// Items whose sales grow.
 ///
 /// # Errors
-/// What is wrong with the question.
+/// `bad-parameter`.
 pub fn trending(app: &App, query: &ListQuery) -> Answer<ServedList> {
     anonymous(app, &app.view(), query, |_, view, at, named| snapshot::counts(view, at, named), mercer_rank::trending)
 }

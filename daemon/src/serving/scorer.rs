@@ -1,4 +1,4 @@
-//! What orders candidates as of a moment.
+//! The scoring policy of a version as of a moment.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use mercer_shared::wire::{ServedList, UNTRAINED};
 use crate::state::probabilities::Probabilities;
 use crate::state::shop::ShopState;
 
-/// What orders candidates as of a moment: a model that knows events after the moment must not speak about it.
+/// The scoring policy as of a moment. A model that was trained on later events is not used.
 pub struct Scorer {
     ranker: Option<Arc<Ranker>>,
     weights: BlendWeights,
@@ -19,7 +19,7 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// The serving model's, where it was made from nothing later than `at`; the blend that needs no training elsewhere.
+    /// The serving version's ranker if it was trained on nothing later than `at`, else the blend, which needs no training.
     #[must_use]
     pub fn new(view: &ShopState, snapshot: &Snapshot, at: i64) -> Self {
         let model = &view.model;

@@ -1,4 +1,4 @@
-//! Search: words and vectors under one filter, leaning a little towards the shopper's taste.
+//! Search: lexical and dense hits under one filter, with a small weight on the user's recent items.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::state::problems::Answer;
 use crate::state::problems::model_problem;
 use crate::state::shop::ShopState;
 
-/// Weight of the shopper's taste against the query: it breaks near ties, the query decides.
+/// Weight of the user's taste against the query: it only decides near ties.
 const TASTE: f64 = 0.05;
 /// Hits that the taste may reorder.
 const TASTE_DEPTH: usize = 100;
@@ -98,7 +98,7 @@ fn answer(
     Ok(answer)
 }
 
-/// The query's vector by the encoder of this view, whatever serves by now: two encoders never meet in one list.
+/// The query's vector by the encoder of this state, even if another version serves by now: one list never mixes two encoders.
 fn embed(app: &App, view: &ShopState, words: &str) -> Answer<QueryVector> {
     let version = view.model.encoder_version();
     let embedded: Result<Embedded, ModelError> = match app.model.cached_query(words) {
@@ -114,7 +114,7 @@ fn embed(app: &App, view: &ShopState, words: &str) -> Answer<QueryVector> {
     Ok(QueryVector { version: embedded.version, values: embedded.vectors.row(0).to_vec() })
 }
 
-/// The direction of the shopper's latest items; empty without any.
+/// The direction of the user's latest items; empty without any.
 fn taste_of(view: &ShopState, events: &[mercer_rank::Event]) -> Vec<f32> {
     let mut sum = vec![0f32; view.dense.dim()];
     let recent = events.iter().rev().filter_map(|event| view.dense.row(event.item?)).take(TASTE_ITEMS);

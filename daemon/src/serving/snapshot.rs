@@ -1,4 +1,4 @@
-//! The state of the shop as of a moment: the live one, or one fitted for a past moment that somebody asked about.
+//! The state of the shop as of a moment: the live one, or one fitted for a past moment (`at`).
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use mercer_rank::{CollaborativeIndex, Dataset, IndexOptions, Snapshot};
 use crate::state::app::App;
 use crate::state::shop::ShopState;
 
-/// The state of the shop as of a moment: the live one where nothing later is known, else one fitted for the moment. Whoever names
-/// a moment gets a memory that knows everything up to it, also right after an import; whoever asks about now does not wait for that.
+/// The state of the shop as of a moment: the live one if nothing later is known, else one fitted for the moment. For a named moment the
+/// collaborative index covers every event up to it, also right after an import; a list of now does not wait for that.
 #[must_use]
 pub fn snapshot(app: &App, view: &ShopState, at: i64, named: bool) -> Snapshot {
     if live(view, at, named) { view.rank.clone() } else { with(view, app.moments.at(view, at)) }
@@ -24,7 +24,7 @@ fn with(view: &ShopState, index: Arc<CollaborativeIndex>) -> Snapshot {
     Snapshot { log: view.rank.log.clone(), catalogue: view.rank.catalogue.clone(), index }
 }
 
-/// The same, where popularity and trends are all that is read of the memory: those of a past moment are counted, nothing is fitted.
+/// The same for lists that read popularity and trends only: for a past moment they are counted, and nothing is fitted.
 #[must_use]
 pub fn counts(view: &ShopState, at: i64, named: bool) -> Snapshot {
     if live(view, at, named) {

@@ -1,4 +1,4 @@
-//! What the daemon is and does, in numbers, and what it noted about itself.
+//! The status of the daemon, the agent's decisions and the audit log.
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{AuditEntry, Counts, Decision, Health, Page, QueueStatus, Run, ServingModel, Status};
@@ -49,7 +49,7 @@ pub fn status(app: &App) -> Status {
         counts: Counts {
             items,
             embedded,
-            // Shoppers known by interactions only count as well; the store counts documents.
+            // Users known by interactions only count as well; the store counts documents.
             users: view.user_index.len() as u64,
             interactions: kept.interactions,
             new_interactions: kept.next_seq.saturating_sub(1).saturating_sub(meta.data.cursor).min(kept.interactions),

@@ -1,5 +1,5 @@
-//! What the daemon is made of, shared by every request: store, model thread, the shop in memory and the view that readers
-//! take. Services are functions over it.
+//! [`App`]: the parts of the daemon that all requests share. It holds the store, the model thread, the shop in memory and the published
+//! state that readers take. Services are functions over it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,7 @@ use crate::state::vector_cache::VectorCache;
 /// Events a slow reader of the stream may fall behind before it is told "lagged".
 const EVENT_QUEUE: usize = 1_024;
 
-/// The process that asks, by the kernel's word.
+/// The process at the other end of the socket, as the kernel names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// User id.
@@ -48,9 +48,9 @@ pub struct App {
     pub model: ModelHandle,
     /// The shop in memory.
     pub shop: Mutex<ShopWriter>,
-    /// What readers take; one load per request.
+    /// The published state; a request loads it once.
     pub view: ArcSwap<ShopState>,
-    /// Memories fitted for moments that were asked about.
+    /// Collaborative indexes of past moments.
     pub moments: MomentCache,
     /// Vectors of passages that were embedded before.
     pub vectors: VectorCache,
@@ -74,7 +74,7 @@ pub struct App {
     warm: tokio::sync::watch::Sender<bool>,
 }
 
-/// What [`App::new`] puts together.
+/// The arguments of [`App::new`].
 pub struct AppParts {
     /// Configuration in force.
     pub config: Config,
@@ -128,8 +128,8 @@ impl App {
         self.view.load_full()
     }
 
-    /// The same, where the view must know something: what was acknowledged but is not published yet is published for it, so that
-    /// nobody who just wrote is told that there is no such thing.
+    /// The state of the shop for a request about something that may just have been written. If the published state does not know it yet, the
+    /// applied changes are published first.
     #[must_use]
     pub fn view_that(&self, knows: impl Fn(&ShopState) -> bool) -> Arc<ShopState> {
         let view = self.view();
@@ -151,10 +151,10 @@ impl App {
         }
     }
 
-    /// Tells everybody who reads the stream.
+    /// Sends an event to all readers of the stream.
     pub fn tell(&self, kind: EventKind) {
         let seq = self.event_seq.fetch_add(1, Ordering::Relaxed) + 1;
-        // Nobody may be listening; that is no failure.
+        // Sending fails when there is no reader; that is fine.
         let _ = self.events.send(Event { seq, at: Timestamp::now(), kind });
     }
 
@@ -191,12 +191,12 @@ impl App {
         self.tell(EventKind::Alarm(alarm));
     }
 
-    /// Takes an alarm back.
+    /// Clears an alarm.
     pub fn clear(&self, kind: &str) {
         self.alarms.lock().retain(|alarm| alarm.kind != kind);
     }
 
-    /// Alarms that stand.
+    /// Raised alarms.
     #[must_use]
     pub fn alarms(&self) -> Vec<Alarm> {
         self.alarms.lock().clone()
@@ -232,8 +232,8 @@ impl App {
         }
     }
 
-    /// Refuses what reads the collaborative index until it was fitted after a start: until then every list would be plain popularity under the
-    /// version's name.
+    /// Refuses requests that read the collaborative index until it was fitted after a start. Before that, every list would be plain popularity
+    /// under the version's name.
     ///
     /// # Errors
     /// `unavailable`, worth a retry.

@@ -16,7 +16,7 @@ use crate::state::probabilities::Probabilities;
 use crate::state::problems::{Answer, internal};
 use crate::state::sequence::artifact::SequenceArtifact;
 
-/// What was learned for a version.
+/// The trained parts of a version.
 #[derive(Clone, Default)]
 pub struct Artifacts {
     /// What tuning changed in the encoder, as safetensors; none where the base encoder serves as it is.
@@ -29,7 +29,7 @@ pub struct Artifacts {
     pub ranker: Option<Arc<Ranker>>,
     /// The sequence model beside the ranker.
     pub sequence: Option<Arc<SequenceArtifact>>,
-    /// From the ranker's scores to probabilities.
+    /// Calibration from the ranker's scores to probabilities.
     pub probabilities: Option<Arc<Probabilities>>,
     /// The ranker that the gate compared, trained on nothing later than the gate's cut-off.
     pub judged_ranker: Option<Arc<Ranker>>,

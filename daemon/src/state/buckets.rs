@@ -3,7 +3,7 @@
 use mercer_shared::ids::UserId;
 use mercer_store::Store;
 
-/// Where a shopper stands in `[0, 1)` for a purpose: keyed, so that nobody outside can choose, and the same for good.
+/// The position of a user in `[0, 1)` for a purpose. It never changes, and it is keyed, so that a user id cannot be chosen to get one.
 pub(crate) fn place(store: &Store, user: &UserId, purpose: &str) -> f64 {
     let mut hash = blake3::Hasher::new_derive_key(purpose);
     hash.update(store.pseudonym(user).hex().as_bytes());

@@ -1,4 +1,4 @@
-//! The version of this program, which runs, versions and the status name.
+//! The version of this program, as runs, model versions and the status report it.
 
 /// Version of the program: the crate's, and the commit where the build names one in `MERCER_COMMIT`.
 #[must_use]

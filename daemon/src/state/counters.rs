@@ -55,7 +55,7 @@ struct Recent {
 }
 
 impl Counters {
-    /// A request was answered with this status.
+    /// Counts a request that was answered with this status.
     pub fn request(&self, status: u16) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         if status == 429 {
@@ -65,7 +65,7 @@ impl Counters {
         }
     }
 
-    /// A list was served in so much time.
+    /// Counts a served list and its latency.
     pub fn list(&self, took: Duration) {
         self.lists.fetch_add(1, Ordering::Relaxed);
         let mut recent = self.recent.lock();
@@ -76,7 +76,7 @@ impl Counters {
         recent.latencies.push_back(took.as_secs_f32() * 1e3);
     }
 
-    /// So many interactions were taken in.
+    /// Counts accepted interactions.
     pub fn interactions(&self, count: u64) {
         self.recent.lock().interactions.add(Instant::now(), count);
     }

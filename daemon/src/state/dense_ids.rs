@@ -1,6 +1,6 @@
-//! One numbering of shoppers and items for a cycle, by their ids. Those of the shop in memory depend on the order in which it was
-//! loaded, and with them the order of sums, of lists in training and of shoppers in intervals: a run that goes on after a restart would
-//! come to other weights than one that was never interrupted.
+//! Dense numbers of users and items for a cycle, in the order of their ids. The numbers of the shop in memory depend on the order in which it
+//! was loaded. Sums, training lists and intervals would then depend on that order too, and a run that continues after a restart would end
+//! with other weights than one that was never interrupted.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use crate::state::shop::{ShopState, Who};
 
-/// The numbering: by id, shoppers before visits before erased slots.
+/// The numbering: by id, users before visits before erased slots.
 pub(crate) struct IdMap {
     /// Number in the shop by number here.
     users: Vec<u32>,
@@ -62,7 +62,7 @@ impl IdMap {
         Self { of_user: inverse(&users), of_item: inverse(&items), users, items, facts }
     }
 
-    /// Shoppers and visits in the order of their numbers here, by their numbers in the shop.
+    /// Users and visits in the order of their numbers here, by their numbers in the shop.
     pub(crate) fn users(&self) -> &[u32] {
         &self.users
     }
@@ -85,7 +85,7 @@ impl IdMap {
         Some(ranker.with_sequence(Some(network)))
     }
 
-    /// The number here of a shopper.
+    /// The number here of a user.
     pub(crate) fn user(&self, number: u32) -> u32 {
         self.of_user.get(number as usize).copied().unwrap_or(number)
     }
@@ -101,7 +101,7 @@ impl IdMap {
         out
     }
 
-    /// Vectors of what was searched for, for all catalogues from here on; texts keep the shop's numbers, in whose order nothing is summed.
+    /// Sets the vectors of query texts for all catalogues made from now on. Texts keep the shop's numbers, because no sum follows their order.
     pub(crate) fn set_texts(&mut self, texts: Vectors) {
         self.facts.set_texts(Some(texts));
     }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use crate::state::app::App;
 
-/// Where values per shopper are kept.
+/// Where values per user are kept.
 pub(crate) fn directory(app: &App) -> PathBuf {
     app.config.state.join("evaluations")
 }
 
-/// Deletes the values of every shopper: one of them was erased.
+/// Deletes the values of every user: one of them was erased.
 pub fn forget(app: &App) {
     if let Err(error) = std::fs::remove_dir_all(directory(app))
         && error.kind() != std::io::ErrorKind::NotFound

@@ -1,5 +1,5 @@
-//! Guardrails of what serves: for each version what its lists were like and what came of them, and whether one version does so much
-//! worse than another that it has to go (METRICS.md section 7, rollout). Counted since the versions began to serve side by side.
+//! Guardrails: counts errors, latency, coverage and outcomes of each version's lists, and decides whether a version is so much worse than
+//! another that it must be taken back (METRICS.md section 7, rollout). Counts begin when the versions begin to serve side by side.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,17 +10,17 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Latencies that are remembered.
 const REMEMBERED: usize = 500;
-/// Shoppers that are remembered for each version: beyond it new ones are not counted.
+/// Users that are remembered for each version: beyond it new ones are not counted.
 const SHOPPERS: usize = 100_000;
 /// Places of a list that count for coverage.
 const TOP: usize = 10;
 
-/// Lists, or shoppers, below which nothing is compared.
+/// Lists, or users, below which nothing is compared.
 const ENOUGH: usize = 50;
-/// Shoppers served below which outcomes are not compared, and takers among those of the other version.
+/// Users served below which outcomes are not compared, and takers among those of the other version.
 const OUTCOMES: usize = 100;
 const TAKERS: usize = 20;
-/// Errors that are bad luck.
+/// Errors that are tolerated whatever their share.
 const ERRORS: u64 = 3;
 /// Share of lists that may fail beyond what fails with the other version.
 const ERROR_RATE: f64 = 0.02;
@@ -32,16 +32,16 @@ const COVERAGE: f64 = 0.2;
 /// Level of the interval of the difference in takers.
 const LEVEL: f64 = 0.99;
 
-/// What is counted of a version.
+/// The counts of a version.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     lists: u64,
     errors: u64,
     not_finite: u64,
     latencies: VecDeque<f32>,
-    /// Latest list of each shopper.
+    /// Latest list of each user.
     shown: FxHashMap<u32, Vec<u32>>,
-    /// Shoppers who took something after they were served.
+    /// Users who took something after they were served.
     took: FxHashSet<u32>,
 }
 
@@ -67,7 +67,7 @@ impl Tally {
         sorted.get(sorted.len() * 95 / 100).copied().map_or(0.0, f64::from)
     }
 
-    /// Distinct items in the latest lists of so many shoppers, who are picked by a hash of their number.
+    /// Distinct items in the latest lists of so many users, who are picked by a hash of their number.
     fn reach(&self, shoppers: usize) -> usize {
         let mut users: Vec<u32> = self.shown.keys().copied().collect();
         users.sort_unstable_by_key(|user| (user.wrapping_mul(0x9e37_79b1), *user));
@@ -96,9 +96,9 @@ impl Tally {
 /// What is compared beside the absolute rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Against {
-    /// Another version that served other shoppers at the same time.
+    /// Another version that served other users at the same time.
     Beside,
-    /// Another version that served before: what shoppers took is no longer comparable.
+    /// Another version that served before: what users took is no longer comparable.
     Before,
 }
 
@@ -147,7 +147,7 @@ pub fn breach(version: &Tally, other: Option<(&Tally, Against)>) -> Option<Strin
 pub struct Guardrails(Mutex<BTreeMap<String, Tally>>);
 
 impl Guardrails {
-    /// Begins anew with these versions, which from now on serve side by side; what is known of `kept` stays.
+    /// Starts new counts for these versions, which serve side by side from now on; the counts of `kept` stay.
     pub fn begin(&self, versions: &[&str], kept: Option<&str>) {
         let mut tallies = self.0.lock();
         tallies.retain(|name, _| Some(name.as_str()) == kept);
@@ -156,7 +156,7 @@ impl Guardrails {
         }
     }
 
-    /// A version served a shopper.
+    /// A version served a user.
     pub fn list(&self, version: &str, user: u32, took: Duration, items: impl Iterator<Item = u32>) {
         if let Some(tally) = self.0.lock().get_mut(version) {
             tally.list(user, took, items);
@@ -170,7 +170,7 @@ impl Guardrails {
         }
     }
 
-    /// A version failed to make a list; `finite` is false where it made one of scores that are no numbers.
+    /// Counts a failed list of a version; `finite` is false if its scores were not finite numbers.
     pub fn failed(&self, version: &str, finite: bool) {
         if let Some(tally) = self.0.lock().get_mut(version) {
             tally.errors += 1;
@@ -178,7 +178,7 @@ impl Guardrails {
         }
     }
 
-    /// A shopper took something.
+    /// A user took something.
     pub fn took(&self, user: u32) {
         for tally in self.0.lock().values_mut() {
             if tally.shown.contains_key(&user) {
@@ -187,7 +187,7 @@ impl Guardrails {
         }
     }
 
-    /// What is known of a version.
+    /// The counts of a version.
     #[must_use]
     pub fn tally(&self, version: &str) -> Option<Tally> {
         self.0.lock().get(version).cloned()
@@ -198,7 +198,7 @@ impl Guardrails {
 mod tests {
     use super::*;
 
-    /// So many shoppers with lists over so many items, of whom every `every`-th takes something.
+    /// So many users with lists over so many items, of whom every `every`-th takes something.
     fn tally(shoppers: u32, items: u32, ms: u64, every: u32) -> Tally {
         let mut tally = Tally::default();
         for user in 0..shoppers {

@@ -9,7 +9,7 @@ use mercer_store::Store;
 use crate::state::config::Config;
 use crate::state::shop::ShopState;
 
-/// For whom, and as of when, the head of a list is re-scored.
+/// The user, the moment and the state of the shop for which the head of a list is re-scored.
 pub struct HeadRequest<'a> {
     /// Configuration in force.
     pub config: &'a Config,
@@ -32,6 +32,6 @@ pub trait HeadRescorer: Send + Sync {
     /// Re-orders the first rows where configuration, model and time allow. Returns what was done, or why nothing was; `None` where it is switched off.
     fn rescore(&self, request: &HeadRequest<'_>, rows: &mut [ListItem]) -> Option<String>;
 
-    /// Forgets the model in memory: another one was kept.
+    /// Drops the loaded model, because another one was saved.
     fn changed(&self);
 }

@@ -1,4 +1,4 @@
-//! Collaborative indexes fitted for past moments that somebody asked about.
+//! Collaborative indexes as of past moments, fitted when a request names the moment (`at`).
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -8,17 +8,17 @@ use parking_lot::Mutex;
 
 use crate::state::shop::ShopState;
 
-/// Past moments whose memory is kept: a replay asks about one moment many times.
+/// Past moments whose index is kept: an evaluation reads the same moment many times.
 const KEPT: usize = 2;
 
 type Slot = Arc<OnceLock<Arc<CollaborativeIndex>>>;
 
-/// Memories by moment. Whoever asks first fits, the others wait for the same.
+/// Indexes by moment. The first request for a moment fits its index; the others wait for it.
 #[derive(Default)]
 pub struct MomentCache(Mutex<Vec<(i64, Slot)>>);
 
 impl MomentCache {
-    /// The memory of a moment, fitted from events up to it only.
+    /// The index of a moment, fitted on events up to that moment.
     pub fn at(&self, view: &ShopState, at: i64) -> Arc<CollaborativeIndex> {
         let slot = {
             let mut kept = self.0.lock();
@@ -48,7 +48,7 @@ impl MomentCache {
         }))
     }
 
-    /// Forgets the memories of this moment and later ones: an event came in that they should have known.
+    /// Drops the indexes of this moment and later ones, because an event came in that belongs into them.
     pub fn forget_from(&self, earliest: i64) {
         self.0.lock().retain(|(moment, _)| *moment < earliest);
     }

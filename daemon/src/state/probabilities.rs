@@ -1,11 +1,11 @@
-//! From a ranker's scores to probabilities: one calibration for each of its heads, fitted on later lists than anything it learned from.
+//! Calibration: turns a ranker's scores into probabilities. Each head has its own, fitted on lists later than the ranker's training data.
 
 use mercer_rank::RankedItem;
 use mercer_reports::calibrate::Calibrator;
 use mercer_shared::wire::{Candidates, Mode};
 use serde::{Deserialize, Serialize};
 
-/// What turns an item's share of a list's softmax into the probability that the shopper, if they come, takes it within a window.
+/// Maps an item's share of a list's softmax to the probability that the user takes it within a window, given that the user comes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probabilities {
     /// Of the head for any item.
@@ -15,7 +15,7 @@ pub struct Probabilities {
 }
 
 impl Probabilities {
-    /// The probability of an item of a whole list: one that no filter has thinned, for shares are of all candidates. `None` where the
+    /// The probability of an item of an unfiltered list (shares are of all candidates). `None` where the
     /// ranker did not order the item, or nothing was fitted.
     #[must_use]
     pub fn of(&self, mode: Mode, candidates: Candidates, item: &RankedItem) -> Option<f64> {

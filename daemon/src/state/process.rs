@@ -23,7 +23,7 @@ pub fn resident_bytes() -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
-/// Threads of training's own: serving's parallel work never queues behind it, and the scheduler prefers serving's threads.
+/// A thread pool for training. Parallel work of serving never queues behind it, and the scheduler prefers serving's threads.
 pub(crate) fn pool() -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
     rayon::ThreadPoolBuilder::new()
         .thread_name(|number| format!("training-{number}"))

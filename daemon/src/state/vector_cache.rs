@@ -13,7 +13,7 @@ use std::sync::Arc;
 use mercer_model::{BertEncoder, Encoder, ModelError, ModelHandle, Priority, TextKind};
 use parking_lot::Mutex;
 
-/// Items embedded between two looks at the caller's wishes.
+/// Items embedded between two calls of the caller's check.
 pub(crate) const CATALOGUE_SLICE: usize = 512;
 
 /// Texts handed to the model thread at once.
@@ -133,7 +133,7 @@ impl VectorCache {
     }
 }
 
-/// Background work waits when the queue is full; what somebody waits for is refused at once.
+/// Background work waits when the queue is full; work for a request is refused at once.
 pub(crate) fn submit_patiently(
     model: &ModelHandle,
     (texts, kind): (Vec<String>, TextKind),

@@ -18,8 +18,8 @@ use crate::versions::registry;
 use crate::versions::trial::{Canary, Grace, Trial, mark, put, stop, superseded};
 use crate::versions::{load, promote};
 
-/// Puts a version that passed the gate to work: on a share of the shoppers where the operator wants that, else for everybody, watched
-/// for the first hours. What was done, in words.
+/// Rolls out a version that passed the gate: to a share of the users if `serve.canary_share` is set, else to everybody, watched for the
+/// first hours. Returns a sentence on what was done.
 ///
 /// # Errors
 /// As [`promote::install`].
@@ -61,7 +61,7 @@ fn begin(app: &App, mut model: Model, embedded: &EmbeddedCatalogue, share: f64) 
     Ok(())
 }
 
-/// Takes a canary up again after a start of the daemon.
+/// Resumes a canary after a start of the daemon.
 ///
 /// # Errors
 /// What keeps it from being loaded.

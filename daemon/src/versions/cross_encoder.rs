@@ -1,4 +1,4 @@
-//! The pair classifier outside of training: its weights on disk, the texts it reads, and the re-scoring of the head of lists.
+//! The files of the cross-encoder: its weights on disk and the record of the model in use.
 //!
 //! At most one is kept: `$STATE/pair/NAME.safetensors` and a document in the store that names it, its base encoder, the part of the log it
 //! was made from, its calibration and its numbers. A new run replaces it, whatever its numbers say: they are of newer events. What a user

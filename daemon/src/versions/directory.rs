@@ -1,4 +1,4 @@
-//! Version directories: written aside, flushed, renamed; swept at the start; pruned after a cycle.
+//! Version directories: written under a temporary name, flushed and renamed; cleaned up at the start; pruned after a cycle.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -78,7 +78,7 @@ pub struct VersionStore<'a> {
     pub state: &'a Path,
 }
 
-/// Writes a version's directory aside, renames it into place, and lists it. The vectors of both encoders are kept as long as the version.
+/// Writes a version's directory under a temporary name, renames it into place, and lists it. The vectors of both encoders are kept as long as the version.
 ///
 /// # Errors
 /// The disk's or the store's; nothing is listed then.
@@ -116,7 +116,7 @@ fn tables(store: &Store) -> Answer<VectorTables> {
     Ok(store.get_setting::<VectorTables>().map_err(|e| store_problem(&e))?.unwrap_or_default())
 }
 
-/// Puts right what an interruption left: directories that no document names, and states that contradict the chain.
+/// Repairs what an interruption left: removes directories that no document names, and corrects states that contradict the chain.
 ///
 /// # Errors
 /// The store's.

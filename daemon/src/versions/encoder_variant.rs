@@ -14,7 +14,7 @@ use crate::state::shop::ShopState;
 use crate::state::shop::model::Model;
 use crate::versions::embedded_catalogue::{self, EmbeddedCatalogue};
 
-/// A catalogue of so many times the items has outgrown a whitening.
+/// A catalogue that has grown by this factor needs a new whitening.
 const OUTGROWN: usize = 2;
 /// An encoder with the catalogue under it.
 pub(crate) struct EncoderVariant {
@@ -22,7 +22,7 @@ pub(crate) struct EncoderVariant {
     pub(crate) embedded: EmbeddedCatalogue,
     /// None for the base as it is.
     pub(crate) adapter: Option<Adapter>,
-    /// How its vectors are whitened where a version says that: that version's lists would be others with any other.
+    /// The whitening of the version that it belongs to, if any: with another one that version's lists would change.
     pub(crate) whitening: Option<Option<Arc<Whitening>>>,
     /// The whitened vectors in a cycle's numbers.
     pub(crate) spread: OnceLock<Option<WhitenedVectors>>,
@@ -43,8 +43,8 @@ impl EncoderVariant {
         Ok(Self { encoder: Arc::clone(&model.encoder), embedded, adapter: None, whitening, spread: OnceLock::new() })
     }
 
-    /// Whitened in the way of a version that has this encoder, unless the catalogue has outgrown that way: what serves and what may follow it
-    /// then differ by what they have learned alone.
+    /// Takes the whitening of a version with the same encoder, unless the catalogue has outgrown it. Serving version and candidate then differ
+    /// in their training only.
     pub(crate) fn in_the_way_of(self, model: &Model) -> Self {
         let known = model.artifacts.whitening.as_ref().filter(|known| {
             model.encoder_version() == self.version() && self.embedded.rows.len() < OUTGROWN * known.items()

@@ -33,7 +33,7 @@ pub fn active_encoder(store: &Store) -> Answer<(String, String)> {
     }
 }
 
-/// The embedded encoder, unpacked once: its versions share the memory of the weights that no adapter changes.
+/// The embedded encoder, unpacked once. Its versions share the weights that no adapter changes.
 fn embedded() -> Answer<Checkpoint> {
     static OWN: OnceLock<Checkpoint> = OnceLock::new();
     if let Some(own) = OWN.get() {

@@ -1,4 +1,4 @@
-//! Promotion, rollback and pins: a version is loaded and its catalogue embedded aside, then swapped in at once.
+//! Promotion, rollback and pins. A version is loaded and its catalogue embedded beside the serving one, then swapped in atomically.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::versions::load::load;
 use crate::versions::registry::{chain, put_chain, show};
 use crate::versions::trial;
 
-/// Puts a version in service: loaded and its catalogue embedded aside, then swapped in at once. Lists in flight keep the version
+/// Promotes a version: loads it, embeds the catalogue, then swaps it in atomically. Lists in flight keep the version
 /// they began with.
 ///
 /// # Errors
@@ -53,7 +53,7 @@ pub fn install(app: &App, model: Model, embedded: &EmbeddedCatalogue) -> Answer<
     app.store.put_model(&meta).map_err(|e| store_problem(&e))?;
     put_chain(&app.store, &chain)?;
     catch_up(app, &model);
-    // What is known of the version before is what the new one is held against in its first hours.
+    // In its first hours the new version is compared with the counts of the version before.
     app.guardrails.begin(&[&meta.version], before.as_deref());
     if let Some(before) = before.filter(|before| *before != meta.version)
         && let Some(mut old) = app.store.get_model(&before).map_err(|e| store_problem(&e))?
@@ -66,7 +66,7 @@ pub fn install(app: &App, model: Model, embedded: &EmbeddedCatalogue) -> Answer<
     {
         let mut world = app.shop.lock();
         world.set_model(Arc::new(model), Some(given));
-        // What changed since it was embedded must be embedded again; what is newer the world has put on its list itself.
+        // Items that changed since they were embedded must be embedded again; newer items are on the writer's list already.
         let now = &world.view().items;
         let changed = (0..).zip(embedded.items.iter().zip(now)).filter(|(_, (then, now))| !Arc::ptr_eq(then, now));
         let changed: Vec<u32> = changed.map(|(number, _)| number).collect();
@@ -79,7 +79,7 @@ pub fn install(app: &App, model: Model, embedded: &EmbeddedCatalogue) -> Answer<
     Ok(meta)
 }
 
-/// Back to the version that served before.
+/// Promotes the version that served before.
 ///
 /// # Errors
 /// `conflict` if there is none.
@@ -90,14 +90,14 @@ pub fn rollback(app: &App) -> Answer<ModelVersion> {
         return Err(Problem::new(Code::Conflict, "no version served before this one"));
     };
     let answer = promote(app, &before)?;
-    // The version that was left is no target of the next rollback: that goes further back.
+    // The next rollback must go further back, not to the version that was just left.
     let mut now = chain(&app.store)?;
     now.promoted.retain(|version| Some(version) != serving.as_ref());
     put_chain(&app.store, &now)?;
     Ok(answer)
 }
 
-/// Pins a version or lets it go.
+/// Pins or unpins a version.
 ///
 /// # Errors
 /// `not-found`.

@@ -11,7 +11,7 @@ use crate::state::problems::{Answer, store_problem};
 /// Most versions that are listed; far more than are ever kept.
 pub(crate) const LISTED: usize = 10_000;
 
-/// Who serves, and who served before.
+/// The serving version and those that served before.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Chain {
     /// Versions in the order of their promotion, the serving one last.

@@ -23,7 +23,7 @@ pub struct Trial {
     pub other: String,
     /// Since when.
     pub since: Timestamp,
-    /// Share of the shoppers; 1 when it serves everybody.
+    /// Share of the users; 1 when it serves everybody.
     pub share: f64,
 }
 
@@ -107,7 +107,7 @@ pub fn superseded(app: &App, by: &str) -> Answer<()> {
     if trial.version == by { Ok(()) } else { mark(app, &trial.version, ModelState::Candidate) }
 }
 
-/// The view that answers a shopper now: the canary's for those in its share.
+/// The view that answers a user now: the canary's for those in its share.
 #[must_use]
 pub fn view_for(app: &App, view: Arc<ShopState>, user: &UserId, at: Option<Timestamp>) -> Arc<ShopState> {
     match &view.canary {
@@ -116,7 +116,7 @@ pub fn view_for(app: &App, view: Arc<ShopState>, user: &UserId, at: Option<Times
     }
 }
 
-/// Whether a shopper is in the share that canaries answer: always the same ones, so that nobody's lists change back and forth.
+/// Whether a user is in the share that canaries answer. It is always the same users, so that no user's lists change back and forth.
 fn is_in(app: &App, user: &UserId, share: f64) -> bool {
     buckets::place(&app.store, user, "mercer 2026-01 canary shoppers") < share
 }

@@ -1,4 +1,4 @@
-//! A network beside a version's ranker: its bytes with the ids of its items, and how it answers in the shop's numbers.
+//! The sequence model of a version: its bytes, the ids of its items, and the mapping to the shop's item numbers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::state::sequence::{TrainedSequenceModel, some_items};
 
-/// A model that is asked and answers in other numbers than its own.
+/// A sequence model behind a mapping of item numbers.
 #[derive(Debug)]
 struct Renumbered {
     model: TrainedSequenceModel,
@@ -48,23 +48,23 @@ impl SequenceScorer for Renumbered {
     }
 }
 
-/// Numbers outside of what has none inside.
+/// Outer numbers of items that the model does not know.
 fn unknown(inner: &[Option<u32>]) -> Vec<u32> {
     (0..).zip(inner).filter(|(_, inner)| inner.is_none()).map(|(outside, _)| outside).collect()
 }
 
-/// A network as it is now.
+/// The sequence model with its mapping, as of a moment.
 #[derive(Debug)]
 struct Now {
     network: TrainedSequenceModel,
     /// Number of an item in the network by its number in the shop.
     inner: Vec<Option<u32>>,
-    /// Moment up to which it knows what was taken.
+    /// Moment up to which it has counted purchases.
     at: i64,
 }
 
-/// The network of a version. Weights stay as they were trained; items that came since, and what was taken since, it learns of by
-/// [`SequenceArtifact::follow`]. Until it first did, it says nothing.
+/// The sequence model of a version. Its weights do not change. [`SequenceArtifact::follow`] adds items and purchases that came since;
+/// before its first call the model gives no scores.
 #[derive(Debug)]
 pub struct SequenceArtifact {
     ids: Arc<[ItemId]>,
@@ -161,7 +161,7 @@ impl SequenceScorer for SequenceArtifact {
         if now.inner.is_empty() {
             return vec![Vec::new(); histories.len()];
         }
-        // Asked about a moment before today, it does not tell what was taken since.
+        // For a moment before today, purchases after it must not count.
         let network = if now.at <= at { &now.network } else { &self.trained };
         renumbered(network, &now.inner, (histories, texts, at, items))
     }

@@ -1,8 +1,8 @@
-//! The behaviour network among the ranker's sources.
+//! The sequence model as a source of the ranker.
 //!
 //! | module | what stands there |
 //! |---|---|
-//! | here | a network in the place of a sequence model; what it learns from |
+//! | here | a trained network behind the ranker's interface of a sequence model; its training data |
 //! | `stages` | trained up to each cut-off of the ranker's replay, so that the ranker learns from the network as it was then |
 //! | `serving` | in a version's directory; with the shop's numbers, its new items and its popularity of today |
 
@@ -18,7 +18,7 @@ use mercer_learn::sequence::{
 use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceScorer, Vectors};
 use rustc_hash::FxHashMap;
 
-/// A network in the place of a sequence model; items carry the numbers it was trained with.
+/// A trained network as the ranker's sequence model; items have the numbers that it was trained with.
 #[derive(Debug, Clone)]
 pub struct TrainedSequenceModel(pub(crate) SequenceModel);
 
@@ -39,7 +39,7 @@ impl TrainedSequenceModel {
             let events = log.between(user, since, at).iter().filter(|e| e.kind as u8 == target);
             taken.extend(events.filter_map(|e| Some((e.at, user, number(e.item?)?))));
         }
-        // Once for a shopper, item and day, in the order of time.
+        // Once for a user, item and day, in the order of time.
         taken.sort_unstable_by_key(|(at, user, item)| (at.div_euclid(DAY_MS), *user, *item, *at));
         taken.dedup_by_key(|(at, user, item)| (at.div_euclid(DAY_MS), *user, *item));
         taken.sort_unstable();
@@ -49,11 +49,11 @@ impl TrainedSequenceModel {
     }
 }
 
-/// Events of a shopper, from the last one on, whose searches are looked at: far more than a network takes tokens, and a bound for what a
-/// list of somebody with tens of thousands of searches costs.
+/// Latest events of a user whose searches are read: far more than the model has tokens, and a bound on the cost of
+/// a list for a user with tens of thousands of searches.
 const LOOKED_AT: usize = 1_000;
 
-/// Vectors of the searches that some shoppers made, row after row.
+/// Vectors of the searches that some users made, row after row.
 #[derive(Default)]
 pub(crate) struct Searches {
     pub(crate) row_of: FxHashMap<u32, u32>,
@@ -81,7 +81,7 @@ impl Searches {
     }
 }
 
-/// Events as the network reads them: what was done with an item that it knows (`number` says which that is), and searches whose text has a
+/// Events as the model reads them: those with an item that it knows (`number` gives its number in the model), and searches whose text has a
 /// vector.
 pub(crate) fn interactions(
     events: &[Event],
@@ -102,7 +102,7 @@ impl SequenceScorer for TrainedSequenceModel {
     fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
         let known = self.0.items();
         let number = |item: u32| ((item as usize) < known).then_some(item);
-        // By number, so that a shopper's rows have the same order alone and among others.
+        // By number, so that a user's rows have the same order alone and among others.
         let latest = histories.iter().flat_map(|events| events.iter().rev().take(LOOKED_AT));
         let asked: BTreeSet<u32> = latest.filter_map(|e| e.text).collect();
         let searches = Searches::of(texts.filter(|_| self.0.knows_queries()), self.0.dim(), asked);

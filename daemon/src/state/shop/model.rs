@@ -1,4 +1,4 @@
-//! A model version in memory: what a reader needs to answer with it.
+//! A loaded model version.
 
 use std::sync::Arc;
 
@@ -14,26 +14,26 @@ pub struct Model {
     pub meta: ModelVersion,
     /// Its encoder, adapter merged.
     pub encoder: Arc<BertEncoder>,
-    /// Its encoder as it came. The behaviour network reads items and searches by its vectors, which no training moves.
+    /// Its encoder without the adapter. The sequence model reads items and queries through its vectors, which do not change with fine-tuning.
     pub base_encoder: Arc<BertEncoder>,
-    /// What was learned for it.
+    /// Its trained parts.
     pub artifacts: Artifacts,
 }
 
 impl Model {
-    /// Identity of the encoder: vectors of two identities never meet.
+    /// Identity of the encoder: vectors of two identities are never compared.
     #[must_use]
     pub fn encoder_version(&self) -> &str {
         &self.encoder.identity().version
     }
 
-    /// Whether another model reads the catalogue by the same vectors, whitened in the same way.
+    /// Whether another model has the same item vectors with the same whitening.
     #[must_use]
     pub fn reads_like(&self, other: &Self) -> bool {
         self.encoder_version() == other.encoder_version() && self.artifacts.whitening == other.artifacts.whitening
     }
 
-    /// Identity of the encoder as it came.
+    /// Identity of the encoder without the adapter.
     #[must_use]
     pub fn base_encoder_version(&self) -> &str {
         &self.base_encoder.identity().version

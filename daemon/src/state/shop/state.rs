@@ -10,13 +10,13 @@ use mercer_shared::wire::{Consent, Item, User};
 use crate::state::shop::model::Model;
 use crate::state::shop::texts::Texts;
 
-/// Latest queries kept per shopper for the profile.
+/// Latest queries kept per user for the profile.
 pub const RECENT_QUERIES: usize = 50;
 
-/// Who an event belongs to: a shopper, or a visit of somebody unknown.
+/// Who an event belongs to: a user, or the session of an unknown visitor.
 #[derive(Debug, Clone)]
 pub enum Who {
-    /// A shopper.
+    /// A user.
     User(UserId),
     /// A visit.
     Session(SessionId),
@@ -31,7 +31,7 @@ pub struct Subject {
     pub who: Who,
     /// Declared attributes.
     pub attributes: std::collections::BTreeMap<String, String>,
-    /// What was agreed to.
+    /// Consent.
     pub consent: Consent,
     /// Latest queries, oldest first: UTC milliseconds and text.
     pub queries: Vec<(i64, Arc<str>)>,
@@ -50,13 +50,13 @@ pub struct ShopState {
     pub deleted: imbl::HashSet<u32>,
     /// Slots of the log by dense number.
     pub subjects: imbl::Vector<Arc<Subject>>,
-    /// Slot of a shopper.
+    /// Slot of a user.
     pub user_index: imbl::HashMap<UserId, u32>,
     /// Slot of a visit.
     pub session_index: imbl::HashMap<SessionId, u32>,
-    /// Log, item facts, vectors of texts and memory.
+    /// Log, item facts, vectors of texts and collaborative index.
     pub rank: Snapshot,
-    /// What was searched for, by the numbers that the log has.
+    /// Query texts by the numbers that the log uses.
     pub texts: Texts,
     /// Lexical index.
     pub lexical: LexicalReader,
@@ -68,18 +68,18 @@ pub struct ShopState {
     pub last_event: i64,
     /// Sequence number in the store of the latest event.
     pub last_seq: u64,
-    /// Events since the memory was last fitted.
+    /// Events since the collaborative index was last fitted.
     pub unfitted: u64,
-    /// A version on trial, which answers a share of the shoppers.
+    /// A version on trial, which answers a share of the users.
     pub canary: Option<Arc<Canary>>,
 }
 
 /// The same state of the shop with the model of a version on trial.
 #[derive(Debug)]
 pub struct Canary {
-    /// What its shoppers are answered from.
+    /// The state that its users are served from.
     pub view: Arc<ShopState>,
-    /// Share of the shoppers.
+    /// Share of the users.
     pub share: f64,
 }
 
@@ -108,7 +108,7 @@ impl ShopState {
         ItemId::new(id).ok().and_then(|id| self.item_index.get(&id).copied())
     }
 
-    /// Slot of a shopper.
+    /// Slot of a user.
     #[must_use]
     pub fn user_number(&self, id: &str) -> Option<u32> {
         UserId::new(id).ok().and_then(|id| self.user_index.get(&id).copied())
@@ -120,7 +120,7 @@ impl ShopState {
         self.subjects.get(number as usize)
     }
 
-    /// The shopper's id of a slot.
+    /// The user's id of a slot.
     #[must_use]
     pub fn user_id(&self, number: u32) -> Option<&UserId> {
         match &self.subject(number)?.who {
@@ -143,7 +143,7 @@ impl ShopState {
         now_of(mercer_shared::time::Timestamp::now().millis(), self.last_event)
     }
 
-    /// The log without shoppers who did not agree to training: what memory and models are fitted from.
+    /// The log without users who did not consent to training. Collaborative index and models are fitted on it.
     #[must_use]
     pub fn training_log(&self) -> mercer_rank::Log {
         let mut log = self.rank.log.clone();

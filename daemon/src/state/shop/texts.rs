@@ -1,5 +1,5 @@
-//! What was searched for, numbered: an event of the log names its text by number, and the behaviour network reads the text's vector. A
-//! text is kept for as long as somebody's search is in the log; an erased shopper's leave nothing behind.
+//! Query texts by number. An event of the log names its text by number, and the sequence model reads the text's vector. A text is kept while
+//! a search in the log names it; the texts of erased users are removed with their searches.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use mercer_rank::{Log, Vectors};
 use mercer_search::clean;
 use rustc_hash::FxHashMap;
 
-/// Texts whose vectors are kept, those that were asked for last. A vector takes 1.5 kB at a width of 384, which makes 15 MB; a search for
-/// anything else is passed over until somebody asks for the same again.
+/// Texts whose vectors are kept: the most recently searched. A vector takes 1.5 kB at a width of 384, which makes 15 MB. Searches for other
+/// texts are skipped until the text is searched for again.
 const MOST_TEXTS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// A text and how many searches in the log ask for it.
@@ -27,7 +27,7 @@ pub struct Texts {
     asked: imbl::Vector<Option<Asked>>,
 }
 
-/// How two searches for the same are told: without case, entities and surplus spaces. None for a query that says nothing.
+/// The normalised text of a query: without case, HTML entities and surplus spaces. `None` for an empty one.
 fn normal(query: &str) -> Option<Arc<str>> {
     let text = clean(query).to_lowercase();
     (!text.is_empty()).then(|| text.into())
@@ -46,7 +46,7 @@ impl Texts {
         self.numbers.get(&normal(query)?).copied()
     }
 
-    /// Counts a search in; gives the number of its text.
+    /// Adds a search and returns the number of its text.
     pub(crate) fn take(&mut self, query: &str) -> Option<u32> {
         let text = normal(query)?;
         if let Some(&number) = self.numbers.get(&text) {
@@ -61,7 +61,7 @@ impl Texts {
         Some(number)
     }
 
-    /// Counts a search out; true when it was the last for this text, which is gone then.
+    /// Removes a search. True if it was the last one for its text; the text is then removed too.
     pub(crate) fn release(&mut self, number: u32) -> bool {
         let Some(slot) = self.asked.get_mut(number as usize) else { return false };
         let Some(asked) = slot else { return false };
@@ -97,9 +97,9 @@ impl Texts {
 /// Which texts have vectors in the shop, and which wait for one; of both the latest.
 #[derive(Debug)]
 pub(crate) struct Embedding {
-    /// What was asked for last is embedded first.
+    /// Texts without a vector; the latest is embedded first.
     waiting: LruCache<u32, ()>,
-    /// What was asked for longest ago is let go first.
+    /// Texts with a vector; the least recently searched is evicted first.
     done: LruCache<u32, ()>,
 }
 
@@ -165,7 +165,7 @@ mod tests {
         assert!(!texts.release(0) && texts.get(0).is_some());
         assert!(texts.release(0) && texts.get(0).is_none() && texts.number("red mug").is_none());
         assert!(!texts.release(0), "gone once");
-        // Its number is nobody else's.
+        // Its number is not given to another text.
         assert_eq!(texts.take("red mug"), Some(2));
         assert_eq!(texts.number(" TEAPOT"), Some(1));
     }

@@ -1,4 +1,4 @@
-//! The writer's copy of the shop, and how readers get theirs.
+//! The writer's copy of the shop, and how it is published to readers.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ struct CanaryTables {
 }
 
 impl CanaryTables {
-    /// The shop as its shoppers see it.
+    /// The shop as its users see it.
     fn over(&self, view: &ShopState) -> Canary {
         let mut view = view.clone();
         if let Some(Tables { dense, rows, spread }) = self.own.clone() {
@@ -78,16 +78,16 @@ pub struct ShopWriter {
     pub(crate) deleted_index: FxHashMap<ItemId, u32>,
     /// Items whose passage must be embedded (again).
     pub(crate) stale: Vec<u32>,
-    /// Texts of searches that must be embedded for the behaviour network.
+    /// Query texts that must be embedded for the sequence model.
     pub(crate) asked: Embedding,
     pub(crate) dirty: bool,
-    /// Events since the memory was last fitted.
+    /// Events since the collaborative index was last fitted.
     pub(crate) unfitted: u64,
-    /// Shoppers and visits whose part in the co-occurrence has changed since it last followed the log.
+    /// Users and visits whose part in the co-occurrence has changed since it last followed the log.
     pub(crate) changed: FxHashSet<u32>,
-    /// A version on trial with the vectors of its encoder, and its share of the shoppers.
+    /// A version on trial with the vectors of its encoder, and its share of the users.
     canary: Option<CanaryTables>,
-    /// Earliest event that came in since somebody asked last: answers about later moments that were kept are void.
+    /// Earliest event that came in since the last publication: cached indexes of later moments are void.
     pub(crate) past: Option<i64>,
 }
 
@@ -160,26 +160,26 @@ impl ShopWriter {
         Some(Arc::new(self.view.clone()))
     }
 
-    /// Puts a freshly fitted memory in place. Events that came after its moment are read from the log at request time; their
+    /// Installs a newly fitted collaborative index. Events that came after its moment are read from the log at request time; their
     /// share in the popularity counts is brought in by the refresh.
     pub fn set_index(&mut self, index: CollaborativeIndex, fitted_events: u64) {
         let until = self.view.last_event.max(index.at());
-        // Counts are taken from what was agreed to, like everything that is fitted.
+        // Counts follow consent, like everything that is fitted.
         self.index =
             index.refresh(Dataset { log: &self.view.training_log(), catalogue: &self.view.rank.catalogue }, until);
         self.unfitted = self.unfitted.saturating_sub(fitted_events);
         self.dirty = true;
     }
 
-    /// Puts the co-occurrence of a memory in place that has followed the log. False, and nothing is done, if another memory was fitted
-    /// meanwhile: that one may not know of the same shoppers.
+    /// Installs the co-occurrence of an index that has followed the log. Does nothing and returns false if another index was fitted
+    /// meanwhile: that one may not know of the same users.
     pub fn set_cooccurrence(&mut self, followed: &CollaborativeIndex) -> bool {
         let same = self.index.take_cooccurrence(followed);
         self.dirty |= same;
         same
     }
 
-    /// Takes the shoppers and visits that changed since the last call.
+    /// Takes the users and visits that changed since the last call.
     pub fn take_changed(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.changed).into_iter().collect()
     }
@@ -189,19 +189,19 @@ impl ShopWriter {
         self.changed.extend(changed);
     }
 
-    /// Events since the memory was last fitted.
+    /// Events since the collaborative index was last fitted.
     #[must_use]
     pub const fn unfitted(&self) -> u64 {
         self.unfitted
     }
 
-    /// The memory as the writer has it.
+    /// The collaborative index as the writer has it.
     #[must_use]
     pub const fn index(&self) -> &CollaborativeIndex {
         &self.index
     }
 
-    /// Takes note that the memory must be fitted although no event came (an erasure, a change of consent).
+    /// Requests a new fit of the collaborative index although no event came (an erasure, a change of consent).
     pub const fn must_fit(&mut self) {
         self.unfitted = self.unfitted.saturating_add(1_000_000_000);
     }
@@ -260,7 +260,7 @@ impl ShopWriter {
         self.stale.len()
     }
 
-    /// Sets vectors that were made by this encoder version, shared with whoever keeps them; those of another version are dropped,
+    /// Sets vectors that were made by this encoder version; those of another version are dropped,
     /// for a promotion came between and has put the items on the list again.
     pub fn set_vectors(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
         if version != &**self.view.dense.version() {
@@ -307,7 +307,7 @@ impl ShopWriter {
         self.dirty = true;
     }
 
-    /// Puts a version on trial beside the serving one, for a share of the shoppers, or ends the trial; with the catalogue under its encoder.
+    /// Puts a version on trial beside the serving one, for a share of the users, or ends the trial; with the catalogue under its encoder.
     /// Where the serving version reads it by the same vectors, those do for both.
     pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, given: Option<CatalogueVectors>) {
         self.canary = canary.map(|(model, share)| {
