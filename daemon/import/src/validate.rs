@@ -215,14 +215,13 @@ pub(crate) fn clip(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse_line;
 
     fn now() -> Timestamp {
         "2024-05-01T12:00:00Z".parse().unwrap()
     }
 
     fn code_of<T: Document + serde::de::DeserializeOwned>(line: &str) -> Option<Code> {
-        let document: T = parse_line(line.as_bytes()).unwrap();
+        let document: T = serde_json::from_str(line).unwrap();
         document.validate(now()).err().map(|refusal| refusal.code)
     }
 
@@ -245,7 +244,8 @@ mod tests {
         let long =
             format!(r#"{{"user":"u","type":"review","item":"i","text":"{}","at":"2024-05-01"}}"#, "x".repeat(20_001));
         assert_eq!(code_of::<Interaction>(&long), Some(Code::TooLong));
-        let mut nan: Interaction = parse_line(br#"{"user":"u","type":"view","item":"i","at":"2024-05-01"}"#).unwrap();
+        let mut nan: Interaction =
+            serde_json::from_slice(br#"{"user":"u","type":"view","item":"i","at":"2024-05-01"}"#).unwrap();
         nan.value = Some(f64::NAN);
         assert_eq!(nan.validate(now()).unwrap_err().code, Code::BadNumber);
     }

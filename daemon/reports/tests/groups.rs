@@ -5,12 +5,24 @@ use mercer_reports::{GroupOptions, Undefined, group_report};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+/// A group of users: how many, and how much more often than others they get nothing.
+#[derive(Clone, Copy)]
+struct Group {
+    label: &'static str,
+    n: usize,
+    worse: f64,
+}
+
+const fn group(label: &'static str, n: usize, worse: f64) -> Group {
+    Group { label, n, worse }
+}
+
 /// Users of each group with NDCG-like values: 0 with probability 0.4 + gap of the group, else uniform.
-fn shop(seed: u64, groups: &[(&'static str, usize, f64)]) -> (Vec<Option<f64>>, Vec<&'static str>) {
+fn shop(seed: u64, groups: &[Group]) -> (Vec<Option<f64>>, Vec<&'static str>) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut values = Vec::new();
     let mut labels = Vec::new();
-    for &(label, n, worse) in groups {
+    for &Group { label, n, worse } in groups {
         for _ in 0..n {
             values.push(Some(if rng.random_bool(0.4 + worse) { 0.0 } else { rng.random::<f64>() }));
             labels.push(label);
@@ -25,7 +37,7 @@ fn options(seed: u64) -> GroupOptions {
 
 #[test]
 fn a_planted_gap_of_400_per_group_is_found() {
-    let (values, labels) = shop(1, &[("north", 400, 0.0), ("south", 400, 0.25), ("west", 400, 0.0)]);
+    let (values, labels) = shop(1, &[group("north", 400, 0.0), group("south", 400, 0.25), group("west", 400, 0.0)]);
     let report = group_report("region", "NDCG@10", &values, &labels, &options(1)).unwrap();
     assert_eq!(report.verdict, GroupVerdict::AboveNoise);
     assert_eq!(report.worst.as_deref(), Some("south"));
@@ -42,7 +54,8 @@ fn a_planted_gap_of_400_per_group_is_found() {
 fn unbiased_logs_are_accused_no_more_often_than_the_level_says() {
     let accused = (0..60)
         .filter(|seed| {
-            let (values, labels) = shop(100 + seed, &[("north", 400, 0.0), ("south", 400, 0.0), ("west", 400, 0.0)]);
+            let (values, labels) =
+                shop(100 + seed, &[group("north", 400, 0.0), group("south", 400, 0.0), group("west", 400, 0.0)]);
             let options = GroupOptions { replicates: 200, seed: *seed, ..GroupOptions::default() };
             group_report("region", "NDCG@10", &values, &labels, &options).unwrap().verdict == GroupVerdict::AboveNoise
         })
@@ -64,8 +77,16 @@ fn the_noise_floor_is_that_of_the_specification() {
 
 #[test]
 fn small_groups_are_hidden_or_shown_by_interval_alone() {
-    let (values, labels) =
-        shop(2, &[("east", 7, 0.0), ("north", 120, 0.0), ("south", 50, 0.5), ("unknown", 150, 0.3), ("west", 9, 0.0)]);
+    let (values, labels) = shop(
+        2,
+        &[
+            group("east", 7, 0.0),
+            group("north", 120, 0.0),
+            group("south", 50, 0.5),
+            group("unknown", 150, 0.3),
+            group("west", 9, 0.0),
+        ],
+    );
     let report = group_report("region", "NDCG@10", &values, &labels, &options(2)).unwrap();
     let row = |name: &str| report.groups.iter().find(|row| row.group == name).unwrap();
     assert_eq!((row("west").display, row("west").n, row("west").interval), (Display::Suppressed, None, None));
@@ -91,24 +112,27 @@ fn small_groups_are_hidden_or_shown_by_interval_alone() {
 
 #[test]
 fn a_lone_small_group_is_not_given_away_by_the_others() {
-    let hidden = |sizes: &[(&'static str, usize, f64)]| -> Vec<String> {
+    let hidden = |sizes: &[Group]| -> Vec<String> {
         let (values, labels) = shop(5, sizes);
         let report = group_report("region", "NDCG@10", &values, &labels, &options(5)).unwrap();
         let rows = report.groups.into_iter().filter(|row| row.display == Display::Suppressed);
         rows.inspect(|row| assert!(row.n.is_none() && !row.compared)).map(|row| row.group).collect()
     };
     // All users less those that are shown would be the size of `west`: `south` goes with it.
-    assert_eq!(hidden(&[("north", 120, 0.0), ("south", 50, 0.0), ("west", 9, 0.0)]), ["south", "west"]);
+    assert_eq!(hidden(&[group("north", 120, 0.0), group("south", 50, 0.0), group("west", 9, 0.0)]), ["south", "west"]);
     // Three and four users together are still fewer than ten.
-    assert_eq!(hidden(&[("a", 3, 0.0), ("b", 4, 0.0), ("c", 30, 0.0), ("d", 40, 0.0)]), ["a", "b", "c"]);
-    assert_eq!(hidden(&[("a", 6, 0.0), ("b", 4, 0.0), ("c", 30, 0.0), ("d", 40, 0.0)]), ["a", "b"]);
-    assert_eq!(hidden(&[("c", 30, 0.0), ("d", 40, 0.0)]), Vec::<String>::new());
-    assert_eq!(hidden(&[("c", 3, 0.0)]), ["c"]);
+    assert_eq!(
+        hidden(&[group("a", 3, 0.0), group("b", 4, 0.0), group("c", 30, 0.0), group("d", 40, 0.0)]),
+        ["a", "b", "c"]
+    );
+    assert_eq!(hidden(&[group("a", 6, 0.0), group("b", 4, 0.0), group("c", 30, 0.0), group("d", 40, 0.0)]), ["a", "b"]);
+    assert_eq!(hidden(&[group("c", 30, 0.0), group("d", 40, 0.0)]), Vec::<String>::new());
+    assert_eq!(hidden(&[group("c", 3, 0.0)]), ["c"]);
 }
 
 #[test]
 fn order_of_users_changes_no_number() {
-    let (values, labels) = shop(3, &[("a", 130, 0.0), ("b", 140, 0.1), ("c", 20, 0.0)]);
+    let (values, labels) = shop(3, &[group("a", 130, 0.0), group("b", 140, 0.1), group("c", 20, 0.0)]);
     let report = group_report("x", "NDCG@10", &values, &labels, &options(3)).unwrap();
     let turned: Vec<_> = values.iter().rev().copied().collect();
     let turned_labels: Vec<_> = labels.iter().rev().copied().collect();
@@ -120,7 +144,7 @@ fn order_of_users_changes_no_number() {
 
 #[test]
 fn holm_takes_back_what_many_attributes_find_by_chance() {
-    let (values, labels) = shop(4, &[("a", 400, 0.0), ("b", 400, 0.0)]);
+    let (values, labels) = shop(4, &[group("a", 400, 0.0), group("b", 400, 0.0)]);
     let mut reports: Vec<_> =
         (0..3).map(|_| group_report("x", "NDCG@10", &values, &labels, &options(4)).unwrap()).collect();
     reports[0].p = Ok(0.03).into();

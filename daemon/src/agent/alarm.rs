@@ -6,7 +6,7 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::InteractionType;
 
 use crate::agent::decisions::record;
-use crate::agent::drift::{Change, Watch, observe};
+use crate::agent::drift::{Change, Purchase, Watch, observe};
 use crate::evaluation::serving_check::serving_check;
 use crate::state::app::App;
 use crate::state::process;
@@ -79,7 +79,8 @@ impl Drift {
             if !view.subject(user).is_some_and(|subject| subject.consent.train) {
                 continue;
             }
-            let mut taken = observe(&view.rank.log, &view.rank.catalogue, (user, item, line.at.millis()), target);
+            let mut taken =
+                observe(&view.rank.log, &view.rank.catalogue, Purchase { user, item, at: line.at.millis() }, target);
             taken.category = view.item(item).and_then(|item| department(item));
             self.open.extend(self.watch.take(&taken));
         }

@@ -216,11 +216,22 @@ impl Watch {
     }
 }
 
+/// Who bought what, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Purchase {
+    /// The user's slot.
+    pub(crate) user: u32,
+    /// The item's number.
+    pub(crate) item: u32,
+    /// UTC milliseconds.
+    pub(crate) at: i64,
+}
+
 /// A purchase as the detectors see it, from what the shopper bought before and the items' facts.
 pub(crate) fn observe(
     log: &mercer_rank::Log,
     catalogue: &mercer_rank::Catalogue,
-    (user, item, at): (u32, u32, i64),
+    Purchase { user, item, at }: Purchase,
     target: mercer_rank::InteractionType,
 ) -> Taken {
     let facts = catalogue.get(item);
@@ -269,7 +280,12 @@ mod tests {
         for line in shop.log.filter(|line| line.kind == InteractionType::Purchase) {
             let (Some(user), Some(item)) = (line.user, line.item) else { continue };
             let (user, item, at) = (users[&user], items[&item], line.at.millis());
-            found.extend(watch.take(&observe(&log, &catalogue, (user, item, at), InteractionType::Purchase)));
+            found.extend(watch.take(&observe(
+                &log,
+                &catalogue,
+                Purchase { user, item, at },
+                InteractionType::Purchase,
+            )));
             log.push(user, Event { item: Some(item), text: None, kind: InteractionType::Purchase, value: 1.0, at });
         }
         (found, change)

@@ -297,10 +297,8 @@ fn judge(
     all.extend(untrained(app, base, data, options, context, seed)?);
     let check = check(app, view, plan, &scorer, &data.reader, context)?;
     context.check()?;
-    Ok(Judged {
-        report: report(data, outcome, (plan, options), (each, threshold, calibrator.as_ref()), all, check),
-        calibrator,
-    })
+    let reading = Reading { each, threshold, calibrator: calibrator.as_ref() };
+    Ok(Judged { report: report(data, outcome, (plan, options), reading, all, check), calibrator })
 }
 
 /// What the same model told apart before its first step: the encoder's cosine, read by the layers that were to train.
@@ -335,11 +333,21 @@ fn untrained(
     Ok(metrics("untrained", &scored, None, seed).into_iter().filter(|m| m.name.ends_with("auc")).collect())
 }
 
+/// How the trained model's scores are read.
+struct Reading<'a> {
+    /// Seconds that a row takes.
+    each: f64,
+    /// The probability from which on a row counts as positive.
+    threshold: Option<f64>,
+    /// From log-odds to probabilities.
+    calibrator: Option<&'a Calibrator>,
+}
+
 fn report(
     data: &Data,
     outcome: &CrossEncoderOutcome,
     (plan, options): (&Plan, &CrossEncoderOptions),
-    (each, threshold, calibrator): (f64, Option<f64>, Option<&Calibrator>),
+    Reading { each, threshold, calibrator }: Reading<'_>,
     metrics: Vec<MetricValue>,
     check: PairCheck,
 ) -> PairReport {

@@ -51,6 +51,15 @@ impl Hooks for Patient<'_, '_> {
     }
 }
 
+/// How an encoder is tuned in one window.
+#[derive(Debug, Clone, Copy)]
+struct Tuning {
+    steps: u32,
+    seed: u64,
+    /// Whether positives are permuted: the arm that shows what chance brings.
+    placebo: bool,
+}
+
 /// What encoders are tuned from.
 pub(crate) struct Tuner<'a> {
     pub(crate) app: &'a App,
@@ -88,7 +97,7 @@ impl Tuner<'_> {
         &self,
         start: Option<&Adapter>,
         (since, until): (i64, i64),
-        (steps, seed, placebo): (u32, u64, bool),
+        Tuning { steps, seed, placebo }: Tuning,
         context: &RunContext<'_>,
     ) -> Result<(Option<Adapter>, Vectors), RunExit> {
         let scope = Scope { cursor: self.cursor, after: i64::MIN, until };
@@ -152,7 +161,8 @@ impl Chain {
         seed: u64,
         context: &RunContext<'_>,
     ) -> Result<Self, RunExit> {
-        let (adapter, vectors) = tuner.tune(None, (i64::MIN, first), (steps, seed, false), context)?;
+        let (adapter, vectors) =
+            tuner.tune(None, (i64::MIN, first), Tuning { steps, seed, placebo: false }, context)?;
         let link = || Link { adapter: adapter.clone(), vectors: vectors.clone() };
         Ok(Self { warm: link(), continued: link(), anew: link(), placebo: link() })
     }
@@ -167,11 +177,12 @@ impl Chain {
         context: &RunContext<'_>,
     ) -> Result<(), RunExit> {
         let go_on = |link: &Link, placebo, context: &RunContext<'_>| {
-            tuner.tune(link.adapter.as_ref(), (since, until), (steps, seed, placebo), context).map(Link::of)
+            tuner.tune(link.adapter.as_ref(), (since, until), Tuning { steps, seed, placebo }, context).map(Link::of)
         };
         self.continued = go_on(&self.continued, false, context)?;
         self.placebo = go_on(&self.placebo, true, context)?;
-        self.anew = Link::of(tuner.tune(None, (i64::MIN, until), (anew, seed, false), context)?);
+        self.anew =
+            Link::of(tuner.tune(None, (i64::MIN, until), Tuning { steps: anew, seed, placebo: false }, context)?);
         Ok(())
     }
 

@@ -24,7 +24,10 @@ struct Renumbered {
 fn renumbered(
     model: &TrainedSequenceModel,
     inner: &[Option<u32>],
-    (histories, texts, at, items): (&[&[Event]], Option<&Vectors>, i64, usize),
+    histories: &[&[Event]],
+    texts: Option<&Vectors>,
+    at: i64,
+    items: usize,
 ) -> Vec<Vec<f32>> {
     let of = |item: u32| inner.get(item as usize).copied().flatten();
     let read: Vec<Vec<Event>> = histories
@@ -44,7 +47,7 @@ fn renumbered(
 
 impl SequenceScorer for Renumbered {
     fn score(&self, histories: &[&[Event]], texts: Option<&Vectors>, at: i64, items: usize) -> Vec<Vec<f32>> {
-        renumbered(&self.model, &self.inner, (histories, texts, at, items))
+        renumbered(&self.model, &self.inner, histories, texts, at, items)
     }
 }
 
@@ -163,6 +166,6 @@ impl SequenceScorer for SequenceArtifact {
         }
         // For a moment before today, purchases after it must not count.
         let network = if now.at <= at { &now.network } else { &self.trained };
-        renumbered(network, &now.inner, (histories, texts, at, items))
+        renumbered(network, &now.inner, histories, texts, at, items)
     }
 }
