@@ -137,7 +137,7 @@ fn a_candidate_without_the_components_of_the_incumbent_is_no_refresh_of_it() {
     // What a large budget made: trees and a head for cold items. What a small budget makes: next to nothing.
     let trees = [Some(TreeOptions::default()); 2];
     let rich = train(RankerTrainOptions { cutoffs: 6, trees, ..usual.clone() });
-    let poor = train(RankerTrainOptions { cutoffs: 2, lists: 40, cold: false, ..usual });
+    let poor = train(RankerTrainOptions { cutoffs: 2, lists: 60, cold: false, ..usual });
     let config = |ranker| VersionConfig::new(FittedPolicy { ranker: Some(ranker), blend: None }, "encoder", None);
     assert_eq!(rich.has_trees(), [true; 2]);
     let facts = IncumbentFacts { has_seen_window: true, judged_cutoff: Some(cutoff), candidate_is_newer: true };
