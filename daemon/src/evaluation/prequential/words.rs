@@ -120,7 +120,7 @@ mod tests {
             ];
             verdict(&all, 8, 5).into_iter().find(|line| line.starts_with("new")).unwrap()
         };
-        assert!(say((0.1, 0.2), (0.1, 0.2), (0.1, 0.2)).contains("pays, and alone it beats both"));
+        assert!(say((0.1, 0.2), (0.1, 0.2), (0.1, 0.2)).contains("pays, and the encoder alone beats both"));
         assert!(say((0.1, 0.2), (0.1, 0.2), (-0.1, 0.2)).contains("does not beat both"));
         assert!(say((0.1, 0.2), (-0.1, 0.2), (0.1, 0.2)).contains("no learning is shown"));
         assert!(say((-0.2, -0.1), (0.1, 0.2), (0.1, 0.2)).contains("does harm"));
