@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use mercer_shared::client::Client;
-use mercer_shared::wire::Run;
+use mercer_shared::wire::{Health, Run};
 
 use crate::programs::program;
 use crate::wait::{eventually, within};
@@ -86,7 +86,7 @@ impl Daemon {
         Self { dir, client, child: None, runtime }
     }
 
-    /// Starts it again on the same state and waits until it answers.
+    /// Starts it again on the same state and waits until it answers lists.
     ///
     /// # Panics
     /// If it does not answer.
@@ -107,10 +107,11 @@ impl Daemon {
             .spawn()
             .expect("mercerd starts");
         self.child = Some(child);
-        eventually("the daemon answers", || {
+        eventually("the daemon answers lists", || {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             assert!(ended.is_none(), "the daemon ended at once: {ended:?}: {}", self.log());
-            self.ask(async |client| client.status().await).ok()
+            let status = self.ask(async |client| client.status().await).ok()?;
+            (status.health != Health::Starting).then_some(())
         });
     }
 
