@@ -98,43 +98,6 @@ fn a_version_that_learned_from_chance_is_rejected() {
     assert_eq!(daemon.ask(async |client| client.status().await).unwrap().model.version, "v000001");
 }
 
-/// Gives a version's ranker, and the one that its gate compared, a head for cold items: the one for all items.
-fn add_cold_head(daemon: &Daemon, version: &str) {
-    for name in ["ranker.json", "judged.json"] {
-        let path = daemon.state().join("models").join(version).join(name);
-        let mut ranker: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        ranker["cold"] = ranker["any"].clone();
-        assert!(ranker["cold"].is_object(), "{name} has no head for all items");
-        std::fs::write(&path, serde_json::to_vec(&ranker).unwrap()).unwrap();
-    }
-}
-
-#[test]
-fn a_budget_too_small_for_the_components_of_what_serves_does_not_refresh_it() {
-    let (mut daemon, version) = judged(true);
-    assert_eq!(version.state, ModelState::Serving);
-    assert!(daemon.terminate());
-    add_cold_head(&daemon, &version.version);
-    daemon.launch();
-    daemon.embedded();
-    // Something new, or the cycle would have nothing to do.
-    let later = at("2024-01-01T10:00:00Z").plus_millis((7 * WEEKS as i64 + 1) * DAY_MS);
-    let bought =
-        json!({ "interaction": { "id": "later", "user": "u0", "type": "purchase", "item": "i1", "at": later } });
-    let file = daemon.file("later.ndjson", format!("{bought}\n"));
-    daemon.mercer_ok(&["import", "--format", "ndjson", &file]);
-    let run = daemon.mercer_json(&["train", "--wait", "--no-encoder", "--promote", "--seed", "6", "--budget", "1s"]);
-    assert_eq!(run["state"], "succeeded", "{run}");
-    let log = run["log"].to_string();
-    assert!(log.contains("compared by its own components"), "{log}");
-    assert!(!log.contains("a refresh of it"), "{log}");
-    let gate = &run["gate"];
-    assert!(!gate["reason"].as_str().unwrap().contains("on newer data"), "{gate}");
-    let first = &gate["comparisons"][0];
-    assert_eq!(first["against"], version.version.as_str(), "{gate}");
-    assert_ne!(first["difference"], 0.0, "the candidate was compared with itself: {gate}");
-}
-
 #[test]
 fn a_cycle_on_too_few_shoppers_gives_its_numbers_and_decides_nothing() {
     let mut daemon = Daemon::start();

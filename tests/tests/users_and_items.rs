@@ -203,7 +203,9 @@ fn a_deleted_item_is_gone_at_once_stays_gone_after_a_restart_and_comes_back_when
     let again = br#"{"id":"desk","title":"Brass desk lamp","category":["Home","Lighting"]}"#;
     assert_eq!(daemon.http("PUT", "/v1/items/desk", JSON, again).status, 200);
     daemon.embedded();
-    assert!(ids(&get(&daemon, "/v1/search?q=brass%20desk%20lamp")).contains(&"desk"));
+    eventually("it is found again", || {
+        ids(&get(&daemon, "/v1/search?q=brass%20desk%20lamp")).contains(&"desk").then_some(())
+    });
     let related = get(&daemon, "/v1/items/desk/related?out_of_stock=show");
     assert!(ids(&related).contains(&"oil"), "ada and bob bought both: {related}");
     let export = daemon.http("GET", "/v1/export", JSON, b"").body;
