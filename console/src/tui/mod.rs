@@ -1,7 +1,7 @@
 //! The console on a terminal.
 //!
 //! Messages come in (keys, mouse, size, time, events, answers), the state changes, effects go out, and what changed is
-//! drawn. [`app`] holds the state and the one `update`, [`view`] draws it, [`run`] moves messages and effects between them
+//! drawn. [`app`] holds the state and the one `update`, [`view`] draws it, [`mod@run`] moves messages and effects between them
 //! and the outside. An arrow means "imports"; there is no circle between files:
 //!
 //! ```text

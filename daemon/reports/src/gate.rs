@@ -82,7 +82,7 @@ pub struct Trial<'a> {
 /// Parameters of the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateOptions {
-    /// One-sided error of the lower bounds: 0.025 alone, or what [`crate::spending::AlphaLedger::book`] returned.
+    /// One-sided error of the lower bounds: 0.025 alone, or what [`crate::alpha_ledger::AlphaLedger::book`] returned.
     pub alpha: f64,
     /// Fewer users than this decide nothing.
     pub min_users: usize,

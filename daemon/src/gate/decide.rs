@@ -1,8 +1,8 @@
 //! Decides whether a candidate may serve: against the incumbent and the cheap baselines, on interactions later than anything it was
 //! fitted on (METRICS.md section 2).
 //!
-//! The candidate is promoted if it is better in at least one objective of the shop ([`objectives`]) and worse than the margin in none,
-//! nor than a baseline. The objectives share one error budget by weighted Holm, see [`mercer_reports::gate`].
+//! The candidate is promoted if it is better in at least one objective of the shop (`objectives`) and worse than the margin in none,
+//! nor than a baseline. The objectives share one error budget by weighted Holm, see [`mercer_reports::gate()`].
 
 use mercer_rank::Window;
 use mercer_reports::gate::{TrialOutcome, TrialVerdict};

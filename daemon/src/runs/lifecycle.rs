@@ -1,5 +1,5 @@
 //! The life of a run: its document in the store, who may start it, how it ends. One run at a time, on a thread of its own; a run that a stop or a
-//! crash interrupted is resumed from its last checkpoint. What a run computes is passed in ([`Execute`]).
+//! crash interrupted is resumed from its last checkpoint. What a run computes is passed in (`Execute`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

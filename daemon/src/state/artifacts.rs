@@ -1,6 +1,6 @@
 //! The artifacts of a model version: one struct, with one table of its files that saving and loading walk.
 //!
-//! A further artifact is a field of [`Artifacts`] and a row of [`FILES`].
+//! A further artifact is a field of [`Artifacts`] and a row of `FILES`.
 
 use std::io::Write;
 use std::path::Path;

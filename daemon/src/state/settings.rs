@@ -1,4 +1,4 @@
-//! The table behind the configuration. [`settings!`](settings) makes a section's struct, its defaults and its [`Setting`]s from one list, so that
+//! The table behind the configuration. `settings!` makes a section's struct, its defaults and its [`Setting`]s from one list, so that
 //! key, type, default, limits and explanation of a setting stand in one place. The reference page and the configuration file that
 //! `mercerd docs` prints are made from the same table.
 

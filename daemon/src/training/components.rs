@@ -1,4 +1,4 @@
-//! The optional components of a ranker, in one table. A further component is a row of [`COMPONENTS`] and a field of [`LeftOut`]; the files
+//! The optional components of a ranker, in one table. A further component is a row of `COMPONENTS` and a field of `LeftOut`; the files
 //! of a version stand in [`crate::state::artifacts`].
 
 use mercer_rank::{RankerTrainOptions, TreeOptions};

@@ -1,4 +1,4 @@
-//! One training cycle, from the log to a promoted version; [`run`] lists its steps.
+//! One training cycle, from the log to a promoted version; `run` lists its steps.
 //!
 //! Everything that is compared was fitted on interactions up to the cut-off, the beginning of the last window of the log. What then
 //! serves is fitted again with the same configuration on everything, except for the adapter: it stays as it was compared.

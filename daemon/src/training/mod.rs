@@ -1,4 +1,4 @@
-//! The training cycle; [`cycle::run`] lists its steps.
+//! The training cycle; `cycle::run` lists its steps.
 
 pub mod borders;
 pub mod calibration;
