@@ -1,13 +1,14 @@
-//! What the socket carries, measured on a running daemon: lists a second beside the plain popularity list of the same run, and
-//! lines a second of a batch. `cargo bench -p mercer-tests`.
+//! What the socket carries, measured on a running daemon: lists a second beside the plain popularity list of the same run, lines a
+//! second of a batch, and how long it takes until what was acknowledged shows. `cargo bench -p mercer-tests`.
 
 use std::cell::Cell;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use mercer_shared::wire::{ListQuery, SearchRequest};
-use mercer_tests::Daemon;
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Interaction, ListQuery, SearchRequest};
 use mercer_tests::shop::{END, Shop};
+use mercer_tests::{Daemon, item, purchase};
 
 const SHOP: Shop = Shop { seed: 1, users: 500, items: 1_000, interactions: 30_000 };
 /// Lines of one batch.
@@ -63,7 +64,7 @@ fn search(bencher: Bencher) {
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn ingest_lines(bencher: Bencher) {
     let daemon = Daemon::start();
-    daemon.ask(async |client| client.put_item(&mercer_tests::item("a", "Lamp")).await).unwrap();
+    daemon.ask(async |client| client.put_item(&item("a", "Lamp")).await).unwrap();
     let next = Cell::new(0);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         let round = next.replace(next.get() + 1);
@@ -78,5 +79,41 @@ fn ingest_lines(bencher: Bencher) {
                 line.unwrap();
             }
         });
+    });
+}
+
+/// From sending a purchase until the list of its shopper, who is new, holds the item. The promise is a second.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn purchase_until_listed(bencher: Bencher) {
+    let daemon = open();
+    let next = Cell::new(0);
+    bencher.bench_local(|| {
+        let n = next.replace(next.get() + 1);
+        let (user, item) = (format!("new-{n}"), format!("sim-i{n:06}"));
+        let now = Interaction { at: Timestamp::now(), ..purchase(&format!("fresh-{n}"), &user, &item) };
+        daemon.ask(async |client| client.interact(&now).await).unwrap();
+        let listed = || {
+            let list = daemon.ask(async |client| client.recommend(&user, &ListQuery::default()).await);
+            list.is_ok_and(|list| list.items.iter().any(|row| row.id.as_str() == item))
+        };
+        while !listed() {}
+    });
+}
+
+/// From sending an item until a search for its title finds it. The promise is two seconds.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn item_until_found(bencher: Bencher) {
+    let daemon = open();
+    let next = Cell::new(0);
+    bencher.bench_local(|| {
+        let n = next.replace(next.get() + 1);
+        let (id, title) = (format!("new-{n}"), format!("Chessboard number {n}"));
+        daemon.ask(async |client| client.put_item(&item(&id, &title)).await).unwrap();
+        let request = SearchRequest { q: title, k: Some(5), ..SearchRequest::default() };
+        let found = || {
+            let list = daemon.ask(async |client| client.search(&request).await).unwrap();
+            list.items.iter().any(|row| row.id.as_str() == id)
+        };
+        while !found() {}
     });
 }

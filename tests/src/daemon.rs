@@ -210,6 +210,24 @@ impl Daemon {
         run.unwrap_or_else(|| panic!("{what}: did not come true in {RUN:?}: {}", self.log()))
     }
 
+    /// A counter or gauge of `/metrics` that has no labels.
+    ///
+    /// # Panics
+    /// If there is none of that name.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.http("GET", "/metrics", "text/plain", b"").body;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("no {name}: {text}"))
+    }
+
+    /// Waits for the next publication of changes: after it everything that was acknowledged is visible.
+    pub fn published(&self) {
+        let count = || self.metric("mercer_publications_total");
+        let before = count();
+        eventually("changes are published", || (count() > before).then_some(()));
+    }
+
     /// Waits until every item has its vector: only then do equal questions have equal answers.
     pub fn embedded(&self) {
         eventually("every item has its vector", || {

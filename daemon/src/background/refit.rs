@@ -47,6 +47,7 @@ pub fn refit(app: &App) {
     tracing::info!(events = view.rank.log.len(), seconds = started.elapsed().as_secs_f64(), "memory fitted");
     app.shop.lock().set_index(index, unfitted);
     app.publish();
+    app.counters.index_fitted();
     // Afterwards, for new items may have to be embedded for them.
     for model in [Some(&view.model), view.canary.as_ref().map(|canary| &canary.view.model)].into_iter().flatten() {
         crate::background::follow::follow(app, model, (&view, &log), at);

@@ -87,12 +87,21 @@ pub const METRICS: &[Metric] = &[
         Health::Starting => 3,
     }),
     gauge("mercer_alarms", "Alarms that are raised.", |status| status.alarms.len() as u64),
-    gauge("mercer_items", "Items.", |status| status.counts.items),
+    gauge("mercer_items", "Items in the catalogue.", |status| status.counts.items),
     gauge("mercer_items_embedded", "Items that have a vector.", |status| status.counts.embedded),
-    gauge("mercer_users", "Users.", |status| status.counts.users),
+    gauge("mercer_users", "Users that are known.", |status| status.counts.users),
     gauge("mercer_interactions", "Interactions in the store.", |status| status.counts.interactions),
     gauge("mercer_interactions_new", "Interactions that the serving model has not seen.", |status| {
         status.counts.new_interactions
+    }),
+    gauge("mercer_interactions_unfitted", "Interactions since the last fit of the collaborative index.", |status| {
+        status.upkeep.unfitted
+    }),
+    counter("mercer_index_fits_total", "Fits of the collaborative index to the whole log.", |status| {
+        status.upkeep.index_fits
+    }),
+    counter("mercer_publications_total", "How often changes were made visible to readers.", |status| {
+        status.upkeep.publications
     }),
     Metric {
         name: "mercer_request_duration_seconds",
@@ -114,7 +123,7 @@ pub const METRICS: &[Metric] = &[
         status.traffic.interactions_per_second
     }),
     gauge("mercer_queue_serving", "Texts of requests that wait for the encoder.", |status| status.queue.serving),
-    gauge("mercer_queue_capacity", "Capacity of that queue.", |status| status.queue.capacity),
+    gauge("mercer_queue_capacity", "Most texts that may wait in mercer_queue_serving.", |status| status.queue.capacity),
     gauge("mercer_queue_background", "Items that wait for the encoder.", |status| status.queue.background),
     gauge("mercer_training", "1 while a run is in progress, else 0.", |status| {
         u64::from(status.run.as_ref().is_some_and(|run| !run.state.is_final()))

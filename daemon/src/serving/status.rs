@@ -55,6 +55,7 @@ pub fn status(app: &App) -> Status {
             new_interactions: kept.next_seq.saturating_sub(1).saturating_sub(meta.data.cursor).min(kept.interactions),
         },
         traffic: app.counters.traffic(),
+        upkeep: app.counters.upkeep(view.unfitted.min(view.rank.log.len() as u64)),
         queue: QueueStatus {
             serving: queue.serving_waiting as u64,
             capacity: app.config.serve.queue as u64,

@@ -149,6 +149,8 @@ impl App {
         if let Some(view) = shop.publish() {
             self.view.store(view);
         }
+        // While the shop is still locked: whatever is applied from now on is part of a later publication.
+        self.counters.published();
     }
 
     /// Sends an event to all readers of the stream.

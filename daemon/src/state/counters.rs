@@ -1,10 +1,10 @@
-//! Traffic counters: what was served, how fast, lately and since the start.
+//! Counters: what was served, how fast, lately and since the start, and how often changes were published and the index was fitted.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mercer_shared::wire::{Latency, Traffic};
+use mercer_shared::wire::{Latency, Traffic, Upkeep};
 use parking_lot::Mutex;
 
 /// Lists whose latency is remembered.
@@ -44,6 +44,8 @@ pub struct Counters {
     requests: AtomicU64,
     failures: AtomicU64,
     overloaded: AtomicU64,
+    publications: AtomicU64,
+    index_fits: AtomicU64,
     recent: Mutex<Recent>,
 }
 
@@ -62,6 +64,26 @@ impl Counters {
             self.overloaded.fetch_add(1, Ordering::Relaxed);
         } else if status >= 500 && status != 503 {
             self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a publication.
+    pub fn published(&self) {
+        self.publications.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a fit of the collaborative index.
+    pub fn index_fitted(&self) {
+        self.index_fits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What the background threads did since the start; `unfitted` is the number of interactions that the index does not know yet.
+    #[must_use]
+    pub fn upkeep(&self, unfitted: u64) -> Upkeep {
+        Upkeep {
+            publications: self.publications.load(Ordering::Relaxed),
+            index_fits: self.index_fits.load(Ordering::Relaxed),
+            unfitted,
         }
     }
 

@@ -46,7 +46,7 @@ pub use records::{LossPoint, RunKind, RunRecord, Setting, SweepRequest};
 pub use replays::{Replay, ReplayArm, ReplayDifference, ReplayRequest, ReplayWindow};
 pub use reports::{GroupRow, GroupTable, Report, ReportKind, ReportRow, Verdict};
 pub use runs::{PhaseCost, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest, Tuning};
-pub use status::{Alarm, Counts, Health, Latency, QueueStatus, ServingModel, Status, Traffic};
+pub use status::{Alarm, Counts, Health, Latency, QueueStatus, ServingModel, Status, Traffic, Upkeep};
 pub use users::{Consent, User};
 
 use serde::{Deserialize, Serialize};

@@ -31,6 +31,9 @@ pub struct Status {
     pub counts: Counts,
     /// Requests since the start and lately.
     pub traffic: Traffic,
+    /// What the background threads did since the start.
+    #[serde(default)]
+    pub upkeep: Upkeep,
     /// The model's queue.
     pub queue: QueueStatus,
     /// The run in progress, or the last one.
@@ -103,6 +106,17 @@ pub struct Traffic {
     pub interactions_per_second: f64,
     /// Latency of lists lately.
     pub latency: Latency,
+}
+
+/// What the background threads did since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Upkeep {
+    /// How often applied changes were made visible to readers.
+    pub publications: u64,
+    /// How often the collaborative index was fitted to the whole log.
+    pub index_fits: u64,
+    /// Interactions that came after the last fit.
+    pub unfitted: u64,
 }
 
 /// Latency of the last thousand lists in milliseconds.

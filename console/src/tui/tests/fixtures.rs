@@ -49,6 +49,7 @@ pub(super) fn status() -> Status {
             interactions_per_second: 4.0,
             latency: Latency { p50_ms: 3.21, p95_ms: 8.1, p99_ms: 12.34 },
         },
+        upkeep: Upkeep { publications: 270_000, index_fits: 3, unfitted: 0 },
         queue: QueueStatus { serving: 3, capacity: 256, background: 0 },
         run: Some(run()),
         alarms: vec![],
