@@ -104,7 +104,7 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
                 }
             }
         }
-        ReportKind::Diversity => diversity::rows(app, view, &snapshot, (&any, &base), &mut report)?,
+        ReportKind::Diversity => diversity::rows(app, view, &snapshot, &any, &base, &mut report)?,
         ReportKind::Fairness => fairness::tables(app, view, &snapshot, from, &any, &mut report),
     }
     Ok(report)
