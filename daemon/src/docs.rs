@@ -53,7 +53,7 @@ fn head(title: &str, document: &str) -> String {
 
 /// A text in a cell of a table.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
+    text.replace('|', "\\|").replace('\n', " ")
 }
 
 /// The lines of a doc comment as one paragraph.

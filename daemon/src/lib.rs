@@ -1,6 +1,6 @@
 //! `mercerd` as a library: [`run`] is what the program and the tests share.
 //!
-//! The layers, each importing only those below it:
+//! The layers. A module imports modules of its own layer and of those below:
 //!
 //! | layer | modules |
 //! |---|---|

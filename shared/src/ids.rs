@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Longest external id in bytes (DESIGN.md section 3).
+/// Longest external id in bytes.
 pub const MAX_ID_BYTES: usize = 256;
 
 /// Why a string is no id.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Exit codes of `mercer` (DESIGN.md section 10).
+/// Exit codes of `mercer`.
 pub mod exit {
     /// Done.
     pub const OK: u8 = 0;

@@ -16,7 +16,7 @@ use crate::text;
 pub(crate) enum EncoderCommand {
     /// Installed encoders.
     List,
-    /// Checks and installs one.
+    /// Checks an encoder and installs it.
     Add {
         /// A directory in Hugging Face layout, or a hub repository `owner/name`.
         #[arg(value_name = "DIR|REPO")]

@@ -34,10 +34,10 @@ pub(crate) struct EvalArgs {
     /// Also write the values of each shopper, under pseudonyms, as Parquet.
     #[arg(long, value_name = "FILE")]
     pub(crate) per_user: Option<PathBuf>,
-    /// Ask instead whether fine-tuning the encoder pays: window after window, against frozen, placebo and stale arms.
+    /// Ask instead whether fine-tuning the encoder pays: window after window, against the untuned encoder, one tuned once, and one tuned on shuffled pairs.
     #[arg(long, conflicts_with_all = ["at", "k", "detach", "per_user"])]
     pub(crate) replay: bool,
-    /// Windows of the replay; a claim needs 8.
+    /// Windows of the replay; fewer than 8 prove nothing.
     #[arg(long, default_value_t = 8, requires = "replay", value_parser = clap::value_parser!(u32).range(2..=52))]
     pub(crate) windows: u32,
     /// Steps of the encoder per window of the replay.
@@ -66,15 +66,19 @@ impl EvalArgs {
 pub(crate) enum EvalCommand {
     /// Evaluations, newest first.
     List(Paging),
-    /// One evaluation again, by the id of its run.
+    /// Shows an evaluation, by the id of its run.
     Show {
+        /// Run, such as r000001.
         id: String,
         /// Also write the values of each shopper, under pseudonyms, as Parquet.
         #[arg(long, value_name = "FILE")]
         per_user: Option<PathBuf>,
     },
-    /// One replay again, by the id of its run.
-    Replay { id: String },
+    /// Shows a replay, by the id of its run.
+    Replay {
+        /// Run, such as r000001.
+        id: String,
+    },
 }
 
 /// Columns of a name in the tables.

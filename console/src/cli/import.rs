@@ -30,6 +30,7 @@ pub(crate) struct ImportArgs {
     /// Exit 1 if any line was rejected; without it, only if no line was good.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Files to read. With `--format` also `items=FILE`, `users=FILE` or `interactions=FILE`.
     #[arg(value_name = "FILE", required_unless_present = "list")]
     pub(crate) files: Vec<String>,
 }

@@ -78,6 +78,7 @@ pub(crate) enum Form {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecommendArgs {
+    /// Shopper's id.
     #[arg(required_unless_present = "users", conflicts_with = "users")]
     pub(crate) user: Option<UserId>,
     /// A file with one shopper id a line; `-` is standard input. Implies `--output ndjson`.
@@ -92,6 +93,7 @@ pub(crate) struct RecommendArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
+    /// What is searched for.
     #[arg(required_unless_present = "queries", conflicts_with = "queries")]
     pub(crate) query: Option<String>,
     /// A file with `{"id": ..., "text": ...}` a line; `-` is standard input. Implies `--output ndjson`.
@@ -109,6 +111,7 @@ pub(crate) struct SearchArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RelatedArgs {
+    /// Item's id.
     pub(crate) item: ItemId,
     #[command(flatten)]
     pub(crate) list: ListArgs,

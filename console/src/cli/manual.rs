@@ -11,8 +11,8 @@ const WIDTH: usize = 100;
 pub(crate) fn run(program: clap::Command, out: &mut Out) -> Done {
     let mut program = program.term_width(WIDTH);
     program.build();
-    out.line("# mercer\n")?;
-    command(&mut program, out)?;
+    out.line("<!-- Made from the code by `mercer manual`: change it there. -->\n\n# mercer\n")?;
+    command(&mut program, true, out)?;
     out.line("## Exit codes and errors\n")?;
     out.line("| code | exit | meaning | hint |\n|---|---|---|---|")?;
     for code in Code::ALL {
@@ -23,15 +23,19 @@ pub(crate) fn run(program: clap::Command, out: &mut Out) -> Done {
     Ok(exit::OK)
 }
 
-/// One command and those below it.
-fn command(this: &mut clap::Command, out: &mut Out) -> Result<(), Stop> {
+/// One command and those below it. The options of every command are explained once, at the top.
+fn command(this: &mut clap::Command, top: bool, out: &mut Out) -> Result<(), Stop> {
     let name = this.get_bin_name().unwrap_or_else(|| this.get_name()).to_owned();
-    out.line(format!("## {name}\n\n```text\n{}\n```\n", this.render_long_help().to_string().trim_end()))?;
+    let mut shown = this.clone().mut_args(|arg| {
+        let everywhere = arg.is_global_set() || arg.get_id() == "help";
+        arg.hide(everywhere && !top)
+    });
+    out.line(format!("## {name}\n\n```text\n{}\n```\n", shown.render_long_help().to_string().trim_end()))?;
     let below: Vec<String> =
         this.get_subcommands().map(|sub| sub.get_name().to_owned()).filter(|name| name != "help").collect();
     for name in below {
         if let Some(sub) = this.find_subcommand_mut(&name) {
-            command(sub, out)?;
+            command(sub, false, out)?;
         }
     }
     Ok(())

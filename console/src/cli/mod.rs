@@ -88,7 +88,7 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Starts a training run.
     Train(TrainArgs),
-    /// Judges Mercer and what a shop could pick instead on what shoppers took after a moment.
+    /// Compares Mercer with other methods: makes lists as of a past moment, counts what shoppers then took.
     Eval(EvalArgs),
     /// Trains rankers with other settings, within a budget, and judges them on the window before the gate's.
     Sweep(SweepArgs),
@@ -118,7 +118,7 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// Items related to an item.
     Related(RelatedArgs),
-    /// What is popular now.
+    /// Items that sell more than they used to.
     Trending(TrendingArgs),
     /// Quality, diversity or fairness of a model version.
     Report(ReportArgs),
@@ -128,9 +128,9 @@ pub(crate) enum Command {
     Decisions(Paging),
     /// Who changed what.
     Audit(Paging),
-    /// Writes the whole state as NDJSON to standard output.
+    /// Writes items, users and interactions as NDJSON to standard output.
     Export,
-    /// Erases every trace of a shopper.
+    /// Erases a shopper, and names the model versions that were trained on their events.
     Erase(EraseArgs),
     /// Encoders: list, add.
     Encoder {

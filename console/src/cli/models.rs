@@ -16,15 +16,27 @@ pub(crate) enum ModelsCommand {
     /// All versions, newest first.
     List,
     /// One version with its numbers.
-    Show { version: String },
+    Show {
+        /// Version, such as v000002.
+        version: String,
+    },
     /// Makes a version answer from now on.
-    Promote { version: String },
+    Promote {
+        /// Version, such as v000002.
+        version: String,
+    },
     /// Goes back to the version that served before.
     Rollback,
     /// Keeps a version when old ones are deleted.
-    Pin { version: String },
-    /// No longer keeps it.
-    Unpin { version: String },
+    Pin {
+        /// Version, such as v000002.
+        version: String,
+    },
+    /// Lets a version be deleted when it is old.
+    Unpin {
+        /// Version, such as v000002.
+        version: String,
+    },
 }
 
 /// `mercer models`.

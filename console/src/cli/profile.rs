@@ -14,6 +14,7 @@ use mercer_shared::time::Timestamp;
 
 #[derive(Debug, Args)]
 pub(crate) struct ProfileArgs {
+    /// Shopper's id.
     pub(crate) user: UserId,
     /// As of that moment: RFC 3339, or a date.
     #[arg(long, value_name = "TIME")]

@@ -21,19 +21,28 @@ pub(crate) enum RunsCommand {
     /// Runs, newest first.
     List(Paging),
     /// One run with its log and the gate's numbers.
-    Show { id: String },
+    Show {
+        /// Run, such as r000001.
+        id: String,
+    },
     /// Stops a run.
-    Cancel { id: String },
+    Cancel {
+        /// Run, such as r000001.
+        id: String,
+    },
     /// What two runs differ in, and what each came to.
     Compare {
+        /// Run, such as r000001.
         #[arg(value_name = "A")]
         first: String,
+        /// The run it is compared with.
         #[arg(value_name = "B")]
         second: String,
     },
     /// Writes a run's settings, curves and numbers for other programs.
     #[command(group = clap::ArgGroup::new("into").required(true).multiple(true).args(["tensorboard", "ndjson"]))]
     Export {
+        /// Run, such as r000001.
         id: String,
         /// A directory for TensorBoard event files; each run gets a directory of its own in it.
         #[arg(long, value_name = "DIR")]

@@ -23,6 +23,7 @@ pub(crate) struct UsersArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct UserArgs {
+    /// Shopper's id.
     pub(crate) user: UserId,
     /// Set a declared attribute; an empty value removes it.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
@@ -47,6 +48,7 @@ pub(crate) enum Switch {
 
 #[derive(Debug, Args)]
 pub(crate) struct EraseArgs {
+    /// Shopper's id.
     pub(crate) user: UserId,
     /// Do not ask.
     #[arg(long)]

@@ -12,7 +12,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::default().routes(routes!(document))
 }
 
-/// The document itself.
+/// This API as an OpenAPI document.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "daemon", responses((status = 200, body = serde_json::Value)))]
 async fn document(State(state): State<HttpState>) -> Json<&'static utoipa::openapi::OpenApi> {
     Json(state.document)

@@ -42,7 +42,7 @@ impl From<mercer_store::StoreError> for ExportError {
     }
 }
 
-/// The whole state as NDJSON: items, users, interactions. An answer that breaks off is not complete.
+/// Items, deleted items, users and interactions as NDJSON. An answer that breaks off is not complete.
 #[utoipa::path(get, path = "/v1/export", tag = "transfer",
     responses((status = 200, body = ExportLine, content_type = "application/x-ndjson"), (status = "default", body = Problem)))]
 async fn export(State(state): State<HttpState>) -> HttpResult<Response> {

@@ -44,7 +44,7 @@ async fn related(
     blocking(move || service::related(&state.app, &id, &query)).await.map(Json)
 }
 
-/// Items whose sales grow against their own past.
+/// Items that sell more than they used to.
 #[utoipa::path(get, path = "/v1/trending", tag = "lists", params(ListQuery),
     responses((status = 200, body = ServedList), (status = "default", body = Problem)))]
 async fn trending(
@@ -64,7 +64,7 @@ async fn session(
     blocking(move || service::session(&state.app, &request)).await.map(Json)
 }
 
-/// Search.
+/// Searches the catalogue by words and meaning.
 #[utoipa::path(get, path = "/v1/search", tag = "lists", params(SearchRequest),
     responses((status = 200, body = ServedList), (status = "default", body = Problem)))]
 async fn search(

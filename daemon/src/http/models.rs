@@ -77,7 +77,7 @@ async fn pin(state: State<HttpState>, peer: Operator, version: PathId) -> HttpRe
     set_pin(state, peer, version, true).await
 }
 
-/// Lets a version go when it is old.
+/// Lets a version be deleted when it is old.
 #[utoipa::path(post, path = "/v1/models/{version}/unpin", tag = "models", params(("version" = String, Path, description = "the version")),
     responses((status = 200, body = ModelVersion), (status = "default", body = Problem)))]
 async fn unpin(state: State<HttpState>, peer: Operator, version: PathId) -> HttpResult<Json<ModelVersion>> {

@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::default().routes(routes!(runs, train)).routes(routes!(run)).routes(routes!(cancel))
 }
 
-/// Asks for a training run. Without a body the configured budget and policy hold.
+/// Asks for a training run. Without a body the configured budget and policy apply.
 #[utoipa::path(post, path = "/v1/runs", tag = "training", request_body = TrainRequest,
     responses((status = 200, body = Run), (status = "default", body = Problem)))]
 async fn train(State(state): State<HttpState>, Operator(peer): Operator, request: Request) -> HttpResult<Json<Run>> {

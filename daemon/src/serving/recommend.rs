@@ -152,7 +152,7 @@ pub fn related(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     anonymous(app, &view, query, snapshot::snapshot, |s, at, r| mercer_rank::related(s, number, at, r))
 }
 
-/// Items whose sales grow.
+/// Items that sell more than they used to.
 ///
 /// # Errors
 /// `bad-parameter`.

@@ -1,6 +1,6 @@
 //! Configuration: where things are, how much training may take, who may change things. One TOML file; the command line names the
-//! state directory and the socket. A new key is one line here: `cargo test -p mercer-daemon docs` says how to write the reference
-//! page anew.
+//! state directory and the socket. A new key is one line here: `MERCER_WRITE_DOCS=1 cargo test -p mercer-daemon docs` writes the
+//! reference page anew.
 
 use std::path::{Path, PathBuf};
 
@@ -13,13 +13,13 @@ use crate::state::settings::settings;
 settings! {
     /// Everything that can be set. Unknown keys are refused.
     pub struct Config in "" {
-        /// State directory. Without it: `/var/lib/mercer` for root, `~/.local/share/mercer` for others.
+        /// State directory. Without it: `/var/lib/mercer` for root, `$XDG_DATA_HOME/mercer` or `~/.local/share/mercer` for others.
         state: PathBuf = mercer_shared::socket::default_state(), like "\"/var/lib/mercer\"";
         /// Path of the socket. Without it: `mercer.sock` in the state directory if one is named, else `/run/mercer/mercer.sock` for root
         /// and `$XDG_RUNTIME_DIR/mercer/mercer.sock` for others.
         socket: PathBuf = PathBuf::new(), like "\"/run/mercer/mercer.sock\"";
-        /// Numeric id of the group whose members may change things, beside root and the daemon's own user. Everybody who can open the
-        /// socket may read.
+        /// Numeric id of a group. A process whose primary group it is may change things, beside root and the daemon's own user. Everybody
+        /// who can open the socket may read.
         operator_group: Option<u32> = None, like "990";
         /// Directory with further import presets (`NAME.toml`); `data/presets` shows what they look like.
         presets: Option<PathBuf> = None, like "\"/etc/mercer/presets\"";
@@ -52,7 +52,7 @@ settings! {
         promote: bool = true;
         /// Steps between checkpoints. A crash loses at most this many steps.
         checkpoint_steps: u64 = 50;
-        /// Share of old examples that the encoder sees again among the new ones (METRICS.md section 7: 20 to 50 %).
+        /// Share of old examples that the encoder sees again among the new ones; 0.2 to 0.5 is usual.
         replay: f64 = 0.3, in Within(0.0, 0.9);
         /// Seed of everything random.
         seed: u64 = 42;
@@ -74,10 +74,10 @@ settings! {
         /// Share of the shoppers that a version that passed the gate answers first; 0 lets it serve everybody at once. The same shoppers
         /// each time.
         canary_share: f64 = 0.0, in Within(0.0, 0.5);
-        /// Hours that it answers them before it serves everybody. A broken guardrail takes it back: errors, latency, scores that are not
-        /// numbers, the share of the catalogue that is shown, what shoppers take.
+        /// Hours for which a version on trial answers its share before it serves everybody. If it breaks a guardrail (errors, latency,
+        /// scores that are not numbers, the share of the catalogue that is shown, what shoppers take), it stops answering.
         canary_hours: f64 = 24.0, in AtLeast(0.0);
-        /// Hours after that in which a broken guardrail still takes it back.
+        /// Hours after an automatic promotion in which a broken guardrail brings back the version before.
         grace_hours: f64 = 24.0, in AtLeast(0.0);
         /// What lists and searches do with items that are out of stock: "hide" leaves them out, "demote" lists them after all items in
         /// stock, "show" lists them like the others. A request may say otherwise (`out_of_stock=show`). An item without stock information

@@ -44,7 +44,7 @@ pub struct EvaluationSummary {
     pub verdict: Vec<String>,
 }
 
-/// An evaluation with every number (METRICS.md sections 0 to 2).
+/// An evaluation with every number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Evaluation {
     /// The run that made it.

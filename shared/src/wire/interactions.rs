@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 
 pub use crate::interaction::InteractionType;
 
-/// One interaction (DESIGN.md section 3). Names a user or a session or both.
+/// One interaction. Names a user or a session or both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Interaction {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::ids::ItemId;
 use crate::time::Timestamp;
 
-/// An item as the shop sells it (DESIGN.md section 3).
+/// An item as the shop sells it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Item {

@@ -232,7 +232,7 @@ pub struct ScorePart {
     pub score: f64,
 }
 
-/// A reason that names the shopper's own events (METRICS.md section 6).
+/// A reason that names the shopper's own events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
     /// In words: "without X this item would fall from rank 3 to 9".

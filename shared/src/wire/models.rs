@@ -125,7 +125,7 @@ pub enum GateVerdict {
     InsufficientData,
 }
 
-/// The gate's decision with its numbers (METRICS.md section 2).
+/// The gate's decision with its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GateReport {
     /// The word.

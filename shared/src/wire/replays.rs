@@ -1,4 +1,4 @@
-//! The replay: does fine-tuning the encoder help, or is it fresh data, or chance? (METRICS.md section 7)
+//! The replay: does fine-tuning the encoder help, or is it fresh data, or chance?
 
 use std::collections::BTreeMap;
 

@@ -43,7 +43,7 @@ impl std::str::FromStr for ReportKind {
     }
 }
 
-/// A verdict word (METRICS.md section 4).
+/// A verdict word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {

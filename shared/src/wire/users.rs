@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::items::scalars;
 use crate::ids::UserId;
 
-/// A shopper (DESIGN.md section 3).
+/// A shopper.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
