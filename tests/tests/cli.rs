@@ -13,7 +13,8 @@ fn exit_codes_say_what_went_wrong() {
     let code = |arguments: &[&str]| daemon.mercer(arguments).status.code();
     assert_eq!(code(&["status"]), Some(0));
     assert_eq!(code(&["profile", "nobody"]), Some(1));
-    assert_eq!(code(&["recommend", "nobody", "-k", "5"]), Some(1));
+    // An unknown shopper gets the list of an unknown visitor.
+    assert_eq!(code(&["recommend", "nobody", "-k", "5"]), Some(0));
     assert_eq!(code(&["search"]), Some(2));
     assert_eq!(code(&["recommend", "u", "-k", "0"]), Some(2));
     assert_eq!(code(&["recommend", "u", "--mode", "old"]), Some(2));

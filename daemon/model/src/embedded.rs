@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::checkpoint::Checkpoint;
 use crate::error::ModelError;
 
-/// The packed file of `data/encoder`.
-pub const BYTES: &[u8] = include_bytes!("../../../data/encoder/multilingual-e5-small-latin-han.q4.gguf");
+/// The packed file of `data/encoder`. A static: a constant would be copied into the metadata of the crate and into every unit that reads it.
+pub static BYTES: &[u8] = include_bytes!("../../../data/encoder/multilingual-e5-small-latin-han.q4.gguf");
 
 /// Reads the embedded encoder.
 ///
