@@ -29,7 +29,7 @@ fn a_run_gives_the_numbers_of_later_events() {
     let daemon = Daemon::start_with(&config("[serve]\npair_budget_ms = 2000\n"));
     SMALL.open(&daemon);
     let printed = daemon.mercer_ok(&["train", "--model", "pair", "--wait", "--budget", "20s"]);
-    for word in ["Pair classifier pair-r000001", "log_loss", "gauc", "threshold", "negatives", "s a step", "ms a pair"]
+    for word in ["Cross-encoder pair-r000001", "log_loss", "gauc", "threshold", "negatives", "s a step", "ms a pair"]
     {
         assert!(printed.contains(word), "{word} is missing: {printed}");
     }
