@@ -9,7 +9,7 @@
 //! index.commit();
 //! let query = Query::parse("chrismas lights under 20")?;
 //! assert_eq!(query.price.and_then(|p| p.max), Some(20.0));
-//! let hits = search(&index.reader(), &DenseIndex::new("none", 0), &query, None, 10, &|_| true, &SearchOptions::default())?;
+//! let hits = search(&index.reader(), &DenseIndex::new("none", 0), &query, None, 10, &|item| Some(item.into()), &SearchOptions::default())?;
 //! assert_eq!(hits[0].item, 7);
 //! # Ok::<(), mercer_search::SearchError>(())
 //! ```
