@@ -203,7 +203,7 @@ impl Inbox {
         let outcome = read(app, &name, path);
         if let Err(failure) = &outcome {
             // Not the file's fault: it stays and is tried again.
-            if matches!(failure.problem.code, Code::ReadOnly | Code::Unavailable | Code::Overloaded) {
+            if matches!(failure.problem.code, Code::ReadOnly | Code::Unavailable) {
                 return;
             }
             if failure.problem.code == Code::MissingColumns && self.goes_on(app, &name, path) {
@@ -283,7 +283,7 @@ impl TakenFile {
         let length = std::fs::metadata(&self.path).map_or(self.length, |meta| meta.len());
         let outcome = read(app, &self.name, &self.path);
         // Not the file's fault: it is tried again at the next look.
-        if matches!(&outcome, Err(failure) if matches!(failure.problem.code, Code::ReadOnly | Code::Unavailable | Code::Overloaded))
+        if matches!(&outcome, Err(failure) if matches!(failure.problem.code, Code::ReadOnly | Code::Unavailable))
         {
             return;
         }

@@ -10,6 +10,3 @@ pub mod problem;
 pub mod socket;
 pub mod time;
 pub mod wire;
-
-/// The version of the wire: the first path segment of every resource.
-pub const API: &str = "/v1";

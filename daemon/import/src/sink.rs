@@ -43,14 +43,6 @@ pub struct DryRun {
     users: FxHashMap<UserId, [u8; 16]>,
 }
 
-impl DryRun {
-    /// What the file said of an item so far would be known.
-    #[must_use]
-    pub fn has_item(&self, id: &ItemId) -> bool {
-        self.items.contains_key(id)
-    }
-}
-
 /// 128 bits of a document's content, for telling equal ones.
 fn print<T: serde::Serialize>(document: &T) -> Result<[u8; 16], Outcome> {
     let bytes = serde_json::to_vec(document).map_err(|error| Outcome::Rejected(Code::Internal, error.to_string()))?;

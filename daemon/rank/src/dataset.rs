@@ -24,12 +24,6 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of so many days that ends at `end`.
-    #[must_use]
-    pub const fn of_days(days: i64, end: i64) -> Self {
-        Self { cutoff: end - days * DAY_MS, end }
-    }
-
     /// Length in days.
     #[must_use]
     pub fn days(self) -> f64 {

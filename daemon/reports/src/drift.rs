@@ -23,59 +23,6 @@ pub fn psi(reference: &[f64], current: &[f64]) -> Measure {
     Ok(reference.iter().zip(current).map(term).sum())
 }
 
-/// Upper edges of `bins` quantile bins of the reference; equal edges are merged.
-fn edges(reference: &[f64], bins: usize) -> Vec<f64> {
-    let mut sorted = reference.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let mut edges: Vec<f64> = (1..bins).map(|bin| quantile_sorted(&sorted, bin as f64 / bins as f64)).collect();
-    edges.dedup();
-    edges
-}
-
-fn histogram(values: &[f64], edges: &[f64]) -> Vec<f64> {
-    let mut counts = vec![0.0; edges.len() + 1];
-    for value in values {
-        counts[edges.partition_point(|edge| edge < value)] += 1.0;
-    }
-    counts
-}
-
-/// PSI of a sample against a reference sample and the value that chance alone exceeds in 5 % of permutations.
-///
-/// The usual 0.1 rule fails on small samples, where the null mean is about (bins − 1)(1/N + 1/M).
-///
-/// # Errors
-/// [`Undefined::NoObservations`] when a sample is empty, [`Undefined::NotFinite`], [`Undefined::BadParameter`] below two bins.
-pub fn psi_samples(
-    reference: &[f64],
-    current: &[f64],
-    bins: usize,
-    permutations: usize,
-    seed: u64,
-) -> Result<(f64, f64), Undefined> {
-    if reference.is_empty() || current.is_empty() {
-        return Err(Undefined::NoObservations);
-    }
-    if bins < 2 || permutations == 0 {
-        return Err(Undefined::BadParameter);
-    }
-    if reference.iter().chain(current).any(|value| !value.is_finite()) {
-        return Err(Undefined::NotFinite);
-    }
-    let edges = edges(reference, bins);
-    let observed = psi(&histogram(reference, &edges), &histogram(current, &edges))?;
-    let mut pooled: Vec<f64> = reference.iter().chain(current).copied().collect();
-    let mut rng = generator(seed, "psi permutation");
-    let mut null = Vec::with_capacity(permutations);
-    for _ in 0..permutations {
-        shuffle(&mut rng, &mut pooled);
-        let (left, right) = pooled.split_at(reference.len());
-        null.push(psi(&histogram(left, &edges), &histogram(right, &edges))?);
-    }
-    null.sort_by(f64::total_cmp);
-    Ok((observed, quantile_sorted(&null, 0.95)))
-}
-
 /// PSI of categories against a reference, and the value that chance alone exceeds in a share `level` of permutations. Categories are
 /// numbers; what occurs in neither is not counted.
 ///
@@ -128,18 +75,6 @@ mod tests {
         let value = psi(&[0.25; 4], &[0.4, 0.3, 0.2, 0.1]).unwrap();
         assert!((value - 0.228_217).abs() < 1e-6, "{value}");
         assert!(psi(&[0.0], &[1.0]).is_err());
-    }
-
-    #[test]
-    fn the_permutation_threshold_follows_the_sample_size() {
-        let wave =
-            |n: usize, phase: usize| -> Vec<f64> { (0..n).map(|i| ((i * 7919 + phase) % 1009) as f64).collect() };
-        let (same, floor) = psi_samples(&wave(60, 0), &wave(60, 333), 10, 300, 1).unwrap();
-        assert!(same < floor, "{same} {floor}");
-        assert!(floor > 0.1, "sixty values swing by more than the usual rule: {floor}");
-        let moved: Vec<f64> = wave(1000, 0).iter().map(|value| value * 1.3).collect();
-        let (shifted, floor) = psi_samples(&wave(1000, 0), &moved, 10, 300, 1).unwrap();
-        assert!(shifted > floor && floor < 0.05, "{shifted} {floor}");
     }
 
     #[test]

@@ -198,14 +198,6 @@ pub struct GateDecision {
     pub options: GateOptions,
 }
 
-impl GateDecision {
-    /// Whether the candidate may serve.
-    #[must_use]
-    pub fn promotes(&self) -> bool {
-        self.verdict == GateVerdict::Promote
-    }
-}
-
 fn compare(trial: &Trial<'_>, alpha: f64, options: &GateOptions) -> Result<PairedComparison, Undefined> {
     compare_paired(trial.candidate, trial.values, alpha, options.replicates, options.seed)
 }

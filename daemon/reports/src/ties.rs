@@ -1,14 +1,7 @@
-//! Order of equal scores (METRICS.md section 0.2): by a keyed hash of the item id, never by the place in the catalogue.
+//! Order of equal scores (METRICS.md section 0.2): by a key of the item, never by its place in the catalogue.
 
 use crate::accuracy::{Gain, discount, ideal_dcg};
 use crate::value::{Measure, Undefined, same_length};
-
-/// The tie-break number of an item: the first 8 bytes (little endian) of BLAKE3 keyed with `key` over the id.
-#[must_use]
-pub fn tie_key(key: &[u8; 32], id: &str) -> u64 {
-    let hash = blake3::keyed_hash(key, id.as_bytes());
-    hash.as_bytes().iter().take(8).rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
-}
 
 /// Indices by score descending, equal scores by tie key ascending. NaN scores go last.
 ///
@@ -27,24 +20,6 @@ pub fn order(scores: &[f64], tie_keys: &[u64]) -> Result<Vec<usize>, Undefined> 
             .then(tie_keys[left].cmp(&tie_keys[right]))
     });
     Ok(order)
-}
-
-/// Whether positions k and k+1 of a list sorted by score carry the same score, so that chance decides who is in.
-#[must_use]
-pub fn tied_at_cut(sorted_scores: &[f64], k: usize) -> bool {
-    k > 0 && sorted_scores.len() > k && sorted_scores[k - 1] == sorted_scores[k]
-}
-
-/// Share of users tied at the cut; above 0.01 the tie-averaged metrics are to be used.
-///
-/// # Errors
-/// [`Undefined::NoObservations`] without lists.
-pub fn share_tied<L: AsRef<[f64]>>(sorted_scores: &[L], k: usize) -> Measure {
-    if sorted_scores.is_empty() {
-        return Err(Undefined::NoObservations);
-    }
-    let tied = sorted_scores.iter().filter(|scores| tied_at_cut(scores.as_ref(), k)).count();
-    Ok(tied as f64 / sorted_scores.len() as f64)
 }
 
 /// NDCG@k in expectation over all orders of equal scores (scikit-learn's `ndcg_score` default).
@@ -105,18 +80,19 @@ mod tests {
     }
 
     #[test]
-    fn keyed_order_does_not_depend_on_the_place_in_the_catalogue() {
-        let key = [7_u8; 32];
-        let ids = ["a", "b", "c", "d", "e"];
-        let scores = [0.5, 0.5, 0.9, 0.5, f64::NAN];
-        let ranked = |ids: &[&str], scores: &[f64]| -> Vec<String> {
-            let keys: Vec<u64> = ids.iter().map(|id| tie_key(&key, id)).collect();
-            order(scores, &keys).unwrap().into_iter().map(|index| ids[index].to_string()).collect()
+    fn the_order_of_equal_scores_does_not_depend_on_the_place_in_the_catalogue() {
+        let items = [("a", 0.5), ("b", 0.5), ("c", 0.9), ("d", 0.5), ("e", f64::NAN)];
+        let key = |id: &str| u64::from(id.as_bytes()[0]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let ranked = |items: &[(&'static str, f64)]| -> Vec<&str> {
+            let scores: Vec<f64> = items.iter().map(|item| item.1).collect();
+            let keys: Vec<u64> = items.iter().map(|item| key(item.0)).collect();
+            order(&scores, &keys).unwrap().into_iter().map(|place| items[place].0).collect()
         };
-        let forward = ranked(&ids, &scores);
-        let backward = ranked(&["e", "d", "c", "b", "a"], &[f64::NAN, 0.5, 0.9, 0.5, 0.5]);
-        assert_eq!(forward, backward);
-        assert_eq!((forward[0].as_str(), forward[4].as_str()), ("c", "e"));
-        assert!(tied_at_cut(&[0.9, 0.5, 0.5], 2) && !tied_at_cut(&[0.9, 0.5, 0.4], 2) && !tied_at_cut(&[0.9], 1));
+        let forward = ranked(&items);
+        let mut turned = items;
+        turned.reverse();
+        assert_eq!(forward, ranked(&turned));
+        assert_eq!((forward[0], forward[4]), ("c", "e"));
+        assert!(order(&[0.5], &[]).is_err());
     }
 }

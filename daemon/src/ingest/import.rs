@@ -21,8 +21,6 @@ use crate::state::problems::Answer;
 
 /// Least time between two lines of progress.
 const PROGRESS: Duration = Duration::from_millis(100);
-/// How long an import waits for room in the commit queue.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where uploads lie while they are read.
 #[must_use]
@@ -203,29 +201,22 @@ struct Dry {
 }
 
 impl Door<'_> {
-    /// Writes a batch; waits while the store's queue is full.
-    fn write<T: Clone, C>(
+    /// Writes a batch and returns one outcome per line.
+    fn write<T, C>(
         &mut self,
         lines: Vec<T>,
         write: impl Fn(&App, Vec<T>) -> Vec<Answer<C>>,
         new: impl Fn(&C) -> bool,
     ) -> Vec<Outcome> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut answers = if self.goes_on() { write(self.app, lines.clone()) } else { Vec::new() }.into_iter();
-        let mut outcomes = Vec::with_capacity(lines.len());
-        for line in lines {
-            let mut answer = match (&self.broken, answers.next()) {
+        let count = lines.len();
+        let mut answers = if self.goes_on() { write(self.app, lines) } else { Vec::new() }.into_iter();
+        let mut outcomes = Vec::with_capacity(count);
+        for _ in 0..count {
+            let answer = match (&self.broken, answers.next()) {
                 (_, Some(answer)) => answer,
                 (Some(problem), None) => Err(problem.clone()),
                 (None, None) => Err(Problem::new(Code::Internal, "the line got no answer")),
             };
-            while answer.as_ref().is_err_and(|problem| problem.code == Code::Overloaded)
-                && Instant::now() < deadline
-                && self.goes_on()
-            {
-                std::thread::sleep(Duration::from_millis(20));
-                answer = write(self.app, vec![line.clone()]).pop().unwrap_or(answer);
-            }
             outcomes.push(match answer {
                 Ok(written) if new(&written) => Outcome::Accepted,
                 Ok(_) => Outcome::Duplicate,
@@ -251,7 +242,7 @@ impl Door<'_> {
 
 /// Whether a refusal says something about the daemon, not about the line.
 const fn fatal(code: Code) -> bool {
-    matches!(code, Code::ReadOnly | Code::Unavailable | Code::Internal | Code::Overloaded)
+    matches!(code, Code::ReadOnly | Code::Unavailable | Code::Internal)
 }
 
 /// Changes what the file alone tells by what the shop knows: `known` answers for lines that the file finds good.

@@ -45,12 +45,6 @@ pub struct Totals {
     pub interactions: usize,
 }
 
-/// English and Chinese names of a department, the first part of an item's category path.
-#[must_use]
-pub fn department_names(department: usize) -> Option<[&'static str; 2]> {
-    goods::DEPARTMENTS.get(department).map(|department| department.name)
-}
-
 /// Makes the shop.
 ///
 /// # Errors

@@ -123,7 +123,6 @@ pub(crate) struct Keyring {
     sessions: [u8; KEY_BYTES],
     tombstones: [u8; KEY_BYTES],
     identity: [u8; KEY_BYTES],
-    tie_break: [u8; KEY_BYTES],
     check: [u8; KEY_BYTES],
     seal: ChaCha20Poly1305,
 }
@@ -136,7 +135,6 @@ impl Keyring {
             sessions: derive("mercer 2026-11 session pseudonyms"),
             tombstones: derive("mercer 2026-11 tombstones"),
             identity: derive("mercer 2026-11 interaction identity"),
-            tie_break: derive("mercer 2026-11 tie-break"),
             check: derive("mercer 2026-11 key check"),
             seal: ChaCha20Poly1305::new(&derive("mercer 2026-11 sealed ids").into()),
         }
@@ -162,10 +160,6 @@ impl Keyring {
         let mut out = [0; 16];
         out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         out
-    }
-
-    pub(crate) const fn tie_break(&self) -> [u8; KEY_BYTES] {
-        self.tie_break
     }
 
     /// The value by which a store recognises its key.
@@ -217,7 +211,6 @@ mod tests {
         let session = ring.session(&SessionId::new("42").unwrap());
         assert_ne!(user, session);
         assert_ne!(user, ring.tombstone(&user));
-        assert_ne!(ring.tie_break(), ring.check());
         assert_ne!(Keyring::new(&Key::from_bytes([9; 32])).user(&UserId::new("42").unwrap()), user);
     }
 

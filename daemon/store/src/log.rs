@@ -130,16 +130,4 @@ impl Store {
     pub fn scan_interactions(&self, from: u64) -> Result<Interactions> {
         interactions(self.core(), from)
     }
-
-    /// The interaction with this sequence number, if it is in the log.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if its block is damaged.
-    pub fn get_interaction(&self, seq: u64) -> Result<Option<Interaction>> {
-        match self.scan_interactions(seq)?.named().next() {
-            Some(Ok((found, interaction))) if found == seq => Ok(Some(interaction)),
-            Some(Err(error)) => Err(error),
-            _ => Ok(None),
-        }
-    }
 }

@@ -107,12 +107,6 @@ impl Store {
         self.core.keys.user(user)
     }
 
-    /// The key for breaking ties by a keyed hash of the item id (METRICS.md section 0).
-    #[must_use]
-    pub fn tie_break_key(&self) -> [u8; 32] {
-        self.core.keys.tie_break()
-    }
-
     /// The reason why the store refuses writes, if it does.
     #[must_use]
     pub fn is_read_only(&self) -> Option<String> {

@@ -28,16 +28,6 @@ impl Store {
         write_users(self.core(), &mut writer, users)
     }
 
-    /// The document of a user. A user known only by interactions has none, see [`Store::knows_user`].
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if the record is damaged.
-    pub fn get_user(&self, id: &UserId) -> Result<Option<User>> {
-        let key = pseudonym_key(USER, &self.pseudonym(id));
-        let bytes = self.core().tree.get(key)?;
-        bytes.map(|bytes| Ok(UserV1::decode(&key, &bytes)?.into_wire(id.clone()))).transpose()
-    }
-
     /// Whether the store has a document or an interaction of this user.
     ///
     /// # Errors
