@@ -66,7 +66,7 @@ fn main() -> Fallible<()> {
         let options = CrossEncoderOptions { wall_seconds: Some(seconds), ..options };
         let outcome =
             train(base, LabelledPairs { texts: &texts, pairs: &train_pairs }, &options, &Device::Cpu, &mut Processor)?;
-        let scorer = CrossEncoder::new(base, &outcome.weights, &Device::Cpu)?;
+        let scorer = CrossEncoder::new(base, &outcome.learned, &Device::Cpu)?;
         let began = processor_seconds();
         let scores = scorer.score(LabelledPairs { texts: &texts, pairs: &later_pairs }, || true)?;
         let took = processor_seconds() - began;

@@ -75,7 +75,7 @@ fn main() -> Fallible<()> {
     let set = LabelledPairs { texts: &texts, pairs: &labelled };
     let options = CrossEncoderOptions { wall_seconds: Some(seconds.parse()?), ..CrossEncoderOptions::default() };
     let teacher = train(base, set, &options, &Device::Cpu, &mut Processor)?;
-    let scores = CrossEncoder::new(base, &teacher.weights, &Device::Cpu)?.score(set, || true)?;
+    let scores = CrossEncoder::new(base, &teacher.learned, &Device::Cpu)?.score(set, || true)?;
     println!("teacher: {} of {} steps", teacher.steps, teacher.total_steps);
 
     let mut texts = TextTable::new();

@@ -48,6 +48,6 @@ pub use contrastive_pairs::{Anchor, ContrastivePair, HardNegative, KnownPositive
 pub use error::{LearnError, Result};
 pub use graph::{BaseEncoder, Method, TunableEncoder, fingerprint};
 pub use lora::{Adapter, LoraOptions, Targets};
-pub use run::{CacheCounts, CheckpointOptions, Hooks, NothingToLearn, StepReport, StopReason};
+pub use run::{CacheCounts, CheckpointOptions, Hooks, NothingToLearn, RunOutcome, StepReport, StopReason};
 pub use texts::{TextId, TextTable, TextTemplate};
 pub use tune::{Teacher, TeacherMargin, TrainingSet, TuneOptions, TuneOutcome, tune};

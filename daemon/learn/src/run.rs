@@ -1,5 +1,7 @@
 //! What every training run of this crate shares: checkpoint settings, hooks, step reports and the reasons why a run ends.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -8,6 +10,7 @@ use candle_core::Device;
 use serde::Serialize;
 
 use crate::error::{LearnError, Result};
+use crate::optim::AdamOptions;
 
 /// Where and how often a run is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,26 +23,75 @@ pub struct CheckpointOptions {
     pub keep: usize,
 }
 
-/// Checks the limits that the options of every run share.
+/// The settings that every run over pairs has and that need a check.
+pub(crate) struct CommonOptions<'a> {
+    pub(crate) adam: &'a AdamOptions,
+    pub(crate) batch_pairs: usize,
+    /// Least number of pairs that make a batch; the most is 4096.
+    pub(crate) least_pairs: usize,
+    pub(crate) epochs: f64,
+    pub(crate) wall_seconds: Option<f64>,
+    pub(crate) checkpoint: Option<&'a CheckpointOptions>,
+}
+
+impl CommonOptions<'_> {
+    /// Checks that every value is in its range.
+    ///
+    /// # Errors
+    /// [`LearnError::Option`] for the first value out of range.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.adam.check()?;
+        check_range("batch_pairs", self.batch_pairs, self.least_pairs..=4096)?;
+        if !(self.epochs > 0.0 && self.epochs <= 1e6) {
+            let why = format!("{} is not between 0 and 1e6", self.epochs);
+            return Err(LearnError::Option { name: "epochs", why });
+        }
+        if self.wall_seconds.is_some_and(|s| s.is_nan() || s < 0.0) {
+            let why = "is negative or not a number".to_owned();
+            return Err(LearnError::Option { name: "wall_seconds", why });
+        }
+        if self.checkpoint.is_some_and(|c| c.every == 0) {
+            return Err(LearnError::Option { name: "checkpoint.every", why: "is 0".to_owned() });
+        }
+        Ok(())
+    }
+}
+
+/// Checks that a setting is in its range, ends included.
 ///
 /// # Errors
-/// [`LearnError::Option`] for the first value out of range.
-pub(crate) fn check_limits(
-    epochs: f64,
-    wall_seconds: Option<f64>,
-    checkpoint: Option<&CheckpointOptions>,
+/// [`LearnError::Option`] with its name and range.
+pub(crate) fn check_range<T: PartialOrd + Display>(
+    name: &'static str,
+    value: T,
+    range: RangeInclusive<T>,
 ) -> Result<()> {
-    let fail = |name, why: String| Err(LearnError::Option { name, why });
-    if !(epochs > 0.0 && epochs <= 1e6) {
-        return fail("epochs", format!("{epochs} is not between 0 and 1e6"));
+    if range.contains(&value) {
+        return Ok(());
     }
-    if wall_seconds.is_some_and(|s| s.is_nan() || s < 0.0) {
-        return fail("wall_seconds", "is negative or not a number".to_owned());
-    }
-    if checkpoint.is_some_and(|c| c.every == 0) {
-        return fail("checkpoint.every", "is 0".to_owned());
-    }
-    Ok(())
+    let why = format!("{value} is not between {} and {}", range.start(), range.end());
+    Err(LearnError::Option { name, why })
+}
+
+/// A finished run over pairs.
+#[derive(Debug, Clone)]
+pub struct RunOutcome<T> {
+    /// What was trained; the initial one with [`StopReason::NothingToLearn`].
+    pub learned: T,
+    /// Why the run ended.
+    pub stopped: StopReason,
+    /// Steps taken, including those before a resume.
+    pub steps: usize,
+    /// Steps planned.
+    pub total_steps: usize,
+    /// Step of the checkpoint that the run resumed from.
+    pub resumed_from: Option<usize>,
+    /// Loss of each step, including those before a resume.
+    pub losses: Vec<f32>,
+    /// Seconds of this run.
+    pub seconds: f64,
+    /// Use of the frozen-layer cache.
+    pub cache: CacheCounts,
 }
 
 /// Planned steps of a run: `epochs` times the batches of an epoch, at least 1, at most `max_steps`.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use mercer_learn::cross_encoder::examples::{ExampleOptions, HistoryEntry, recent_history};
 use mercer_learn::cross_encoder::{Join, PairTemplate};
-use mercer_learn::examples::{Interaction, Kind};
+use mercer_learn::examples::Interaction;
 use mercer_model::{Checkpoint, TextKind, Tokens};
 use mercer_rank::Event;
 use mercer_search::passage_text;
+use mercer_shared::interaction::InteractionType;
 
 use crate::state::problems::Answer;
 use crate::state::problems::internal;
@@ -70,12 +71,21 @@ impl Reader {
 /// numbered by their place in `queries`.
 #[must_use]
 fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interaction> {
-    let taken = events.iter().filter(|e| e.at <= at && e.item.is_some()).map(|event| {
-        let kind = Kind::of(event.kind, event.value);
-        Interaction { user: 0, item: event.item, kind, query: None, at_ms: event.at }
+    let taken = events.iter().filter(|e| e.at <= at && e.item.is_some()).map(|event| Interaction {
+        user: 0,
+        item: event.item,
+        kind: event.kind,
+        value: event.value,
+        query: None,
+        at_ms: event.at,
     });
-    let typed = queries.iter().enumerate().filter(|(_, (asked, _))| *asked <= at).map(|(number, (asked, _))| {
-        Interaction { user: 0, item: None, kind: Kind::Search, query: Some(number as u32), at_ms: *asked }
+    let typed = queries.iter().enumerate().filter(|(_, (asked, _))| *asked <= at).map(|(number, (asked, _))| Interaction {
+        user: 0,
+        item: None,
+        kind: InteractionType::Search,
+        value: 1.0,
+        query: Some(number as u32),
+        at_ms: *asked,
     });
     let mut all: Vec<Interaction> = taken.chain(typed).collect();
     all.sort_by_key(|i| i.at_ms);

@@ -108,7 +108,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
         report: PairReport { name: Some(format!("pair-{}", plan.run)), ..judged.report },
     };
     context.check()?;
-    let kept = keep(app, kept, &outcome.weights)?;
+    let kept = keep(app, kept, &outcome.learned)?;
     app.audit(None, "keep", &kept.name, kept.report.check.reason.clone());
     context.note(format!("{} is kept; {}", kept.name, kept.report.check.reason));
     context.update(|run| run.pair = Some(kept.report));
@@ -277,7 +277,7 @@ fn judge(
     context.phase(RunPhase::Evaluation, 0);
     let device = mercer_model::device::pick();
     let of_base = BaseEncoder { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
-    let scorer = CrossEncoder::new(of_base, &outcome.weights, &device).map_err(|e| failed(&e))?;
+    let scorer = CrossEncoder::new(of_base, &outcome.learned, &device).map_err(|e| failed(&e))?;
     let (chosen, _) = score(app, &scorer, data, &data.validation, context)?;
     let labels: Vec<bool> = data.validation.iter().map(|row| row.label).collect();
     let chosen: Vec<f64> = chosen.into_iter().map(f64::from).collect();
@@ -317,7 +317,7 @@ fn untrained(
     let nothing = CrossEncoderOptions { max_steps: Some(0), checkpoint: None, ..options.clone() };
     let start = train(of_base, LabelledPairs { texts: &texts, pairs: &pairs }, &nothing, &device, &mut ());
     let start = start.map_err(|e| failed(&e))?;
-    let scorer = CrossEncoder::new(of_base, &start.weights, &device).map_err(|e| failed(&e))?;
+    let scorer = CrossEncoder::new(of_base, &start.learned, &device).map_err(|e| failed(&e))?;
     let (scores, _) = score(app, &scorer, data, &data.later, context)?;
     let scored: Vec<Scored> = data
         .later
@@ -360,7 +360,7 @@ fn report(
         name: None,
         method: format!(
             "{what} of the last {} layers, which read both sides; AdamW {}, batches of {}, {} epochs, dropout {}, {} tokens; {}",
-            outcome.weights.meta.upper_layers,
+            outcome.learned.meta.upper_layers,
             options.adam.learning_rate,
             options.batch_pairs,
             options.epochs,

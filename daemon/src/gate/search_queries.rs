@@ -58,7 +58,7 @@ pub(crate) fn collect(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan) -> 
     let mut traffic = Traffic::default();
     for (user, events) in by_user {
         let engaged: BTreeSet<u32> =
-            events.iter().filter(|event| event.kind.weight().is_some()).filter_map(|event| event.item).collect();
+            events.iter().filter(|event| event.weight().is_some()).filter_map(|event| event.item).collect();
         let mut searched: BTreeSet<u32> = BTreeSet::new();
         for pair in query_pairs(&events, &items, &QueryOptions::default()) {
             if let [query] = pair.anchor.texts() {

@@ -1,7 +1,8 @@
 //! The log as training reads it: interactions of users who consented to training, with the query that each engagement followed.
 
 use mercer_learn::TextId;
-use mercer_learn::examples::{Interaction, Kind};
+use mercer_learn::examples::Interaction;
+use mercer_shared::interaction::InteractionType;
 use rustc_hash::FxHashMap;
 
 use crate::runs::context::RunExit;
@@ -46,12 +47,12 @@ pub(crate) fn read(app: &App, view: &ShopState, scope: Scope) -> Result<Read, Ru
         let user = line.user.as_ref().and_then(|id| view.user_index.get(id)).copied();
         let user = user.or_else(|| line.session.as_ref().and_then(|id| view.session_index.get(id)).copied());
         let Some(user) = user else { continue };
-        let kind = Kind::of(line.kind, line.kind.value(line.value));
+        let value = line.kind.value(line.value);
         if !view.subject(user).is_some_and(|subject| subject.consent.train) {
             continue;
         }
         let item = line.item.as_ref().and_then(|id| view.item_index.get(id)).copied();
-        let query = line.query.filter(|_| kind == Kind::Search).map(|text| {
+        let query = line.query.filter(|_| line.kind == InteractionType::Search).map(|text| {
             *places.entry(text.clone()).or_insert_with(|| {
                 read.queries.push(text);
                 read.queries.len() as TextId - 1
@@ -62,7 +63,7 @@ pub(crate) fn read(app: &App, view: &ShopState, scope: Scope) -> Result<Read, Ru
             (None, Some(list)) if item.is_some() => joined.push((read.log.len(), list)),
             _ => {}
         }
-        read.log.push(Interaction { user, item, kind, query, at_ms });
+        read.log.push(Interaction { user, item, kind: line.kind, value, query, at_ms });
     }
     for (place, list) in joined {
         read.log[place].query = asked.get(&list).copied();

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use mercer_learn::examples::{
-    Interaction, Kind, NextOptions, QueryOptions, add_experience_replay, next_pairs, query_pairs,
+    Interaction, NextOptions, QueryOptions, add_experience_replay, next_pairs, query_pairs,
 };
 use mercer_learn::{Anchor, ContrastivePair, KnownPositives, TextId, TextTable};
 use mercer_model::{Checkpoint, TextKind};
 use mercer_search::passage_text;
+use mercer_shared::interaction::{InteractionType, InterestWeights};
 use rustc_hash::FxHashMap;
 
 use crate::runs::context::{RunExit, failed};
@@ -108,10 +109,10 @@ pub(crate) fn gather(
 /// from what it has.
 pub(crate) fn next_options(log: &[Interaction]) -> NextOptions {
     let days = log.iter().all(|event| event.at_ms.rem_euclid(mercer_rank::DAY_MS) == 0);
-    let strongest = log.iter().filter_map(|event| event.kind.weight()).fold(0.0, f32::max);
+    let strongest = log.iter().filter_map(|event| event.weight()).fold(0.0, f32::max);
     NextOptions {
         moment_ms: if days { mercer_rank::DAY_MS } else { 0 },
-        min_weight: Kind::Cart.weight().unwrap_or(0.0).min(strongest),
+        min_weight: InterestWeights::default().of(InteractionType::Cart, 1.0).min(strongest),
         recent: RECENT,
         ..NextOptions::default()
     }
@@ -154,10 +155,10 @@ mod tests {
 
     #[test]
     fn the_rules_read_the_log() {
-        let event = |kind, at_ms| Interaction { user: 0, item: Some(0), kind, query: None, at_ms };
-        let clicks = next_options(&[event(Kind::Click, 5), event(Kind::View, 6)]);
+        let event = |kind, at_ms| Interaction { user: 0, item: Some(0), kind, value: 1.0, query: None, at_ms };
+        let clicks = next_options(&[event(InteractionType::Click, 5), event(InteractionType::View, 6)]);
         assert_eq!((clicks.min_weight, clicks.moment_ms), (1.0, 0));
-        let days = next_options(&[event(Kind::Purchase, mercer_rank::DAY_MS), event(Kind::View, 0)]);
+        let days = next_options(&[event(InteractionType::Purchase, mercer_rank::DAY_MS), event(InteractionType::View, 0)]);
         assert_eq!((days.min_weight, days.moment_ms), (2.0, mercer_rank::DAY_MS));
     }
 

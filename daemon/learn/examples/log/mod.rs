@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use mercer_learn::cross_encoder::examples::{HistoryEntry, PairExample};
 use mercer_learn::cross_encoder::{LabelledPair, PairTemplate};
-use mercer_learn::examples::{Interaction, Kind};
+use mercer_learn::examples::Interaction;
 use mercer_learn::{Hooks, TextTable};
+use mercer_shared::interaction::InteractionType;
 use serde_json::Value;
 
 /// Anything may go wrong in an example.
@@ -58,7 +59,7 @@ pub(crate) fn read(items: &str, train: &str) -> Fallible<Log> {
         let user = *users.entry(line["user"].as_str().unwrap_or_default().to_owned()).or_insert(next);
         let item = line["item"].as_str().and_then(|id| numbers.get(id)).copied();
         let at_ms = line["at"].as_str().and_then(millis).ok_or("a time is missing")?;
-        events.push(Interaction { user, item, kind: Kind::Purchase, query: None, at_ms });
+        events.push(Interaction { user, item, kind: InteractionType::Purchase, value: 1.0, query: None, at_ms });
     }
     Ok(Log { titles, events })
 }

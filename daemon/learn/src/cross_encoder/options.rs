@@ -9,7 +9,7 @@ use crate::cache::CacheFormat;
 use crate::error::{LearnError, Result};
 use crate::graph::Method;
 use crate::optim::AdamOptions;
-use crate::run::{CacheCounts, CheckpointOptions, StopReason, check_limits};
+use crate::run::{CheckpointOptions, CommonOptions, RunOutcome, check_range};
 
 /// Settings of one run. All except `wall_seconds` and `checkpoint` affect the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,38 +87,22 @@ impl CrossEncoderOptions {
     /// # Errors
     /// [`LearnError::Option`] for the first field out of range.
     pub(super) fn check(&self) -> Result<()> {
-        self.adam.check()?;
-        let fail = |name, why: String| Err(LearnError::Option { name, why });
-        if !(1..=4096).contains(&self.batch_pairs) {
-            return fail("batch_pairs", format!("{} is not between 1 and 4096", self.batch_pairs));
+        CommonOptions {
+            adam: &self.adam,
+            batch_pairs: self.batch_pairs,
+            least_pairs: 1,
+            epochs: self.epochs,
+            wall_seconds: self.wall_seconds,
+            checkpoint: self.checkpoint.as_ref(),
         }
+        .check()?;
         if matches!(self.method, Method::AdaLora(_)) {
-            return fail("method", "the cross-encoder trains by LoRA or in full".to_owned());
+            let why = "the cross-encoder trains by LoRA or in full".to_owned();
+            return Err(LearnError::Option { name: "method", why });
         }
-        if !(0.0..=0.9).contains(&self.dropout) {
-            return fail("dropout", format!("{} is not between 0 and 0.9", self.dropout));
-        }
-        check_limits(self.epochs, self.wall_seconds, self.checkpoint.as_ref())
+        check_range("dropout", self.dropout, 0.0..=0.9)
     }
 }
 
-/// A finished run.
-#[derive(Debug, Clone)]
-pub struct CrossEncoderOutcome {
-    /// The trained weights; the initial ones with [`StopReason::NothingToLearn`].
-    pub weights: CrossEncoderWeights,
-    /// Why the run ended.
-    pub stopped: StopReason,
-    /// Steps taken, including those before a resume.
-    pub steps: usize,
-    /// Steps planned.
-    pub total_steps: usize,
-    /// Step of the checkpoint that the run resumed from.
-    pub resumed_from: Option<usize>,
-    /// Loss of each step, including those before a resume.
-    pub losses: Vec<f32>,
-    /// Seconds of this run.
-    pub seconds: f64,
-    /// Use of the frozen-layer cache.
-    pub cache: CacheCounts,
-}
+/// A finished run: the trained weights.
+pub type CrossEncoderOutcome = RunOutcome<CrossEncoderWeights>;

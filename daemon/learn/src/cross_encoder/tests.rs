@@ -76,7 +76,7 @@ fn run(tiny: &Tiny, set: &Matching, options: &CrossEncoderOptions) -> CrossEncod
 }
 
 fn bytes(o: &CrossEncoderOutcome) -> Vec<u8> {
-    o.weights.to_bytes().unwrap()
+    o.learned.to_bytes().unwrap()
 }
 
 #[test]
@@ -115,14 +115,14 @@ fn each_tensor_meant_to_train_changes_and_no_other_does() {
             let expected: BTreeSet<String> =
                 [1, 2].iter().flat_map(|l| parts.iter().map(move |p| format!("encoder.layer.{l}.{p}"))).collect();
             let changed: BTreeSet<String> = end
-                .weights
+                .learned
                 .changed
                 .iter()
                 .filter(|(name, t)| values(t) != values(&tiny.tensors[*name]))
                 .map(|(name, _)| name.clone())
                 .collect();
             assert_eq!(changed, expected, "{head:?}");
-            let (old, new) = (&start.weights.head, &end.weights.head);
+            let (old, new) = (&start.learned.head, &end.learned.head);
             assert!(
                 values(&old.weight).iter().zip(values(&new.weight)).all(|(a, b)| *a != b),
                 "a weight of the head stayed"
@@ -166,7 +166,7 @@ fn held_out_pairs_are_told_apart_after_training_and_not_before() {
         let rate = if options.method == Method::Full { 2e-3 } else { 5e-3 };
         let options = CrossEncoderOptions { adam: AdamOptions { learning_rate: rate, ..options.adam }, ..options };
         let auc =
-            |o: &CrossEncoderOutcome| accuracy(&CrossEncoder::new(tiny.base(), &o.weights, &CPU).unwrap(), &held_out);
+            |o: &CrossEncoderOutcome| accuracy(&CrossEncoder::new(tiny.base(), &o.learned, &CPU).unwrap(), &held_out);
         let before = auc(&run(&tiny, &set, &CrossEncoderOptions { max_steps: Some(0), ..options.clone() }));
         let trained = run(&tiny, &set, &options);
         let after = auc(&trained);
@@ -234,7 +234,7 @@ fn every_way_of_scoring_gives_the_same() {
     for join in [Join::Upper, Join::First] {
         let trained = run(&tiny, &set, &CrossEncoderOptions { join, upper_layers: 2, ..quick(5) });
         let read = CrossEncoderWeights::from_bytes(&bytes(&trained), std::path::Path::new("x"), &CPU).unwrap();
-        assert_eq!(read.meta, trained.weights.meta);
+        assert_eq!(read.meta, trained.learned.meta);
         let scorer = CrossEncoder::new(tiny.base(), &read, &CPU).unwrap();
         let scores = scorer.score(set.set(), || true).unwrap();
         assert_eq!(scores.len(), set.pairs.len());
@@ -285,7 +285,7 @@ fn too_little_data_and_other_weights_end_well() {
     set.pairs = all;
     let trained = run(&tiny, &set, &quick(2));
     let wide = Tiny::new(2, 64);
-    assert!(CrossEncoder::new(wide.base(), &trained.weights, &CPU).unwrap_err().to_string().contains("other base"));
+    assert!(CrossEncoder::new(wide.base(), &trained.learned, &CPU).unwrap_err().to_string().contains("other base"));
     let file = bytes(&trained);
     let broken = CrossEncoderWeights::from_bytes(&file[..file.len() - 4], std::path::Path::new("pair"), &CPU);
     assert!(broken.unwrap_err().to_string().starts_with("pair: "));
@@ -296,7 +296,7 @@ fn too_little_data_and_other_weights_end_well() {
     // No layer trains: the head alone does.
     set.pairs.pop();
     let head = run(&tiny, &set, &CrossEncoderOptions { upper_layers: 0, ..quick(2) });
-    assert_eq!((head.steps, head.weights.changed.len()), (2, 0));
+    assert_eq!((head.steps, head.learned.changed.len()), (2, 0));
     let base = BaseEncoder { tensors: &tiny.tensors, ..tiny.base() };
-    assert!(CrossEncoder::new(base, &head.weights, &CPU).is_ok());
+    assert!(CrossEncoder::new(base, &head.learned, &CPU).is_ok());
 }

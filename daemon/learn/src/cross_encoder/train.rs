@@ -40,7 +40,7 @@ pub fn train(
     let options = CrossEncoderOptions { upper_layers: upper, ..options.clone() };
     let mut run = Run::new(base, set, &options, device)?;
     let mut outcome = CrossEncoderOutcome {
-        weights: run.weights(base, 0)?,
+        learned: run.weights(base, 0)?,
         stopped: StopReason::Finished,
         steps: 0,
         total_steps: run.total,
@@ -61,7 +61,7 @@ pub fn train(
     }
     outcome.stopped = run.steps(&mut adam, &mut outcome, began, hooks)?;
     outcome.steps = adam.step;
-    outcome.weights = run.weights(base, adam.step as u64)?;
+    outcome.learned = run.weights(base, adam.step as u64)?;
     outcome.cache = run.cache.counts();
     outcome.seconds = hooks.seconds() - began;
     Ok(outcome)

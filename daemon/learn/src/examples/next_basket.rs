@@ -19,7 +19,7 @@ pub struct NextOptions {
     pub horizon_ms: i64,
     /// Whether items that the history already holds are no positives: repeats are found without text.
     pub unseen_only: bool,
-    /// Minimum weight of history and positives ([`super::Kind::weight`]).
+    /// Minimum weight of history and positives ([`super::Interaction::weight`]).
     pub min_weight: f32,
     /// Maximum number of pairs per moment, heaviest first: a wholesaler's basket of 300 lines must not outweigh 300 users.
     pub per_moment: usize,
@@ -48,7 +48,7 @@ fn moments(events: &[Interaction], options: &NextOptions, texts: &[Option<TextId
     let mut all: Vec<Moment> = Vec::new();
     let mut last = i64::MIN;
     for e in events {
-        let (Some(item), Some(weight)) = (e.item, e.kind.weight()) else {
+        let (Some(item), Some(weight)) = (e.item, e.weight()) else {
             continue;
         };
         let known = texts.get(item as usize).copied().flatten().is_some();

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::interaction::{Interaction, Kind, by_user};
+use mercer_shared::interaction::InteractionType;
+
+use super::interaction::{Interaction, by_user};
 use super::skipped::{SkippedImpression, SkippedImpressions, nth_latest};
 use crate::contrastive_pairs::{Anchor, ContrastivePair};
 use crate::texts::TextId;
@@ -12,7 +14,7 @@ use crate::texts::TextId;
 pub struct QueryOptions {
     /// An engagement without a query of its own belongs to the user's last search at most this long before, milliseconds.
     pub window_ms: i64,
-    /// Engagements lighter than this make no pair ([`Kind::weight`]).
+    /// Engagements lighter than this make no pair ([`Interaction::weight`]).
     pub min_weight: f32,
 }
 
@@ -65,10 +67,10 @@ fn engagements(events: &[Interaction], options: &QueryOptions) -> BTreeMap<(Text
     let mut best: BTreeMap<(TextId, u32), Engagement> = BTreeMap::new();
     let mut searches: Vec<(i64, TextId)> = Vec::new();
     for e in events {
-        if let (Kind::Search, Some(q)) = (e.kind, e.query) {
+        if let (InteractionType::Search, Some(q)) = (e.kind, e.query) {
             searches.push((e.at_ms, q));
         }
-        let (Some(item), Some(weight)) = (e.item, e.kind.weight()) else {
+        let (Some(item), Some(weight)) = (e.item, e.weight()) else {
             continue;
         };
         let last = || {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::interaction::{Interaction, Kind};
+use mercer_shared::interaction::InteractionType;
+
+use super::interaction::Interaction;
 use crate::contrastive_pairs::HardNegative;
 use crate::texts::TextId;
 
@@ -24,8 +26,8 @@ impl SkippedImpressions {
     /// From a user's interactions in time order.
     pub(super) fn of(events: &[Interaction]) -> Self {
         let engaged: BTreeSet<u32> =
-            events.iter().filter(|e| e.kind.weight().is_some()).filter_map(|e| e.item).collect();
-        let shown = events.iter().filter(|e| e.kind == Kind::Impression);
+            events.iter().filter(|e| e.weight().is_some()).filter_map(|e| e.item).collect();
+        let shown = events.iter().filter(|e| e.kind == InteractionType::Impression);
         let skipped = shown.filter_map(|e| Some(SkippedImpression { at_ms: e.at_ms, item: e.item?, query: e.query }));
         Self(skipped.filter(|one| !engaged.contains(&one.item)).collect())
     }

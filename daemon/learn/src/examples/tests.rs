@@ -1,16 +1,17 @@
 //! Pairs follow time, baskets are sets, experience replay and placebo are seeded.
 
+use mercer_shared::interaction::InteractionType;
 use proptest::prelude::*;
 
 use super::*;
 use crate::contrastive_pairs::{Anchor, ContrastivePair};
 
-fn event(user: u32, item: u32, kind: Kind, at_ms: i64) -> Interaction {
-    Interaction { user, item: Some(item), kind, query: None, at_ms }
+fn event(user: u32, item: u32, kind: InteractionType, at_ms: i64) -> Interaction {
+    Interaction { user, item: Some(item), kind, value: kind.value(None), query: None, at_ms }
 }
 
 fn search(user: u32, query: u32, at_ms: i64) -> Interaction {
-    Interaction { user, item: None, kind: Kind::Search, query: Some(query), at_ms }
+    Interaction { user, item: None, kind: InteractionType::Search, value: 1.0, query: Some(query), at_ms }
 }
 
 /// Text 100 + i for item i.
@@ -21,18 +22,18 @@ fn texts(n: u32) -> Vec<Option<u32>> {
 #[test]
 fn a_query_leads_to_what_was_engaged_after_it() {
     let options = QueryOptions { window_ms: 1_000, ..QueryOptions::default() };
-    let mut attached = event(1, 3, Kind::Click, 50_000);
+    let mut attached = event(1, 3, InteractionType::Click, 50_000);
     attached.query = Some(9);
     let log = [
-        event(1, 0, Kind::Click, 90), // before the search
+        event(1, 0, InteractionType::Click, 90), // before the search
         search(1, 7, 100),
-        event(1, 1, Kind::Click, 100), // same moment: no order
-        event(1, 2, Kind::View, 500),
-        event(1, 2, Kind::Purchase, 900), // same pair, heavier
-        event(1, 4, Kind::Disliked, 950),
-        event(1, 5, Kind::Impression, 960),
-        event(1, 1, Kind::Click, 1_200), // outside the window
-        event(2, 1, Kind::Click, 600),   // another user
+        event(1, 1, InteractionType::Click, 100), // same moment: no order
+        event(1, 2, InteractionType::View, 500),
+        event(1, 2, InteractionType::Purchase, 900), // same pair, heavier
+        event(1, 4, InteractionType::Dismiss, 950),
+        event(1, 5, InteractionType::Impression, 960),
+        event(1, 1, InteractionType::Click, 1_200), // outside the window
+        event(2, 1, InteractionType::Click, 600),   // another user
         attached,
     ];
     let pairs = query_pairs(&log, &texts(6), &options);
@@ -47,11 +48,11 @@ fn a_query_leads_to_what_was_engaged_after_it() {
 #[test]
 fn a_history_leads_to_the_next_basket() {
     let log = [
-        event(1, 0, Kind::Purchase, 10),
-        event(1, 1, Kind::Purchase, 10),
-        event(1, 2, Kind::Purchase, 20),
-        event(1, 0, Kind::Purchase, 20),
-        event(1, 3, Kind::View, 30),
+        event(1, 0, InteractionType::Purchase, 10),
+        event(1, 1, InteractionType::Purchase, 10),
+        event(1, 2, InteractionType::Purchase, 20),
+        event(1, 0, InteractionType::Purchase, 20),
+        event(1, 3, InteractionType::View, 30),
     ];
     let pairs = next_pairs(&log, &texts(4), &NextOptions::default());
     let short: Vec<_> = pairs.iter().map(|p| (p.anchor.texts().to_vec(), p.item)).collect();
@@ -110,7 +111,7 @@ proptest! {
     fn no_pair_joins_items_of_one_moment_and_order_inside_it_is_nothing(
         raw in prop::collection::vec((0u32..3, 0u32..8, 0i64..6), 0..60), moment in 0i64..3, seed: u64,
     ) {
-        let log: Vec<_> = raw.iter().map(|&(u, i, t)| event(u, i, Kind::Purchase, t * 10)).collect();
+        let log: Vec<_> = raw.iter().map(|&(u, i, t)| event(u, i, InteractionType::Purchase, t * 10)).collect();
         let options = NextOptions { moment_ms: moment * 10, unseen_only: false, per_moment: 100, recent: 100, ..NextOptions::default() };
             let pairs = next_pairs(&log, &texts(8), &options);
         for p in &pairs {
@@ -130,20 +131,20 @@ proptest! {
 
 #[test]
 fn skipped_impressions_are_hard_negatives() {
-    let shown = |item, query, at_ms| Interaction { query, ..event(1, item, Kind::Impression, at_ms) };
+    let shown = |item, query, at_ms| Interaction { query, ..event(1, item, InteractionType::Impression, at_ms) };
     let log = [
-        event(1, 0, Kind::Purchase, 50),
+        event(1, 0, InteractionType::Purchase, 50),
         search(1, 7, 100),
         shown(5, None, 110),
         shown(4, Some(9), 120), // for another query
         shown(1, None, 130),    // engaged below
         shown(6, None, 140),
-        event(1, 1, Kind::Purchase, 200),
-        event(1, 2, Kind::Purchase, 200),
-        event(1, 3, Kind::Purchase, 200),
+        event(1, 1, InteractionType::Purchase, 200),
+        event(1, 2, InteractionType::Purchase, 200),
+        event(1, 3, InteractionType::Purchase, 200),
         shown(3, None, 300),
-        event(2, 0, Kind::Purchase, 60),
-        event(2, 1, Kind::Purchase, 200),
+        event(2, 0, InteractionType::Purchase, 60),
+        event(2, 1, InteractionType::Purchase, 200),
     ];
     let left =
         |pairs: &[ContrastivePair]| pairs.iter().map(|p| p.hard_negative.map(|h| (h.item, h.text))).collect::<Vec<_>>();
@@ -158,13 +159,20 @@ fn skipped_impressions_are_hard_negatives() {
 
 #[test]
 fn what_shows_interest_makes_a_pair_and_nothing_else_does() {
-    use mercer_shared::interaction::{InteractionType, InterestWeights};
-    let weights = InterestWeights::default();
-    for kind in InteractionType::ALL {
-        for value in [None, Some(0.0), Some(1.0), Some(2.5), Some(3.0), Some(5.0)] {
-            let value = kind.value(value);
-            let interest = weights.of(kind, value);
-            assert_eq!(Kind::of(kind, value).weight(), (interest > 0.0).then_some(interest), "{kind:?} of {value}");
-        }
+    use InteractionType::{Cart, Click, Dismiss, Favourite, Impression, Purchase, Rating, Return, Review, Search, View};
+    let weight = |kind: InteractionType, value: Option<f64>| {
+        Interaction { value: kind.value(value), ..event(0, 0, kind, 0) }.weight()
+    };
+    for (kind, interest) in [(View, 0.5), (Click, 1.0), (Cart, 2.0), (Favourite, 2.0), (Purchase, 3.0)] {
+        assert_eq!(weight(kind, None), Some(interest), "{kind:?}");
+        assert_eq!(weight(kind, Some(1.0)), Some(interest), "the value of {kind:?} is a quantity");
+    }
+    for kind in [Search, Impression, Return, Dismiss] {
+        assert_eq!([weight(kind, None), weight(kind, Some(5.0))], [None, None], "{kind:?}");
+    }
+    for kind in [Rating, Review] {
+        let of = |stars| weight(kind, stars);
+        assert_eq!([of(None), of(Some(3.0)), of(Some(5.0))], [Some(2.0); 3], "{kind:?}");
+        assert_eq!([of(Some(0.0)), of(Some(1.0)), of(Some(2.5))], [None; 3], "{kind:?}");
     }
 }

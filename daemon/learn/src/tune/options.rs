@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cache::CacheFormat;
-use crate::error::{LearnError, Result};
+use crate::error::Result;
 use crate::graph::Method;
 use crate::lora::{Adapter, LoraOptions};
 use crate::losses::InfoNce;
 use crate::optim::AdamOptions;
-use crate::run::{CacheCounts, CheckpointOptions, StopReason, check_limits};
+use crate::run::{CheckpointOptions, CommonOptions, RunOutcome, check_range};
 
 /// Settings of one run. All except `wall_seconds` and `checkpoint` affect the weights: two runs with equal settings and data give the same
 /// bits on the CPU of one machine.
@@ -78,38 +78,21 @@ impl TuneOptions {
     }
 
     /// # Errors
-    /// [`LearnError::Option`] for the first field out of range.
+    /// [`crate::LearnError::Option`] for the first field out of range.
     pub(crate) fn check(&self) -> Result<()> {
-        self.adam.check()?;
+        CommonOptions {
+            adam: &self.adam,
+            batch_pairs: self.batch_pairs,
+            least_pairs: 2,
+            epochs: self.epochs,
+            wall_seconds: self.wall_seconds,
+            checkpoint: self.checkpoint.as_ref(),
+        }
+        .check()?;
         self.loss.check()?;
-        let fail = |name, why: String| Err(LearnError::Option { name, why });
-        if !(2..=4096).contains(&self.batch_pairs) {
-            return fail("batch_pairs", format!("{} is not between 2 and 4096", self.batch_pairs));
-        }
-        if !(0.0..=1e6).contains(&self.pull) {
-            return fail("pull", format!("{} is not between 0 and 1e6", self.pull));
-        }
-        check_limits(self.epochs, self.wall_seconds, self.checkpoint.as_ref())
+        check_range("pull", self.pull, 0.0..=1e6)
     }
 }
 
-/// A finished run.
-#[derive(Debug, Clone)]
-pub struct TuneOutcome {
-    /// The trained adapter; the initial one with [`StopReason::NothingToLearn`].
-    pub learned: Adapter,
-    /// Why the run ended.
-    pub stopped: StopReason,
-    /// Steps taken, including those before a resume.
-    pub steps: usize,
-    /// Steps planned.
-    pub total_steps: usize,
-    /// Step of the checkpoint that the run resumed from.
-    pub resumed_from: Option<usize>,
-    /// Loss of each step, including those before a resume.
-    pub losses: Vec<f32>,
-    /// Seconds of this run.
-    pub seconds: f64,
-    /// Use of the frozen-layer cache.
-    pub cache: CacheCounts,
-}
+/// A finished fine-tuning run: the adapter.
+pub type TuneOutcome = RunOutcome<Adapter>;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use mercer_shared::interaction::InteractionType;
+
 use super::options::{ExampleOptions, HistoryEntry};
-use crate::examples::{Interaction, Kind};
+use crate::examples::Interaction;
 
 /// The latest distinct items and queries of one user's events (in time order) before `at_ms`, newest first. Events at equal times are a set
 /// and come in ascending order.
@@ -25,7 +27,7 @@ pub fn recent_history(events: &[Interaction], at_ms: i64, options: &ExampleOptio
 }
 
 fn entry(event: &Interaction, options: &ExampleOptions) -> Option<HistoryEntry> {
-    if event.kind == Kind::Search {
+    if event.kind == InteractionType::Search {
         return event.query.map(HistoryEntry::Query);
     }
     taken(event, options).map(HistoryEntry::Item)
@@ -33,5 +35,5 @@ fn entry(event: &Interaction, options: &ExampleOptions) -> Option<HistoryEntry> 
 
 /// The item of an engagement of at least the minimum weight.
 pub(super) fn taken(event: &Interaction, options: &ExampleOptions) -> Option<u32> {
-    event.item.filter(|_| event.kind.weight().is_some_and(|weight| weight >= options.min_weight))
+    event.item.filter(|_| event.weight().is_some_and(|weight| weight >= options.min_weight))
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use mercer_shared::interaction::InteractionType;
+
 use super::draw::{seeded_number, thin_evenly};
 use super::history::{recent_history, taken};
 use super::options::{ExampleOptions, PairExample, TimeWindow};
-use crate::examples::{Interaction, Kind, by_user};
+use crate::examples::{Interaction, by_user};
 
 /// An impression: its place among the user's events, and whether it led to an engagement.
 struct Shown {
@@ -20,7 +22,7 @@ fn shown(events: &[Interaction], window: TimeWindow, options: &ExampleOptions) -
     let mut open: BTreeMap<u32, i64> = BTreeMap::new();
     let mut all = Vec::new();
     for (place, event) in events.iter().enumerate() {
-        let (Kind::Impression, Some(item)) = (event.kind, event.item) else { continue };
+        let (InteractionType::Impression, Some(item)) = (event.kind, event.item) else { continue };
         if open.get(&item).is_some_and(|until| event.at_ms <= *until) {
             continue;
         }
@@ -32,7 +34,7 @@ fn shown(events: &[Interaction], window: TimeWindow, options: &ExampleOptions) -
         let led = events[place + 1..]
             .iter()
             .take_while(|later| later.at_ms <= until)
-            .any(|later| later.item == Some(item) && later.kind.weight().is_some());
+            .any(|later| later.item == Some(item) && later.weight().is_some());
         all.push(Shown { place, led });
     }
     all

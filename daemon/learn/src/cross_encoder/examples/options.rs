@@ -9,7 +9,7 @@ pub struct ExampleOptions {
     pub recent: usize,
     /// Maximum age of history before the moment, milliseconds.
     pub horizon_ms: i64,
-    /// Minimum weight ([`crate::examples::Kind::weight`]) of history and of sampled positives.
+    /// Minimum weight ([`crate::examples::Interaction::weight`]) of history and of sampled positives.
     pub min_weight: f32,
     /// Maximum number of positives per user and moment.
     pub per_moment: usize,

@@ -1,13 +1,15 @@
 //! Examples follow time: nothing of the future enters a history, a draw or a label.
 
+use mercer_shared::interaction::InteractionType;
+
 use super::draw::thin_evenly;
 use super::*;
-use crate::examples::{Interaction, Kind};
+use crate::examples::Interaction;
 
 const MINUTE: i64 = 60_000;
 
-fn event(user: u32, item: u32, kind: Kind, at_ms: i64) -> Interaction {
-    Interaction { user, item: Some(item), kind, query: None, at_ms }
+fn event(user: u32, item: u32, kind: InteractionType, at_ms: i64) -> Interaction {
+    Interaction { user, item: Some(item), kind, value: kind.value(None), query: None, at_ms }
 }
 
 fn all(until_ms: i64) -> TimeWindow {
@@ -21,7 +23,7 @@ fn purchases() -> Vec<Interaction> {
         for day in 0..30i64 {
             for n in 0..3u32 {
                 let item = (user * 7 + day as u32 * 5 + n * n * 11) % 40;
-                log.push(event(user, item, Kind::Purchase, day * 1_000));
+                log.push(event(user, item, InteractionType::Purchase, day * 1_000));
             }
         }
     }
@@ -31,13 +33,13 @@ fn purchases() -> Vec<Interaction> {
 #[test]
 fn a_history_is_newest_first_and_ends_before_the_moment() {
     let mut events = vec![
-        event(0, 5, Kind::Purchase, 10),
-        event(0, 3, Kind::Purchase, 20),
-        event(0, 9, Kind::Purchase, 20),
-        event(0, 7, Kind::Impression, 21),
-        Interaction { user: 0, item: None, kind: Kind::Search, query: Some(4), at_ms: 22 },
-        event(0, 5, Kind::Click, 30),
-        event(0, 8, Kind::Purchase, 40),
+        event(0, 5, InteractionType::Purchase, 10),
+        event(0, 3, InteractionType::Purchase, 20),
+        event(0, 9, InteractionType::Purchase, 20),
+        event(0, 7, InteractionType::Impression, 21),
+        Interaction { user: 0, item: None, kind: InteractionType::Search, value: 1.0, query: Some(4), at_ms: 22 },
+        event(0, 5, InteractionType::Click, 30),
+        event(0, 8, InteractionType::Purchase, 40),
     ];
     let options = ExampleOptions::default();
     let items = |e: &[Interaction], at| recent_history(e, at, &options);
@@ -85,9 +87,9 @@ fn drawn_negatives_match_their_positive_and_know_nothing_later() {
 fn popular_items_are_drawn_more_often() {
     // Item 0 is half of all sales; user 99 takes new items that nobody else does.
     let mut log: Vec<Interaction> = (0..2_000u32)
-        .map(|n| event(n % 50, if n % 2 == 0 { 0 } else { 1 + n % 37 }, Kind::Purchase, i64::from(n)))
+        .map(|n| event(n % 50, if n % 2 == 0 { 0 } else { 1 + n % 37 }, InteractionType::Purchase, i64::from(n)))
         .collect();
-    log.extend((0..200u32).map(|n| event(99, 1_000 + n, Kind::Purchase, 3_000 + i64::from(n))));
+    log.extend((0..200u32).map(|n| event(99, 1_000 + n, InteractionType::Purchase, 3_000 + i64::from(n))));
     let options = ExampleOptions { negatives: 1, most: 10_000, ..ExampleOptions::default() };
     let drawn: Vec<PairExample> =
         pair_examples(&log, NegativeSource::Sampled, TimeWindow { after_ms: 3_000, until_ms: 9_000 }, &options);
@@ -95,7 +97,7 @@ fn popular_items_are_drawn_more_often() {
     let share = negatives.iter().filter(|r| r.item == 0).count() as f64 / negatives.len() as f64;
     assert!(negatives.len() > 150 && (0.35..0.65).contains(&share), "{share} of {}", negatives.len());
     // What was popular long ago is not drawn any more.
-    log.extend((0..500u32).map(|n| event(n % 50, 500 + n % 9, Kind::Purchase, 2_990)));
+    log.extend((0..500u32).map(|n| event(n % 50, 500 + n % 9, InteractionType::Purchase, 2_990)));
     let recent = ExampleOptions { popular_ms: 300, most: 10_000, ..options };
     let drawn = pair_examples(&log, NegativeSource::Sampled, TimeWindow { after_ms: 3_000, until_ms: 3_100 }, &recent);
     assert!(drawn.iter().any(|r| !r.label) && drawn.iter().all(|r| r.label || r.item >= 500));
@@ -104,21 +106,21 @@ fn popular_items_are_drawn_more_often() {
 #[test]
 fn impressions_are_labelled_by_what_they_led_to() {
     let log = vec![
-        event(0, 1, Kind::Click, 0),
-        event(0, 5, Kind::Impression, 10 * MINUTE),
-        event(0, 6, Kind::Impression, 10 * MINUTE),
+        event(0, 1, InteractionType::Click, 0),
+        event(0, 5, InteractionType::Impression, 10 * MINUTE),
+        event(0, 6, InteractionType::Impression, 10 * MINUTE),
         // The same chance again, and then taken.
-        event(0, 5, Kind::Impression, 12 * MINUTE),
-        event(0, 5, Kind::Click, 15 * MINUTE),
+        event(0, 5, InteractionType::Impression, 12 * MINUTE),
+        event(0, 5, InteractionType::Click, 15 * MINUTE),
         // Taken too late to belong to the impression.
-        event(0, 7, Kind::Impression, 20 * MINUTE),
-        event(0, 7, Kind::Purchase, 80 * MINUTE),
+        event(0, 7, InteractionType::Impression, 20 * MINUTE),
+        event(0, 7, InteractionType::Purchase, 80 * MINUTE),
         // Seen again after its chance had passed.
-        event(0, 6, Kind::Impression, 90 * MINUTE),
-        event(0, 6, Kind::Disliked, 91 * MINUTE),
+        event(0, 6, InteractionType::Impression, 90 * MINUTE),
+        event(0, 6, InteractionType::Dismiss, 91 * MINUTE),
         // The outcome of this one lies beyond the window.
-        event(0, 8, Kind::Impression, 190 * MINUTE),
-        event(0, 8, Kind::Click, 191 * MINUTE),
+        event(0, 8, InteractionType::Impression, 190 * MINUTE),
+        event(0, 8, InteractionType::Click, 191 * MINUTE),
     ];
     let options = ExampleOptions::default();
     let found = pair_examples(&log, NegativeSource::Impressions, all(200 * MINUTE), &options);
@@ -129,8 +131,8 @@ fn impressions_are_labelled_by_what_they_led_to() {
     assert_eq!(negative_source(&log, 200 * MINUTE, &options), NegativeSource::Sampled);
     let many: Vec<Interaction> = (0..200u32)
         .flat_map(|u| {
-            let shown = event(u, u % 9, Kind::Impression, 0);
-            [Some(shown), (u % 2 == 0).then(|| event(u, u % 9, Kind::Click, MINUTE))].into_iter().flatten()
+            let shown = event(u, u % 9, InteractionType::Impression, 0);
+            [Some(shown), (u % 2 == 0).then(|| event(u, u % 9, InteractionType::Click, MINUTE))].into_iter().flatten()
         })
         .collect();
     assert_eq!(negative_source(&many, 200 * MINUTE, &options), NegativeSource::Impressions);
