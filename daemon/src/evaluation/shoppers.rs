@@ -35,7 +35,7 @@ fn pseudonym(bench: &Bench<'_>, user: u32) -> Option<String> {
 /// Writes the file of an evaluation: a row for each slice, shopper and arm.
 pub(crate) fn write(bench: &Bench<'_>, id: &str, arms: &[Contestant], all: &All) -> Result<(), RunExit> {
     let names: std::collections::BTreeMap<u32, String> =
-        all.shoppers.keys().filter_map(|user| Some((*user, pseudonym(bench, *user)?))).collect();
+        all.histories.users().filter_map(|user| Some((user, pseudonym(bench, user)?))).collect();
     let (mut shopper, mut slice, mut arm) = (Vec::new(), Vec::new(), Vec::new());
     let (mut baskets, mut relevant) = (Vec::new(), Vec::new());
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); METRICS.len()];
@@ -46,7 +46,7 @@ pub(crate) fn write(bench: &Bench<'_>, id: &str, arms: &[Contestant], all: &All)
                 shopper.push(name_of.clone());
                 slice.push((*name).to_owned());
                 arm.push(contestant.name.clone());
-                baskets.push(i64::from(all.shoppers.get(&entry.user).copied().unwrap_or(0)));
+                baskets.push(i64::from(all.histories.baskets(entry.user)));
                 relevant.push(entry.items.len() as i64);
                 values.iter_mut().zip(row).for_each(|(column, value)| column.push(*value));
             }

@@ -1,7 +1,5 @@
 //! Lists of every arm for every shopper of the window, and what they are worth, by slice.
 
-use std::collections::BTreeMap;
-
 use mercer_rank::evaluate::{GroundTruth, ground_truth};
 use mercer_rank::{Candidates, CollaborativeIndex, Dataset, IndexOptions, Mode, RankRequest, RankedItem, Recipient};
 use mercer_reports::Gain;
@@ -10,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::evaluation::bench::{Bench, METRICS, rank_problem};
 use crate::evaluation::contestant::{Contestant, Lists};
+use crate::reports::history_length::HistoryLengths;
 use crate::reports::window_lists::{MAX_USERS, thinned};
 use crate::runs::context::{RunContext, RunExit, failed};
 
@@ -42,10 +41,8 @@ pub(crate) struct Judged {
 pub(crate) struct All {
     /// In the order of [`LISTS`].
     pub(crate) lists: Vec<Judged>,
-    /// Baskets of each judged shopper before the cut-off.
-    pub(crate) shoppers: BTreeMap<u32, u32>,
-    /// Most baskets of a light shopper.
-    pub(crate) border: u32,
+    /// Histories of the judged shoppers before the cut-off.
+    pub(crate) histories: HistoryLengths,
 }
 
 /// Makes and judges all lists.
@@ -75,20 +72,9 @@ pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], context: &RunContext
         }
         lists.push(Judged { truth, arms: values });
     }
-    let target = index.summary().target;
-    let day = |at: i64| at.div_euclid(mercer_rank::DAY_MS);
-    let baskets = |user: u32| {
-        let mut days: Vec<i64> =
-            bench.log.until(user, bench.cut).iter().filter(|e| e.kind == target).map(|e| day(e.at)).collect();
-        days.dedup();
-        days.len() as u32
-    };
     let judged = lists.iter().flat_map(|judged: &Judged| &judged.truth).map(|entry| entry.user);
-    let shoppers: BTreeMap<u32, u32> = judged.map(|user| (user, baskets(user))).collect();
-    let mut sorted: Vec<u32> = shoppers.values().copied().collect();
-    sorted.sort_unstable();
-    let border = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0);
-    Ok(All { lists, shoppers, border })
+    let histories = HistoryLengths::of(&bench.log, index.summary().target, bench.cut, judged);
+    Ok(All { lists, histories })
 }
 
 /// Metrics of one shopper's list, and whether a tie is cut by it: then NDCG is the expectation over all orders of the tied items

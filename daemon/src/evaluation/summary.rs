@@ -41,12 +41,12 @@ pub(crate) fn parts<'a>(all: &'a All) -> Vec<Part<'a>> {
         })
         .collect();
     let Some(any) = all.lists.first() else { return out };
-    let baskets = |row: &usize| all.shoppers.get(&any.truth[*row].user).copied().unwrap_or(0);
-    let (light, heavy): (Vec<usize>, Vec<usize>) = (0..any.truth.len()).partition(|row| baskets(row) <= all.border);
-    let days = if all.border == 1 { "day" } else { "days" };
+    let (heavy, light): (Vec<usize>, Vec<usize>) =
+        (0..any.truth.len()).partition(|row| all.histories.is_heavy(any.truth[*row].user));
+    let days = all.histories.border_days();
     for (name, rows, what) in [
-        ("light", light, format!("repeat-all of shoppers who bought on at most {} {days} before", all.border)),
-        ("heavy", heavy, format!("repeat-all of shoppers who bought on more than {} {days} before", all.border)),
+        ("light", light, format!("repeat-all of shoppers who bought on at most {days} before")),
+        ("heavy", heavy, format!("repeat-all of shoppers who bought on more than {days} before")),
     ] {
         out.push(Part { name: name.to_owned(), what, judged: any, rows });
     }

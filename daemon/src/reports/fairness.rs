@@ -7,13 +7,11 @@ use mercer_rank::Snapshot;
 use mercer_reports::{GroupOptions, group_report};
 use mercer_shared::wire::{GroupRow, GroupTable, Report, ReportRow, Verdict};
 
+use crate::reports::history_length::HistoryLengths;
 use crate::reports::rows::{SEED, interval_row, plain_row};
 use crate::reports::window_lists::Lists;
 use crate::state::app::App;
 use crate::state::shop::ShopState;
-
-/// Users with at most this many earlier events count as new.
-const NEW_EVENTS: usize = 5;
 
 /// Tables of the fairness report: one per declared and consented attribute, and one by length of history, which needs none.
 pub(crate) fn tables(app: &App, view: &ShopState, snapshot: &Snapshot, from: i64, any: &Lists, report: &mut Report) {
@@ -40,12 +38,11 @@ pub(crate) fn tables(app: &App, view: &ShopState, snapshot: &Snapshot, from: i64
             .collect();
         keep(attribute, group_report(attribute, "ndcg@10", &values, &groups, &options));
     }
-    let tenure: Vec<&str> = any
-        .users
-        .iter()
-        .map(|&u| if snapshot.log.until(u, from).len() <= NEW_EVENTS { "new" } else { "heavy" })
-        .collect();
-    keep("history", group_report("history", "ndcg@10", &values, &tenure, &options));
+    let target = snapshot.index.summary().target;
+    let lengths = HistoryLengths::of(&snapshot.log, target, from, any.users.iter().copied());
+    let history: Vec<&str> =
+        any.users.iter().map(|&user| if lengths.is_heavy(user) { "heavy" } else { "light" }).collect();
+    keep("history", group_report("history", "ndcg@10", &values, &history, &options));
     mercer_reports::groups::holm_over(&mut reports, 0.95);
     report.groups = reports.into_iter().map(table).collect();
     let all = crate::reports::rows::METRICS[0].1;
@@ -53,7 +50,9 @@ pub(crate) fn tables(app: &App, view: &ShopState, snapshot: &Snapshot, from: i64
     report.rows.extend(report.groups.iter().filter_map(worst));
     report.rows.extend(report.groups.iter().map(gap));
     report.notes.push(format!(
-        "history: `new` has at most {NEW_EVENTS} earlier events; attributes are declared and consented, never inferred"
+        "history: `light` shoppers bought on at most {} before, `heavy` ones on more; attributes are declared and consented, never \
+         inferred",
+        lengths.border_days()
     ));
 }
 

@@ -2,6 +2,7 @@
 
 pub mod diversity;
 pub mod fairness;
+pub(crate) mod history_length;
 pub mod report;
 pub mod rows;
 pub mod window_lists;
