@@ -283,8 +283,7 @@ impl TakenFile {
         let length = std::fs::metadata(&self.path).map_or(self.length, |meta| meta.len());
         let outcome = read(app, &self.name, &self.path);
         // Not the file's fault: it is tried again at the next look.
-        if matches!(&outcome, Err(failure) if matches!(failure.problem.code, Code::ReadOnly | Code::Unavailable))
-        {
+        if matches!(&outcome, Err(failure) if matches!(failure.problem.code, Code::ReadOnly | Code::Unavailable)) {
             return;
         }
         (self.length, self.at) = (length, Instant::now());

@@ -25,13 +25,14 @@ pub(crate) fn catch_up(app: &App, model: &Model) {
 /// is done.
 pub(crate) fn follow(app: &App, model: &Model, shop: (&ShopState, &Log), at: i64) {
     if let Some(network) = &model.artifacts.sequence {
-        follow_with(app, (network, &model.base_encoder), shop, at);
+        follow_with(app, network, &model.base_encoder, shop, at);
     }
 }
 
 pub(crate) fn follow_with(
     app: &App,
-    (network, base_encoder): (&SequenceArtifact, &Arc<BertEncoder>),
+    network: &SequenceArtifact,
+    base_encoder: &Arc<BertEncoder>,
     (view, log): (&ShopState, &Log),
     at: i64,
 ) {
@@ -58,7 +59,7 @@ pub(crate) fn follow_with(
         _ => fresh(),
     };
     let followed =
-        vectors.and_then(|vectors| network.follow(ids(), (catalogue, &vectors), log, at).map_err(|e| internal(&e)));
+        vectors.and_then(|vectors| network.follow(ids(), catalogue, &vectors, log, at).map_err(|e| internal(&e)));
     if let Err(problem) = followed {
         tracing::warn!(%problem, "the behaviour network stays as it was");
     }

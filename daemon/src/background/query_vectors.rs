@@ -24,7 +24,7 @@ pub fn embed(app: &App, base_encoder: &Arc<BertEncoder>, texts: &[Arc<str>]) -> 
     for slice in texts.chunks(SLICE) {
         let texts = slice.iter().map(|text| text.to_string()).collect();
         let named = Arc::clone(base_encoder) as Arc<dyn Encoder>;
-        let answer = submit_patiently(&app.model, (texts, TextKind::Query), Priority::Background, named)?;
+        let answer = submit_patiently(&app.model, texts, TextKind::Query, Priority::Background, named)?;
         out.extend(answer.vectors.rows().map(rounded));
     }
     Ok(out)
@@ -38,7 +38,8 @@ pub fn embed(app: &App, base_encoder: &Arc<BertEncoder>, texts: &[Arc<str>]) -> 
 /// The model thread's, and what `look` returns.
 pub fn table<E: From<Problem>>(
     app: &App,
-    (view, log): (&ShopState, &Log),
+    view: &ShopState,
+    log: &Log,
     base_encoder: &Arc<BertEncoder>,
     mut look: impl FnMut(usize) -> Result<(), E>,
 ) -> Result<Vectors, E> {

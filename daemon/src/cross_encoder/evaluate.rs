@@ -6,7 +6,7 @@ use mercer_learn::cross_encoder::{CrossEncoder, LabelledPair, LabelledPairs};
 use mercer_learn::{Hooks, TextTable};
 use mercer_model::TextKind;
 use mercer_rank::evaluate::ndcg;
-use mercer_rank::{BlendWeights, Mode, Ranker, Snapshot};
+use mercer_rank::{BlendWeights, RankRequest, Ranker, ScoringPolicy, Snapshot};
 use mercer_reports::compare_paired;
 use mercer_reports::resample::REPLICATES;
 use mercer_search::passage_text;
@@ -121,7 +121,8 @@ fn cases(
     let weights = BlendWeights::for_index(&snapshot.index);
     let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
     let limits = Limits { users: budget.clamp(SHOPPERS.0, SHOPPERS.1) as usize, ..Limits::NONE };
-    let made = evaluate(&snapshot, (plan.cut, plan.to), (Mode::All, HEAD), (ranker, &weights), &limits);
+    let made =
+        evaluate(&snapshot, plan.window(), &RankRequest::new(HEAD), ScoringPolicy { ranker, blend: &weights }, &limits);
     let made = made.map_err(|e| failed(&e))?;
     let users = made.users.iter().zip(made.lists).zip(made.truth);
     users

@@ -18,7 +18,7 @@ use mercer_store::Store;
 use parking_lot::Mutex;
 
 use crate::cross_encoder::mix::{HEAD, mixed};
-use crate::cross_encoder::texts::{Reader, spoken};
+use crate::cross_encoder::texts::{HistoryText, Reader, spoken};
 use crate::state::config::Config;
 use crate::state::head_rescorer::{HeadRequest, HeadRescorer};
 use crate::state::problems::Answer;
@@ -34,7 +34,7 @@ const FIRST_GUESS: u64 = 20_000;
 
 /// A question to the thread.
 struct Job {
-    history: Vec<(String, TextKind)>,
+    history: Vec<HistoryText>,
     items: Vec<String>,
     until: Instant,
     reply: Sender<Vec<f32>>,

@@ -1,7 +1,5 @@
 //! The texts that the classifier reads: of shoppers' histories and of items, by the encoder's own tokenizer.
 
-use std::sync::Arc;
-
 use mercer_learn::cross_encoder::examples::{ExampleOptions, HistoryEntry, recent_history};
 use mercer_learn::cross_encoder::{Join, PairTemplate};
 use mercer_learn::examples::Interaction;
@@ -12,7 +10,15 @@ use mercer_shared::interaction::InteractionType;
 
 use crate::state::problems::Answer;
 use crate::state::problems::internal;
-use crate::state::shop::ShopState;
+use crate::state::shop::{ShopState, TypedQuery};
+
+/// A text of a shopper's history: an item's or a query.
+pub struct HistoryText {
+    /// The text.
+    pub text: String,
+    /// Which rules of the encoder read it.
+    pub kind: TextKind,
+}
 
 /// Tokenizer and form of pairs.
 #[derive(Debug, Clone)]
@@ -58,9 +64,9 @@ impl Reader {
     ///
     /// # Errors
     /// When the tokenizer fails.
-    pub fn behaviour_of(&self, history: &[(String, TextKind)]) -> Answer<Vec<u32>> {
+    pub fn behaviour_of(&self, history: &[HistoryText]) -> Answer<Vec<u32>> {
         let mut bodies = Vec::with_capacity(history.len());
-        for (text, kind) in history {
+        for HistoryText { text, kind } in history {
             bodies.extend(self.bodies(std::slice::from_ref(text), *kind)?);
         }
         Ok(self.behaviour(bodies.iter().map(Vec::as_slice)))
@@ -70,7 +76,7 @@ impl Reader {
 /// Events of one shopper in memory, and the queries they typed up to `at`, as the learner reads them, in the order of time. Queries are
 /// numbered by their place in `queries`.
 #[must_use]
-fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interaction> {
+fn past(events: &[Event], queries: &[TypedQuery], at: i64) -> Vec<Interaction> {
     let taken = events.iter().filter(|e| e.at <= at && e.item.is_some()).map(|event| Interaction {
         user: 0,
         item: event.item,
@@ -79,13 +85,13 @@ fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interacti
         query: None,
         at_ms: event.at,
     });
-    let typed = queries.iter().enumerate().filter(|(_, (asked, _))| *asked <= at).map(|(number, (asked, _))| Interaction {
+    let typed = queries.iter().enumerate().filter(|(_, query)| query.at <= at).map(|(number, query)| Interaction {
         user: 0,
         item: None,
         kind: InteractionType::Search,
         value: 1.0,
         query: Some(number as u32),
-        at_ms: *asked,
+        at_ms: query.at,
     });
     let mut all: Vec<Interaction> = taken.chain(typed).collect();
     all.sort_by_key(|i| i.at_ms);
@@ -94,11 +100,15 @@ fn past(events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<Interacti
 
 /// Texts of what the shopper's side shows as of a moment, latest first: in serving and where serving is judged.
 #[must_use]
-pub fn spoken(view: &ShopState, events: &[Event], queries: &[(i64, Arc<str>)], at: i64) -> Vec<(String, TextKind)> {
+pub fn spoken(view: &ShopState, events: &[Event], queries: &[TypedQuery], at: i64) -> Vec<HistoryText> {
     let history = recent_history(&past(events, queries, at), at.saturating_add(1), &ExampleOptions::default());
     let one = |entry: &HistoryEntry| match entry {
-        HistoryEntry::Item(number) => Some((passage_text(view.item(*number)?), TextKind::Passage)),
-        HistoryEntry::Query(number) => Some((queries.get(*number as usize)?.1.to_string(), TextKind::Query)),
+        HistoryEntry::Item(number) => {
+            Some(HistoryText { text: passage_text(view.item(*number)?), kind: TextKind::Passage })
+        }
+        HistoryEntry::Query(number) => {
+            Some(HistoryText { text: queries.get(*number as usize)?.text.to_string(), kind: TextKind::Query })
+        }
     };
     history.iter().filter_map(one).collect()
 }
@@ -119,7 +129,8 @@ mod tests {
             event(9, mercer_rank::InteractionType::Review, mercer_rank::InteractionType::Review.value(None), 23),
             event(8, mercer_rank::InteractionType::Purchase, 1.0, 40),
         ];
-        let queries = [(15, Arc::from("red vase")), (50, Arc::from("later"))];
+        let queries =
+            [(15, "red vase"), (50, "later")].map(|(at, text)| TypedQuery { at, text: std::sync::Arc::from(text) });
         let history = recent_history(&past(&events, &queries, 30), 31, &ExampleOptions::default());
         assert_eq!(
             history,

@@ -34,7 +34,7 @@ use crate::training::borders::borders;
 use crate::training::contrastive_pairs::{Renumbered, next_options};
 use crate::training::encoder_tuning::{Progress, ending, or_anew};
 use crate::versions::cross_encoder::{KeptCrossEncoder, keep, kept};
-use crate::versions::encoders;
+use crate::versions::encoders::{self, ActiveEncoder};
 
 /// Negatives a positive.
 const NEGATIVES: usize = 4;
@@ -44,7 +44,15 @@ const POSITIVES_A_SECOND: u64 = 1;
 /// Positives that are judged at least and at most, of validation and of later rows each.
 const JUDGED: (u64, u64) = (24, 400);
 
-/// What the classifier learns from and is judged on.
+/// What a run was asked for and how it trains.
+#[derive(Clone, Copy)]
+struct Settings<'a> {
+    plan: &'a Plan,
+    options: &'a CrossEncoderOptions,
+    budget_seconds: u64,
+}
+
+/// What the cross-encoder learns from and is evaluated on.
 struct Data {
     source: NegativeSource,
     reader: Reader,
@@ -69,7 +77,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     let log = view.training_log();
     let plan = borders(app, &view, &log, plan)?;
     context.update(|run| run.cursor = Some(plan.cursor));
-    let (name, sha256) = encoders::active_encoder(&app.store)?;
+    let ActiveEncoder { name, sha256 } = encoders::active_encoder(&app.store)?;
     let base = encoders::base(&app.config.state, &name, &sha256)?;
     let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
     let options = CrossEncoderOptions {
@@ -82,7 +90,8 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
         }),
         ..CrossEncoderOptions::default()
     };
-    let data = gather(app, &view, &base, &plan, (&options, budget))?;
+    let settings = Settings { plan: &plan, options: &options, budget_seconds: budget };
+    let data = gather(app, &view, &base, settings)?;
     context.note(told(&data));
     if data.train.is_empty() {
         context.note("no row to learn from: nothing is trained");
@@ -90,13 +99,13 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     }
     let mut texts = TextTable::new();
     let pairs = data.pairs(&data.train, &mut texts);
-    let outcome = fit(app, &base, LabelledPairs { texts: &texts, pairs: &pairs }, &options, &plan, context)?;
+    let outcome = fit(app, &base, LabelledPairs { texts: &texts, pairs: &pairs }, settings, context)?;
     context.check()?;
     if matches!(outcome.stopped, StopReason::NothingToLearn(_)) || outcome.steps == 0 {
         context.note("nothing was learned: no classifier is kept");
         return Ok(());
     }
-    let judged = judge(app, &view, &base, &data, &outcome, (&plan, &options), context)?;
+    let judged = judge(app, &view, &base, &data, &outcome, settings, context)?;
     let kept = KeptCrossEncoder {
         name: format!("pair-{}", plan.run),
         run: plan.run.clone(),
@@ -120,8 +129,7 @@ fn gather(
     app: &App,
     view: &ShopState,
     base: &Checkpoint,
-    plan: &Plan,
-    (options, budget): (&CrossEncoderOptions, u64),
+    Settings { plan, options, budget_seconds: budget }: Settings<'_>,
 ) -> Result<Data, RunExit> {
     let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.to };
     let Read { mut log, queries } = read(app, view, scope)?;
@@ -213,8 +221,7 @@ fn fit(
     app: &App,
     base: &Checkpoint,
     set: LabelledPairs<'_>,
-    options: &CrossEncoderOptions,
-    plan: &Plan,
+    Settings { plan, options, .. }: Settings<'_>,
     context: &RunContext<'_>,
 ) -> Result<CrossEncoderOutcome, RunExit> {
     context.phase(RunPhase::Encoder, 0);
@@ -271,9 +278,10 @@ fn judge(
     base: &Checkpoint,
     data: &Data,
     outcome: &CrossEncoderOutcome,
-    (plan, options): (&Plan, &CrossEncoderOptions),
+    settings: Settings<'_>,
     context: &RunContext<'_>,
 ) -> Result<Judged, RunExit> {
+    let Settings { plan, options, .. } = settings;
     context.phase(RunPhase::Evaluation, 0);
     let device = mercer_model::device::pick();
     let of_base = BaseEncoder { config: &base.config, pooling: base.rules.pooling, tensors: &base.tensors };
@@ -298,7 +306,7 @@ fn judge(
     let check = check(app, view, plan, &scorer, &data.reader, context)?;
     context.check()?;
     let reading = Reading { each, threshold, calibrator: calibrator.as_ref() };
-    Ok(Judged { report: report(data, outcome, (plan, options), reading, all, check), calibrator })
+    Ok(Judged { report: report(data, outcome, settings, reading, all, check), calibrator })
 }
 
 /// What the same model told apart before its first step: the encoder's cosine, read by the layers that were to train.
@@ -346,7 +354,7 @@ struct Reading<'a> {
 fn report(
     data: &Data,
     outcome: &CrossEncoderOutcome,
-    (plan, options): (&Plan, &CrossEncoderOptions),
+    Settings { plan, options, .. }: Settings<'_>,
     Reading { each, threshold, calibrator }: Reading<'_>,
     metrics: Vec<MetricValue>,
     check: PairCheck,

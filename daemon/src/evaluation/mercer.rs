@@ -119,7 +119,7 @@ pub(crate) fn contestant(
 
 /// Vectors of what was searched for, by the serving version's base.
 pub(crate) fn texts(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<Vectors, RunExit> {
-    query_vectors::table(bench.app, (bench.view, &bench.log), &bench.view.model.base_encoder, |_| context.check())
+    query_vectors::table(bench.app, bench.view, &bench.log, &bench.view.model.base_encoder, |_| context.check())
 }
 
 /// The catalogue as a behaviour network learns beside it: with the base encoder's vectors of items and searches.

@@ -1,6 +1,6 @@
 //! How the serving version stands on the newest window against what needs no learning: what an alarm asks for. Nothing is trained.
 
-use mercer_rank::{BlendWeights, Mode, Ranker, Snapshot};
+use mercer_rank::{BlendWeights, RankRequest, ScoringPolicy, Snapshot, Window};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 
@@ -92,16 +92,16 @@ pub fn serving_check(app: &App) -> Answer<Option<ServingCheck>> {
     let index = app.moments.at(&view, from);
     let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), index };
     let (ranker, weights, note) = window_policy(app, &view, &snapshot, from)?;
-    let lists = |order: (Option<&Ranker>, &BlendWeights)| -> Answer<Lists> {
-        evaluate(&snapshot, (from, to), (Mode::All, K), order, &Limits::NONE)
+    let lists = |policy: ScoringPolicy<'_>| -> Answer<Lists> {
+        evaluate(&snapshot, Window { cutoff: from, end: to }, &RankRequest::new(K), policy, &Limits::NONE)
             .map_err(|error| Problem::new(Code::Internal, error.to_string()))
     };
-    let mine = lists((ranker.as_deref(), &weights))?;
+    let mine = lists(ScoringPolicy { ranker: ranker.as_deref(), blend: &weights })?;
     if mine.users.is_empty() {
         return Ok(None);
     }
     let rows = BlendWeights::baselines().into_iter().map(|(name, weights)| {
-        let theirs = lists((None, &weights))?;
+        let theirs = lists(ScoringPolicy::blend(&weights))?;
         let paired = mercer_reports::compare_paired(&known(&mine.ndcg), &known(&theirs.ndcg), 0.025, REPLICATES, SEED);
         let difference = paired.ok().map(|c| (c.difference, c.interval.low, c.interval.high));
         Ok(Row { name, value: mean(&theirs.ndcg), difference })

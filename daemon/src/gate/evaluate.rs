@@ -1,6 +1,6 @@
 //! Makes a policy's lists for the users of an evaluation window and measures them.
 
-use mercer_rank::{BlendWeights, Mode, Snapshot, Window};
+use mercer_rank::{BlendWeights, Candidates, Mode, RankRequest, ScoringPolicy, Snapshot, Window};
 use mercer_shared::problem::{Code, Problem};
 
 use crate::gate::policy::FittedPolicy;
@@ -58,12 +58,13 @@ pub(crate) fn evaluate_slice(
     limits: &Limits<'_>,
 ) -> Answer<Lists> {
     let weights = policy.blend.cloned().unwrap_or_else(|| BlendWeights::for_index(&snapshot.index));
-    let (span, scored_by) = ((window.cutoff, window.end), (policy.ranker, &weights));
-    let lists = match slice {
-        ListSlice::All => window_lists::evaluate(snapshot, span, (Mode::All, K), scored_by, limits),
-        ListSlice::Novel => window_lists::evaluate(snapshot, span, (Mode::Novel, K), scored_by, limits),
-        ListSlice::Cold => window_lists::evaluate_cold(snapshot, span, K, scored_by, limits),
+    let policy = ScoringPolicy { ranker: policy.ranker, blend: &weights };
+    let request = match slice {
+        ListSlice::All => RankRequest::new(K),
+        ListSlice::Novel => RankRequest { mode: Mode::Novel, ..RankRequest::new(K) },
+        ListSlice::Cold => RankRequest { candidates: Candidates::Cold, ..RankRequest::new(K) },
     };
+    let lists = window_lists::evaluate(snapshot, window, &request, policy, limits);
     lists.map_err(|error| Problem::new(Code::Internal, error.to_string()))
 }
 

@@ -62,10 +62,10 @@ impl<'a> Incumbent<'a> {
         let mut catalogue = variant.catalogue(shop.ids)?;
         if model.artifacts.sequence.is_some() && model.base_encoder_version() != base_encoder.identity().version {
             // Its sequence model reads queries by the encoder that was active when it was made.
-            let texts = query_vectors::table(app, (shop.view, shop.log), &model.base_encoder, |_| context.check())?;
+            let texts = query_vectors::table(app, shop.view, shop.log, &model.base_encoder, |_| context.check())?;
             catalogue.set_texts(Some(texts));
         }
-        let ranker = shop.ids.ranker(shop.view, (shop.log, plan.cut));
+        let ranker = shop.ids.ranker(shop.view, shop.log, plan.cut);
         let policy = FittedPolicy { ranker: model.artifacts.ranker.as_deref(), blend: model.artifacts.blend.as_ref() };
         let config = VersionConfig::new(policy, model.encoder_version(), model.artifacts.whitening.as_deref());
         // The rule that derives weights from the log has learned nothing but what the index of the cut-off knows.

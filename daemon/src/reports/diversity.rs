@@ -89,13 +89,21 @@ const METRICS: &[Metric] = &[
     },
 ];
 
+/// The lists that a report compares.
+#[derive(Clone, Copy)]
+pub(crate) struct ReportLists<'a> {
+    /// The model's.
+    pub(crate) model: &'a Lists,
+    /// Those of popularity: the baseline.
+    pub(crate) popularity: &'a Lists,
+}
+
 /// Rows of the diversity report: the model's lists and, as baseline, those of popularity.
 pub(crate) fn rows(
     app: &App,
     view: &ShopState,
     snapshot: &Snapshot,
-    mine: &Lists,
-    popular: &Lists,
+    ReportLists { model: mine, popularity: popular }: ReportLists<'_>,
     report: &mut Report,
 ) -> Answer<()> {
     // Only eligible items are counted: a hidden item is not dead stock.

@@ -15,12 +15,7 @@ pub(crate) struct HistoryLengths {
 
 impl HistoryLengths {
     /// Counts the baskets of each user up to `cutoff` (UTC milliseconds): the days with an interaction of the target kind.
-    pub(crate) fn of(
-        log: &Log,
-        target: InteractionType,
-        cutoff: i64,
-        users: impl IntoIterator<Item = u32>,
-    ) -> Self {
+    pub(crate) fn of(log: &Log, target: InteractionType, cutoff: i64, users: impl IntoIterator<Item = u32>) -> Self {
         let baskets = |user: u32| {
             let events = log.until(user, cutoff).iter().filter(|event| event.kind == target);
             let mut days: Vec<i64> = events.map(|event| event.at.div_euclid(DAY_MS)).collect();

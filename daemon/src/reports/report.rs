@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, Mode, Snapshot};
+use mercer_rank::{BlendWeights, Mode, RankRequest, ScoringPolicy, Snapshot, Window};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Report, ReportKind};
 use mercer_store::DocKind;
 
+use crate::reports::diversity::ReportLists;
 use crate::reports::rows::{K, METRICS, interval_row};
 use crate::reports::window_lists::{Limits, Lists, evaluate, window};
 use crate::reports::window_scorer::window_policy;
@@ -73,8 +74,13 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
     report.notes.extend(note);
     let popularity = BlendWeights::popularity();
     let lists = |mode: Mode, baseline: bool| -> Answer<Lists> {
-        let order = if baseline { (None, &popularity) } else { (ranker.as_deref(), &weights) };
-        evaluate(&snapshot, (from, to), (mode, K), order, &Limits::NONE)
+        let policy = if baseline {
+            ScoringPolicy::blend(&popularity)
+        } else {
+            ScoringPolicy { ranker: ranker.as_deref(), blend: &weights }
+        };
+        let request = RankRequest { mode, ..RankRequest::new(K) };
+        evaluate(&snapshot, Window { cutoff: from, end: to }, &request, policy, &Limits::NONE)
             .map_err(|error| Problem::new(Code::Internal, error.to_string()))
     };
     let any = lists(Mode::All, false)?;
@@ -104,7 +110,9 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
                 }
             }
         }
-        ReportKind::Diversity => diversity::rows(app, view, &snapshot, &any, &base, &mut report)?,
+        ReportKind::Diversity => {
+            diversity::rows(app, view, &snapshot, ReportLists { model: &any, popularity: &base }, &mut report)?
+        }
         ReportKind::Fairness => fairness::tables(app, view, &snapshot, from, &any, &mut report),
     }
     Ok(report)

@@ -2,9 +2,7 @@
 //! catalogue, never sampled; a global split in time.
 
 use mercer_rank::evaluate::{GroundTruth, ground_truth, ndcg};
-use mercer_rank::{
-    BlendWeights, Candidates, DAY_MS, Log, LogSummary, Mode, RankError, RankRequest, Ranker, ScoringPolicy, Snapshot,
-};
+use mercer_rank::{DAY_MS, Log, LogSummary, RankError, RankRequest, ScoringPolicy, Snapshot, Window};
 use mercer_shared::time::Timestamp;
 
 /// Users judged at most: beyond it they are thinned evenly.
@@ -93,60 +91,25 @@ impl Limits<'_> {
     pub const NONE: Self = Self { users: MAX_USERS, unwanted: &|| false };
 }
 
-/// Makes and evaluates lists of length `k` over the whole catalogue, by a ranker or a blend. The collaborative index of the snapshot must be of
-/// the moment `from`.
+/// Makes the lists that `request` asks for, for the users who took something within the window, and evaluates them. The collaborative
+/// index of the snapshot must be of the window's cut-off.
 ///
 /// # Errors
 /// As [`ScoringPolicy::lists`].
 pub fn evaluate(
     snapshot: &Snapshot,
-    span: (i64, i64),
-    (mode, k): (Mode, usize),
-    (ranker, weights): (Option<&Ranker>, &BlendWeights),
-    limits: &Limits<'_>,
-) -> Result<Lists, RankError> {
-    judged(
-        snapshot,
-        span,
-        RankRequest { mode, ..RankRequest::new(k) },
-        ScoringPolicy { ranker, blend: weights },
-        limits,
-    )
-}
-
-/// The same with cold items alone, ranked among themselves: those that were there at `from` and those that came in the window.
-///
-/// # Errors
-/// As [`evaluate`].
-pub fn evaluate_cold(
-    snapshot: &Snapshot,
-    span: (i64, i64),
-    k: usize,
-    (ranker, weights): (Option<&Ranker>, &BlendWeights),
-    limits: &Limits<'_>,
-) -> Result<Lists, RankError> {
-    judged(
-        snapshot,
-        span,
-        RankRequest { candidates: Candidates::Cold, ..RankRequest::new(k) },
-        ScoringPolicy { ranker, blend: weights },
-        limits,
-    )
-}
-
-fn judged(
-    snapshot: &Snapshot,
-    (from, to): (i64, i64),
-    request: RankRequest<'_>,
+    window: Window,
+    request: &RankRequest<'_>,
     policy: ScoringPolicy<'_>,
     limits: &Limits<'_>,
 ) -> Result<Lists, RankError> {
-    let request = request.for_window(to);
-    debug_assert!(snapshot.index.at() <= from);
+    let Window { cutoff, end } = window;
+    let request = request.for_window(end);
+    debug_assert!(snapshot.index.at() <= cutoff);
     let wanted =
-        thinned(ground_truth(&snapshot.log, &snapshot.index, to, request.mode, request.candidates), limits.users);
+        thinned(ground_truth(&snapshot.log, &snapshot.index, end, request.mode, request.candidates), limits.users);
     let users: Vec<u32> = wanted.iter().map(|entry| entry.user).collect();
-    let made = policy.lists(snapshot, &users, from, &request, limits.unwanted)?;
+    let made = policy.lists(snapshot, &users, cutoff, &request, limits.unwanted)?;
     let lists: Vec<Vec<u32>> =
         made.into_iter().map(|list| list.into_iter().map(|scored| scored.item).collect()).collect();
     let ndcg = lists.iter().zip(&wanted).map(|(list, entry)| ndcg(list, &entry.items, request.k)).collect();

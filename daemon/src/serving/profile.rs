@@ -45,9 +45,9 @@ pub fn profile(app: &App, id: &str, at: Option<Timestamp>) -> Answer<Profile> {
     let subject = view.subject(number).ok_or_else(|| unknown(id))?;
     let tally = |name: &dyn Fn(&mercer_shared::wire::Item) -> Option<String>| interests(&view, events, at, name);
     let mut recent_queries: Vec<ProfileQuery> = Vec::new();
-    for (moment, text) in subject.queries.iter().rev().filter(|(moment, _)| *moment <= at) {
-        if recent_queries.iter().all(|known| known.text != **text) {
-            recent_queries.push(ProfileQuery { at: Timestamp::at(*moment), text: text.to_string() });
+    for query in subject.queries.iter().rev().filter(|query| query.at <= at) {
+        if recent_queries.iter().all(|known| known.text != *query.text) {
+            recent_queries.push(ProfileQuery { at: Timestamp::at(query.at), text: query.text.to_string() });
         }
     }
     recent_queries.truncate(RECENT);

@@ -78,7 +78,7 @@ impl IdMap {
     }
 
     /// The serving ranker, its network in the numbers here and as of a moment of a log that has them.
-    pub(crate) fn ranker(&self, view: &ShopState, (log, at): (&Log, i64)) -> Option<Ranker> {
+    pub(crate) fn ranker(&self, view: &ShopState, log: &Log, at: i64) -> Option<Ranker> {
         let ranker = view.model.artifacts.ranker.as_deref()?.clone();
         let Some(network) = &view.model.artifacts.sequence else { return Some(ranker) };
         let network = network.as_of(self.ids(view).iter(), log, at);

@@ -1,13 +1,11 @@
 //! The place of the cross-encoder on the read path: re-scores the head of a list within a latency budget.
 
-use std::sync::Arc;
-
 use mercer_rank::Event;
 use mercer_shared::wire::ListItem;
 use mercer_store::Store;
 
 use crate::state::config::Config;
-use crate::state::shop::ShopState;
+use crate::state::shop::{ShopState, TypedQuery};
 
 /// The user, the moment and the state of the shop for which the head of a list is re-scored.
 pub struct HeadRequest<'a> {
@@ -21,8 +19,8 @@ pub struct HeadRequest<'a> {
     pub events: &'a [Event],
     /// The moment, UTC milliseconds.
     pub at: i64,
-    /// Latest queries, oldest first: UTC milliseconds and text.
-    pub queries: &'a [(i64, Arc<str>)],
+    /// Latest queries, oldest first.
+    pub queries: &'a [TypedQuery],
     /// Whether rows that moved say so among their reasons.
     pub reasons: bool,
 }

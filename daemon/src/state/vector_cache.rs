@@ -101,7 +101,7 @@ impl VectorCache {
         for slice in missing.chunks(SLICE) {
             let batch: Vec<String> = slice.iter().map(|&place| texts[place].clone()).collect();
             let named: Arc<dyn Encoder> = Arc::clone(encoder) as Arc<dyn Encoder>;
-            let answer = submit_patiently(model, (batch, TextKind::Passage), priority, named)?;
+            let answer = submit_patiently(model, batch, TextKind::Passage, priority, named)?;
             let mut table = table.lock();
             let mut bytes = Vec::with_capacity(slice.len() * (32 + 2 * dim));
             for (&place, row) in slice.iter().zip(answer.vectors.rows()) {
@@ -136,7 +136,8 @@ impl VectorCache {
 /// Background work waits when the queue is full; work for a request is refused at once.
 pub(crate) fn submit_patiently(
     model: &ModelHandle,
-    (texts, kind): (Vec<String>, TextKind),
+    texts: Vec<String>,
+    kind: TextKind,
     priority: Priority,
     encoder: Arc<dyn Encoder>,
 ) -> Result<mercer_model::Embedded, ModelError> {

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use mercer_learn::examples::{
-    Interaction, NextOptions, QueryOptions, add_experience_replay, next_pairs, query_pairs,
-};
+use mercer_learn::examples::{Interaction, NextOptions, QueryOptions, add_experience_replay, next_pairs, query_pairs};
 use mercer_learn::{Anchor, ContrastivePair, KnownPositives, TextId, TextTable};
 use mercer_model::{Checkpoint, TextKind};
 use mercer_search::passage_text;
@@ -158,7 +156,8 @@ mod tests {
         let event = |kind, at_ms| Interaction { user: 0, item: Some(0), kind, value: 1.0, query: None, at_ms };
         let clicks = next_options(&[event(InteractionType::Click, 5), event(InteractionType::View, 6)]);
         assert_eq!((clicks.min_weight, clicks.moment_ms), (1.0, 0));
-        let days = next_options(&[event(InteractionType::Purchase, mercer_rank::DAY_MS), event(InteractionType::View, 0)]);
+        let days =
+            next_options(&[event(InteractionType::Purchase, mercer_rank::DAY_MS), event(InteractionType::View, 0)]);
         assert_eq!((days.min_weight, days.moment_ms), (2.0, mercer_rank::DAY_MS));
     }
 

@@ -136,7 +136,7 @@ fn fit_candidate(cycle: Cycle<'_>, data: &mut CycleData, base: &EncoderVariant) 
     }
     if components.has_sequence() || data.view.model.artifacts.sequence.is_some() {
         let log = data.whole.training_log();
-        data.ids.set_texts(query_vectors::table(app, (&data.view, &log), &base.encoder, |_| context.check())?);
+        data.ids.set_texts(query_vectors::table(app, &data.view, &log, &base.encoder, |_| context.check())?);
     }
     let catalogue = base.catalogue(&data.ids)?;
     let dataset = Dataset { log: &data.log, catalogue: &catalogue };

@@ -35,7 +35,7 @@ pub(crate) fn digest(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan, run:
     let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
     let settings = (
         env!("CARGO_PKG_VERSION"),
-        encoders::active_encoder(&app.store)?,
+        <(String, String)>::from(encoders::active_encoder(&app.store)?),
         (run.seed, plan.request.encoder.unwrap_or(true), budget, plan.request.holdout.unwrap_or(false)),
         plan.request.tuning.unwrap_or(app.config.train.tuning),
         plan.cursor,

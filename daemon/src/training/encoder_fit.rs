@@ -19,7 +19,7 @@ use crate::training::encoder_tuning::{self, EncoderTraining};
 use crate::training::prepare::{Cycle, CycleData};
 use crate::versions::embedded_catalogue;
 use crate::versions::encoder_variant::EncoderVariant;
-use crate::versions::encoders;
+use crate::versions::encoders::{self, ActiveEncoder};
 use crate::versions::load;
 
 /// The encoders of a cycle.
@@ -34,7 +34,7 @@ pub(crate) struct Encoders {
 pub(crate) fn fit(cycle: Cycle<'_>, data: &CycleData) -> Result<Encoders, RunExit> {
     let Cycle { app, context, .. } = cycle;
     let plan = &data.plan;
-    let (name, sha256) = encoders::active_encoder(&app.store)?;
+    let ActiveEncoder { name, sha256 } = encoders::active_encoder(&app.store)?;
     let checkpoint = encoders::base(&app.config.state, &name, &sha256)?;
     record::cycle(context, &data.log, plan, &checkpoint);
     let base = embed(app, checkpoint.clone(), None, 0.0, context)?.ok_or_else(|| {

@@ -103,7 +103,7 @@ fn a_network_answers_in_the_shops_numbers_also_through_its_files() {
     assert!(score(&read, &shop, 3, 101, ITEMS).is_empty(), "it does not know the shop yet");
     let named = ids(ITEMS, turned);
     let shown = catalogue(ITEMS, turned);
-    read.follow(named.iter(), (&shown, shown.vectors().unwrap()), &shop, 100 * DAY_MS).unwrap();
+    read.follow(named.iter(), &shown, shown.vectors().unwrap(), &shop, 100 * DAY_MS).unwrap();
     let expected = score(&network, &own, 3, 101, ITEMS);
     let got = score(&read, &shop, 3, 101, ITEMS);
     assert!((0..ITEMS).all(|item| got[turned(item) as usize] == expected[item as usize]), "{got:?} {expected:?}");
@@ -123,7 +123,7 @@ fn new_items_speak_through_the_base_encoders_vectors_only_and_the_past_stays_as_
     let (named, facts) = (ids(grown, |item| item), catalogue(grown, |item| item));
     let before = score(&network, &shop, 3, 101, ITEMS);
     assert_eq!(serving.fresh(named.iter()), [ITEMS, ITEMS + 1]);
-    serving.follow(named.iter(), (&facts, facts.vectors().unwrap()), &shop, 112 * DAY_MS).unwrap();
+    serving.follow(named.iter(), &facts, facts.vectors().unwrap(), &shop, 112 * DAY_MS).unwrap();
     let now = score(&serving, &shop, 3, 113, grown);
     assert!(now[ITEMS as usize] > 0.0 && now.len() == grown as usize, "{now:?}");
     // Everybody took the sixth item lately: as of today that counts, as of a moment before it does not.

@@ -61,7 +61,8 @@ pub fn add_encoder(app: &App, request: &AddEncoder) -> Answer<EncoderInfo> {
     };
     let checkpoint = Checkpoint::load(&added.dir).map_err(bad)?;
     if request.activate {
-        let active = ActiveEncoder(checkpoint.identity.name.clone(), checkpoint.identity.sha256.clone());
+        let active =
+            ActiveEncoder { name: checkpoint.identity.name.clone(), sha256: checkpoint.identity.sha256.clone() };
         app.store.put_setting(&active).map_err(|e| store_problem(&e))?;
         candidate(app, checkpoint.clone())?;
     }

@@ -14,22 +14,40 @@ use crate::state::problems::Answer;
 use crate::state::problems::internal;
 use crate::state::problems::store_problem;
 
-/// Name and SHA-256 of the active encoder.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ActiveEncoder(pub(crate) String, pub(crate) String);
+/// The encoder that new versions are built on. Stored as the pair `[name, sha256]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(String, String)", into = "(String, String)")]
+pub struct ActiveEncoder {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its weights, hex.
+    pub sha256: String,
+}
+
+impl From<(String, String)> for ActiveEncoder {
+    fn from((name, sha256): (String, String)) -> Self {
+        Self { name, sha256 }
+    }
+}
+
+impl From<ActiveEncoder> for (String, String) {
+    fn from(ActiveEncoder { name, sha256 }: ActiveEncoder) -> Self {
+        (name, sha256)
+    }
+}
 
 impl SettingDocument for ActiveEncoder {
     const SETTING: Setting = Setting::ActiveEncoder;
 }
 
-/// Name and SHA-256 of the encoder that new versions are built on.
+/// The encoder that new versions are built on.
 ///
 /// # Errors
 /// The store's.
-pub fn active_encoder(store: &Store) -> Answer<(String, String)> {
+pub fn active_encoder(store: &Store) -> Answer<ActiveEncoder> {
     match store.get_setting().map_err(|e| store_problem(&e))? {
-        Some(ActiveEncoder(name, sha256)) => Ok((name, sha256)),
-        None => embedded().map(|own| (own.identity.name, own.identity.sha256)),
+        Some(active) => Ok(active),
+        None => embedded().map(|own| ActiveEncoder { name: own.identity.name, sha256: own.identity.sha256 }),
     }
 }
 
@@ -71,7 +89,7 @@ fn installed(state: &Path) -> Vec<PathBuf> {
     dirs
 }
 
-pub(crate) fn info(checkpoint: &Checkpoint, active: &(String, String), embedded: bool, bytes: u64) -> EncoderInfo {
+pub(crate) fn info(checkpoint: &Checkpoint, active: &ActiveEncoder, embedded: bool, bytes: u64) -> EncoderInfo {
     EncoderInfo {
         name: checkpoint.identity.name.clone(),
         sha256: checkpoint.identity.sha256.clone(),
@@ -79,7 +97,7 @@ pub(crate) fn info(checkpoint: &Checkpoint, active: &(String, String), embedded:
         layers: checkpoint.config.num_hidden_layers as u32,
         vocabulary: checkpoint.config.vocab_size as u32,
         bytes,
-        active: (&checkpoint.identity.name, &checkpoint.identity.sha256) == (&active.0, &active.1),
+        active: checkpoint.identity.name == active.name && checkpoint.identity.sha256 == active.sha256,
         embedded,
     }
 }

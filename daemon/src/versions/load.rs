@@ -74,7 +74,7 @@ pub fn judged_ranker(app: &App, view: &ShopState, at: i64) -> Answer<Option<Rank
     let dir = directory(&app.config.state, &view.model.meta.version);
     let Artifacts { judged_ranker, judged_sequence, .. } = Artifacts::load(&dir, Which::Judged)?;
     if let Some(network) = &judged_sequence {
-        follow::follow_with(app, (network, &view.model.base_encoder), (view, &view.training_log()), at);
+        follow::follow_with(app, network, &view.model.base_encoder, (view, &view.training_log()), at);
     }
     Ok(judged_ranker.map(Arc::unwrap_or_clone))
 }

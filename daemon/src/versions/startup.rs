@@ -12,7 +12,7 @@ use crate::state::artifacts::Artifacts;
 use crate::state::problems::{Answer, model_problem, store_problem};
 use crate::state::shop::model::Model;
 use crate::versions::directory::{VersionEncoders, VersionStore, draft, encoder_ref, sweep, write};
-use crate::versions::encoders::{active_encoder, base};
+use crate::versions::encoders::{ActiveEncoder, active_encoder, base};
 use crate::versions::load::load;
 use crate::versions::registry::{Chain, chain, put_chain};
 
@@ -28,7 +28,7 @@ pub fn load_serving(store: &Store, state: &Path) -> Answer<Arc<Model>> {
     {
         return load(state, meta).map(Arc::new);
     }
-    let (name, sha256) = active_encoder(store)?;
+    let ActiveEncoder { name, sha256 } = active_encoder(store)?;
     let encoder = BertEncoder::on_best_device(base(state, &name, &sha256)?).map_err(|e| model_problem(&e))?;
     let encoder = Arc::new(encoder);
     let now = Timestamp::now();

@@ -55,9 +55,18 @@ pub(crate) struct Table<'a> {
     pub focused: bool,
 }
 
+/// A column as it is shown.
+#[derive(Clone, Copy)]
+struct Shown {
+    /// Its place among the columns of the table.
+    column: usize,
+    /// Its width in cells.
+    width: usize,
+}
+
 impl Table<'_> {
-    /// The index of each column that is shown, and its width.
-    fn layout(&self, columns: usize) -> Vec<(usize, usize)> {
+    /// The columns that are shown.
+    fn layout(&self, columns: usize) -> Vec<Shown> {
         let room = columns.saturating_sub(if self.selected.is_some() { 2 } else { 0 });
         let content = |n: usize| self.rows.iter().filter_map(|row| row.get(n)).map(Line::width).max().unwrap_or(0);
         let needs = |n: usize| {
@@ -69,22 +78,24 @@ impl Table<'_> {
         };
         // A column that may go and holds nothing is only a title.
         let idle = |n: usize| self.columns[n].drop > 0 && content(n) == 0 && !self.rows.is_empty();
-        let mut shown: Vec<(usize, usize)> =
-            (0..self.columns.len()).filter(|n| !idle(*n)).map(|n| (n, needs(n))).collect();
-        let total = |shown: &[(usize, usize)]| shown.iter().map(|(_, w)| w + GAP).sum::<usize>().saturating_sub(GAP);
+        let mut shown: Vec<Shown> = (0..self.columns.len())
+            .filter(|n| !idle(*n))
+            .map(|column| Shown { column, width: needs(column) })
+            .collect();
+        let total = |shown: &[Shown]| shown.iter().map(|one| one.width + GAP).sum::<usize>().saturating_sub(GAP);
         while total(&shown) > room {
-            let Some(worst) = (0..shown.len()).max_by_key(|&n| self.columns[shown[n].0].drop) else { break };
-            if self.columns[shown[worst].0].drop == 0 {
+            let Some(worst) = (0..shown.len()).max_by_key(|&n| self.columns[shown[n].column].drop) else { break };
+            if self.columns[shown[worst].column].drop == 0 {
                 break;
             }
             shown.remove(worst);
         }
         let left = room.saturating_sub(total(&shown));
-        let growing: Vec<usize> = (0..shown.len()).filter(|&n| self.columns[shown[n].0].grows).collect();
+        let growing: Vec<usize> = (0..shown.len()).filter(|&n| self.columns[shown[n].column].grows).collect();
         for (k, &n) in growing.iter().enumerate() {
             let share = left / growing.len() + usize::from(k < left % growing.len());
             // Wider than its content a column would only tear the row apart.
-            shown[n].1 += share.min(content(shown[n].0).saturating_sub(shown[n].1));
+            shown[n].width += share.min(content(shown[n].column).saturating_sub(shown[n].width));
         }
         shown
     }
@@ -107,10 +118,10 @@ impl Table<'_> {
         std::iter::once(self.header(&layout)).chain(rows).collect()
     }
 
-    fn header(&self, layout: &[(usize, usize)]) -> Line<'static> {
+    fn header(&self, layout: &[Shown]) -> Line<'static> {
         let mut spans = vec![Span::raw(if self.selected.is_some() { "  " } else { "" })];
-        for (n, width) in layout {
-            let column = &self.columns[*n];
+        for Shown { column, width } in layout {
+            let column = &self.columns[*column];
             let title =
                 if column.right { text::pad_left(column.title, *width) } else { text::pad(column.title, *width) };
             spans.push(Span::styled(title, theme::QUIET));
@@ -120,7 +131,7 @@ impl Table<'_> {
         Line::from(spans)
     }
 
-    fn row(&self, layout: &[(usize, usize)], n: usize) -> Line<'static> {
+    fn row(&self, layout: &[Shown], n: usize) -> Line<'static> {
         let selected = self.selected == Some(n);
         let marker = match (self.selected, selected) {
             (None, _) => "",
@@ -128,7 +139,7 @@ impl Table<'_> {
             (Some(_), false) => "  ",
         };
         let mut spans = vec![Span::styled(marker, if self.focused { theme::SELECTED } else { theme::QUIET })];
-        for (place, (column, width)) in layout.iter().enumerate() {
+        for (place, Shown { column, width }) in layout.iter().enumerate() {
             let gap = if place + 1 < layout.len() { GAP } else { 0 };
             let cell = self.rows[n]
                 .get(*column)

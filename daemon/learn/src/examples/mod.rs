@@ -11,8 +11,8 @@ mod query;
 mod skipped;
 
 pub use experience_replay::add_experience_replay;
-pub(crate) use interaction::by_user;
 pub use interaction::Interaction;
+pub(crate) use interaction::by_user;
 pub use next_basket::{NextOptions, next_pairs};
 pub use placebo::permute_positives;
 pub use query::{QueryOptions, query_pairs};

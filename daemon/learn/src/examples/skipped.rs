@@ -25,8 +25,7 @@ pub(super) struct SkippedImpressions(Vec<SkippedImpression>);
 impl SkippedImpressions {
     /// From a user's interactions in time order.
     pub(super) fn of(events: &[Interaction]) -> Self {
-        let engaged: BTreeSet<u32> =
-            events.iter().filter(|e| e.weight().is_some()).filter_map(|e| e.item).collect();
+        let engaged: BTreeSet<u32> = events.iter().filter(|e| e.weight().is_some()).filter_map(|e| e.item).collect();
         let shown = events.iter().filter(|e| e.kind == InteractionType::Impression);
         let skipped = shown.filter_map(|e| Some(SkippedImpression { at_ms: e.at_ms, item: e.item?, query: e.query }));
         Self(skipped.filter(|one| !engaged.contains(&one.item)).collect())

@@ -159,7 +159,9 @@ fn skipped_impressions_are_hard_negatives() {
 
 #[test]
 fn what_shows_interest_makes_a_pair_and_nothing_else_does() {
-    use InteractionType::{Cart, Click, Dismiss, Favourite, Impression, Purchase, Rating, Return, Review, Search, View};
+    use InteractionType::{
+        Cart, Click, Dismiss, Favourite, Impression, Purchase, Rating, Return, Review, Search, View,
+    };
     let weight = |kind: InteractionType, value: Option<f64>| {
         Interaction { value: kind.value(value), ..event(0, 0, kind, 0) }.weight()
     };

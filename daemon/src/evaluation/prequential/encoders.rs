@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mercer_learn::cross_encoder::examples::TimeWindow;
 use mercer_learn::examples::permute_positives;
 use mercer_learn::{Adapter, BaseEncoder, Hooks, TrainingSet, TuneOptions, tune};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, ModelHandle, TextKind};
@@ -96,10 +97,10 @@ impl Tuner<'_> {
     fn tune(
         &self,
         start: Option<&Adapter>,
-        (since, until): (i64, i64),
+        TimeWindow { after_ms: since, until_ms: until }: TimeWindow,
         Tuning { steps, seed, placebo }: Tuning,
         context: &RunContext<'_>,
-    ) -> Result<(Option<Adapter>, Vectors), RunExit> {
+    ) -> Result<Link, RunExit> {
         let scope = Scope { cursor: self.cursor, after: i64::MIN, until };
         let Examples { texts, mut pairs, known, .. } = gather(self.app, self.view, self.base, scope, since, seed)?;
         if placebo {
@@ -123,25 +124,29 @@ impl Tuner<'_> {
                 Some(adapter) => load::merged(self.base, adapter)?,
                 None => self.base.clone(),
             };
-            return Ok((start.cloned(), self.embed(checkpoint, context)?));
+            return Ok(Link { adapter: start.cloned(), vectors: self.embed(checkpoint, context)? });
         }
         let changed = outcome.learned.changed(&self.base.tensors).map_err(|e| failed(&e))?;
         let checkpoint = self.base.with_tensors(&self.base.identity.name, changed).map_err(|e| failed(&e))?;
         let vectors = self.embed(checkpoint, context)?;
-        Ok((Some(outcome.learned), vectors))
+        Ok(Link { adapter: Some(outcome.learned), vectors })
     }
 }
 
 /// An encoder in the course of a replay.
+#[derive(Clone)]
 struct Link {
     adapter: Option<Adapter>,
     vectors: Vectors,
 }
 
-impl Link {
-    fn of((adapter, vectors): (Option<Adapter>, Vectors)) -> Self {
-        Self { adapter, vectors }
-    }
+/// Steps of one window.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Steps {
+    /// Of the arms that go on from the window before.
+    pub(crate) on: u32,
+    /// Of the arm that begins anew.
+    pub(crate) anew: u32,
 }
 
 /// The learning arms of one seed.
@@ -161,28 +166,27 @@ impl Chain {
         seed: u64,
         context: &RunContext<'_>,
     ) -> Result<Self, RunExit> {
-        let (adapter, vectors) =
-            tuner.tune(None, (i64::MIN, first), Tuning { steps, seed, placebo: false }, context)?;
-        let link = || Link { adapter: adapter.clone(), vectors: vectors.clone() };
-        Ok(Self { warm: link(), continued: link(), anew: link(), placebo: link() })
+        let before = TimeWindow { after_ms: i64::MIN, until_ms: first };
+        let warm = tuner.tune(None, before, Tuning { steps, seed, placebo: false }, context)?;
+        Ok(Self { continued: warm.clone(), anew: warm.clone(), placebo: warm.clone(), warm })
     }
 
     /// Learns from a window that has passed: with the same pairs and steps for F2 and its placebo.
     pub(crate) fn learn(
         &mut self,
         tuner: &Tuner<'_>,
-        (since, until): (i64, i64),
-        (steps, anew): (u32, u32),
+        window: TimeWindow,
+        steps: Steps,
         seed: u64,
         context: &RunContext<'_>,
     ) -> Result<(), RunExit> {
         let go_on = |link: &Link, placebo, context: &RunContext<'_>| {
-            tuner.tune(link.adapter.as_ref(), (since, until), Tuning { steps, seed, placebo }, context).map(Link::of)
+            tuner.tune(link.adapter.as_ref(), window, Tuning { steps: steps.on, seed, placebo }, context)
         };
         self.continued = go_on(&self.continued, false, context)?;
         self.placebo = go_on(&self.placebo, true, context)?;
-        self.anew =
-            Link::of(tuner.tune(None, (i64::MIN, until), Tuning { steps: anew, seed, placebo: false }, context)?);
+        let all = TimeWindow { after_ms: i64::MIN, ..window };
+        self.anew = tuner.tune(None, all, Tuning { steps: steps.anew, seed, placebo: false }, context)?;
         Ok(())
     }
 

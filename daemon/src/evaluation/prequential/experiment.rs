@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mercer_learn::cross_encoder::examples::TimeWindow;
 use mercer_rank::{CollaborativeIndex, DAY_MS, Dataset, IndexOptions, Log};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
@@ -20,9 +21,10 @@ use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
 
 use crate::evaluation::prequential::arms::{ARMS, WINDOWS};
-use crate::evaluation::prequential::encoders::{self, Chain, Tuner};
+use crate::evaluation::prequential::encoders::{self, Chain, Steps, Tuner};
 use crate::evaluation::prequential::lists::{self, MODES, Seen, Window};
 use crate::evaluation::prequential::words;
+use crate::versions::encoders::ActiveEncoder;
 
 /// Steps per window unless something else is asked for.
 const STEPS: u32 = 40;
@@ -95,7 +97,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &Run
     let seeds: Vec<u64> = (0..u64::from(request.seeds.unwrap_or(1))).map(|n| run.seed.wrapping_add(n)).collect();
     let width = plan.to - plan.cut;
     let starts: Vec<i64> = (0..i64::from(windows)).map(|n| plan.cut + n * width).collect();
-    let (name, sha256) = crate::versions::encoders::active_encoder(&app.store)?;
+    let ActiveEncoder { name, sha256 } = crate::versions::encoders::active_encoder(&app.store)?;
     let base = crate::versions::encoders::base(&app.config.state, &name, &sha256)?;
     context.note(format!(
         "{windows} windows of {} days from {}; {steps} steps per window, {warm_steps} in the warm-up and in each retraining",
@@ -128,7 +130,8 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &Run
             context.check()?;
             judge(&stage, window, place, &steady[place], &chain, &mut seen)?;
             if place + 1 < starts.len() {
-                chain.learn(&tuner, (starts[place], starts[place + 1]), (steps, warm_steps), *seed, context)?;
+                let passed = TimeWindow { after_ms: starts[place], until_ms: starts[place + 1] };
+                chain.learn(&tuner, passed, Steps { on: steps, anew: warm_steps }, *seed, context)?;
             }
         }
         let lasts = chain.vectors();

@@ -138,7 +138,8 @@ impl SequenceArtifact {
     pub fn follow<'a>(
         &self,
         ids: impl Iterator<Item = &'a ItemId>,
-        (catalogue, base_encoder): (&Catalogue, &Vectors),
+        catalogue: &Catalogue,
+        base_encoder: &Vectors,
         log: &Log,
         at: i64,
     ) -> Result<(), LearnError> {

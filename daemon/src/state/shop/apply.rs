@@ -9,7 +9,7 @@ use mercer_shared::wire::{Consent, Interaction, Item, User};
 use rustc_hash::FxHashMap;
 
 use crate::state::shop::writer::ShopWriter;
-use crate::state::shop::{RECENT_QUERIES, Subject, Who, texts};
+use crate::state::shop::{RECENT_QUERIES, Subject, TypedQuery, Who, texts};
 
 /// Dense number of a name, given on first sight.
 fn number_of(names: &mut FxHashMap<String, u32>, name: &str) -> u32 {
@@ -164,8 +164,8 @@ impl ShopWriter {
         if let Some(query) = query
             && let Some(subject) = self.subject_mut(number)
         {
-            let place = subject.queries.partition_point(|(earlier, _)| *earlier <= at);
-            subject.queries.insert(place, (at, Arc::from(query)));
+            let place = subject.queries.partition_point(|earlier| earlier.at <= at);
+            subject.queries.insert(place, TypedQuery { at, text: Arc::from(query) });
             if subject.queries.len() > RECENT_QUERIES {
                 subject.queries.remove(0);
             }

@@ -8,6 +8,6 @@ pub mod texts;
 pub mod writer;
 
 pub use model::Model;
-pub use state::{Canary, RECENT_QUERIES, ShopState, Subject, Who};
+pub use state::{Canary, RECENT_QUERIES, ShopState, Subject, TypedQuery, Who};
 pub use texts::Texts;
 pub use writer::{CatalogueVectors, ShopWriter};

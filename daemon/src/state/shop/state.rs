@@ -24,6 +24,15 @@ pub enum Who {
     Erased,
 }
 
+/// A query that a shopper typed.
+#[derive(Debug, Clone)]
+pub struct TypedQuery {
+    /// UTC milliseconds.
+    pub at: i64,
+    /// What was typed.
+    pub text: Arc<str>,
+}
+
 /// A slot of the log.
 #[derive(Debug, Clone)]
 pub struct Subject {
@@ -33,8 +42,8 @@ pub struct Subject {
     pub attributes: std::collections::BTreeMap<String, String>,
     /// Consent.
     pub consent: Consent,
-    /// Latest queries, oldest first: UTC milliseconds and text.
-    pub queries: Vec<(i64, Arc<str>)>,
+    /// Latest queries, oldest first.
+    pub queries: Vec<TypedQuery>,
 }
 
 /// One state of the shop with one model.
