@@ -2,14 +2,14 @@
 //!
 //! `bench_lists NAME [--at test|val|DATE] [--mode repeat|new] [--cand w|f|c] [--arm blend|refit|ranker|popularity|own|knn] [--vectors FILE --dim D [--raw]] [--network] [--trees] [--without SIGNALS] [--ablate] [--seed N] [--out FILE]`
 //!
-//! `--network` trains the behaviour network too and gives it to the ranker; `--without own,text` trains the ranker without these
+//! `--network` trains the sequence model too and gives it to the ranker; `--without own,text` trains the ranker without these
 //! signals (see `Signal`), and `--ablate` also without each of them, before T, with what is lost and its paired interval; with `--trees` there are trees beside the ranker's networks, and before T the lists are scored without them too.
 //!
 //! Reads `$MERCER_DATA_DIR/benchmarks/NAME/{items,users,train}.ndjson.gz` and `meta.json`. With `--at val` the history ends at `T_val` and
 //! the truth is what `train` holds after it, as long as the test window is; with a date it ends there. On such windows alone anything may
 //! be chosen; all slices are scored. With `--at test` the lists are
 //! written for `score_runs.py`; the truth is not read. `FILE` of vectors: little-endian f32 rows in the order of `items.ndjson.gz`;
-//! `--raw` likens texts by them as they are, without whitening.
+//! `--raw` compares texts by them as they are, without whitening.
 #![allow(clippy::print_stdout, reason = "what it measures it prints")]
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
@@ -102,7 +102,7 @@ fn signal(name: &str) -> Result<Signal, Fail> {
     Ok(serde_json::from_value(Value::from(name))?)
 }
 
-/// The network as of every cut-off of the ranker's replay, and of the moment that is asked about.
+/// The sequence model as of every cut-off of the ranker's training, and of the moment that is asked about.
 fn stages(b: &Bench, at: i64, seed: u64, o: &RankerTrainOptions) -> Result<SequenceStages, Fail> {
     let start = Instant::now();
     let cuts: BTreeSet<i64> = cutoffs(&b.log, at, o.cutoffs).0.into_iter().chain([at]).collect();
@@ -121,7 +121,7 @@ fn stages(b: &Bench, at: i64, seed: u64, o: &RankerTrainOptions) -> Result<Seque
     Ok(stages)
 }
 
-/// What lists of one kind are worth.
+/// Metrics of lists of one kind.
 struct Slice {
     name: String,
     /// NDCG@10 of each shopper.
@@ -155,7 +155,7 @@ impl Slice {
     }
 }
 
-/// Makes and judges all kinds of lists on a window.
+/// Makes and evaluates all kinds of lists on a window.
 fn slices(
     s: &Snapshot,
     ranker: Option<&Ranker>,
@@ -214,10 +214,10 @@ fn main() -> Result<(), Fail> {
     if let Some(path) = get("--vectors") {
         let rows = vectors(path, get("--dim").ok_or("--dim is missing")?.parse()?)?;
         let start = Instant::now();
-        let spread = if flag("--raw") { None } else { WhitenedVectors::fit(&rows) };
+        let whitened = if flag("--raw") { None } else { WhitenedVectors::fit(&rows) };
         println!("whitened in {:.1?}", start.elapsed());
         b.catalogue.set_vectors(Some(rows));
-        b.catalogue.set_whitened(spread);
+        b.catalogue.set_whitened(whitened);
     }
     println!("read {} events, {} items in {:.1?}", b.log.len(), b.items.len(), start.elapsed());
     let at = match get("--at") {
@@ -237,7 +237,7 @@ fn main() -> Result<(), Fail> {
     };
     let start = Instant::now();
     let index = CollaborativeIndex::fit(Dataset { log: &b.log, catalogue: &b.catalogue }, at, &IndexOptions::default());
-    println!("fitted memory in {:.1?}; {:?}", start.elapsed(), index.summary());
+    println!("fitted the index in {:.1?}; {:?}", start.elapsed(), index.summary());
     let seed = get("--seed").map_or(Ok(0), str::parse)?;
     let o = RankerTrainOptions::default();
     let o = RankerTrainOptions { mlp: MlpOptions { seed: o.mlp.seed + seed, ..o.mlp }, ..o };

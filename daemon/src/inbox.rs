@@ -20,7 +20,7 @@ use notify::{RecommendedWatcher, Watcher};
 use parking_lot::Mutex;
 
 use crate::ingest::import;
-use crate::ingest::import::Job;
+use crate::ingest::import::ImportJob;
 use crate::state::app::App;
 
 /// The scan without any word of the kernel.
@@ -300,7 +300,7 @@ fn file_name(path: &Path) -> String {
 /// Imports a file, if now is the time for it.
 fn read(app: &Arc<App>, name: &str, path: &Path) -> Result<ImportReport, ImportFailure> {
     let job = guess_plan(name, app.config.presets.as_deref()).and_then(|plan| {
-        let job = Job { name: name.to_owned(), plan, dry_run: false };
+        let job = ImportJob { name: name.to_owned(), plan, dry_run: false };
         import::ready(app, &job).map(|()| job)
     });
     match job {

@@ -38,7 +38,7 @@ pub fn start_training(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -
     app.writable()?;
     let of_cycle = request.encoder.is_some() || request.promote.is_some() || request.tuning.is_some();
     if request.model == Some(TrainModel::Pair) && of_cycle {
-        let why = "`encoder`, `tuning` and `promote` belong to the whole cycle, not to the pair classifier";
+        let why = "`encoder`, `tuning` and `promote` belong to the whole cycle, not to the cross-encoder";
         return Err(Problem::new(Code::BadParameter, why));
     }
     if request.encoder == Some(false) && request.tuning.is_some() {

@@ -1,4 +1,4 @@
-//! The pair classifier as an operator drives it: trained over the socket, with its numbers, cancelled, resumed, and re-scoring lists only
+//! The cross-encoder as an operator drives it: trained over the socket, with its numbers, cancelled, resumed, and re-scoring lists only
 //! where it was better.
 
 use mercer_shared::problem::Code;
@@ -29,8 +29,7 @@ fn a_run_gives_the_numbers_of_later_events() {
     let daemon = Daemon::start_with(&config("[serve]\npair_budget_ms = 2000\n"));
     SMALL.open(&daemon);
     let printed = daemon.mercer_ok(&["train", "--model", "pair", "--wait", "--budget", "20s"]);
-    for word in ["Cross-encoder pair-r000001", "log_loss", "gauc", "threshold", "negatives", "s a step", "ms a pair"]
-    {
+    for word in ["Cross-encoder pair-r000001", "log_loss", "gauc", "threshold", "negatives", "s a step", "ms a pair"] {
         assert!(printed.contains(word), "{word} is missing: {printed}");
     }
     let run = daemon.ask(async |client| client.run("r000001").await).unwrap();

@@ -22,7 +22,7 @@ fn value(metric: &MetricValue) -> String {
     metric.value.map_or_else(|| "undefined".to_owned(), text::value)
 }
 
-/// Prints what was learned from, how, and what it is worth on later events.
+/// Prints the training data, the settings and the metrics on later events.
 pub(crate) fn print(report: &PairReport, out: &mut Out) -> Result<(), Stop> {
     out.heading(&format!("Cross-encoder {}", report.name.as_deref().unwrap_or("(not kept)")))?;
     let each = report.seconds / report.steps.max(1) as f64;

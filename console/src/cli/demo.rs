@@ -29,7 +29,7 @@ pub(crate) struct DemoArgs {
     pub(crate) keep: bool,
 }
 
-/// Seconds that the cycle is to fit into: the whole story is to end within two minutes. With sixty, half as many shoppers are judged, and
+/// Seconds that the cycle is to fit into: the whole tour is to end within two minutes. With sixty, half as many shoppers are judged, and
 /// whether the gate lets the candidate through depends on the hour at which the shop ends.
 const BUDGET_SECONDS: u64 = 90;
 /// Items of a list that is shown.
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Done {
     }
     let mut daemon = Daemon::prepare(args.keep)?;
     let done = tokio::select! {
-        done = story(args, &mut daemon, out) => done,
+        done = tour(args, &mut daemon, out) => done,
         _ = interrupt.recv() => Ok(INTERRUPTED),
         _ = terminate.recv() => Ok(INTERRUPTED),
         _ = hangup.recv() => Ok(INTERRUPTED),
@@ -65,15 +65,15 @@ pub(crate) async fn run(args: DemoArgs, out: &mut Out) -> Done {
     done
 }
 
-async fn story(args: DemoArgs, daemon: &mut Daemon, out: &mut Out) -> Done {
+async fn tour(args: DemoArgs, daemon: &mut Daemon, out: &mut Out) -> Done {
     daemon.start().await?;
     let client = Client::new(daemon.socket());
     if out.terminal && !out.json && std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         return attach(args, daemon, &client, out).await;
     }
-    let mut story = Story { client: &client, out, number: 0, failed: Vec::new() };
-    story.tell(args, daemon).await?;
-    let failed = std::mem::take(&mut story.failed);
+    let mut tour = Tour { client: &client, out, number: 0, failed: Vec::new() };
+    tour.tell(args, daemon).await?;
+    let failed = std::mem::take(&mut tour.failed);
     if failed.is_empty() {
         return Ok(exit::OK);
     }
@@ -143,15 +143,15 @@ async fn ready(client: &Client, mut tell: impl AsyncFnMut(u64, u64) -> Result<()
 }
 
 /// The same as a script, step by step.
-struct Story<'a> {
+struct Tour<'a> {
     client: &'a Client,
     out: &'a mut Out,
     number: u32,
     failed: Vec<&'static str>,
 }
 
-impl Story<'_> {
-    /// Runs one step under its title. A step that fails is told and remembered; only a lost output ends the story.
+impl Tour<'_> {
+    /// Runs one step under its title. A step that fails is told and remembered; only a lost output ends the tour.
     async fn step<T>(
         &mut self,
         title: &'static str,

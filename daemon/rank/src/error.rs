@@ -14,10 +14,10 @@ pub enum RankError {
         /// Length found.
         found: usize,
     },
-    /// A list as of a moment was asked of a memory fitted on later events; fit one at or before that moment.
-    #[error("memory knows events up to {fitted}, which is after the asked moment {asked}")]
+    /// A list as of a moment was asked of an index fitted on later events; fit one at or before that moment.
+    #[error("the index holds events up to {fitted}, which is after the asked moment {asked}")]
     FromTheFuture {
-        /// Cut-off of the memory, UTC milliseconds.
+        /// Cut-off of the index, UTC milliseconds.
         fitted: i64,
         /// Moment asked for, UTC milliseconds.
         asked: i64,

@@ -233,7 +233,7 @@ mod tests {
     fn a_narrow_cone_is_spread_over_all_directions() {
         let vectors = cone(2_000, 16);
         let whitening = Whitening::fit(&vectors).unwrap();
-        let spread = whitening.apply_all(&vectors);
+        let whitened = whitening.apply_all(&vectors);
         let narrow = cone(60, 16);
         assert!(mean_cosine(&narrow) > 0.9);
         assert!(mean_cosine(&whitening.apply_all(&narrow)).abs() < 0.03);
@@ -242,8 +242,8 @@ mod tests {
         };
         // Of what is not common to all, nearly all lies in direction 1; then hardly more than its sixteenth.
         assert!(share(&vectors, 1) > 10.0 * share(&vectors, 2));
-        assert!((0.9..1.6).contains(&(share(&spread, 1) * 16.0)), "{}", share(&spread, 1) * 16.0);
-        assert_eq!(spread.get(5).unwrap(), &*whitening.apply(vectors.get(5).unwrap()));
+        assert!((0.9..1.6).contains(&(share(&whitened, 1) * 16.0)), "{}", share(&whitened, 1) * 16.0);
+        assert_eq!(whitened.get(5).unwrap(), &*whitening.apply(vectors.get(5).unwrap()));
     }
 
     #[test]
@@ -259,8 +259,8 @@ mod tests {
         vectors.set(300, vec![1.0; 8].into()).unwrap();
         let whitening = Whitening::fit(&vectors).unwrap();
         assert_eq!(whitening.items(), 201);
-        let spread = whitening.apply_all(&vectors);
-        assert!(spread.get(250).is_none() && spread.get(300).is_some());
+        let whitened = whitening.apply_all(&vectors);
+        assert!(whitened.get(250).is_none() && whitened.get(300).is_some());
         let read: Whitening = serde_json::from_slice(&serde_json::to_vec(&whitening).unwrap()).unwrap();
         assert_eq!(read, whitening);
         assert!(read.is_sound());

@@ -42,7 +42,7 @@ pub fn auc(labels: &[bool], scores: &[f64]) -> Measure {
     Ok(twice as f64 / (2.0 * positives as f64 * negatives as f64))
 }
 
-/// What a user weighs in GAUC. The choice is printed with the number.
+/// Weight of a user in GAUC. The choice is printed with the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GaucWeight {
     /// Number of impressions: the default.

@@ -15,7 +15,7 @@ const LEVEL: f64 = 0.95;
 /// A bootstrap tail with fewer replicates than this is too coarse to read a bound from.
 const TAIL: f64 = 20.0;
 
-/// Paired comparison of a candidate with an opponent, over users.
+/// Paired comparison of a candidate with a comparator, over users.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairedComparison {
     /// Users with a value in both arms.
@@ -24,9 +24,9 @@ pub struct PairedComparison {
     pub n_total: usize,
     /// Mean of the candidate over the used users.
     pub candidate: f64,
-    /// Mean of the opponent over the used users.
-    pub opponent: f64,
-    /// Mean of candidate − opponent.
+    /// Mean of the comparator over the used users.
+    pub comparator: f64,
+    /// Mean of candidate − comparator.
     pub difference: f64,
     /// Interval of the difference for reading: 95 %, percentile, Poisson bootstrap over users.
     pub interval: Interval,
@@ -97,16 +97,16 @@ pub fn student_test(differences: &[f64], level: f64) -> Result<StudentTest, Unde
 /// for alpha outside (0, 0.5).
 pub fn compare_paired(
     candidate: &[Option<f64>],
-    opponent: &[Option<f64>],
+    comparator: &[Option<f64>],
     alpha: f64,
     replicates: usize,
     seed: u64,
 ) -> Result<PairedComparison, Undefined> {
-    same_length(candidate.len(), opponent.len())?;
+    same_length(candidate.len(), comparator.len())?;
     if !(alpha > 0.0 && alpha < 0.5) || replicates == 0 {
         return Err(Undefined::BadParameter);
     }
-    let pairs: Vec<(f64, f64)> = candidate.iter().zip(opponent).filter_map(|(c, o)| Some(((*c)?, (*o)?))).collect();
+    let pairs: Vec<(f64, f64)> = candidate.iter().zip(comparator).filter_map(|(c, o)| Some(((*c)?, (*o)?))).collect();
     if pairs.iter().any(|(c, o)| !c.is_finite() || !o.is_finite()) {
         return Err(Undefined::NotFinite);
     }
@@ -139,7 +139,7 @@ pub fn compare_paired(
         n_used: n,
         n_total: candidate.len(),
         candidate: mean(&pairs.iter().map(|(c, _)| *c).collect::<Vec<_>>())?,
-        opponent: mean(&pairs.iter().map(|(_, o)| *o).collect::<Vec<_>>())?,
+        comparator: mean(&pairs.iter().map(|(_, o)| *o).collect::<Vec<_>>())?,
         difference,
         interval,
         lower,

@@ -190,7 +190,7 @@ pub fn ild_by(list: &[u32], mut similarity: impl FnMut(u32, u32) -> Measure) -> 
     Ok(sum / pairs as f64)
 }
 
-/// ILD of the vectors of one list, made by the frozen ruler.
+/// ILD of the vectors of one list, made by the reference encoder.
 ///
 /// # Errors
 /// As [`ild_by`] and [`cosine`].

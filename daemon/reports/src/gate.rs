@@ -1,6 +1,6 @@
 //! The gate decides whether a candidate may serve (METRICS.md section 2, DESIGN.md section 6).
 //!
-//! A gate is a set of trials, each one metric against one opponent on the same users. No trial may fail, which needs no correction
+//! A gate is a set of trials, each one metric against one comparator on the same users. No trial may fail, which needs no correction
 //! for several trials (intersection–union test). Of the trials whose rule is [`Rule::Improve`], the objectives, at least one must be
 //! better; that is a family of hypotheses with one error budget, divided by weighted Holm (Holm 1979; the weights are the
 //! objectives' shares of the traffic). Several gates over time need a correction too, and [`crate::alpha_ledger`] assigns their alpha.
@@ -14,7 +14,7 @@ use crate::value::Undefined;
 /// What the candidate is compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "name")]
-pub enum Opponent {
+pub enum Comparator {
     /// The model that serves now, by version.
     Serving(String),
     /// A cheap baseline, by name.
@@ -67,15 +67,15 @@ pub struct Trial<'a> {
     pub metric: String,
     /// Primary or guardrail.
     pub purpose: Purpose,
-    /// The opponent.
-    pub opponent: Opponent,
+    /// The comparator.
+    pub comparator: Comparator,
     /// The rule for passing.
     pub rule: Rule,
     /// Weight of an objective in the family's error budget, relative to the other objectives. Other rules do not read it.
     pub weight: f64,
     /// The candidate's value per user; `None` where undefined.
     pub candidate: &'a [Option<f64>],
-    /// The opponent's value for the same users.
+    /// The comparator's value for the same users.
     pub values: &'a [Option<f64>],
 }
 
@@ -144,8 +144,8 @@ pub struct TrialOutcome {
     pub metric: String,
     /// Primary or guardrail.
     pub purpose: Purpose,
-    /// The opponent.
-    pub opponent: Opponent,
+    /// The comparator.
+    pub comparator: Comparator,
     /// What it took to pass.
     pub rule: Rule,
     /// The word.
@@ -215,7 +215,7 @@ fn evaluate(trial: &Trial<'_>, options: &GateOptions) -> TrialOutcome {
     TrialOutcome {
         metric: trial.metric.clone(),
         purpose: trial.purpose,
-        opponent: trial.opponent.clone(),
+        comparator: trial.comparator.clone(),
         rule: trial.rule,
         verdict,
         comparison,
@@ -275,7 +275,7 @@ fn find_better(trials: &[Trial<'_>], outcomes: &mut [TrialOutcome], options: &Ga
 }
 
 fn numbers(outcome: &TrialOutcome) -> String {
-    let (Opponent::Serving(name) | Opponent::Baseline(name)) = &outcome.opponent;
+    let (Comparator::Serving(name) | Comparator::Baseline(name)) = &outcome.comparator;
     let head = format!("{} against {name}", outcome.metric);
     match (&outcome.comparison, outcome.undefined) {
         (Some(c), _) => format!(

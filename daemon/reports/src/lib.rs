@@ -38,7 +38,7 @@ pub use adwin::{Adwin, AdwinOptions};
 pub use alpha_ledger::{AlphaLedger, Spending};
 pub use blocks::{Observation, bootstrap_windows};
 pub use compare::{PairedComparison, compare_paired};
-pub use gate::{GateDecision, GateOptions, Opponent, Purpose, Rule, Trial, gate};
+pub use gate::{Comparator, GateDecision, GateOptions, Purpose, Rule, Trial, gate};
 pub use groups::{GroupOptions, GroupReport, group_report};
 pub use page_hinkley::{PageHinkley, PageHinkleyOptions};
 pub use resample::{Estimate, Interval, bootstrap_mean, bootstrap_means, bootstrap_statistic};

@@ -54,7 +54,7 @@ pub fn serendipity_by(
     Ok(sum / list.len() as f64)
 }
 
-/// [`serendipity_by`] on vectors of the frozen ruler, indexed by item.
+/// [`serendipity_by`] on vectors of the reference encoder, indexed by item.
 ///
 /// # Errors
 /// As [`serendipity_by`] and [`cosine`]; [`Undefined::BadParameter`] for an item without vector.

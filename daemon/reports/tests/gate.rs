@@ -1,7 +1,7 @@
 //! The gate on planted truths: a better model passes, noise does not, and forty gates on noise spend no more than their budget.
 
 use mercer_reports::gate::{GateDecision, GateVerdict, TrialVerdict};
-use mercer_reports::{AlphaLedger, GateOptions, Opponent, Purpose, Rule, Spending, Trial, gate};
+use mercer_reports::{AlphaLedger, Comparator, GateOptions, Purpose, Rule, Spending, Trial, gate};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -16,11 +16,11 @@ fn values(rng: &mut ChaCha8Rng, n: usize, lift: f64) -> Vec<Option<f64>> {
 }
 
 fn trial<'a>(purpose: Purpose, rule: Rule, candidate: &'a [Option<f64>], values: &'a [Option<f64>]) -> Trial<'a> {
-    let opponent = match purpose {
-        Purpose::Primary => Opponent::Serving("v000001".into()),
-        Purpose::Guardrail => Opponent::Baseline("popularity".into()),
+    let comparator = match purpose {
+        Purpose::Primary => Comparator::Serving("v000001".into()),
+        Purpose::Guardrail => Comparator::Baseline("popularity".into()),
     };
-    Trial { metric: "NDCG@10".into(), purpose, opponent, rule, weight: 1.0, candidate, values }
+    Trial { metric: "NDCG@10".into(), purpose, comparator, rule, weight: 1.0, candidate, values }
 }
 
 fn promotes(decision: &GateDecision) -> bool {

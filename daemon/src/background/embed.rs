@@ -11,14 +11,14 @@ use crate::background::query_vectors;
 use crate::state::app::App;
 use crate::state::shop::model::Model;
 
-/// Items embedded between two looks at the world.
+/// Items embedded between two looks at the shop.
 const BATCH: usize = 128;
 
 pub(crate) fn run(app: &Arc<App>) {
     while !app.is_stopping() {
         let (numbers, asked, model) = {
-            let mut world = app.shop.lock();
-            (world.take_stale(BATCH), world.take_asked(BATCH), Arc::clone(&world.view().model))
+            let mut shop = app.shop.lock();
+            (shop.take_stale(BATCH), shop.take_asked(BATCH), Arc::clone(&shop.view().model))
         };
         // Query texts first: they are few, and the users' next lists read them.
         if !asked.is_empty() && !embed_asked(app, &model, asked) {
@@ -29,8 +29,8 @@ pub(crate) fn run(app: &Arc<App>) {
             continue;
         }
         let texts: Vec<String> = {
-            let world = app.shop.lock();
-            numbers.iter().map(|&n| world.view().item(n).map(|item| passage_text(item)).unwrap_or_default()).collect()
+            let shop = app.shop.lock();
+            numbers.iter().map(|&n| shop.view().item(n).map(|item| passage_text(item)).unwrap_or_default()).collect()
         };
         match app.vectors.embed(&app.model, &model.encoder, &texts, Priority::Background) {
             Ok(rows) => {

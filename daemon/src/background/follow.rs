@@ -15,23 +15,23 @@ use crate::state::shop::ShopState;
 use crate::state::shop::model::Model;
 use crate::state::vector_cache::CATALOGUE_SLICE;
 
-/// Brings a model's network up to the shop of now, before it answers.
+/// Brings a model's sequence model up to the shop of now, before it answers.
 pub(crate) fn catch_up(app: &App, model: &Model) {
     let view = app.view();
     follow(app, model, (&view, &view.training_log()), view.last_event);
 }
 
-/// Brings a model's network up to a state of the shop and its [training log](ShopState::training_log) as of a moment; without a network nothing
-/// is done.
+/// Brings a model's sequence model up to a state of the shop and its [training log](ShopState::training_log) as of a moment; without one nothing is
+/// done.
 pub(crate) fn follow(app: &App, model: &Model, shop: (&ShopState, &Log), at: i64) {
-    if let Some(network) = &model.artifacts.sequence {
-        follow_with(app, network, &model.base_encoder, shop, at);
+    if let Some(sequence) = &model.artifacts.sequence {
+        follow_with(app, sequence, &model.base_encoder, shop, at);
     }
 }
 
 pub(crate) fn follow_with(
     app: &App,
-    network: &SequenceArtifact,
+    sequence: &SequenceArtifact,
     base_encoder: &Arc<BertEncoder>,
     (view, log): (&ShopState, &Log),
     at: i64,
@@ -40,7 +40,7 @@ pub(crate) fn follow_with(
     let catalogue = &view.rank.catalogue;
     let fresh = || -> Result<Vectors, Problem> {
         let mut out = Vectors::new(base_encoder.dim());
-        for slice in network.fresh(ids()).chunks(CATALOGUE_SLICE) {
+        for slice in sequence.fresh(ids()).chunks(CATALOGUE_SLICE) {
             if app.is_stopping() {
                 return Err(Problem::new(Code::Unavailable, "the daemon is stopping"));
             }
@@ -53,14 +53,14 @@ pub(crate) fn follow_with(
         }
         Ok(out)
     };
-    // The shop's own vectors do where its encoder is the base_encoder; those of a tuned one say other things.
+    // The shop has the vectors already if its encoder is the base encoder; vectors of a tuned encoder differ.
     let vectors = match catalogue.vectors() {
         Some(vectors) if view.model.encoder_version() == base_encoder.identity().version => Ok(vectors.clone()),
         _ => fresh(),
     };
     let followed =
-        vectors.and_then(|vectors| network.follow(ids(), catalogue, &vectors, log, at).map_err(|e| internal(&e)));
+        vectors.and_then(|vectors| sequence.follow(ids(), catalogue, &vectors, log, at).map_err(|e| internal(&e)));
     if let Err(problem) = followed {
-        tracing::warn!(%problem, "the behaviour network stays as it was");
+        tracing::warn!(%problem, "the sequence model stays as it was");
     }
 }

@@ -1,4 +1,4 @@
-//! What a pair classifier is worth on later events: metrics of its probabilities, and whether re-scoring the head of lists pays.
+//! Evaluates a cross-encoder on later events: whether lists with a re-scored head are better.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use mercer_shared::wire::{Comparison, PairCheck};
 use rustc_hash::FxHashMap;
 
 use crate::cross_encoder::mix::{HEAD, mixed};
-use crate::cross_encoder::texts::{Reader, spoken};
+use crate::cross_encoder::texts::{Reader, history_texts};
 use crate::reports::window_lists::{Limits, evaluate};
 use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::plan::Plan;
@@ -23,18 +23,18 @@ use crate::state::shop::ShopState;
 use crate::training::encoder_tuning::Progress;
 use crate::versions::load;
 
-/// Shoppers whose lists are judged: at least and at most.
+/// Shoppers whose lists are evaluated: at least and at most.
 const SHOPPERS: (u64, u64) = (40, 400);
 /// Shoppers below which nothing is decided.
 const ENOUGH: usize = 30;
 /// One-sided error of the decision: the lower end of the 95 % interval.
 const ALPHA: f64 = 0.025;
-/// Length of the lists that are judged.
+/// Length of the lists that are evaluated.
 const K: usize = 10;
 
-/// What ordered lists as of the cut-off, and its name: the serving ranker where it knows nothing later, else the one its gate judged, else
-/// the blend that needs no training.
-fn order(app: &App, view: &ShopState, plan: &Plan) -> Result<(Option<Arc<Ranker>>, String), RunExit> {
+/// The ranker of the lists as of the cut-off, and its name: the serving one if it learned from nothing later, else the one that its gate
+/// evaluated. Without either the blend orders the lists.
+fn ranker_before(app: &App, view: &ShopState, plan: &Plan) -> Result<(Option<Arc<Ranker>>, String), RunExit> {
     let model = &view.model;
     let version = &model.meta.version;
     if let Some(ranker) = &model.artifacts.ranker {
@@ -65,7 +65,7 @@ pub(crate) fn check(
     reader: &Reader,
     context: &RunContext<'_>,
 ) -> Result<PairCheck, RunExit> {
-    let (ranker, name) = order(app, view, plan)?;
+    let (ranker, name) = ranker_before(app, view, plan)?;
     let cases = cases(app, view, plan, ranker.as_deref(), reader)?;
     let mut check = PairCheck { head: HEAD as u32, list: name, comparison: None, serves: false, reason: String::new() };
     if cases.len() < ENOUGH {
@@ -84,7 +84,7 @@ pub(crate) fn check(
     check.serves = found.interval.low > 0.0;
     let numbers = format!(
         "NDCG@10 {:.4} with the head re-scored, {:.4} without: {:+.4} [{:+.4}, {:+.4}] on {} shoppers",
-        found.candidate, found.opponent, found.difference, found.interval.low, found.interval.high, found.n_used
+        found.candidate, found.comparator, found.difference, found.interval.low, found.interval.high, found.n_used
     );
     check.reason = if check.serves {
         format!("lists may be re-scored: {numbers}")
@@ -96,7 +96,7 @@ pub(crate) fn check(
         metric: "ndcg@10".to_owned(),
         slice: "repeat".to_owned(),
         candidate: found.candidate,
-        other: found.opponent,
+        other: found.comparator,
         difference: found.difference,
         low: found.interval.low,
         high: found.interval.high,
@@ -132,10 +132,10 @@ fn cases(
         .collect()
 }
 
-/// The shopper's side as of a moment, read as serving reads it.
+/// The tokens of a shopper's history as of a moment, as serving reads it.
 fn history(view: &ShopState, snapshot: &Snapshot, user: u32, at: i64, reader: &Reader) -> Result<Vec<u32>, RunExit> {
     let queries = view.subject(user).map(|subject| subject.queries.clone()).unwrap_or_default();
-    Ok(reader.behaviour_of(&spoken(view, snapshot.log.until(user, at), &queries, at))?)
+    Ok(reader.behaviour_of(&history_texts(view, snapshot.log.until(user, at), &queries, at))?)
 }
 
 fn rescore(

@@ -1,11 +1,11 @@
-//! How two opinions about the order of a list's head become one.
+//! Merges the order of a list with the order of the cross-encoder.
 
 /// Rows of a list that are scored anew at most.
 pub const HEAD: usize = 20;
 /// Damping of ranks (Cormack et al., SIGIR 2009).
 const DAMPING: f64 = 60.0;
-/// What the list's own order weighs against the classifier's. The list knows times, habits and other shoppers, the classifier reads texts:
-/// it may break ties and lift what it is sure of, not turn the list over.
+/// Weight of the list's order against the cross-encoder's. The list knows times, habits and other shoppers; the cross-encoder reads texts
+/// only, so it may move rows a little and not reverse the list.
 const LIST: f64 = 2.0;
 
 /// The order of the first rows of a list after re-scoring, as places in the list as it was. Both orders count by reciprocal rank, the
@@ -18,9 +18,9 @@ pub fn mixed(scores: &[f32]) -> Vec<usize> {
     for (place, &row) in by_score.iter().enumerate() {
         rank[row] = place;
     }
-    let worth = |row: usize| LIST / (DAMPING + 1.0 + row as f64) + 1.0 / (DAMPING + 1.0 + rank[row] as f64);
+    let weight = |row: usize| LIST / (DAMPING + 1.0 + row as f64) + 1.0 / (DAMPING + 1.0 + rank[row] as f64);
     let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)).then(a.cmp(&b)));
+    order.sort_by(|&a, &b| weight(b).total_cmp(&weight(a)).then(a.cmp(&b)));
     order
 }
 

@@ -1,6 +1,6 @@
 //! Re-scoring of the head of a list, within a time that the configuration gives, on a thread of its own.
 //!
-//! The thread reads the classifier at its first use and whenever another is kept. It scores some rows at a time and stops at the deadline;
+//! The thread loads the model at its first use and whenever another is kept. It scores some rows at a time and stops at the deadline;
 //! rows that were not reached keep their places, and so does the whole list where the thread is busy with another or has nothing to say. Nothing
 //! waits longer than the budget, and nothing but the list that asked waits at all.
 
@@ -18,7 +18,7 @@ use mercer_store::Store;
 use parking_lot::Mutex;
 
 use crate::cross_encoder::mix::{HEAD, mixed};
-use crate::cross_encoder::texts::{HistoryText, Reader, spoken};
+use crate::cross_encoder::texts::{HistoryText, Reader, history_texts};
 use crate::state::config::Config;
 use crate::state::head_rescorer::{HeadRequest, HeadRescorer};
 use crate::state::problems::Answer;
@@ -40,16 +40,16 @@ struct Job {
     reply: Sender<Vec<f32>>,
 }
 
-/// The classifier in memory.
+/// The loaded model.
 struct Loaded {
     scorer: CrossEncoder,
     reader: Reader,
 }
 
-/// What serving knows of the classifier.
+/// What serving knows of the kept model.
 #[derive(Default)]
 pub struct CrossEncoderRescorer {
-    /// The kept classifier and the way to its thread; `None` until it was looked for.
+    /// The kept model and the channel to its thread; `None` until the first request.
     state: Mutex<Option<State>>,
     /// Moving average of microseconds a row; 0 before the first.
     pace: Arc<AtomicU64>,
@@ -81,7 +81,7 @@ impl CrossEncoderRescorer {
     }
 
     fn find(&self, config: &Config, store: &Store) -> Result<State, String> {
-        let kept = kept(store).map_err(|e| e.to_string())?.ok_or("no pair classifier was trained yet")?;
+        let kept = kept(store).map_err(|e| e.to_string())?.ok_or("no cross-encoder was trained yet")?;
         if !kept.report.check.serves {
             return Err(kept.report.check.reason);
         }
@@ -93,7 +93,7 @@ impl CrossEncoderRescorer {
             .spawn(move || match read(&state, &of_thread) {
                 Ok(loaded) => work(&loaded, &receive, &pace),
                 // The channel closes, and lists stay as they are.
-                Err(problem) => tracing::error!(%problem, "the pair classifier cannot be read"),
+                Err(problem) => tracing::error!(%problem, "the cross-encoder cannot be read"),
             })
             .map_err(|error| format!("the system gives no thread: {error}"))?;
         Ok(State::On(kept, send))
@@ -171,7 +171,7 @@ impl HeadRescorer for CrossEncoderRescorer {
         if at < kept.cut {
             return Some(format!("the head was not re-scored: {} knows events later than the moment", kept.name));
         }
-        let texts = spoken(view, events, queries, at);
+        let texts = history_texts(view, events, queries, at);
         if texts.is_empty() {
             return None;
         }
@@ -189,7 +189,7 @@ impl HeadRescorer for CrossEncoderRescorer {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Some("the head was not re-scored: other lists are".to_owned()),
             Err(TrySendError::Disconnected(_)) => {
-                return Some("the head was not re-scored: the pair classifier cannot be read".to_owned());
+                return Some("the head was not re-scored: the cross-encoder cannot be read".to_owned());
             }
         }
         let Ok(scores) = answer.recv_deadline(until) else {
@@ -213,7 +213,7 @@ fn reorder(kept: &KeptCrossEncoder, scores: &[f32], reasons: bool, rows: &mut [L
         row.parts.push(ScorePart { source: "pair".to_owned(), score: probability });
         if reasons && from != place {
             let text = format!(
-                "the pair classifier gives it {probability:.3} after what you did before: from rank {} to {}",
+                "the cross-encoder gives it {probability:.3} after what you did before: from rank {} to {}",
                 from + 1,
                 place + 1
             );

@@ -1,4 +1,4 @@
-//! The texts that the classifier reads: of shoppers' histories and of items, by the encoder's own tokenizer.
+//! The cross-encoder's input texts: of shoppers' histories and of items, by the encoder's own tokenizer.
 
 use mercer_learn::cross_encoder::examples::{ExampleOptions, HistoryEntry, recent_history};
 use mercer_learn::cross_encoder::{Join, PairTemplate};
@@ -98,9 +98,9 @@ fn past(events: &[Event], queries: &[TypedQuery], at: i64) -> Vec<Interaction> {
     all
 }
 
-/// Texts of what the shopper's side shows as of a moment, latest first: in serving and where serving is judged.
+/// Texts of a shopper's history as of a moment, latest first. Serving and its evaluation both read them.
 #[must_use]
-pub fn spoken(view: &ShopState, events: &[Event], queries: &[TypedQuery], at: i64) -> Vec<HistoryText> {
+pub fn history_texts(view: &ShopState, events: &[Event], queries: &[TypedQuery], at: i64) -> Vec<HistoryText> {
     let history = recent_history(&past(events, queries, at), at.saturating_add(1), &ExampleOptions::default());
     let one = |entry: &HistoryEntry| match entry {
         HistoryEntry::Item(number) => {

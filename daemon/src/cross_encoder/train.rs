@@ -1,4 +1,5 @@
-//! A run that trains the pair classifier: rows from the log, training, metrics on later events, whether re-scoring lists pays.
+//! A run that trains the cross-encoder: builds labelled pairs from the log, trains, computes metrics on later events, and compares lists
+//! with and without re-scoring.
 //!
 //! The log up to the cut-off (the beginning of its last window) is parted once more: its last rows choose threshold and calibration and
 //! teach nothing. Rows later than the cut-off are read once, at the end.
@@ -41,8 +42,8 @@ const NEGATIVES: usize = 4;
 /// Positives that are learned from for each second of the budget: with their negatives and five epochs about what two cores train in it. The
 /// number depends on what was asked for and not on the machine, so that the same request gives the same rows everywhere.
 const POSITIVES_A_SECOND: u64 = 1;
-/// Positives that are judged at least and at most, of validation and of later rows each.
-const JUDGED: (u64, u64) = (24, 400);
+/// Positives that are evaluated at least and at most, of validation and of later rows each.
+const EVALUATED: (u64, u64) = (24, 400);
 
 /// What a run was asked for and how it trains.
 #[derive(Clone, Copy)]
@@ -102,10 +103,10 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     let outcome = fit(app, &base, LabelledPairs { texts: &texts, pairs: &pairs }, settings, context)?;
     context.check()?;
     if matches!(outcome.stopped, StopReason::NothingToLearn(_)) || outcome.steps == 0 {
-        context.note("nothing was learned: no classifier is kept");
+        context.note("nothing was learned: no model is kept");
         return Ok(());
     }
-    let judged = judge(app, &view, &base, &data, &outcome, settings, context)?;
+    let evaluated = evaluate(app, &view, &base, &data, &outcome, settings, context)?;
     let kept = KeptCrossEncoder {
         name: format!("pair-{}", plan.run),
         run: plan.run.clone(),
@@ -113,8 +114,8 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
         digest: String::new(),
         cursor: plan.cursor,
         cut: plan.cut,
-        calibrator: judged.calibrator,
-        report: PairReport { name: Some(format!("pair-{}", plan.run)), ..judged.report },
+        calibrator: evaluated.calibrator,
+        report: PairReport { name: Some(format!("pair-{}", plan.run)), ..evaluated.report },
     };
     context.check()?;
     let kept = keep(app, kept, &outcome.learned)?;
@@ -147,7 +148,7 @@ fn gather(
     let first = learned.iter().map(|event| event.at_ms).min().unwrap_or(plan.cut);
     // As long as the window that is reported, and at most half of what there is.
     let chosen = (plan.cut - (plan.to - plan.cut)).max(first.midpoint(plan.cut));
-    let judged = ExampleOptions { most: (budget / 2).clamp(JUDGED.0, JUDGED.1) as usize, ..wanted.clone() };
+    let evaluated = ExampleOptions { most: (budget / 2).clamp(EVALUATED.0, EVALUATED.1) as usize, ..wanted.clone() };
     let most = (budget * POSITIVES_A_SECOND).max(40) as usize;
     let train = pair_examples(
         &log,
@@ -155,8 +156,8 @@ fn gather(
         TimeWindow { after_ms: i64::MIN, until_ms: chosen },
         &ExampleOptions { most, ..wanted },
     );
-    let validation = pair_examples(&log, source, TimeWindow { after_ms: chosen, until_ms: plan.cut }, &judged);
-    let later = pair_examples(&log, source, TimeWindow { after_ms: plan.cut, until_ms: plan.to }, &judged);
+    let validation = pair_examples(&log, source, TimeWindow { after_ms: chosen, until_ms: plan.cut }, &evaluated);
+    let later = pair_examples(&log, source, TimeWindow { after_ms: plan.cut, until_ms: plan.to }, &evaluated);
     let reader = Reader::new(base, options.join, options.max_tokens)?;
     let passages: Vec<String> =
         items.order.iter().map(|&n| view.item(n).map(|item| passage_text(item)).unwrap_or_default()).collect();
@@ -237,7 +238,7 @@ fn fit(
         context.note(format!("training went on from step {step}"));
     }
     context.note(format!(
-        "pair classifier: {} after {} of {} steps in {:.0} s",
+        "cross-encoder: {} after {} of {} steps in {:.0} s",
         ending(&outcome.stopped),
         outcome.steps,
         outcome.total_steps,
@@ -246,7 +247,7 @@ fn fit(
     Ok(outcome)
 }
 
-struct Judged {
+struct Evaluation {
     calibrator: Option<Calibrator>,
     report: PairReport,
 }
@@ -272,7 +273,7 @@ fn score(
     Ok((scores, begun.elapsed().as_secs_f64() / rows.len().max(1) as f64))
 }
 
-fn judge(
+fn evaluate(
     app: &App,
     view: &ShopState,
     base: &Checkpoint,
@@ -280,7 +281,7 @@ fn judge(
     outcome: &CrossEncoderOutcome,
     settings: Settings<'_>,
     context: &RunContext<'_>,
-) -> Result<Judged, RunExit> {
+) -> Result<Evaluation, RunExit> {
     let Settings { plan, options, .. } = settings;
     context.phase(RunPhase::Evaluation, 0);
     let device = mercer_model::device::pick();
@@ -294,19 +295,19 @@ fn judge(
     let calibrated: Vec<f64> = chosen.iter().map(|z| probability(*z)).collect();
     let threshold = best_f1_threshold(&labels, &calibrated).ok();
     let (later, each) = score(app, &scorer, data, &data.later, context)?;
-    let judged = |keep: &dyn Fn(&PairExample) -> bool| -> Vec<Scored> {
+    let scored = |keep: &dyn Fn(&PairExample) -> bool| -> Vec<Scored> {
         let all = data.later.iter().zip(&later).filter(|(row, _)| keep(row));
         all.map(|(row, z)| Scored { user: row.user, label: row.label, p: probability(f64::from(*z)) }).collect()
     };
     let seed = plan.cursor;
-    let mut all: Vec<MetricValue> = metrics("later", &judged(&|_| true), threshold, seed);
-    all.extend(metrics("later new", &judged(&|row| !row.repeat), threshold, seed));
-    all.extend(metrics("later repeat", &judged(&|row| row.repeat), threshold, seed));
+    let mut all: Vec<MetricValue> = metrics("later", &scored(&|_| true), threshold, seed);
+    all.extend(metrics("later new", &scored(&|row| !row.repeat), threshold, seed));
+    all.extend(metrics("later repeat", &scored(&|row| row.repeat), threshold, seed));
     all.extend(untrained(app, base, data, options, context, seed)?);
     let check = check(app, view, plan, &scorer, &data.reader, context)?;
     context.check()?;
     let reading = Reading { each, threshold, calibrator: calibrator.as_ref() };
-    Ok(Judged { report: report(data, outcome, settings, reading, all, check), calibrator })
+    Ok(Evaluation { report: report(data, outcome, settings, reading, all, check), calibrator })
 }
 
 /// What the same model told apart before its first step: the encoder's cosine, read by the layers that were to train.
@@ -341,7 +342,7 @@ fn untrained(
     Ok(metrics("untrained", &scored, None, seed).into_iter().filter(|m| m.name.ends_with("auc")).collect())
 }
 
-/// How the trained model's scores are read.
+/// How scores of the trained model become decisions.
 struct Reading<'a> {
     /// Seconds that a row takes.
     each: f64,

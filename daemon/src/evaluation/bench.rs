@@ -1,4 +1,4 @@
-//! What every arm of an evaluation is made from and judged on.
+//! What every arm of an evaluation is trained and evaluated on.
 
 use mercer_rank::Log;
 use mercer_reports::Metric;
@@ -25,7 +25,7 @@ pub(crate) fn metric_name(metric: Metric, k: usize) -> String {
     format!("{word}@{k}")
 }
 
-/// What every arm is made from and judged on.
+/// What every arm is trained and evaluated on.
 pub(crate) struct Bench<'a> {
     pub(crate) app: &'a App,
     pub(crate) view: &'a ShopState,

@@ -22,7 +22,7 @@ pub(crate) enum Row {
     Serving,
     /// A single method, tuned.
     Single(Baseline),
-    /// The behaviour network alone.
+    /// The sequence model alone.
     Sequence,
     /// The weighted sum of up to three single methods.
     Blend,
@@ -40,11 +40,11 @@ pub(crate) const TABLE: [Row; 8] = [
     Row::Blend,
 ];
 
-/// A setting with what it was worth on the window before the cut-off; nothing where there was no such window.
+/// A setting with its mean NDCG on the window before the cut-off; nothing where there was no such window.
 #[derive(Clone)]
 pub(crate) struct Choice {
     options: BaselineOptions,
-    worth: Option<f64>,
+    ndcg: Option<f64>,
     /// The arm fitted up to that window, for choosing the weights of the sum.
     fitted: Option<FittedBaseline>,
 }
@@ -122,7 +122,7 @@ pub(crate) fn said(made: &Contestant) -> String {
         .settings
         .iter()
         .map(|(mode, setting)| match made.tuned.get(mode) {
-            Some(worth) => format!("{mode}: {setting} ({worth:.4} before the cut-off)"),
+            Some(ndcg) => format!("{mode}: {setting} ({ndcg:.4} before the cut-off)"),
             None => format!("{mode}: {setting}"),
         })
         .collect();
@@ -138,17 +138,17 @@ pub(crate) fn tune(
 ) -> Result<Tuned, RunExit> {
     let catalogue = &bench.view.rank.catalogue;
     let grid = arm.grid(bench.window_days);
-    let middle = Choice { options: grid[grid.len() / 2].clone(), worth: None, fitted: None };
+    let middle = Choice { options: grid[grid.len() / 2].clone(), ndcg: None, fitted: None };
     let mut choices = [middle.clone(), middle];
     if let Some(window) = validation {
         for options in &grid {
             context.check()?;
             let fitted = FittedBaseline::fit(arm, options, Dataset { log: &bench.log, catalogue }, window.from);
             for ((mode, _), truth) in MODES.iter().zip(&window.truths) {
-                let worth = fitted.mean_ndcg(truth, *mode, bench.k).map_err(|e| rank_problem(&e))?;
+                let ndcg = fitted.mean_ndcg(truth, *mode, bench.k).map_err(|e| rank_problem(&e))?;
                 let choice = &mut choices[place(*mode)];
-                if choice.worth.is_none_or(|best| worth > best) {
-                    *choice = Choice { options: options.clone(), worth: Some(worth), fitted: Some(fitted.clone()) };
+                if choice.ndcg.is_none_or(|best| ndcg > best) {
+                    *choice = Choice { options: options.clone(), ndcg: Some(ndcg), fitted: Some(fitted.clone()) };
                 }
             }
             context.update(|run| run.step += 1);
@@ -170,7 +170,7 @@ pub(crate) fn single(bench: &Bench<'_>, arm: Baseline, tuned: &Tuned) -> Contest
     Contestant {
         name: arm.name().to_owned(),
         settings: MODES.iter().map(|(mode, word)| ((*word).to_owned(), by_mode(*mode).options.label.clone())).collect(),
-        tuned: MODES.iter().filter_map(|(mode, word)| Some(((*word).to_owned(), by_mode(*mode).worth?))).collect(),
+        tuned: MODES.iter().filter_map(|(mode, word)| Some(((*word).to_owned(), by_mode(*mode).ndcg?))).collect(),
         tried: tuned.tried,
         seconds: 0.0,
         list: Box::new(move |whom, request| fitted[place(request.mode)].recommend(whom, cut, request)),

@@ -78,9 +78,9 @@ pub(crate) fn run(
 
     let contestants = contestants::all(&bench, context, &mut notes)?;
     context.phase(RunPhase::Evaluation, (slices::LISTS.len() * contestants.len()) as u64);
-    let judged = slices::judge(&bench, &contestants, context)?;
+    let lists = slices::evaluate_lists(&bench, &contestants, context)?;
     context.phase(RunPhase::Gate, 0);
-    let (slices, verdict) = summary::slices(&bench, &contestants, &judged, run.seed, context)?;
+    let (slices, verdict) = summary::slices(&bench, &contestants, &lists, run.seed, context)?;
     context.check()?;
     let evaluation = Evaluation {
         id: plan.run.clone(),
@@ -92,8 +92,8 @@ pub(crate) fn run(
         tuned_from: bench.tuned_from.map(Timestamp::at),
         k: bench.k as u32,
         seed: run.seed,
-        shoppers: judged.histories.len() as u64,
-        light_baskets: judged.histories.border,
+        shoppers: lists.histories.len() as u64,
+        light_baskets: lists.histories.border,
         arms: contestants.iter().map(contestant::Contestant::wire).collect::<Vec<EvaluatedArm>>(),
         verdict,
         slices,
@@ -103,7 +103,7 @@ pub(crate) fn run(
             .map(|m| (metric_name(*m, k), m.convention().to_owned()))
             .collect::<BTreeMap<_, _>>(),
     };
-    shoppers::write(&bench, &plan.run, &contestants, &judged)?;
+    shoppers::write(&bench, &plan.run, &contestants, &lists)?;
     app.store.put_doc(DocKind::Evaluation, &plan.run, &evaluation).map_err(|e| store_problem(&e))?;
     let metrics = summary::headline(&evaluation);
     context.update(|run| run.record.metrics = metrics);

@@ -20,7 +20,7 @@ use crate::versions::encoders;
 use crate::versions::load;
 
 /// The serving configuration with its lists as of the cut-off. What has seen the window is made again without it: the ranker is
-/// the one that the gate judged where that was made up to this very moment, else it is trained again as a cycle does; an adapter
+/// the one that the gate evaluated where that was made up to this very moment, else it is trained again as a cycle does; an adapter
 /// that learned from later interactions gives way to its base.
 pub(crate) fn contestant(
     bench: &Bench<'_>,
@@ -46,15 +46,15 @@ pub(crate) fn contestant(
         catalogue.set_texts(Some(texts(bench, context)?));
     }
     let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cut);
-    let (order, how) = if model.artifacts.ranker.is_none() && model.artifacts.blend.is_none() {
+    let (fitted, how) = if model.artifacts.ranker.is_none() && model.artifacts.blend.is_none() {
         (FittedRanker::default(), "the blend's rule; no ranker was trained yet".to_owned())
     } else if !seen {
-        let order = FittedRanker {
+        let fitted = FittedRanker {
             ranker: model.artifacts.ranker.as_deref().cloned(),
             blend: model.artifacts.blend.clone(),
             ..FittedRanker::default()
         };
-        (order, format!("{} as it serves; it has seen nothing of the window", meta.version))
+        (fitted, format!("{} as it serves; it has seen nothing of the window", meta.version))
     } else if judged_from == Some(bench.cut)
         && let Some(judged) = load::judged_ranker(app, bench.view, bench.cut)?
     {
@@ -62,7 +62,10 @@ pub(crate) fn contestant(
             "{} learned from this window; measured instead is its ranker as the gate measured it, fitted up to the cut-off",
             meta.version
         ));
-        (FittedRanker { ranker: Some(judged), ..FittedRanker::default() }, "the ranker that the gate judged".to_owned())
+        (
+            FittedRanker { ranker: Some(judged), ..FittedRanker::default() },
+            "the ranker that the gate evaluated".to_owned(),
+        )
     } else {
         notes.push(format!(
             "{} learned from this window; its ranker is fitted again with the same configuration up to {}",
@@ -73,27 +76,27 @@ pub(crate) fn contestant(
         let beside =
             if clean && meta.encoder.adapter.is_some() { beside_base(bench, context)? } else { catalogue.clone() };
         let configured = FittedRanker { ranker: model.artifacts.ranker.as_deref().cloned(), ..FittedRanker::default() };
-        let replay = train_options(&configured, BudgetTier::at(0), meta.seed);
-        let mut networks = match &model.artifacts.sequence {
+        let options = train_options(&configured, BudgetTier::at(0), meta.seed);
+        let mut models = match &model.artifacts.sequence {
             Some(_) => Some(SequenceModels::new(&bench.log, &beside, bench.cut, meta.seed)?),
             None => None,
         };
-        let network = networks.as_mut().map(|models| SequenceFit { models, later: bench.cut });
-        let order = ranker_fit::fit_ranker(
+        let sequence = models.as_mut().map(|models| SequenceFit { models, later: bench.cut });
+        let fitted = ranker_fit::fit_ranker(
             context,
             Dataset { log: &bench.log, catalogue: &beside },
             bench.cut,
-            &replay,
-            network,
+            &options,
+            sequence,
             &mut CutoffLists::default(),
         )?
         .unwrap_or_default();
-        let what = if order.ranker.is_some() {
+        let what = if fitted.ranker.is_some() {
             "ranker made again up to the cut-off"
         } else {
             "blend fitted up to the cut-off"
         };
-        (order, what.to_owned())
+        (fitted, what.to_owned())
     };
     context.check()?;
     let index = Arc::new(CollaborativeIndex::fit(
@@ -101,7 +104,7 @@ pub(crate) fn contestant(
         bench.cut,
         &IndexOptions::default(),
     ));
-    let weights = order.blend.clone().unwrap_or_else(|| BlendWeights::for_index(&index));
+    let weights = fitted.blend.clone().unwrap_or_else(|| BlendWeights::for_index(&index));
     let snapshot = Snapshot { log: bench.log.clone(), catalogue, index };
     let cut = bench.cut;
     Ok(Contestant {
@@ -110,7 +113,7 @@ pub(crate) fn contestant(
         tuned: [].into(),
         tried: 0,
         seconds: 0.0,
-        list: Box::new(move |whom, request| match &order.ranker {
+        list: Box::new(move |whom, request| match &fitted.ranker {
             Some(ranker) => ranker.recommend(&snapshot, whom, cut, request),
             None => mercer_rank::recommend(&snapshot, &weights, whom, cut, request),
         }),
@@ -122,7 +125,7 @@ pub(crate) fn texts(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<Vecto
     query_vectors::table(bench.app, bench.view, &bench.log, &bench.view.model.base_encoder, |_| context.check())
 }
 
-/// The catalogue as a behaviour network learns beside it: with the base encoder's vectors of items and searches.
+/// The catalogue as a sequence model learns beside it: with the base encoder's vectors of items and searches.
 pub(crate) fn beside_base(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<Catalogue, RunExit> {
     let mut catalogue = base_arm(bench.app, &bench.view.model.meta, context)?.shop_catalogue(bench.view)?;
     catalogue.set_texts(Some(texts(bench, context)?));

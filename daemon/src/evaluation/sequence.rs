@@ -1,4 +1,4 @@
-//! The behaviour network alone as an arm: trained up to the cut-off beside the base encoder's vectors, its scores order the list.
+//! The sequence model alone as an arm: trained up to the cut-off beside the base encoder's vectors, its scores order the list.
 
 use std::sync::Arc;
 
@@ -10,22 +10,23 @@ use crate::evaluation::mercer::beside_base;
 use crate::runs::context::{RunContext, RunExit};
 use crate::training::sequence_fit::SequenceModels;
 
-/// The network with its lists as of the cut-off.
+/// The model with its lists as of the cut-off.
 pub(crate) fn contestant(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<Contestant, RunExit> {
     let meta = &bench.view.model.meta;
     let catalogue = beside_base(bench, context)?;
-    let mut networks = SequenceModels::new(&bench.log, &catalogue, bench.cut, meta.seed)?;
-    if networks.up_to(context, &bench.log, bench.cut, bench.cut, 0)?.is_none() {
-        return Err(RunExit::Nothing("the budget was used up while the behaviour network was trained".to_owned()));
+    let mut models = SequenceModels::new(&bench.log, &catalogue, bench.cut, meta.seed)?;
+    if models.up_to(context, &bench.log, bench.cut, bench.cut, 0)?.is_none() {
+        return Err(RunExit::Nothing("the budget was used up while the sequence model was trained".to_owned()));
     }
     let index =
         CollaborativeIndex::fit(Dataset { log: &bench.log, catalogue: &catalogue }, bench.cut, &IndexOptions::counts());
-    let index = Arc::new(index.with_sequence(networks.stages().at(bench.cut)));
+    let index = Arc::new(index.with_sequence(models.stages().at(bench.cut)));
     let snapshot = Snapshot { log: bench.log.clone(), catalogue, index };
     let weights = BlendWeights::only(Source::Sequence);
     let cut = bench.cut;
     let setting = format!("one training up to the cut-off, horizon {} days", bench.window_days);
     Ok(Contestant {
+        // The name of the arm in stored evaluations.
         name: "behaviour network".to_owned(),
         settings: MODES.iter().map(|(_, word)| ((*word).to_owned(), setting.clone())).collect(),
         tuned: [].into(),

@@ -9,20 +9,20 @@ use crate::reports::window_scorer::window_policy;
 use crate::state::app::App;
 use crate::state::problems::Answer;
 
-/// Length of the lists that are judged.
+/// Length of the lists that are evaluated.
 const K: usize = 10;
 /// Replicates and seed of the intervals.
 const REPLICATES: usize = 2_000;
 const SEED: u64 = 7;
 
-/// One opponent.
+/// One baseline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Whom the serving version is compared with.
     pub name: &'static str,
     /// Its NDCG@10.
     pub value: f64,
-    /// Serving minus opponent with its 95 % interval; `None` with fewer than two shoppers.
+    /// Serving minus baseline with its 95 % interval; `None` with fewer than two shoppers.
     pub difference: Option<(f64, f64, f64)>,
 }
 
@@ -37,14 +37,14 @@ pub struct ServingCheck {
     pub users: usize,
     /// NDCG@10 of the serving version, any item.
     pub value: f64,
-    /// Its opponents.
+    /// The baselines.
     pub rows: Vec<Row>,
     /// What spoke for the version, where it was not the version itself.
     pub note: Option<String>,
 }
 
 impl ServingCheck {
-    /// Opponents that are better than the serving version beyond chance.
+    /// Baselines that are better than the serving version beyond chance.
     #[must_use]
     pub fn better(&self) -> Vec<&'static str> {
         let lost = self.rows.iter().filter(|row| row.difference.is_some_and(|(_, _, high)| high < 0.0));
@@ -81,7 +81,7 @@ impl ServingCheck {
     }
 }
 
-/// Judges the serving version on the newest window. `None` where the log is too short for one, or nobody came back in it.
+/// Evaluates the serving version on the newest window. `None` where the log is too short for one, or nobody came back in it.
 ///
 /// # Errors
 /// What keeps the version's files from being read.

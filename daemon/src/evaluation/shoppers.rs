@@ -1,6 +1,6 @@
 //! Values of each shopper, for whoever wants to check an evaluation: a Parquet file per evaluation under the state directory, with
 //! pseudonyms. The shop's own ids are not needed for that and stay out of a file that leaves the daemon. An erasure deletes the
-//! files, for they hold what the erased shopper's lists were worth.
+//! files, for they hold metrics of the erased shopper's lists.
 
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -39,9 +39,9 @@ pub(crate) fn write(bench: &Bench<'_>, id: &str, arms: &[Contestant], all: &All)
     let (mut shopper, mut slice, mut arm) = (Vec::new(), Vec::new(), Vec::new());
     let (mut baskets, mut relevant) = (Vec::new(), Vec::new());
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); METRICS.len()];
-    for ((name, ..), judged) in LISTS.iter().zip(&all.lists) {
-        for (contestant, measured) in arms.iter().zip(&judged.arms) {
-            for (entry, row) in judged.truth.iter().zip(&measured.rows) {
+    for ((name, ..), lists) in LISTS.iter().zip(&all.lists) {
+        for (contestant, measured) in arms.iter().zip(&lists.arms) {
+            for (entry, row) in lists.truth.iter().zip(&measured.rows) {
                 let Some(name_of) = names.get(&entry.user) else { continue };
                 shopper.push(name_of.clone());
                 slice.push((*name).to_owned());

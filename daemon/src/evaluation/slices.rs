@@ -1,4 +1,4 @@
-//! Lists of every arm for every shopper of the window, and what they are worth, by slice.
+//! Makes the lists of every arm for every shopper of the window and computes their metrics, by slice.
 
 use mercer_rank::evaluate::{GroundTruth, ground_truth};
 use mercer_rank::{Candidates, CollaborativeIndex, Dataset, IndexOptions, Mode, RankRequest, RankedItem, Recipient};
@@ -32,7 +32,7 @@ pub(crate) struct Values {
 }
 
 /// One kind of list: whose, and every arm's values in the order of the arms.
-pub(crate) struct Judged {
+pub(crate) struct EvaluatedLists {
     pub(crate) truth: Vec<GroundTruth>,
     pub(crate) arms: Vec<Values>,
 }
@@ -40,13 +40,13 @@ pub(crate) struct Judged {
 /// Everything that was measured.
 pub(crate) struct All {
     /// In the order of [`LISTS`].
-    pub(crate) lists: Vec<Judged>,
-    /// Histories of the judged shoppers before the cut-off.
+    pub(crate) lists: Vec<EvaluatedLists>,
+    /// Histories of the evaluated shoppers before the cut-off.
     pub(crate) histories: HistoryLengths,
 }
 
-/// Makes and judges all lists.
-pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], context: &RunContext<'_>) -> Result<All, RunExit> {
+/// Makes and evaluates all lists.
+pub(crate) fn evaluate_lists(bench: &Bench<'_>, arms: &[Contestant], context: &RunContext<'_>) -> Result<All, RunExit> {
     let index = CollaborativeIndex::fit(
         Dataset { log: &bench.log, catalogue: &bench.view.rank.catalogue },
         bench.cut,
@@ -63,23 +63,23 @@ pub(crate) fn judge(bench: &Bench<'_>, arms: &[Contestant], context: &RunContext
                 .map(|entry| {
                     let request = RankRequest { mode, candidates, ..RankRequest::new(bench.k + 1) };
                     let request = request.for_window(bench.to);
-                    worth(&index, &*arm.list, &request, entry, bench.k)
+                    list_metrics(&index, &*arm.list, &request, entry, bench.k)
                 })
                 .collect::<Result<Vec<_>, RunExit>>()?;
             let tied = rows.iter().filter(|(_, tied)| *tied).count() as f64 / rows.len().max(1) as f64;
             values.push(Values { rows: rows.into_iter().map(|(row, _)| row).collect(), tied });
             context.update(|run| run.step += 1);
         }
-        lists.push(Judged { truth, arms: values });
+        lists.push(EvaluatedLists { truth, arms: values });
     }
-    let judged = lists.iter().flat_map(|judged: &Judged| &judged.truth).map(|entry| entry.user);
-    let histories = HistoryLengths::of(&bench.log, index.summary().target, bench.cut, judged);
+    let users = lists.iter().flat_map(|made: &EvaluatedLists| &made.truth).map(|entry| entry.user);
+    let histories = HistoryLengths::of(&bench.log, index.summary().target, bench.cut, users);
     Ok(All { lists, histories })
 }
 
 /// Metrics of one shopper's list, and whether a tie is cut by it: then NDCG is the expectation over all orders of the tied items
-/// (METRICS.md section 0.2), for which the list is made longer until the tie ends. `request` asks for one item more than is judged.
-pub(crate) fn worth(
+/// (METRICS.md section 0.2), for which the list is made longer until the tie ends. `request` asks for one item more than is evaluated.
+pub(crate) fn list_metrics(
     index: &CollaborativeIndex,
     list: &Lists,
     request: &RankRequest<'_>,
@@ -136,17 +136,17 @@ mod tests {
         let list = move |_: Recipient<'_>, r: &RankRequest<'_>| -> Result<Vec<RankedItem>, RankError> {
             Ok(all.iter().take(r.k).cloned().collect())
         };
-        let judge = |items: Vec<u32>, k: usize| {
+        let evaluate = |items: Vec<u32>, k: usize| {
             let entry = GroundTruth { user: 0, items };
-            let (row, tied) = worth(&index, &list, &RankRequest::new(k + 1), &entry, k).unwrap();
+            let (row, tied) = list_metrics(&index, &list, &RankRequest::new(k + 1), &entry, k).unwrap();
             (row[0], tied)
         };
         // Places 2 and 3 are each the last item's with chance 1 in 39.
         let expected = (1.0 / 3f64.log2() + 1.0 / 4f64.log2()) / 39.0;
-        let (ndcg, tied) = judge(vec![39], 3);
+        let (ndcg, tied) = evaluate(vec![39], 3);
         assert!(tied && (ndcg - expected).abs() < 1e-12, "{ndcg} {expected}");
-        assert_eq!(judge(vec![0], 1), (1.0, false));
+        assert_eq!(evaluate(vec![0], 1), (1.0, false));
         // A list that ends at the cut hides nothing.
-        assert!(!judge(vec![0], 40).1);
+        assert!(!evaluate(vec![0], 40).1);
     }
 }

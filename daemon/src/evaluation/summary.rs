@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::evaluation::bench::{Bench, METRICS, metric_name};
 use crate::evaluation::contestant::Contestant;
-use crate::evaluation::slices::{All, Judged, LISTS, WIDTH};
+use crate::evaluation::slices::{All, EvaluatedLists, LISTS, WIDTH};
 use crate::reports::window_lists::known;
 use crate::runs::context::{RunContext, RunExit, failed};
 
@@ -25,7 +25,7 @@ pub(crate) const ALPHA: f64 = 0.025;
 pub(crate) struct Part<'a> {
     name: String,
     what: String,
-    judged: &'a Judged,
+    lists: &'a EvaluatedLists,
     rows: Vec<usize>,
 }
 
@@ -33,11 +33,11 @@ pub(crate) fn parts<'a>(all: &'a All) -> Vec<Part<'a>> {
     let mut out: Vec<Part<'a>> = LISTS
         .iter()
         .zip(&all.lists)
-        .map(|((name, what, ..), judged)| Part {
+        .map(|((name, what, ..), lists)| Part {
             name: (*name).to_owned(),
             what: (*what).to_owned(),
-            judged,
-            rows: (0..judged.truth.len()).collect(),
+            lists,
+            rows: (0..lists.truth.len()).collect(),
         })
         .collect();
     let Some(any) = all.lists.first() else { return out };
@@ -48,7 +48,7 @@ pub(crate) fn parts<'a>(all: &'a All) -> Vec<Part<'a>> {
         ("light", light, format!("repeat-all of shoppers who bought on at most {days} before")),
         ("heavy", heavy, format!("repeat-all of shoppers who bought on more than {days} before")),
     ] {
-        out.push(Part { name: name.to_owned(), what, judged: any, rows });
+        out.push(Part { name: name.to_owned(), what, lists: any, rows });
     }
     out
 }
@@ -93,7 +93,7 @@ pub(crate) fn slice(
         return Ok(slice);
     }
     let column = |arm: usize, metric: usize| -> Vec<f64> {
-        part.rows.iter().map(|&row| part.judged.arms[arm].rows[row][metric]).collect()
+        part.rows.iter().map(|&row| part.lists.arms[arm].rows[row][metric]).collect()
     };
     let values: Vec<Vec<f64>> = (0..arms.len())
         .flat_map(|arm| (0..WIDTH).map(move |metric| (arm, metric)))
@@ -105,7 +105,7 @@ pub(crate) fn slice(
         let values = METRICS.iter().zip(means).map(|(metric, mean)| measured(metric_name(*metric, bench.k), mean));
         slice.arms.push(ArmValues {
             arm: arm.name.clone(),
-            tied: part.judged.arms[number].tied,
+            tied: part.lists.arms[number].tied,
             values: values.collect(),
         });
     }

@@ -1,4 +1,4 @@
-//! Sweeps: rankers with other settings than the standing ones, each trained on what was known one window before the gate's and judged on
+//! Sweeps: rankers with other settings than the current ones, each trained on what was known one window before the gate's and evaluated on
 //! the window that ends where the gate's begins, so that the gate's window stays unseen. Nothing is promoted: a sweep informs.
 
 use std::sync::Arc;
@@ -144,7 +144,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
         context.check()?;
         let index = Arc::new(CollaborativeIndex::fit(Dataset { log: &log, catalogue }, plan.cut, &options.index));
         let snapshot = Snapshot { log: log.clone(), catalogue: catalogue.clone(), index };
-        let limits = Limits { users: BudgetTier::at(0).judged, unwanted: &|| context.unwanted() };
+        let limits = Limits { users: BudgetTier::at(0).users, unwanted: &|| context.unwanted() };
         let policy = FittedPolicy { ranker: Some(&ranker), blend: None };
         let judged = evaluate::evaluate(&snapshot, plan.window(), policy, &limits);
         context.check()?;

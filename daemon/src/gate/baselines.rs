@@ -10,7 +10,7 @@ use crate::gate::evaluate::{Evaluated, evaluate};
 use crate::gate::policy::FittedPolicy;
 use crate::runs::context::RunExit;
 
-/// A baseline and what its lists are worth.
+/// A baseline and the metrics of its lists.
 pub(crate) struct EvaluatedBaseline {
     /// Its name, as reports have it.
     pub(crate) name: &'static str,

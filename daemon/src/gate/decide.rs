@@ -6,7 +6,7 @@
 
 use mercer_rank::Window;
 use mercer_reports::gate::{TrialOutcome, TrialVerdict};
-use mercer_reports::{GateDecision, GateOptions, Opponent, Purpose, Rule, Trial, gate};
+use mercer_reports::{Comparator, GateDecision, GateOptions, Purpose, Rule, Trial, gate};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Comparison, GateObjective, GateReport, GateVerdict, MetricValue};
 
@@ -194,9 +194,9 @@ fn compare(input: &GateInput<'_>, objectives: &[&Objective<'_>], options: &GateO
         .map(|pair| Trial {
             metric: format!("ndcg@10/{}", pair.slice),
             purpose: if pair.baseline.is_some() { Purpose::Guardrail } else { Purpose::Primary },
-            opponent: match pair.baseline {
-                Some(name) => Opponent::Baseline(name.to_owned()),
-                None => Opponent::Serving(input.incumbent.to_owned()),
+            comparator: match pair.baseline {
+                Some(name) => Comparator::Baseline(name.to_owned()),
+                None => Comparator::Serving(input.incumbent.to_owned()),
             },
             rule: if pair.baseline.is_some() { Rule::NotWorse { margin: MARGIN } } else { rule },
             weight: pair.weight,
@@ -260,13 +260,13 @@ fn is_better_objective(outcome: &TrialOutcome) -> bool {
 fn comparison(outcome: &TrialOutcome, any_better: bool) -> Option<Comparison> {
     let numbers = outcome.comparison.as_ref()?;
     let (metric, slice) = outcome.metric.split_once('/').unwrap_or((&outcome.metric, ""));
-    let (Opponent::Serving(against) | Opponent::Baseline(against)) = &outcome.opponent;
+    let (Comparator::Serving(against) | Comparator::Baseline(against)) = &outcome.comparator;
     Some(Comparison {
         against: against.clone(),
         metric: metric.to_owned(),
         slice: slice.to_owned(),
         candidate: numbers.candidate,
-        other: numbers.opponent,
+        other: numbers.comparator,
         difference: numbers.difference,
         low: numbers.interval.low,
         high: numbers.interval.high,

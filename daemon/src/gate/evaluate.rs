@@ -21,7 +21,7 @@ pub(crate) enum ListSlice {
     Cold,
 }
 
-/// What a version's lists and its search are worth on a window.
+/// Metrics of a version's lists and of its search on a window.
 #[derive(Clone, Default)]
 pub(crate) struct Evaluated {
     /// Lists of all items.
@@ -49,7 +49,7 @@ impl Evaluated {
 /// A policy's lists of one slice.
 ///
 /// # Errors
-/// `internal`, also when nobody wants the lists any more.
+/// `internal`, also when the run was cancelled.
 pub(crate) fn evaluate_slice(
     snapshot: &Snapshot,
     window: Window,

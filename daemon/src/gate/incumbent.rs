@@ -49,7 +49,7 @@ pub(crate) struct Incumbent<'a> {
 }
 
 impl<'a> Incumbent<'a> {
-    /// The version that serves. `base_encoder` is the encoder as it came, by which the cycle's queries were embedded.
+    /// The version that serves. `base_encoder` is the untuned encoder, by which the cycle's queries were embedded.
     pub(crate) fn new(
         app: &App,
         shop: NumberedShop<'a>,

@@ -49,7 +49,7 @@ pub fn presets(app: &App) -> Answer<Vec<PresetInfo>> {
 
 /// An import to be done.
 #[derive(Debug, Clone)]
-pub struct Job {
+pub struct ImportJob {
     /// Name of the file, for the report and to tell format and compression.
     pub name: String,
     /// How it is read.
@@ -62,7 +62,7 @@ pub struct Job {
 ///
 /// # Errors
 /// `unknown-preset`, `unknown-format`, `bad-parameter`.
-pub fn plan(app: &App, query: &ImportQuery) -> Answer<Job> {
+pub fn plan(app: &App, query: &ImportQuery) -> Answer<ImportJob> {
     let bad = |detail: String| Problem::new(Code::BadParameter, detail);
     let plan = match (query.preset.as_deref(), query.format.as_deref()) {
         (Some(_), Some(_)) => return Err(bad("an import takes preset or format, not both".to_owned())),
@@ -78,14 +78,14 @@ pub fn plan(app: &App, query: &ImportQuery) -> Answer<Job> {
         (None, None) => return Err(bad("an import needs preset=NAME or format=ndjson".to_owned())),
     };
     let name = if query.file.is_empty() { "upload".to_owned() } else { query.file.clone() };
-    Ok(Job { name, plan, dry_run: query.dry_run })
+    Ok(ImportJob { name, plan, dry_run: query.dry_run })
 }
 
 /// Whether an import can be begun.
 ///
 /// # Errors
 /// `read-only`, `unavailable`.
-pub fn ready(app: &App, job: &Job) -> Answer<()> {
+pub fn ready(app: &App, job: &ImportJob) -> Answer<()> {
     if app.is_stopping() {
         return Err(Problem::new(Code::Unavailable, "the daemon stops"));
     }
@@ -98,7 +98,7 @@ pub fn ready(app: &App, job: &Job) -> Answer<()> {
 /// Why it ended, with the report of what was written until then. Written documents stay.
 pub fn run(
     app: &Arc<App>,
-    job: &Job,
+    job: &ImportJob,
     file: &Path,
     peer: Option<Peer>,
     progress: &mut dyn FnMut(ImportProgress),
@@ -112,9 +112,9 @@ pub fn run(
         app.tell(EventKind::Import(now.clone()));
         progress(now);
     };
-    let mut door = Door { app, dry: job.dry_run.then(Dry::default), broken: None };
-    let outcome = mercer_import::run(file, &job.name, &job.plan, job.dry_run, &mut door, &mut told);
-    let outcome = match (outcome, door.broken) {
+    let mut sink = ShopSink { app, dry: job.dry_run.then(Dry::default), broken: None };
+    let outcome = mercer_import::run(file, &job.name, &job.plan, job.dry_run, &mut sink, &mut told);
+    let outcome = match (outcome, sink.broken) {
         (Ok(report), Some(problem)) => Err(ImportFailure { problem, report: Box::new(report) }),
         (Err(failure), Some(problem)) => Err(ImportFailure { problem, ..failure }),
         (outcome, None) => outcome,
@@ -185,7 +185,7 @@ fn what_follows(config: &TrainConfig, report: &ImportReport) -> Option<String> {
 }
 
 /// Writes documents into the shop.
-struct Door<'a> {
+struct ShopSink<'a> {
     app: &'a App,
     /// Set while nothing is written.
     dry: Option<Dry>,
@@ -200,7 +200,7 @@ struct Dry {
     items: FxHashSet<ItemId>,
 }
 
-impl Door<'_> {
+impl ShopSink<'_> {
     /// Writes a batch and returns one outcome per line.
     fn write<T, C>(
         &mut self,
@@ -258,7 +258,7 @@ fn erased(app: &App, user: &UserId) -> Option<Outcome> {
     app.store.is_erased(user).then(|| Outcome::Rejected(Code::Erased, "the user was erased".to_owned()))
 }
 
-impl Sink for Door<'_> {
+impl Sink for ShopSink<'_> {
     fn items(&mut self, items: Vec<Item>) -> Vec<Outcome> {
         let Some(dry) = &mut self.dry else {
             return self.write(items, write::items, |change| *change != Change::Same);

@@ -48,8 +48,8 @@ pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>>
     }
     let now = Timestamp::now();
     let (mut answers, places, good) = {
-        let world = app.shop.lock();
-        let known = &world.view().item_index;
+        let shop = app.shop.lock();
+        let known = &shop.view().item_index;
         checked(lines, |line: &Interaction| {
             validate_interaction(line, now).map_err(Problem::from)?;
             match &line.item {
@@ -67,13 +67,13 @@ pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>>
     let outcomes = app.store.append(good.clone());
     let mut accepted = 0;
     {
-        let mut world = app.shop.lock();
+        let mut shop = app.shop.lock();
         for ((place, line), outcome) in places.into_iter().zip(good).zip(outcomes) {
             if let Ok(Appended::Accepted(seq)) = outcome {
                 let taker = line.user.clone().filter(|_| is_taken(line.kind));
-                world.interact(seq, line);
+                shop.interact(seq, line);
                 accepted += 1;
-                if let Some(user) = taker.and_then(|user| world.view().user_index.get(&user).copied()) {
+                if let Some(user) = taker.and_then(|user| shop.view().user_index.get(&user).copied()) {
                     app.guardrails.took(user);
                 }
             }
@@ -97,16 +97,16 @@ pub fn items(app: &App, lines: Vec<Item>) -> Vec<Answer<Change>> {
     match app.store.put_items(good.clone()) {
         Ok(changes) => {
             let mut written = 0;
-            let mut world = app.shop.lock();
+            let mut shop = app.shop.lock();
             for ((place, item), change) in places.into_iter().zip(good).zip(changes) {
                 if change != Change::Same {
-                    world.put_item(item);
+                    shop.put_item(item);
                     written += 1;
                 }
                 answers[place] = Some(Ok(change));
             }
-            let total = world.view().item_count() as u64;
-            drop(world);
+            let total = shop.view().item_count() as u64;
+            drop(shop);
             if written > 0 {
                 app.tell(EventKind::Items { written, total });
             }
@@ -134,9 +134,9 @@ pub fn patch_item(app: &App, id: &str, patch: ItemPatch) -> Answer<Item> {
     let (item, change) = app.store.patch_item(&id, patch).map_err(|e| store_problem(&e))?.ok_or_else(unknown)?;
     if change != Change::Same {
         let total = {
-            let mut world = app.shop.lock();
-            world.put_item(item.clone());
-            world.view().item_count() as u64
+            let mut shop = app.shop.lock();
+            shop.put_item(item.clone());
+            shop.view().item_count() as u64
         };
         app.tell(EventKind::Items { written: 1, total });
     }
@@ -175,9 +175,9 @@ pub fn delete_item(app: &App, id: &str) -> Answer<DeletedItem> {
 /// Takes deleted items out of every list, from the next request on.
 fn forget_items<'a>(app: &App, ids: impl Iterator<Item = &'a ItemId>) {
     let (written, total) = {
-        let mut world = app.shop.lock();
-        let written = ids.map(|id| world.delete_item(id)).count() as u64;
-        (written, world.view().item_count() as u64)
+        let mut shop = app.shop.lock();
+        let written = ids.map(|id| shop.delete_item(id)).count() as u64;
+        (written, shop.view().item_count() as u64)
     };
     app.publish();
     if written > 0 {
@@ -194,10 +194,10 @@ pub fn users(app: &App, lines: Vec<User>) -> Vec<Answer<Change>> {
     let (mut answers, places, good) = checked(lines, |user: &User| validate_user(user, now).map_err(Problem::from));
     match app.store.put_users(good.clone()) {
         Ok(changes) => {
-            let mut world = app.shop.lock();
+            let mut shop = app.shop.lock();
             for ((place, user), change) in places.into_iter().zip(good).zip(changes) {
                 if matches!(change, Ok(Change::New | Change::Changed)) {
-                    world.put_user(user);
+                    shop.put_user(user);
                 }
                 answers[place] = Some(change.map_err(|error| store_problem(&error)));
             }

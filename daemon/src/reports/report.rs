@@ -34,9 +34,9 @@ pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Repo
         let meta = registry::show(app, version)?;
         let model = load::load(&app.config.state, meta)?;
         let embedded = embedded_catalogue::embed_catalogue(app, &model.encoder, |_| Answer::Ok(()))?;
-        let (vectors, spread) = embedded.under(&model)?;
+        let (vectors, whitened) = embedded.under(&model)?;
         view.rank.catalogue.set_vectors(Some(vectors));
-        view.rank.catalogue.set_whitened(spread);
+        view.rank.catalogue.set_whitened(whitened);
         view.model = Arc::new(model);
     }
     let key = ReportKey { kind, version: view.model.meta.version.clone(), generation: view.generation };
@@ -95,7 +95,7 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
             let new = lists(Mode::Novel, false)?;
             let new_base = lists(Mode::Novel, true)?;
             for (slice, label, mine, theirs) in
-                [("repeat", "any item", &any, &base), ("new", "unseen items", &new, &new_base)]
+                [("repeat", "all items", &any, &base), ("new", "novel items", &new, &new_base)]
             {
                 for (name, formula, value) in METRICS {
                     let values: Vec<f64> = (0..mine.users.len()).map(|u| value(mine, u)).collect();

@@ -4,7 +4,7 @@ use mercer_shared::wire::ReportRow;
 
 use crate::reports::window_lists::Lists;
 
-/// Length of the lists that are judged.
+/// Length of the lists that are evaluated.
 pub(crate) const K: usize = 10;
 /// Replicates of every interval.
 pub(crate) const REPLICATES: usize = 2_000;

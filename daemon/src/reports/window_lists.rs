@@ -5,7 +5,7 @@ use mercer_rank::evaluate::{GroundTruth, ground_truth, ndcg};
 use mercer_rank::{DAY_MS, Log, LogSummary, RankError, RankRequest, ScoringPolicy, Snapshot, Window};
 use mercer_shared::time::Timestamp;
 
-/// Users judged at most: beyond it they are thinned evenly.
+/// Users evaluated at most: beyond it they are thinned evenly.
 pub const MAX_USERS: usize = 5_000;
 
 /// Lists and their metrics, one entry per user in the same order.
@@ -80,14 +80,14 @@ pub fn known(values: &[f64]) -> Vec<Option<f64>> {
 
 /// Limits of an evaluation.
 pub struct Limits<'a> {
-    /// Users judged at most.
+    /// Users evaluated at most.
     pub users: usize,
     /// Whether the evaluation was cancelled; called for each list.
     pub unwanted: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Limits<'_> {
-    /// As far as there is something to judge.
+    /// All users that [`MAX_USERS`] allows, without cancellation.
     pub const NONE: Self = Self { users: MAX_USERS, unwanted: &|| false };
 }
 

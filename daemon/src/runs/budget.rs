@@ -21,18 +21,18 @@ pub(crate) struct CycleSizes {
 /// How much of everything is done: each step down costs some accuracy and saves time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BudgetTier {
-    /// Cut-offs of the replay at most.
+    /// Cut-offs that the ranker is trained at, at most.
     pub(crate) cutoffs: usize,
-    /// Lists per head of the replay at most.
+    /// Lists per head of the ranker at most.
     pub(crate) lists: usize,
-    /// Users whose lists are judged at most.
-    pub(crate) judged: usize,
+    /// Users whose lists are evaluated at most.
+    pub(crate) users: usize,
     /// Whether a sequence model and trees are trained beside the ranker's own networks.
-    pub(crate) network: bool,
+    pub(crate) sequence: bool,
 }
 
-const fn tier(cutoffs: usize, lists: usize, judged: usize, network: bool) -> BudgetTier {
-    BudgetTier { cutoffs, lists, judged, network }
+const fn tier(cutoffs: usize, lists: usize, users: usize, sequence: bool) -> BudgetTier {
+    BudgetTier { cutoffs, lists, users, sequence }
 }
 
 /// From everything to the least that a ranker can be trained on.
@@ -54,18 +54,18 @@ const FIT_ITEM: f64 = 1.5e-5;
 const LIST: f64 = 1.2e-3;
 const LIST_ITEM: f64 = 1.5e-7;
 const PASS: f64 = 2e-4;
-const JUDGED: f64 = 6e-4;
-const JUDGED_ITEM: f64 = 1.5e-7;
-/// The network's stages, per interaction and per item and cut-off: tables of popularity over the catalogue.
-const NETWORK_EVENT: f64 = 1e-4;
-const NETWORK_ITEM: f64 = 8e-5;
+const EVALUATED: f64 = 6e-4;
+const EVALUATED_ITEM: f64 = 1.5e-7;
+/// The sequence model's stages, per interaction and per item and cut-off: tables of popularity over the catalogue.
+const STAGE_EVENT: f64 = 1e-4;
+const STAGE_ITEM: f64 = 8e-5;
 /// The trees of a head, per list that they are grown on.
 const TREES: f64 = 4e-3;
 
-/// Arms whose lists are judged, for any item and for unseen ones: the candidate with and without tuning, the serving version, three
+/// Sets of lists that are evaluated, of all items and of novel ones: the candidate with and without tuning, the serving version, three
 /// baselines.
 const ARMS: f64 = 6.0 * 2.0;
-/// Share of the budget that replay and evaluation may take beside an encoder, which learns more from the same second on a short
+/// Share of the budget that the ranker and evaluation may take beside an encoder, which learns more from the same second on a short
 /// budget; the ranker gains little from its last cut-offs.
 const BESIDE_ENCODER: f64 = 0.6;
 /// The same without one.
@@ -79,10 +79,10 @@ impl BudgetTier {
         TIERS[step.min(TIERS.len() - 1)]
     }
 
-    /// The replay's settings on this tier, with the seed of a run.
-    pub(crate) fn replay(self, seed: u64) -> RankerTrainOptions {
+    /// Settings of the ranker's training on this tier, with the seed of a run.
+    pub(crate) fn ranker_options(self, seed: u64) -> RankerTrainOptions {
         let usual = RankerTrainOptions::default();
-        let trees = [self.network.then(|| TreeOptions { seed, ..TreeOptions::default() }); 2];
+        let trees = [self.sequence.then(|| TreeOptions { seed, ..TreeOptions::default() }); 2];
         let mlp = MlpOptions { seed, ..usual.mlp };
         RankerTrainOptions {
             cutoffs: usual.cutoffs.min(self.cutoffs),
@@ -93,10 +93,10 @@ impl BudgetTier {
         }
     }
 
-    /// Estimated seconds of the replay of what is judged, and of the replay for what serves, which makes the lists of two more cut-offs
+    /// Estimated seconds of training the ranker that is evaluated, and the one that serves, which makes the lists of two more cut-offs
     /// (half a window apart) and one ranker.
-    fn replay_seconds(self, s: &CycleSizes) -> (f64, f64) {
-        let o = self.replay(0);
+    fn ranker_seconds(self, s: &CycleSizes) -> (f64, f64) {
+        let o = self.ranker_options(0);
         let cutoffs = o.cutoffs.min(s.cutoffs);
         if cutoffs < 2 {
             // No ranker: the blend is fitted on two windows, from fewer users.
@@ -109,16 +109,16 @@ impl BudgetTier {
         let networks = 2.0 * (lists * o.mlp.members_for(lists) * o.mlp.epochs) as f64 * PASS;
         let trees: f64 = o.trees.iter().flatten().map(|trees| TREES * lists.min(trees.lists) as f64).sum();
         // The ranker that is compared is trained with the sequence model's scores and without them.
-        let (rankers, stages) = if self.network { (2.0, network(s, cutoffs)) } else { (1.0, 0.0) };
+        let (rankers, stages) = if self.sequence { (2.0, stage_seconds(s, cutoffs)) } else { (1.0, 0.0) };
         let more = 2.0 / cutoffs as f64;
         (stages + made + rankers * networks + trees, more * (stages + made) + networks + trees)
     }
 
     /// Estimated seconds of everything after the encoder but embedding: collaborative index, ranker training, evaluation, and the final training.
     pub(crate) fn seconds(self, s: &CycleSizes) -> f64 {
-        let judged = s.back.min(self.judged) as f64;
-        let (replay, again) = self.replay_seconds(s);
-        fit(s) + replay + again + ARMS * judged * (JUDGED + JUDGED_ITEM * s.items as f64)
+        let users = s.back.min(self.users) as f64;
+        let (ranker, again) = self.ranker_seconds(s);
+        fit(s) + ranker + again + ARMS * users * (EVALUATED + EVALUATED_ITEM * s.items as f64)
     }
 }
 
@@ -126,8 +126,8 @@ fn fit(s: &CycleSizes) -> f64 {
     FIT_EVENT * s.events as f64 + FIT_ITEM * s.items as f64
 }
 
-fn network(s: &CycleSizes, cutoffs: usize) -> f64 {
-    NETWORK_EVENT * s.events as f64 + NETWORK_ITEM * (s.items * cutoffs) as f64
+fn stage_seconds(s: &CycleSizes, cutoffs: usize) -> f64 {
+    STAGE_EVENT * s.events as f64 + STAGE_ITEM * (s.items * cutoffs) as f64
 }
 
 /// The first tier whose estimate fits into the budget, or the last there is.
@@ -139,18 +139,18 @@ pub(crate) fn step(budget: f64, s: &CycleSizes, encoder: bool) -> usize {
 /// What was cut, in words; `None` on the first tier.
 pub(crate) fn cut(step: usize, budget: f64, s: &CycleSizes) -> Option<String> {
     let (full, tier) = (BudgetTier::at(0), BudgetTier::at(step));
-    let (usual, least) = (full.replay(0), tier.replay(0));
+    let (usual, least) = (full.ranker_options(0), tier.ranker_options(0));
     (step > 0).then(|| {
         format!(
-            "the whole replay and evaluation would take about {:.0} s of the {budget:.0} s: {} instead of {} cut-offs, at most {} \
-             instead of {} lists, at most {} instead of {} judged shoppers, about {:.0} s",
+            "ranker training and evaluation in full would take about {:.0} s of the {budget:.0} s: {} instead of {} cut-offs, at most {} \
+             instead of {} lists, at most {} instead of {} evaluated shoppers, about {:.0} s",
             full.seconds(s),
             least.cutoffs.min(s.cutoffs),
             usual.cutoffs.min(s.cutoffs),
             least.lists,
             usual.lists,
-            tier.judged,
-            full.judged,
+            tier.users,
+            full.users,
             tier.seconds(s)
         )
     })
@@ -170,7 +170,7 @@ mod tests {
     const RETAIL: CycleSizes = CycleSizes { events: 400_000, items: 4_000, back: 1_500, cutoffs: 16 };
 
     #[test]
-    fn each_rung_takes_less_and_a_large_budget_takes_all() {
+    fn each_tier_takes_less_and_a_large_budget_takes_all() {
         for sizes in
             [RETAIL, CycleSizes { items: 200_000, ..RETAIL }, CycleSizes { events: 1_000_000, back: 40_000, ..RETAIL }]
         {
@@ -185,7 +185,7 @@ mod tests {
             }
         }
         let usual = RankerTrainOptions::default();
-        let o = BudgetTier::at(0).replay(usual.mlp.seed);
+        let o = BudgetTier::at(0).ranker_options(usual.mlp.seed);
         assert_eq!(RankerTrainOptions { trees: usual.trees, ..o }, usual);
     }
 

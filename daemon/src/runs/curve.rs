@@ -1,4 +1,4 @@
-//! The loss curve of a run. Points are means over growing stretches, so that a run of any length keeps a bounded number of points.
+//! The loss curve of a run. Points are means over growing intervals, so that a run of any length keeps a bounded number of points.
 
 use mercer_shared::wire::LossPoint;
 

@@ -77,12 +77,12 @@ impl IdMap {
         self.items.iter().filter_map(|number| view.item(*number)).map(|item| item.id.clone()).collect()
     }
 
-    /// The serving ranker, its network in the numbers here and as of a moment of a log that has them.
+    /// The serving ranker, its sequence model in the numbers here and as of a moment of a log that has them.
     pub(crate) fn ranker(&self, view: &ShopState, log: &Log, at: i64) -> Option<Ranker> {
         let ranker = view.model.artifacts.ranker.as_deref()?.clone();
-        let Some(network) = &view.model.artifacts.sequence else { return Some(ranker) };
-        let network = network.as_of(self.ids(view).iter(), log, at);
-        Some(ranker.with_sequence(Some(network)))
+        let Some(sequence) = &view.model.artifacts.sequence else { return Some(ranker) };
+        let sequence = sequence.as_of(self.ids(view).iter(), log, at);
+        Some(ranker.with_sequence(Some(sequence)))
     }
 
     /// The number here of a user.

@@ -43,7 +43,7 @@ impl MomentCache {
                 at,
                 &IndexOptions::default(),
             );
-            tracing::info!(at, seconds = started.elapsed().as_secs_f64(), "memory of a past moment fitted");
+            tracing::info!(at, seconds = started.elapsed().as_secs_f64(), "index of a past moment fitted");
             Arc::new(index)
         }))
     }

@@ -5,13 +5,16 @@ use mercer_reports::calibrate::Calibrator;
 use mercer_shared::wire::{Candidates, Mode};
 use serde::{Deserialize, Serialize};
 
-/// Maps an item's share of a list's softmax to the probability that the user takes it within a window, given that the user comes.
+/// Maps an item's share of a list's softmax to the probability that the user takes it within a window, given that the user comes. Stored files
+/// call the heads `any` and `unseen`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probabilities {
-    /// Of the head for any item.
-    pub any: Option<Calibrator>,
-    /// Of the head for unseen items.
-    pub unseen: Option<Calibrator>,
+    /// Of the head for all items.
+    #[serde(rename = "any")]
+    pub all: Option<Calibrator>,
+    /// Of the head for novel items.
+    #[serde(rename = "unseen")]
+    pub novel: Option<Calibrator>,
 }
 
 impl Probabilities {
@@ -21,8 +24,8 @@ impl Probabilities {
     pub fn of(&self, mode: Mode, candidates: Candidates, item: &RankedItem) -> Option<f64> {
         let calibrator = match (candidates, mode) {
             (Candidates::Cold, _) => None,
-            (_, Mode::New) => self.unseen.as_ref(),
-            (_, Mode::Repeat) => self.any.as_ref(),
+            (_, Mode::New) => self.novel.as_ref(),
+            (_, Mode::Repeat) => self.all.as_ref(),
         };
         Some(calibrator?.apply(f64::from(item.log_softmax?)))
     }
@@ -35,7 +38,7 @@ mod tests {
     #[test]
     fn each_head_has_its_own_and_what_was_not_ranked_has_none() {
         let platt = |intercept| Some(Calibrator::Platt { slope: 1.0, intercept });
-        let both = Probabilities { any: platt(0.0), unseen: platt(-1.0) };
+        let both = Probabilities { all: platt(0.0), novel: platt(-1.0) };
         let item = |log_softmax| RankedItem { item: 0, score: 3.0, parts: Vec::new(), log_softmax };
         let of = |mode, candidates, share| both.of(mode, candidates, &item(share));
         assert_eq!(of(Mode::Repeat, Candidates::All, Some(0.0)), Some(0.5));

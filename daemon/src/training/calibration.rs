@@ -54,9 +54,9 @@ pub(crate) fn fit(
         metrics.extend(some_metrics(slice, &apart, None, Resampling { seed, replicates: REPLICATES }, &told));
         Ok(calibrator(rows.iter()))
     };
-    let any = head(Mode::All, "repeat")?;
-    let unseen = head(Mode::Novel, "new")?;
-    Ok((Probabilities { any, unseen }, metrics))
+    let all = head(Mode::All, "repeat")?;
+    let novel = head(Mode::Novel, "new")?;
+    Ok((Probabilities { all, novel }, metrics))
 }
 
 /// Everything that the ranker ordered for the returning users.

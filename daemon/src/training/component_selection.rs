@@ -26,7 +26,7 @@ fn to_make(mut left_out: LeftOut, tier: BudgetTier, events: usize) -> ComponentS
     let changed = |then: Option<usize>| {
         then.is_none_or(|then| events as f64 >= GROWN * then as f64 || (events as f64) < then as f64 / GROWN)
     };
-    ComponentSet::from_fn(|n| tier.network && changed(*(COMPONENTS[n].left_out)(&mut left_out)))
+    ComponentSet::from_fn(|n| tier.sequence && changed(*(COMPONENTS[n].left_out)(&mut left_out)))
 }
 
 /// What is left out after a cycle has made some components and kept some of them.
@@ -46,7 +46,7 @@ pub(crate) fn plan(
 ) -> Result<ComponentSet, RunExit> {
     let mut left_out = read_left_out(app)?;
     let planned = to_make(left_out, tier, events);
-    if tier.network {
+    if tier.sequence {
         for (_, component) in COMPONENTS.iter().enumerate().filter(|(n, _)| !planned.contains(*n)) {
             let then = (component.left_out)(&mut left_out).unwrap_or_default();
             context.note(format!(
@@ -146,7 +146,7 @@ pub(crate) fn select(
             }
         }
     }
-    let fitted = FittedRanker { plain: None, ..kept.of_ranker(&fitted) };
+    let fitted = FittedRanker { without_sequence: None, ..kept.of_ranker(&fitted) };
     let mut finish = |slice| match measured.slot(slice).take() {
         Some(known) => Ok(known),
         None => lists(&fitted, slice),

@@ -52,19 +52,19 @@ const SEQUENCE: usize = 0;
 /// All components, in the order in which they are selected. The sequence model is compared without trees, which do not read it.
 pub(crate) const COMPONENTS: [Component; COUNT] = [
     Component {
-        name: "the behaviour network",
+        name: "the sequence model",
         slices: &[ListSlice::All, ListSlice::Novel],
-        is_in: |fitted| fitted.network.is_some(),
-        remove: |fitted| match fitted.plain {
-            Some(plain) => FittedRanker { ranker: Some(plain), network: None, plain: None, ..fitted },
+        is_in: |fitted| fitted.sequence.is_some(),
+        remove: |fitted| match fitted.without_sequence {
+            Some(ranker) => FittedRanker { ranker: Some(ranker), sequence: None, without_sequence: None, ..fitted },
             None => fitted,
         },
         configure: |_, _| {},
-        left_out: |left_out| &mut left_out.network,
+        left_out: |left_out| &mut left_out.sequence,
         note: |gains, stays| {
             let gain = |n: usize| gains.get(n).map_or(0.0, SliceGain::gain);
             format!(
-                "behaviour network among the ranker's sources: NDCG@10 {:+.4} for any item, {:+.4} for unseen ones; it {}",
+                "sequence model among the ranker's sources: NDCG@10 {:+.4} for all items, {:+.4} for novel ones; it {}",
                 gain(0),
                 gain(1),
                 it(stays)
@@ -72,22 +72,22 @@ pub(crate) const COMPONENTS: [Component; COUNT] = [
         },
     },
     Component {
-        name: "trees for any item",
+        name: "trees for all items",
         slices: &[ListSlice::All],
         is_in: |fitted| fitted.ranker.as_ref().is_some_and(|ranker| ranker.has_trees()[0]),
         remove: |fitted| keep_trees(fitted, [false, true]),
         configure: |options, on| set_trees(options, 0, on),
         left_out: |left_out| &mut left_out.trees[0],
-        note: |gains, stays| trees_note("any item", gains, stays),
+        note: |gains, stays| trees_note("all items", gains, stays),
     },
     Component {
-        name: "trees for unseen items",
+        name: "trees for novel items",
         slices: &[ListSlice::Novel],
         is_in: |fitted| fitted.ranker.as_ref().is_some_and(|ranker| ranker.has_trees()[1]),
         remove: |fitted| keep_trees(fitted, [true, false]),
         configure: |options, on| set_trees(options, 1, on),
         left_out: |left_out| &mut left_out.trees[1],
-        note: |gains, stays| trees_note("unseen items", gains, stays),
+        note: |gains, stays| trees_note("novel items", gains, stays),
     },
     Component {
         name: "a head for cold items",
@@ -176,13 +176,14 @@ impl ComponentSet {
 
 /// Settings that train the components of a ranker again.
 pub(crate) fn train_options(fitted: &FittedRanker, tier: BudgetTier, seed: u64) -> RankerTrainOptions {
-    ComponentSet::of(fitted).configure(tier.replay(seed))
+    ComponentSet::of(fitted).configure(tier.ranker_options(seed))
 }
 
-/// Lengths of the log (interactions) at which components were last left out. A stored document; its fields keep their names.
+/// Lengths of the log (interactions) at which components were last left out. A stored document, which calls the sequence model `network`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeftOut {
-    network: Option<usize>,
+    #[serde(rename = "network")]
+    sequence: Option<usize>,
     trees: [Option<usize>; 2],
     #[serde(default)]
     cold: Option<usize>,

@@ -19,14 +19,14 @@ use crate::state::shop::ShopState;
 const MAX_TOKENS: usize = 48;
 /// Items of a history in an anchor: each is one more text through the encoder in every step, and the latest say most.
 const RECENT: usize = 4;
-/// Pairs of one cycle at most: new ones and replayed ones together.
+/// Pairs of one cycle at most: new and old ones together.
 const MAX_PAIRS: usize = 20_000;
 
 /// What the encoder learns from.
 pub(crate) struct Examples {
     /// Tokenised texts.
     pub(crate) texts: TextTable,
-    /// New pairs and replayed ones.
+    /// New pairs and a share of old ones.
     pub(crate) pairs: Vec<ContrastivePair>,
     /// Positives of all pairs there are.
     pub(crate) known: KnownPositives,
@@ -57,7 +57,7 @@ fn key(pair: &ContrastivePair) -> Key {
     (pair.anchor.clone(), pair.item, pair.group)
 }
 
-/// Pairs from everything up to the cut-off: those that came after `since` are new, of the older ones a share is replayed.
+/// Pairs from everything up to the cut-off: those that came after `since` are new, of the older ones a share is added (experience replay).
 pub(crate) fn gather(
     app: &App,
     view: &ShopState,

@@ -67,7 +67,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     let mut candidate_fit = fit_candidate(cycle, &mut data, &base)?;
 
     let (unwanted, index) = (|| context.unwanted(), Arc::clone(&candidate_fit.index));
-    let limits = Limits { users: data.tier.judged, unwanted: &unwanted };
+    let limits = Limits { users: data.tier.users, unwanted: &unwanted };
     let window = data.plan.window();
     let eval = EvalContext { log: &data.log, index: &index, window, limits: &limits, context };
     let Selected { fitted, evaluated } = select_components(cycle, &mut candidate_fit, &eval)?;
@@ -150,7 +150,7 @@ fn fit_candidate(cycle: Cycle<'_>, data: &mut CycleData, base: &EncoderVariant) 
         None
     };
     let beside = sequence.as_mut().map(|models| SequenceFit { models, later: data.view.last_event });
-    let options = RankerTrainOptions { compared: true, ..components.configure(data.tier.replay(run.seed)) };
+    let options = RankerTrainOptions { compared: true, ..components.configure(data.tier.ranker_options(run.seed)) };
     let mut lists = CutoffLists::default();
     let fitted = fit_ranker(context, dataset, data.plan.cut, &options, beside, &mut lists)?.unwrap_or_else(|| {
         context.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
@@ -170,7 +170,7 @@ fn select_components(
     let catalogue = &candidate.catalogue;
     let lists = |fitted: &FittedRanker, slice| eval.evaluate_slice(catalogue, fitted.policy(), slice);
     let selected = component_selection::select(fitted, cycle.context, &lists)?;
-    candidate.sequence = candidate.sequence.take().filter(|_| selected.fitted.network.is_some());
+    candidate.sequence = candidate.sequence.take().filter(|_| selected.fitted.sequence.is_some());
     Ok(selected)
 }
 
@@ -350,7 +350,7 @@ fn refit(
     let left = context.left();
     let missing = lists.missing(&data.log, until, &options, candidate.sequence.is_some());
     let trees = options.trees.map(|trees| trees.is_some());
-    let takes = fitted.seconds.refit(RefitParts { missing, network: candidate.sequence.is_some(), trees });
+    let takes = fitted.seconds.refit(RefitParts { missing, sequence: candidate.sequence.is_some(), trees });
     let beside = candidate.sequence.as_mut().map(|models| SequenceFit { models, later: until });
     let dataset = Dataset { log: &data.log, catalogue: &candidate.catalogue };
     let last = if left < takes { None } else { fit_ranker(context, dataset, until, &options, beside, &mut lists)? };

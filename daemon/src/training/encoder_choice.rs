@@ -9,7 +9,7 @@ use crate::runs::context::RunExit;
 use crate::training::prepare::{Cycle, CycleData};
 use crate::versions::encoder_variant::EncoderVariant;
 
-/// An encoder with what lists and search are worth beside it.
+/// An encoder with the metrics of the lists and the search that use it.
 pub(crate) struct EvaluatedVariant {
     pub(crate) variant: EncoderVariant,
     pub(crate) evaluated: Evaluated,

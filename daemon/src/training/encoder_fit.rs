@@ -38,7 +38,9 @@ pub(crate) fn fit(cycle: Cycle<'_>, data: &CycleData) -> Result<Encoders, RunExi
     let checkpoint = encoders::base(&app.config.state, &name, &sha256)?;
     record::cycle(context, &data.log, plan, &checkpoint);
     let base = embed(app, checkpoint.clone(), None, 0.0, context)?.ok_or_else(|| {
-        RunExit::Nothing("the budget was used up while the catalogue was embedded: nothing could be judged".to_owned())
+        RunExit::Nothing(
+            "the budget was used up while the catalogue was embedded: nothing could be evaluated".to_owned(),
+        )
     })?;
     let base = base.in_the_way_of(&data.view.model);
     let wanted = plan.request.encoder.unwrap_or(true);
@@ -77,7 +79,7 @@ fn tune(
     Ok(tuned)
 }
 
-/// The serving version's adapter, where it was made for this base in the same way: training goes on from there, with replay against
+/// The serving version's adapter, where it was made for this base in the same way: training goes on from there, with experience replay against
 /// forgetting.
 fn start_adapter(
     app: &App,
@@ -129,7 +131,7 @@ pub(crate) fn embed(
     });
     match embedded {
         Ok(embedded) => {
-            Ok(Some(EncoderVariant { encoder, embedded, adapter, whitening: None, spread: OnceLock::new() }))
+            Ok(Some(EncoderVariant { encoder, embedded, adapter, whitening: None, whitened: OnceLock::new() }))
         }
         Err(RunExit::Nothing(_)) => Ok(None),
         Err(ended) => Err(ended),

@@ -22,9 +22,9 @@ use crate::training::sequence_fit::SequenceModels;
 pub(crate) struct FittedRanker {
     pub(crate) ranker: Option<Ranker>,
     /// The sequence model beside the ranker, in the numbers of the log that it was trained on.
-    pub(crate) network: Option<Arc<TrainedSequenceModel>>,
+    pub(crate) sequence: Option<Arc<TrainedSequenceModel>>,
     /// Where there is a sequence model: a ranker without it.
-    pub(crate) plain: Option<Ranker>,
+    pub(crate) without_sequence: Option<Ranker>,
     pub(crate) blend: Option<BlendWeights>,
     /// What it took.
     pub(crate) seconds: FitSeconds,
@@ -47,7 +47,7 @@ pub(crate) struct RefitParts {
     /// Cut-offs whose lists are not there.
     pub(crate) missing: usize,
     /// Whether the sequence model serves, and so needs one more stage.
-    pub(crate) network: bool,
+    pub(crate) sequence: bool,
     /// Heads with trees.
     pub(crate) trees: [bool; 2],
 }
@@ -56,7 +56,7 @@ impl FitSeconds {
     /// Estimated seconds of the same fit on everything.
     pub(crate) fn refit(&self, refit: RefitParts) -> f64 {
         let share = refit.missing as f64 / self.cutoffs.max(1) as f64;
-        let stage = if refit.network { self.stages / self.cutoffs.max(1) as f64 } else { 0.0 };
+        let stage = if refit.sequence { self.stages / self.cutoffs.max(1) as f64 } else { 0.0 };
         let trees: f64 = self.training.trees.iter().zip(refit.trees).filter(|x| x.1).map(|x| x.0).sum();
         stage + share * self.training.lists + self.training.networks + trees
     }
@@ -91,7 +91,7 @@ pub(crate) fn fit_ranker(
     let Dataset { log, .. } = data;
     let begun = Instant::now();
     let possible = cutoffs(log, until, o.cutoffs).0.len() >= 2;
-    let networks = match sequence.filter(|_| possible) {
+    let models = match sequence.filter(|_| possible) {
         Some(SequenceFit { models, later }) => {
             if models.up_to(context, log, until, later, o.cutoffs)?.is_none() {
                 return Ok(None);
@@ -101,7 +101,7 @@ pub(crate) fn fit_ranker(
         None => None,
     };
     let stages_seconds = begun.elapsed().as_secs_f64();
-    let stages = networks.as_ref().map(|networks| networks.stages() as &dyn SequenceScorerHistory);
+    let stages = models.as_ref().map(|models| models.stages() as &dyn SequenceScorerHistory);
     context.phase(RunPhase::Ranker, 0);
     context.limit_phase(context.left());
     let hook = |progress: mercer_rank::TrainProgress| {
@@ -116,16 +116,16 @@ pub(crate) fn fit_ranker(
         Ok(TrainedRanker { ranker, without_sequence, report, seconds }) => {
             context.update(|run| record::curves(&mut run.record, &report));
             context.note(format!(
-                "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for any, unseen and cold items",
+                "ranker: {} cut-offs, windows of {} days, {}, {} and {} lists for all, novel and cold items",
                 report.cutoffs.len(),
                 report.window_days,
                 report.lists[0],
                 report.lists[1],
                 report.lists[2]
             ));
-            let network = networks.and_then(|networks| networks.at(until));
+            let sequence = models.and_then(|models| models.at(until));
             let seconds = FitSeconds { stages: stages_seconds, training: seconds, cutoffs: missing };
-            Ok(Some(FittedRanker { ranker: Some(ranker), network, plain: without_sequence, blend: None, seconds }))
+            Ok(Some(FittedRanker { ranker: Some(ranker), sequence, without_sequence, blend: None, seconds }))
         }
         Err(RankError::TooLittle(why)) => {
             context.check()?;
@@ -166,9 +166,9 @@ mod tests {
     fn doing_it_again_costs_what_is_new() {
         let training = RankerTrainSeconds { lists: 160.0, networks: 30.0, trees: [40.0, 50.0] };
         let seconds = FitSeconds { stages: 320.0, training, cutoffs: 16 };
-        let of = |missing, network, trees| seconds.refit(RefitParts { missing, network, trees });
+        let of = |missing, sequence, trees| seconds.refit(RefitParts { missing, sequence, trees });
         assert_eq!(of(16, false, [true; 2]), 280.0);
         assert_eq!(of(2, true, [false, true]), 20.0 + 20.0 + 30.0 + 50.0);
-        assert_eq!(FitSeconds::default().refit(RefitParts { missing: 2, network: true, trees: [true; 2] }), 0.0);
+        assert_eq!(FitSeconds::default().refit(RefitParts { missing: 2, sequence: true, trees: [true; 2] }), 0.0);
     }
 }

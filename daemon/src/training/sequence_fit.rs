@@ -43,7 +43,7 @@ impl SequenceModels {
         Ok(Self { items, texts, options: options(log, until, seed), stages: SequenceStages::default() })
     }
 
-    /// Trains the models as of every cut-off of a replay of `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
+    /// Trains the models as of every cut-off of a ranker's training at `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
     /// up to `later`, will ask for too. `None` when they became unwanted or the budget was used up.
     pub(crate) fn up_to(
         &mut self,
@@ -70,7 +70,7 @@ impl SequenceModels {
             context.check()?;
             return Ok(None);
         }
-        context.note(format!("behaviour network: {steps} steps over {done} cut-offs"));
+        context.note(format!("sequence model: {steps} steps over {done} cut-offs"));
         Ok(Some(()))
     }
 
@@ -79,7 +79,7 @@ impl SequenceModels {
         &self.stages
     }
 
-    /// The network as of a cut-off.
+    /// The model as of a cut-off.
     pub(crate) fn at(&self, cut: i64) -> Option<Arc<TrainedSequenceModel>> {
         self.stages.get(cut).cloned()
     }

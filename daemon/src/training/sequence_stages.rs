@@ -27,7 +27,7 @@ pub struct SequenceData<'a> {
 pub struct SequenceStages(BTreeMap<i64, Arc<TrainedSequenceModel>>);
 
 impl SequenceStages {
-    /// The network as of a cut-off that was asked for.
+    /// The model as of a cut-off that was asked for.
     #[must_use]
     pub fn get(&self, cut: i64) -> Option<&Arc<TrainedSequenceModel>> {
         self.0.get(&cut)
@@ -50,7 +50,7 @@ impl SequenceStages {
         let mut missing: Vec<i64> = cuts.iter().copied().filter(|cut| !self.0.contains_key(cut)).collect();
         let newest = self.0.last_key_value().filter(|(until, _)| missing.first().is_none_or(|cut| cut > until));
         let mut trainer = match newest {
-            Some((_, network)) => SequenceTrainer::from_model(network.network(), options)?,
+            Some((_, trained)) => SequenceTrainer::from_model(trained.model(), options)?,
             None => {
                 self.0.clear();
                 missing = cuts.iter().copied().collect();
@@ -68,8 +68,8 @@ impl SequenceStages {
         for cut in missing {
             let mut advance = trainer.advance(items, behaviour, cut, hooks)?;
             each(&advance);
-            let Some(network) = advance.model.take() else { return Ok(false) };
-            self.0.insert(cut, Arc::new(TrainedSequenceModel(network)));
+            let Some(model) = advance.model.take() else { return Ok(false) };
+            self.0.insert(cut, Arc::new(TrainedSequenceModel(model)));
         }
         Ok(true)
     }
@@ -77,6 +77,6 @@ impl SequenceStages {
 
 impl SequenceScorerHistory for SequenceStages {
     fn at(&self, moment: i64) -> Option<Arc<dyn SequenceScorer>> {
-        self.0.get(&moment).map(|network| Arc::clone(network) as Arc<dyn SequenceScorer>)
+        self.0.get(&moment).map(|model| Arc::clone(model) as Arc<dyn SequenceScorer>)
     }
 }

@@ -1,4 +1,4 @@
-//! A network that serves says what it was trained to say: in the numbers of another log, through its files and beside new items.
+//! A model that serves says what it was trained to say: in the numbers of another log, through its files and beside new items.
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ fn score(model: &dyn SequenceScorer, log: &Log, user: u32, day: i64, items: u32)
 
 #[test]
 fn stages_that_are_there_are_gone_on_from_and_earlier_ones_made_anew() {
-    let bytes = |stages: &SequenceStages, day: i64| stages.get(day * DAY_MS).unwrap().network().to_bytes().unwrap();
+    let bytes = |stages: &SequenceStages, day: i64| stages.get(day * DAY_MS).unwrap().model().to_bytes().unwrap();
     let whole = trained(&[60, 80, 100]);
     let (log, catalogue) = (log(120, |item| item), catalogue(ITEMS, |item| item));
     let items = items(&catalogue, catalogue.vectors()).unwrap();
@@ -95,16 +95,16 @@ fn stages_that_are_there_are_gone_on_from_and_earlier_ones_made_anew() {
 
 #[test]
 fn a_network_answers_in_the_shops_numbers_also_through_its_files() {
-    let network = TrainedSequenceModel::clone(trained(&[100]).get(100 * DAY_MS).unwrap());
+    let model = TrainedSequenceModel::clone(trained(&[100]).get(100 * DAY_MS).unwrap());
     let (shop, own) = (log(100, turned), log(100, |item| item));
-    let serving = SequenceArtifact::new(network.clone(), ids(ITEMS, |item| item).into());
+    let serving = SequenceArtifact::new(model.clone(), ids(ITEMS, |item| item).into());
     let read = SequenceArtifact::from_bytes(&serving.to_bytes().unwrap(), serving.ids().into(), "x".as_ref()).unwrap();
     assert!(SequenceArtifact::from_bytes(&serving.to_bytes().unwrap(), Arc::new([]), "x".as_ref()).is_err());
     assert!(score(&read, &shop, 3, 101, ITEMS).is_empty(), "it does not know the shop yet");
     let named = ids(ITEMS, turned);
     let shown = catalogue(ITEMS, turned);
     read.follow(named.iter(), &shown, shown.vectors().unwrap(), &shop, 100 * DAY_MS).unwrap();
-    let expected = score(&network, &own, 3, 101, ITEMS);
+    let expected = score(&model, &own, 3, 101, ITEMS);
     let got = score(&read, &shop, 3, 101, ITEMS);
     assert!((0..ITEMS).all(|item| got[turned(item) as usize] == expected[item as usize]), "{got:?} {expected:?}");
     let as_of = serving.as_of(named.iter(), &shop, 100 * DAY_MS);
@@ -113,22 +113,22 @@ fn a_network_answers_in_the_shops_numbers_also_through_its_files() {
 
 #[test]
 fn new_items_speak_through_the_base_encoders_vectors_only_and_the_past_stays_as_it_was() {
-    let network = TrainedSequenceModel::clone(trained(&[100]).get(100 * DAY_MS).unwrap());
-    let serving = SequenceArtifact::new(network.clone(), ids(ITEMS, |item| item).into());
+    let model = TrainedSequenceModel::clone(trained(&[100]).get(100 * DAY_MS).unwrap());
+    let serving = SequenceArtifact::new(model.clone(), ids(ITEMS, |item| item).into());
     let mut shop = log(100, |item| item);
     for user in 0..USERS {
         shop.push(user, purchase(5, 110));
     }
     let grown = ITEMS + 2;
     let (named, facts) = (ids(grown, |item| item), catalogue(grown, |item| item));
-    let before = score(&network, &shop, 3, 101, ITEMS);
+    let before = score(&model, &shop, 3, 101, ITEMS);
     assert_eq!(serving.fresh(named.iter()), [ITEMS, ITEMS + 1]);
     serving.follow(named.iter(), &facts, facts.vectors().unwrap(), &shop, 112 * DAY_MS).unwrap();
     let now = score(&serving, &shop, 3, 113, grown);
     assert!(now[ITEMS as usize] > 0.0 && now.len() == grown as usize, "{now:?}");
     // Everybody took the sixth item lately: as of today that counts, as of a moment before it does not.
     let share = |row: &[f32]| row[5] / row.iter().sum::<f32>();
-    assert!(share(&now) > share(&score(&network, &shop, 3, 113, ITEMS)));
+    assert!(share(&now) > share(&score(&model, &shop, 3, 113, ITEMS)));
     assert_eq!(score(&serving, &shop, 3, 101, grown)[..ITEMS as usize], before[..]);
 }
 
@@ -160,12 +160,12 @@ fn a_search_is_a_token_and_one_that_nobody_has_embedded_is_passed_over() {
             .train(SequenceData { log: &log, texts: Some(&texts), items: &items }, o, &cuts, &mut (), &mut |_| ())
             .unwrap()
     );
-    let network = stages.get(160 * DAY_MS).unwrap();
-    let ask = |network: &TrainedSequenceModel, text: u32, texts: Option<&Vectors>| {
+    let model = stages.get(160 * DAY_MS).unwrap();
+    let ask = |model: &TrainedSequenceModel, text: u32, texts: Option<&Vectors>| {
         let events = [purchase(1, 155), search(text, 161)];
-        network.score(&[&events], texts, 162 * DAY_MS, ITEMS as usize).pop().unwrap()
+        model.score(&[&events], texts, 162 * DAY_MS, ITEMS as usize).pop().unwrap()
     };
-    let asked = |text, texts| ask(network, text, texts);
+    let asked = |text, texts| ask(model, text, texts);
     let lean = |row: &[f32]| row[3] / (row[3] + row[4]);
     let (first, second) = (asked(0, Some(&texts)), asked(1, Some(&texts)));
     assert!(lean(&first) > lean(&second) + 0.2, "{} {}", lean(&first), lean(&second));
@@ -173,8 +173,8 @@ fn a_search_is_a_token_and_one_that_nobody_has_embedded_is_passed_over() {
     assert_eq!(asked(0, None), asked(1, None));
     assert_eq!(asked(7, Some(&texts)).len(), ITEMS as usize);
     assert_eq!(asked(0, Some(&Vectors::new(9))), asked(1, None));
-    // Its file says that it reads searches; a network that has learned from none makes nothing of them.
-    let read = SequenceModel::from_bytes(&network.network().to_bytes().unwrap(), "x".as_ref()).unwrap();
+    // Its file says that it reads searches; a model that has learned from none makes nothing of them.
+    let read = SequenceModel::from_bytes(&model.model().to_bytes().unwrap(), "x".as_ref()).unwrap();
     assert_eq!(ask(&TrainedSequenceModel(read), 0, Some(&texts)), first);
     let never = trained(&[100]);
     let never = never.get(100 * DAY_MS).unwrap();

@@ -79,7 +79,7 @@ pub(crate) fn write(app: &App, view: &ShopState, plan: &Plan, made: NewVersion<'
         ..directory::draft(Timestamp::now())
     };
     let sequence = |fitted: &FittedRanker| {
-        let model = fitted.network.as_deref()?;
+        let model = fitted.sequence.as_deref()?;
         Some(Arc::new(SequenceArtifact::new(model.clone(), Arc::clone(&made.ids))))
     };
     let artifacts = Artifacts {

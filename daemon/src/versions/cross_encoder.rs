@@ -20,7 +20,7 @@ use crate::state::problems::Answer;
 use crate::state::problems::internal;
 use crate::state::problems::store_problem;
 
-/// A kept classifier.
+/// A kept cross-encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeptCrossEncoder {
     /// `pair-r000017`.
@@ -64,7 +64,7 @@ fn path(state: &Path, name: &str) -> PathBuf {
     state.join("pair").join(format!("{name}.safetensors"))
 }
 
-/// The classifier that is kept.
+/// The kept cross-encoder, if there is one.
 ///
 /// # Errors
 /// The store's.
@@ -79,7 +79,7 @@ pub fn saw(app: &App, first: Option<u64>) -> Option<String> {
     kept(&app.store).ok().flatten().filter(|kept| kept.cursor >= first).map(|kept| kept.name)
 }
 
-/// Writes weights and document; the classifier before goes.
+/// Writes weights and document; those of the one before are deleted.
 ///
 /// # Errors
 /// The disk's or the store's; the one before stays then.
@@ -99,14 +99,14 @@ pub fn keep(app: &App, mut kept: KeptCrossEncoder, weights: &CrossEncoderWeights
         if old != path
             && let Err(error) = std::fs::remove_file(&old)
         {
-            tracing::warn!(%error, path = %old.display(), "an old pair classifier stays");
+            tracing::warn!(%error, path = %old.display(), "an old cross-encoder stays");
         }
     }
     app.head_rescorer.changed();
     Ok(kept)
 }
 
-/// Reads the weights of a kept classifier on its base.
+/// Reads the weights of a kept cross-encoder on its base.
 ///
 /// # Errors
 /// `internal` for a file that is not the one that was kept, or a base that is another.

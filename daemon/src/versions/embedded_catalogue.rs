@@ -40,9 +40,9 @@ impl EmbeddedCatalogue {
     /// The vectors are not of its encoder.
     pub fn under(&self, model: &Model) -> Answer<CatalogueVectors> {
         let vectors = self.vectors(model.encoder.dim())?;
-        let spread = model.artifacts.whitening.clone().map(|whitening| WhitenedVectors::new(&vectors, whitening));
-        let spread = spread.transpose().map_err(|e| internal(&e))?;
-        Ok((vectors, spread))
+        let whitened = model.artifacts.whitening.clone().map(|whitening| WhitenedVectors::new(&vectors, whitening));
+        let whitened = whitened.transpose().map_err(|e| internal(&e))?;
+        Ok((vectors, whitened))
     }
 }
 

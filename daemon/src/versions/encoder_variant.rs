@@ -16,6 +16,7 @@ use crate::versions::embedded_catalogue::{self, EmbeddedCatalogue};
 
 /// A catalogue that has grown by this factor needs a new whitening.
 const OUTGROWN: usize = 2;
+
 /// An encoder with the catalogue under it.
 pub(crate) struct EncoderVariant {
     pub(crate) encoder: Arc<BertEncoder>,
@@ -25,7 +26,7 @@ pub(crate) struct EncoderVariant {
     /// The whitening of the version that it belongs to, if any: with another one that version's lists would change.
     pub(crate) whitening: Option<Option<Arc<Whitening>>>,
     /// The whitened vectors in a cycle's numbers.
-    pub(crate) spread: OnceLock<Option<WhitenedVectors>>,
+    pub(crate) whitened: OnceLock<Option<WhitenedVectors>>,
 }
 
 impl EncoderVariant {
@@ -40,7 +41,7 @@ impl EncoderVariant {
     ) -> Result<Self, E> {
         let embedded = embedded_catalogue::embed_catalogue(app, &model.encoder, look)?;
         let whitening = Some(model.artifacts.whitening.clone());
-        Ok(Self { encoder: Arc::clone(&model.encoder), embedded, adapter: None, whitening, spread: OnceLock::new() })
+        Ok(Self { encoder: Arc::clone(&model.encoder), embedded, adapter: None, whitening, whitened: OnceLock::new() })
     }
 
     /// Takes the whitening of a version with the same encoder, unless the catalogue has outgrown it. Serving version and candidate then differ
@@ -54,11 +55,11 @@ impl EncoderVariant {
 
     /// How its vectors are whitened; known once its catalogue was asked for.
     pub(crate) fn whitening(&self) -> Option<Arc<Whitening>> {
-        self.spread.get()?.as_ref().map(|spread| Arc::clone(spread.whitening()))
+        self.whitened.get()?.as_ref().map(|whitened| Arc::clone(whitened.whitening()))
     }
 
     /// Whitens a catalogue that has this encoder's vectors.
-    fn spread(&self, catalogue: &Catalogue) -> Answer<Option<WhitenedVectors>> {
+    fn whiten(&self, catalogue: &Catalogue) -> Answer<Option<WhitenedVectors>> {
         let Some(vectors) = catalogue.vectors() else { return Ok(None) };
         let Some(known) = &self.whitening else { return Ok(WhitenedVectors::fit(vectors)) };
         known.clone().map(|whitening| WhitenedVectors::new(vectors, whitening)).transpose().map_err(|e| internal(&e))
@@ -71,14 +72,14 @@ impl EncoderVariant {
     /// The items as the cycle numbers them, with this encoder's vectors.
     pub(crate) fn catalogue(&self, ids: &IdMap) -> Answer<Catalogue> {
         let mut catalogue = ids.catalogue(self.encoder.dim(), &self.embedded.rows).map_err(|e| internal(&e))?;
-        let spread = match self.spread.get() {
-            Some(spread) => spread.clone(),
+        let whitened = match self.whitened.get() {
+            Some(whitened) => whitened.clone(),
             None => {
-                let made = self.spread(&catalogue)?;
-                self.spread.get_or_init(|| made).clone()
+                let made = self.whiten(&catalogue)?;
+                self.whitened.get_or_init(|| made).clone()
             }
         };
-        catalogue.set_whitened(spread);
+        catalogue.set_whitened(whitened);
         Ok(catalogue)
     }
 
@@ -86,7 +87,7 @@ impl EncoderVariant {
     pub(crate) fn shop_catalogue(&self, view: &ShopState) -> Answer<Catalogue> {
         let mut catalogue = view.rank.catalogue.clone();
         catalogue.set_vectors(Some(self.embedded.vectors(self.encoder.dim())?));
-        catalogue.set_whitened(self.spread(&catalogue)?);
+        catalogue.set_whitened(self.whiten(&catalogue)?);
         Ok(catalogue)
     }
 }

@@ -65,7 +65,7 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     Ok(Model { meta, encoder, base_encoder, artifacts })
 }
 
-/// The ranker of a view's version that the gate judged, for reports on windows that the serving one has seen: its network knows what was
+/// The ranker of a view's version that the gate judged, for reports on windows that the serving one has seen: its sequence model knows what was
 /// taken up to `at`, and no more.
 ///
 /// # Errors
@@ -73,8 +73,8 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
 pub fn judged_ranker(app: &App, view: &ShopState, at: i64) -> Answer<Option<Ranker>> {
     let dir = directory(&app.config.state, &view.model.meta.version);
     let Artifacts { judged_ranker, judged_sequence, .. } = Artifacts::load(&dir, Which::Judged)?;
-    if let Some(network) = &judged_sequence {
-        follow::follow_with(app, network, &view.model.base_encoder, (view, &view.training_log()), at);
+    if let Some(sequence) = &judged_sequence {
+        follow::follow_with(app, sequence, &view.model.base_encoder, (view, &view.training_log()), at);
     }
     Ok(judged_ranker.map(Arc::unwrap_or_clone))
 }

@@ -64,13 +64,13 @@ pub fn install(app: &App, model: Model, embedded: &EmbeddedCatalogue) -> Answer<
     }
     let encoder = Arc::clone(&model.encoder) as Arc<dyn Encoder>;
     {
-        let mut world = app.shop.lock();
-        world.set_model(Arc::new(model), Some(given));
+        let mut shop = app.shop.lock();
+        shop.set_model(Arc::new(model), Some(given));
         // Items that changed since they were embedded must be embedded again; newer items are on the writer's list already.
-        let now = &world.view().items;
+        let now = &shop.view().items;
         let changed = (0..).zip(embedded.items.iter().zip(now)).filter(|(_, (then, now))| !Arc::ptr_eq(then, now));
         let changed: Vec<u32> = changed.map(|(number, _)| number).collect();
-        world.put_back(changed);
+        shop.put_back(changed);
     }
     app.model.replace(encoder);
     app.publish();

@@ -1,4 +1,4 @@
-//! The pair classifier: what training it gave, in numbers.
+//! The cross-encoder, `pair` on the wire: the numbers of its training.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::{Comparison, MetricValue};
 use crate::time::Timestamp;
 
-/// Where the rows come from that a pair classifier learns and is judged on.
+/// Source of the rows that a cross-encoder is trained and evaluated on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PairSource {
@@ -49,7 +49,7 @@ pub struct PairCheck {
     pub reason: String,
 }
 
-/// A trained pair classifier.
+/// A trained cross-encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PairReport {
     /// Name of the weights in the state directory, such as `pair-r000017`; absent where nothing was kept.

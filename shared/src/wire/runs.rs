@@ -50,17 +50,17 @@ pub enum RunCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunPhase {
-    /// Collects new interactions and replay.
+    /// Collects new interactions and a share of old ones.
     Examples,
-    /// Fine-tunes the encoder, or trains the pair classifier.
+    /// Fine-tunes the encoder, or trains the cross-encoder.
     Encoder,
     /// Embeds the catalogue with the candidate.
     Embedding,
-    /// Refits memory and blend.
+    /// Refits collaborative index and blend.
     Memory,
-    /// Trains the behaviour network up to each cut-off of the replay.
+    /// Trains the sequence model up to each cut-off of the ranker's training.
     Network,
-    /// Replays the log at many cut-offs and trains the ranker.
+    /// Makes lists at many cut-offs of the log and trains the ranker.
     Ranker,
     /// Ranks later interactions.
     Evaluation,
@@ -128,7 +128,7 @@ pub struct Run {
     /// The gate's decision with its numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateReport>,
-    /// The pair classifier it trained, with its numbers.
+    /// The cross-encoder it trained, with its numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<PairReport>,
     /// The model version it made.
@@ -160,10 +160,10 @@ pub struct PhaseCost {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrainModel {
-    /// The whole cycle: encoder, memory and ranker, up to the gate.
+    /// The whole cycle: encoder, collaborative index and ranker, up to the gate.
     #[default]
     Ranker,
-    /// The pair classifier: behaviour and item to the probability of a click or purchase.
+    /// The cross-encoder: behaviour and item to the probability of a click or purchase.
     Pair,
 }
 
@@ -187,13 +187,13 @@ pub struct TrainRequest {
     /// What to train; the whole cycle if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<TrainModel>,
-    /// Seconds that the whole cycle is planned to fit into, or that the pair classifier may be trained; the configured budget if absent.
+    /// Seconds that the whole cycle is planned to fit into, or that the cross-encoder may be trained; the configured budget if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget_seconds: Option<u64>,
     /// Seed; a fixed one if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// Whether to fine-tune the encoder or only refit memory and blend; yes if absent.
+    /// Whether to fine-tune the encoder or only refit collaborative index and blend; yes if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<bool>,
     /// How the encoder is fine-tuned; the configured way if absent.

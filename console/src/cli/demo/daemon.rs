@@ -18,9 +18,9 @@ const STOP: Duration = Duration::from_secs(20);
 /// Time between two looks at it.
 const LOOK: Duration = Duration::from_millis(100);
 /// The simulated shop: large enough that a fortnight of it decides the gate and shows which group is served worse, small enough
-/// that the whole story ends within two minutes on two cores.
+/// that the whole tour ends within two minutes on two cores.
 const SHOP: [&str; 8] = ["--users", "4000", "--items", "400", "--days", "130", "--interactions", "200000"];
-/// The story starts its one training cycle itself.
+/// The tour starts its one training cycle itself.
 const CONFIG: &str = "[train]\nevery_seconds = 0\nafter_interactions = 0\n\n\
                       [reports]\nprotected = [\"age_band\", \"gender\", \"language\", \"region\"]\n";
 /// Bytes of its log that are shown when it does not start.

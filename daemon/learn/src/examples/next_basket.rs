@@ -18,7 +18,7 @@ pub struct NextOptions {
     /// Maximum age of history before the positive's moment, milliseconds.
     pub horizon_ms: i64,
     /// Whether items that the history already holds are no positives: repeats are found without text.
-    pub unseen_only: bool,
+    pub novel_only: bool,
     /// Minimum weight of history and positives ([`super::Interaction::weight`]).
     pub min_weight: f32,
     /// Maximum number of pairs per moment, heaviest first: a wholesaler's basket of 300 lines must not outweigh 300 users.
@@ -31,7 +31,7 @@ impl Default for NextOptions {
             moment_ms: 0,
             recent: 10,
             horizon_ms: 180 * 86_400_000,
-            unseen_only: true,
+            novel_only: true,
             min_weight: 0.0,
             per_moment: 8,
         }
@@ -125,7 +125,7 @@ fn recent_items(history: &[Moment], at_ms: i64, options: &NextOptions) -> Vec<u3
 /// Items of a moment that make pairs, with their weights, heaviest first.
 fn positives(now: &Moment, history: &[Moment], options: &NextOptions) -> Vec<(u32, f32)> {
     let seen = |item: &u32| history.iter().any(|m| m.items.contains_key(item));
-    let items = now.items.iter().filter(|(item, _)| !(options.unseen_only && seen(item)));
+    let items = now.items.iter().filter(|(item, _)| !(options.novel_only && seen(item)));
     let mut items: Vec<(u32, f32)> = items.map(|(item, weight)| (*item, *weight)).collect();
     items.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     items.truncate(options.per_moment);

@@ -58,7 +58,7 @@ fn a_history_leads_to_the_next_basket() {
     let short: Vec<_> = pairs.iter().map(|p| (p.anchor.texts().to_vec(), p.item)).collect();
     // Item 0 is no news at 20; at 30 the most recent basket comes first.
     assert_eq!(short, [(vec![100, 101], 2), (vec![100, 102, 101], 3)]);
-    let all = NextOptions { unseen_only: false, ..NextOptions::default() };
+    let all = NextOptions { novel_only: false, ..NextOptions::default() };
     assert_eq!(next_pairs(&log, &texts(4), &all).len(), 3);
     let bought = NextOptions { min_weight: 3.0, ..NextOptions::default() };
     assert_eq!(next_pairs(&log, &texts(4), &bought).len(), 1);
@@ -112,7 +112,7 @@ proptest! {
         raw in prop::collection::vec((0u32..3, 0u32..8, 0i64..6), 0..60), moment in 0i64..3, seed: u64,
     ) {
         let log: Vec<_> = raw.iter().map(|&(u, i, t)| event(u, i, InteractionType::Purchase, t * 10)).collect();
-        let options = NextOptions { moment_ms: moment * 10, unseen_only: false, per_moment: 100, recent: 100, ..NextOptions::default() };
+        let options = NextOptions { moment_ms: moment * 10, novel_only: false, per_moment: 100, recent: 100, ..NextOptions::default() };
             let pairs = next_pairs(&log, &texts(8), &options);
         for p in &pairs {
             let user = (p.group & 0xffff_ffff) as u32;

@@ -79,9 +79,9 @@ fn item_activity(histories: &[UserHistory], items: usize) -> ItemActivity {
     ItemActivity { since, counts }
 }
 
-/// Order of the windows: each epoch all new ones and, drawn anew, `replay` times as many of the old ones.
-fn window_order(new: usize, old: usize, epochs: f64, replay: f64, seed: u64) -> Vec<u32> {
-    let replayed = ((new as f64 * replay).ceil() as usize).min(old);
+/// Order of the windows: each epoch all new ones and, drawn anew, `experience_replay` times as many of the old ones.
+fn window_order(new: usize, old: usize, epochs: f64, experience_replay: f64, seed: u64) -> Vec<u32> {
+    let replayed = ((new as f64 * experience_replay).ceil() as usize).min(old);
     let per_epoch = new + replayed;
     let total = (epochs * per_epoch as f64).ceil() as usize;
     let mut out = Vec::with_capacity(total);

@@ -1,4 +1,4 @@
-//! The encoders of a replay: the base, and per seed the chains that learn from window to window. What an arm knows is its vectors of
+//! The encoders of the experiment: the base, and per seed the chains that learn from window to window. What an arm knows is its vectors of
 //! the catalogue; they stay out of the daemon's own vector cache, for no version will ever serve them.
 
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::versions::load;
 
 /// Items embedded between two looks at the operator's wishes.
 const SLICE: usize = 64;
-/// How long the replay waits at once while serving needs the machine.
+/// How long the experiment waits at once while serving needs the machine.
 const YIELD: Duration = Duration::from_millis(5);
 
-/// Steps of an arm's encoder over a whole replay, per seed.
+/// Steps of an arm's encoder over a whole experiment, per seed.
 pub(crate) fn steps_of(arm: &str, windows: u32, steps: u32, warm: u32) -> u64 {
     let learned = u64::from(windows.saturating_sub(1));
     match arm {
@@ -92,7 +92,7 @@ impl Tuner<'_> {
         Ok(rows)
     }
 
-    /// Tunes for so many steps on what came after `since` up to `until`, with replay of what was before; from `start` on, or from the
+    /// Tunes for so many steps on what came after `since` up to `until`, with experience replay of what was before; from `start` on, or from the
     /// base. `placebo` deals the positives of the pairs out anew. Where there is nothing to learn, the start stays.
     fn tune(
         &self,
@@ -133,7 +133,7 @@ impl Tuner<'_> {
     }
 }
 
-/// An encoder in the course of a replay.
+/// An encoder in the course of the experiment.
 #[derive(Clone)]
 struct Link {
     adapter: Option<Adapter>,

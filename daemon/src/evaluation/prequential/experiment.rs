@@ -1,4 +1,4 @@
-//! The replay of METRICS.md section 7: window after window, lists first, learning after. It tells what fine-tuning the encoder adds from
+//! The prequential experiment of METRICS.md section 7: window after window, lists first, learning after. It tells what fine-tuning the encoder adds from
 //! what fresh data add and from chance. Encoders are compared by what their vectors alone find (the content source), over the same
 //! candidates, histories and index in every arm but the one that shows what staleness costs.
 
@@ -43,7 +43,7 @@ fn borders(log: &Log, last: i64, windows: u32) -> Answer<(i64, i64)> {
     Ok((last - i64::from(windows) * width, width))
 }
 
-/// Starts a replay; it runs where training runs, one at a time.
+/// Starts an experiment; it runs where training runs, one at a time.
 ///
 /// # Errors
 /// `training-runs`, `not-enough-data`, `bad-parameter`, `read-only`.
@@ -73,12 +73,12 @@ pub(crate) fn prepare(app: &App, request: &ReplayRequest) -> Answer<Enqueue> {
     Ok(Enqueue { plan, seed, cursor: None, cause: RunCause::Operator })
 }
 
-/// Name of the document of a replay.
+/// Name of the document of an experiment.
 fn document(id: &str) -> String {
     format!("replay-{id}")
 }
 
-/// One replay with its numbers.
+/// One experiment with its numbers.
 ///
 /// # Errors
 /// `not-found`.
@@ -87,7 +87,7 @@ pub fn show(app: &App, id: &str) -> Answer<Replay> {
     found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no replay `{id}`")))
 }
 
-/// The whole replay.
+/// The whole experiment.
 pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &RunContext<'_>) -> Result<(), RunExit> {
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
     let view = app.view();
@@ -106,7 +106,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &Run
     ));
     // Per seed: the warm-up; per window F2, P1 and F4, but after the last window nothing is learned.
     context.phase(RunPhase::Encoder, seeds.len() as u64 * (1 + 3 * (u64::from(windows) - 1)));
-    let memories: Vec<Arc<CollaborativeIndex>> = starts
+    let indexes: Vec<Arc<CollaborativeIndex>> = starts
         .iter()
         .map(|at| {
             context.check()?;
@@ -117,7 +117,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &Run
             )))
         })
         .collect::<Result<_, RunExit>>()?;
-    let stage = lists::Stage::new(&view, &log, width, &memories);
+    let stage = lists::Stage::new(&view, &log, width, &indexes);
     let tuner = Tuner { app, view: &view, base: &base, cursor: plan.cursor };
     let f0 = tuner.base_vectors(context)?;
     let mut seen = Seen::new(&stage, seeds.len());
@@ -128,7 +128,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &Run
         let firsts = chain.vectors();
         for (place, window) in stage.windows().iter().enumerate() {
             context.check()?;
-            judge(&stage, window, place, &steady[place], &chain, &mut seen)?;
+            evaluate(&stage, window, place, &steady[place], &chain, &mut seen)?;
             if place + 1 < starts.len() {
                 let passed = TimeWindow { after_ms: starts[place], until_ms: starts[place + 1] };
                 chain.learn(&tuner, passed, Steps { on: steps, anew: warm_steps }, *seed, context)?;
@@ -201,7 +201,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &Run
 /// Arms that no seed changes, with a value a shopper, by mode.
 type Steady = Vec<[(&'static str, Vec<f64>); 3]>;
 
-/// Lists of the arms at a window that do not learn, judged.
+/// Lists of the arms at a window that do not learn, evaluated.
 fn steady(window: &Window<'_>, f0: &mercer_rank::Vectors) -> Result<Steady, RunExit> {
     let of = |mode| {
         Ok([
@@ -213,8 +213,8 @@ fn steady(window: &Window<'_>, f0: &mercer_rank::Vectors) -> Result<Steady, RunE
     (0..MODES.len()).map(of).collect()
 }
 
-/// Lists of every arm at a window, judged.
-fn judge(
+/// Lists of every arm at a window, evaluated.
+fn evaluate(
     stage: &lists::Stage<'_>,
     window: &Window<'_>,
     place: usize,

@@ -1,4 +1,4 @@
-//! Lists of a replay and what they were worth: the same shoppers, candidates and histories for every arm of a window.
+//! Lists of the prequential experiment and their NDCG: the same shoppers, candidates and histories for every arm of a window.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(crate) struct Window<'a> {
     view: &'a ShopState,
     log: &'a Log,
     index: Arc<CollaborativeIndex>,
-    /// GroundTruth by mode.
+    /// Ground truth by mode.
     pub(crate) truth: [Vec<GroundTruth>; 2],
 }
 
@@ -40,33 +40,33 @@ impl Window<'_> {
         Snapshot { log: self.log.clone(), catalogue, index: Arc::clone(&self.index) }
     }
 
-    fn judge(&self, snapshot: &Snapshot, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, RunExit> {
+    fn evaluate(&self, snapshot: &Snapshot, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, RunExit> {
         let request = RankRequest { mode: MODES[mode].0, candidates: Candidates::All, ..RankRequest::new(K) };
         let truth = &self.truth[mode];
         let users: Vec<u32> = truth.iter().map(|entry| entry.user).collect();
         let made = ScoringPolicy::blend(weights)
             .lists(snapshot, &users, self.at, &request, &|| false)
             .map_err(|e| failed(&e))?;
-        Ok(made.iter().zip(truth).map(|(list, entry)| worth(list, entry)).collect())
+        Ok(made.iter().zip(truth).map(|(list, entry)| list_ndcg(list, entry)).collect())
     }
 
     /// What the vectors of an encoder find alone.
     pub(crate) fn content(&self, vectors: &Vectors, mode: usize) -> Result<Vec<f64>, RunExit> {
-        self.judge(&self.snapshot(Some(vectors)), &BlendWeights::only(Source::Content), mode)
+        self.evaluate(&self.snapshot(Some(vectors)), &BlendWeights::only(Source::Content), mode)
     }
 
     /// What a method without vectors finds.
     pub(crate) fn blend(&self, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, RunExit> {
-        self.judge(&self.snapshot(None), weights, mode)
+        self.evaluate(&self.snapshot(None), weights, mode)
     }
 }
 
 /// NDCG of a list.
-fn worth(list: &[RankedItem], entry: &GroundTruth) -> f64 {
+fn list_ndcg(list: &[RankedItem], entry: &GroundTruth) -> f64 {
     ndcg(&list.iter().map(|scored| scored.item).collect::<Vec<_>>(), &entry.items, K)
 }
 
-/// All windows of a replay.
+/// All windows of the experiment.
 pub(crate) struct Stage<'a> {
     windows: Vec<Window<'a>>,
     /// When each item was first interacted with; items that never were stand in every index.
@@ -74,8 +74,8 @@ pub(crate) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(view: &'a ShopState, log: &'a Log, width: i64, memories: &[Arc<CollaborativeIndex>]) -> Self {
-        let windows = memories
+    pub(crate) fn new(view: &'a ShopState, log: &'a Log, width: i64, indexes: &[Arc<CollaborativeIndex>]) -> Self {
+        let windows = indexes
             .iter()
             .map(|index| {
                 let at = index.at();
@@ -121,7 +121,7 @@ impl<'a> Stage<'a> {
                 RankRequest { mode: MODES[mode].0, exclude: &had, allow: Some(&known), ..RankRequest::new(K) };
             let list = recommend(&snapshot, &weights, Recipient::User(entry.user), first.at, &request)
                 .map_err(|e| failed(&e))?;
-            Ok(worth(&list, entry))
+            Ok(list_ndcg(&list, entry))
         };
         window.truth[mode].par_iter().map(one).collect()
     }

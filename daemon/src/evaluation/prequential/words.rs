@@ -1,4 +1,4 @@
-//! What a replay says: differences with intervals by user cluster and window block, and the verdict in words.
+//! The findings of the experiment: differences with intervals by user cluster and window block, and the verdict in words.
 
 use mercer_reports::bootstrap_windows;
 use mercer_shared::wire::ReplayDifference;

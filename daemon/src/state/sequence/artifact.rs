@@ -59,8 +59,8 @@ fn unknown(inner: &[Option<u32>]) -> Vec<u32> {
 /// The sequence model with its mapping, as of a moment.
 #[derive(Debug)]
 struct Now {
-    network: TrainedSequenceModel,
-    /// Number of an item in the network by its number in the shop.
+    model: TrainedSequenceModel,
+    /// Number of an item in the model by its number in the shop.
     inner: Vec<Option<u32>>,
     /// Moment up to which it has counted purchases.
     at: i64,
@@ -76,10 +76,10 @@ pub struct SequenceArtifact {
 }
 
 impl SequenceArtifact {
-    /// A network with the ids of its items, in the order of its numbers.
+    /// A model with the ids of its items, in the order of its numbers.
     #[must_use]
     pub fn new(trained: TrainedSequenceModel, ids: Arc<[ItemId]>) -> Self {
-        let now = Now { network: trained.clone(), inner: Vec::new(), at: trained.0.until() };
+        let now = Now { model: trained.clone(), inner: Vec::new(), at: trained.0.until() };
         Self { ids, trained, now: ArcSwap::from_pointee(now) }
     }
 
@@ -88,15 +88,15 @@ impl SequenceArtifact {
     /// # Errors
     /// As [`SequenceModel::from_bytes`], and for another number of ids than items.
     pub fn from_bytes(bytes: &[u8], ids: Arc<[ItemId]>, path: &Path) -> Result<Self, LearnError> {
-        let network = SequenceModel::from_bytes(bytes, path)?;
-        if network.items() != ids.len() {
-            let why = format!("{} items, {} ids", network.items(), ids.len());
+        let model = SequenceModel::from_bytes(bytes, path)?;
+        if model.items() != ids.len() {
+            let why = format!("{} items, {} ids", model.items(), ids.len());
             return Err(LearnError::Broken { path: path.to_owned(), why });
         }
-        Ok(Self::new(TrainedSequenceModel(network), ids))
+        Ok(Self::new(TrainedSequenceModel(model), ids))
     }
 
-    /// The network as it was trained.
+    /// The model as it was trained.
     ///
     /// # Errors
     /// As [`SequenceModel::to_bytes`].
@@ -110,7 +110,7 @@ impl SequenceArtifact {
         &self.ids
     }
 
-    /// The network as it was trained, with what was taken up to a moment, in the numbers of a log whose items have these ids.
+    /// The model as it was trained, with what was taken up to a moment, in the numbers of a log whose items have these ids.
     #[must_use]
     pub fn as_of<'a>(&self, ids: impl Iterator<Item = &'a ItemId>, log: &Log, at: i64) -> Arc<dyn SequenceScorer> {
         let inner = self.numbers(ids);
@@ -118,7 +118,7 @@ impl SequenceArtifact {
         Arc::new(Renumbered { model, inner })
     }
 
-    /// Number in the network of each of these items.
+    /// Number in the model of each of these items.
     fn numbers<'a>(&self, ids: impl Iterator<Item = &'a ItemId>) -> Vec<Option<u32>> {
         let known: FxHashMap<&ItemId, u32> = self.ids.iter().zip(0..).collect();
         ids.map(|id| known.get(id).copied()).collect()
@@ -144,17 +144,17 @@ impl SequenceArtifact {
         at: i64,
     ) -> Result<(), LearnError> {
         let mut inner = self.numbers(ids);
-        let mut network = self.trained.clone();
+        let mut model = self.trained.clone();
         let fresh = unknown(&inner);
-        let later = some_items(catalogue, Some(base_encoder), network.0.dim(), fresh.iter().copied())?;
-        network = TrainedSequenceModel(network.0.grown(&later)?);
+        let later = some_items(catalogue, Some(base_encoder), model.0.dim(), fresh.iter().copied())?;
+        model = TrainedSequenceModel(model.0.grown(&later)?);
         for (number, outside) in (self.ids.len() as u32..).zip(fresh) {
             inner[outside as usize] = Some(number);
         }
         let of = |item: u32| inner.get(item as usize).copied().flatten();
-        network = network.followed(log, at, of);
+        model = model.followed(log, at, of);
         let at = at.max(self.trained.0.until());
-        self.now.store(Arc::new(Now { network, inner, at }));
+        self.now.store(Arc::new(Now { model, inner, at }));
         Ok(())
     }
 }
@@ -166,7 +166,7 @@ impl SequenceScorer for SequenceArtifact {
             return vec![Vec::new(); histories.len()];
         }
         // For a moment before today, purchases after it must not count.
-        let network = if now.at <= at { &now.network } else { &self.trained };
-        renumbered(network, &now.inner, histories, texts, at, items)
+        let model = if now.at <= at { &now.model } else { &self.trained };
+        renumbered(model, &now.inner, histories, texts, at, items)
     }
 }

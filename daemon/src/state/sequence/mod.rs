@@ -2,8 +2,8 @@
 //!
 //! | module | what stands there |
 //! |---|---|
-//! | here | a trained network behind the ranker's interface of a sequence model; its training data |
-//! | `stages` | trained up to each cut-off of the ranker's replay, so that the ranker learns from the network as it was then |
+//! | here | a trained model behind the ranker's interface of a sequence model; its training data |
+//! | `stages` | trained up to each cut-off of the ranker's training, so that the ranker learns from the model as it was then |
 //! | `serving` | in a version's directory; with the shop's numbers, its new items and its popularity of today |
 
 pub mod artifact;
@@ -18,19 +18,19 @@ use mercer_learn::sequence::{
 use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceScorer, Vectors};
 use rustc_hash::FxHashMap;
 
-/// A trained network as the ranker's sequence model; items have the numbers that it was trained with.
+/// A trained model as the ranker's sequence model; items have the numbers that it was trained with.
 #[derive(Debug, Clone)]
 pub struct TrainedSequenceModel(pub(crate) SequenceModel);
 
 impl TrainedSequenceModel {
-    /// The network.
+    /// The model itself.
     #[must_use]
-    pub const fn network(&self) -> &SequenceModel {
+    pub const fn model(&self) -> &SequenceModel {
         &self.0
     }
 
-    /// A network that knows what was taken after it was trained, up to `at`: its prior is popularity as of then. `number` gives the
-    /// network's number of an item of the log.
+    /// A model that knows what was taken after it was trained, up to `at`: its prior is popularity as of then. `number` gives the
+    /// model's number of an item of the log.
     #[must_use]
     pub fn followed(&self, log: &Log, at: i64, number: impl Fn(u32) -> Option<u32>) -> Self {
         let (target, since) = (self.0.options().target, self.0.until());
@@ -43,9 +43,9 @@ impl TrainedSequenceModel {
         taken.sort_unstable_by_key(|(at, user, item)| (at.div_euclid(DAY_MS), *user, *item, *at));
         taken.dedup_by_key(|(at, user, item)| (at.div_euclid(DAY_MS), *user, *item));
         taken.sort_unstable();
-        let mut network = self.0.clone();
-        network.observe(taken.into_iter().map(|(at, _, item)| TargetEvent { at, item }));
-        Self(network)
+        let mut model = self.0.clone();
+        model.observe(taken.into_iter().map(|(at, _, item)| TargetEvent { at, item }));
+        Self(model)
     }
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Searches {
 }
 
 impl Searches {
-    /// Of these texts, in the order of their first mention, as far as they have vectors of the network's width.
+    /// Of these texts, in the order of their first mention, as far as they have vectors of the model's width.
     pub(crate) fn of(texts: Option<&Vectors>, dim: usize, asked: impl IntoIterator<Item = u32>) -> Self {
         let mut out = Self::default();
         let Some(texts) = texts.filter(|texts| texts.dim() == dim) else { return out };
@@ -111,11 +111,11 @@ impl SequenceScorer for TrainedSequenceModel {
         let slices: Vec<&[SequenceEvent]> = read.iter().map(Vec::as_slice).collect();
         let mut flat = vec![0f32; slices.len() * known];
         if let Err(error) = self.0.score_many(&slices, &searches.flat, at, &mut flat) {
-            tracing::error!(%error, "the behaviour network says nothing");
+            tracing::error!(%error, "the sequence model gives no scores");
             return vec![Vec::new(); histories.len()];
         }
         let shares = |row: &[f32]| {
-            // Nats become shares of the best; an item that came after the network has none.
+            // Nats become shares of the best; an item that came after the model has none.
             let best = row.iter().copied().fold(f32::MIN, f32::max);
             let mut out: Vec<f32> = row.iter().map(|x| (x - best).exp()).collect();
             out.resize(items, 0.0);
@@ -125,7 +125,7 @@ impl SequenceScorer for TrainedSequenceModel {
     }
 }
 
-/// Items as the network sees them: prices and vectors that no training moves.
+/// Items as the model reads them: prices and vectors that no training moves.
 ///
 /// # Errors
 /// [`LearnError::Option`] for vectors that are not finite.
@@ -151,7 +151,7 @@ pub(crate) fn some_items(
     ItemFeatures::new(dim, flat.into(), prices.into())
 }
 
-/// What a network of a log learns with: times follow the log's window, the target and what a basket is follow the log.
+/// Settings of a model of a log: times follow the log's window, the target and what a basket is follow the log.
 #[must_use]
 pub fn options(log: &Log, until: i64, seed: u64) -> SequenceOptions {
     let shape = log.summary(until);

@@ -17,7 +17,7 @@ use crate::state::shop::{Canary, ShopState};
 struct Tables {
     dense: DenseIndex,
     rows: Vectors,
-    spread: Option<WhitenedVectors>,
+    whitened: Option<WhitenedVectors>,
 }
 
 /// The catalogue under a model's encoder: vectors by dense number, and whitened where the model does so.
@@ -35,10 +35,10 @@ impl CanaryTables {
     /// The shop as its users see it.
     fn over(&self, view: &ShopState) -> Canary {
         let mut view = view.clone();
-        if let Some(Tables { dense, rows, spread }) = self.own.clone() {
+        if let Some(Tables { dense, rows, whitened }) = self.own.clone() {
             view.dense = dense;
             view.rank.catalogue.set_vectors(Some(rows));
-            view.rank.catalogue.set_whitened(spread);
+            view.rank.catalogue.set_whitened(whitened);
         }
         if self.model.base_encoder_version() != view.model.base_encoder_version() {
             view.rank.catalogue.set_texts(None);
@@ -51,14 +51,14 @@ impl CanaryTables {
 /// The tables of a model's encoder, from the vectors there are.
 fn tables(model: &Model, given: Option<CatalogueVectors>) -> Tables {
     let dim = mercer_model::Encoder::dim(&*model.encoder);
-    let (rows, spread) = given.unwrap_or_else(|| (Vectors::new(dim), empty_whitened(model)));
+    let (rows, whitened) = given.unwrap_or_else(|| (Vectors::new(dim), empty_whitened(model)));
     let mut dense = DenseIndex::new(model.encoder_version(), dim);
     for (number, row) in rows.iter() {
         if let Err(error) = dense.set(number, row) {
             tracing::error!(number, %error, "a vector was refused");
         }
     }
-    Tables { dense, rows, spread }
+    Tables { dense, rows, whitened }
 }
 
 /// The whitened vectors of no item yet.
@@ -217,8 +217,8 @@ impl ShopWriter {
         self.stale.extend(numbers);
     }
 
-    /// Takes up to `most` texts of searches that must be embedded by the model's base_encoder, with their numbers; those that nobody asks for
-    /// any more are gone. Where no network reads them, they wait.
+    /// Takes up to `most` texts of searches that must be embedded by the model's base encoder, with their numbers; those that nobody asks for
+    /// any more are gone. Where no sequence model reads them, they wait.
     pub fn take_asked(&mut self, most: usize) -> Vec<(u32, Arc<str>)> {
         if self.view.model.artifacts.sequence.is_none()
             && self.canary.as_ref().is_none_or(|trial| trial.model.artifacts.sequence.is_none())
@@ -229,7 +229,7 @@ impl ShopWriter {
         numbers.into_iter().filter_map(|number| Some((number, Arc::clone(self.view.texts.get(number)?)))).collect()
     }
 
-    /// Sets vectors of texts that were made by this base_encoder; those of another one are dropped, for all texts wait for the new one then, and
+    /// Sets vectors of texts that were made by this base encoder; those of another one are dropped, for all texts wait for the new one then, and
     /// those of texts that were erased meanwhile.
     pub fn set_texts(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
         if version != self.view.model.base_encoder_version() {
@@ -284,15 +284,15 @@ impl ShopWriter {
     /// the list of items to embed. With the same encoder the vectors stay.
     pub fn set_model(&mut self, model: Arc<Model>, given: Option<CatalogueVectors>) {
         if model.encoder_version() != self.view.model.encoder_version() {
-            let Tables { dense, rows, spread } = tables(&model, given);
+            let Tables { dense, rows, whitened } = tables(&model, given);
             let lacking = |number: &u32| rows.get(*number).is_none() && !self.view.deleted.contains(number);
             self.stale = (0..self.view.items.len() as u32).filter(lacking).collect();
             self.view.dense = dense;
             self.view.rank.catalogue.set_vectors(Some(rows));
-            self.view.rank.catalogue.set_whitened(spread);
+            self.view.rank.catalogue.set_whitened(whitened);
         } else if model.artifacts.whitening != self.view.model.artifacts.whitening {
-            let spread = given.map_or_else(|| empty_whitened(&model), |(_, spread)| spread);
-            self.view.rank.catalogue.set_whitened(spread);
+            let whitened = given.map_or_else(|| empty_whitened(&model), |(_, whitened)| whitened);
+            self.view.rank.catalogue.set_whitened(whitened);
             if let Err(error) = self.view.rank.catalogue.complete_whitened() {
                 tracing::error!(%error, "vectors were not whitened");
             }
