@@ -1,5 +1,5 @@
-//! What a run will still take: the rest of its phase, by its steps or by the budget, whichever ends it first; then the phases
-//! to come.
+//! Estimates how long a run will still take: the rest of its phase, by its steps or by the budget, whichever ends
+//! first, and the phases to come.
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Run, RunPhase};

@@ -1,7 +1,9 @@
-//! `inbox/` of the state directory: files dropped there are imported, then moved to `done/` or `rejected/` with their report
-//! beside them. The kernel tells of new files and of writers that close them; a scan every few seconds finds what it did not
-//! tell, such as files on a network disk. A file is read when it is complete (see [`mercer_import::inbox`]). Should it grow all
-//! the same, it is read again as a whole: what is known already counts as duplicate.
+//! Imports files dropped into `inbox/` of the state directory, then moves them to `done/` or `rejected/` and writes the
+//! report beside them.
+//!
+//! Kernel events announce new files and writers that close them. A scan every few seconds finds files without events,
+//! such as those on a network disk. A file is read when it is complete (see [`mercer_import::inbox`]). If it grows
+//! afterwards, it is read again from its start; lines that are stored already count as duplicates.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What runs can be asked to do: starts a training run on the right kind of model, and finds what a resumed run does.
+//! Starts runs: chooses the function that executes a plan, for new runs and for resumed ones.
 
 use std::sync::Arc;
 

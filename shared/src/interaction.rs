@@ -1,5 +1,5 @@
-//! The vocabulary of interactions: their kinds, how much interest each shows, and one rule for stars and returns. The wire, imports,
-//! ranking and training all read it here.
+//! The vocabulary of interactions: their kinds, the weight of interest of each, and one rule for stars and returns. The
+//! wire, imports, ranking and training all use it.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! The same list for many shoppers or queries: a line in, a line out, in order, several under way at once.
+//! Requests lists for many shoppers or queries: one line in, one line out, in order, with several requests at once.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

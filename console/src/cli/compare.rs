@@ -1,4 +1,4 @@
-//! `mercer runs compare A B`: what differed, how the losses went, what came of each.
+//! `mercer runs compare A B`: settings that differ, losses, and results of both runs.
 
 use std::collections::BTreeSet;
 

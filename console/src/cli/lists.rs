@@ -1,4 +1,4 @@
-//! Served lists: recommendations, searches, related items, what is popular.
+//! Prints served lists: recommendations, searches, related items, trending items.
 
 use mercer_shared::client::Client;
 use mercer_shared::wire::{ListItem, SearchRequest, ServedList};

@@ -1,4 +1,4 @@
-//! What comes line by line: the live stream, the agent's decisions, the audit log, the export.
+//! Prints streams line by line: live events, the agent's decisions, the audit log, the export.
 
 use mercer_shared::client::Client;
 use mercer_shared::problem::exit;

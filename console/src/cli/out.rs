@@ -1,4 +1,4 @@
-//! Where a command writes: standard output and standard error behind one value, so that tests can listen.
+//! The output of a command: standard output and standard error behind one value, so that tests can read them.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 

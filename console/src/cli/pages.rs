@@ -1,4 +1,4 @@
-//! Collections that the daemon gives page by page.
+//! Reads collections that the daemon serves in pages.
 
 use clap::Args;
 use mercer_shared::problem::Problem;

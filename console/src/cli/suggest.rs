@@ -1,4 +1,5 @@
-//! Suggestions for mistyped words: only those that are a slip away. Clap also suggests words that merely share letters.
+//! Suggestions for mistyped words: only words within a small edit distance. Clap also suggests words that merely share
+//! letters.
 
 use clap::error::{ContextKind, ContextValue};
 use strsim::damerau_levenshtein;

@@ -1,4 +1,4 @@
-//! Shoppers: who there is, what they declared and agreed to, and their erasure.
+//! `mercer users`: lists shoppers, shows their attributes and consent, and erases them.
 
 use std::io::{IsTerminal, stdin};
 

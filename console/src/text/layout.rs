@@ -1,4 +1,4 @@
-//! Text of the shop made safe for a terminal, and set in columns.
+//! Removes control characters from text of the shop, and lays text out in columns.
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};

@@ -1,8 +1,8 @@
-//! How text, numbers and times are written for people, on the console's screens and by the commands alike.
+//! Formats text, numbers and times for people, for the console's screens and the commands.
 //!
 //! * [`layout`]: removes what a terminal would obey from text of the shop; measures, cuts, pads and wraps in columns.
 //! * [`number`]: counts, shares, measured values, intervals, bytes.
-//! * [`time`]: moments (always UTC, and marked so), lengths of time, ages.
+//! * [`time`]: moments (always UTC, and marked so), durations, ages.
 //! * [`words`]: names of the wire in words that people understand.
 
 mod layout;

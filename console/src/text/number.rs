@@ -1,4 +1,4 @@
-//! Numbers for people. What is missing or not finite is a dash, so that tables keep their columns.
+//! Formats numbers for people. A missing or non-finite number is a dash, so that tables keep their columns.
 
 /// Stands where there is no number.
 const MISSING: &str = "-";

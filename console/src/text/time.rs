@@ -1,5 +1,5 @@
-//! Moments and lengths of time. Moments are UTC, whatever the zone of this machine, and say so: a daemon and its operators
-//! seldom share a zone, and the wire is UTC.
+//! Formats moments and durations. Moments are UTC and marked so, whatever the zone of this machine: a daemon and its
+//! operators seldom share a zone, and the wire is UTC.
 
 use mercer_shared::time::{DAY_MS, Timestamp};
 

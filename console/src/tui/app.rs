@@ -1,5 +1,5 @@
-//! The whole state of the console, and what every message does to it. Nothing here waits, draws or asks a clock: a
-//! message goes in, effects come out.
+//! The whole state of the console and its `update`. Nothing here waits, draws or reads a clock: a message goes in,
+//! effects come out.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What the console asks of the daemon, what comes back, and the one place where both meet the typed client.
+//! Requests of the console to the daemon and their answers, and the only place that calls the typed client.
 
 use mercer_shared::client::Client;
 use mercer_shared::ids::{ItemId, UserId};

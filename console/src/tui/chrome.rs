@@ -1,4 +1,4 @@
-//! Header and footer: where one is, how the daemon is, what just happened, and which keys do something here.
+//! Header and footer: the screen, the state of the daemon, the latest notice, and the keys that work here.
 
 use mercer_shared::wire::Health;
 use ratatui::buffer::Buffer;

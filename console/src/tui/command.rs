@@ -1,4 +1,4 @@
-//! A command of the console: what it does, which keys run it, and its words in footer, help and palette.
+//! A command of the console: its action, its keys, and its words in footer, help and palette.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 

@@ -1,5 +1,5 @@
-//! The table of all commands: the screens' own, those that move in lists, those that work everywhere. Footer, help, palette
-//! and manual are made from it and from nothing else.
+//! The table of all commands: those of the screens, those that move in lists, and those that work everywhere. Footer,
+//! help, palette and manual are generated from it alone.
 
 use super::command::{Action, Command, ScreenId};
 use super::screen::About;

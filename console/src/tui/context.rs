@@ -1,5 +1,5 @@
-//! What all screens share: the clock, the size, the line to the daemon, its status, the live stream; and where they leave
-//! what shall happen next: questions, notices, an overlay.
+//! State that all screens share: the clock, the size, the connection, the daemon's status, the live stream. Screens
+//! also leave their requests here: questions, notices, an overlay.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! The live stream as lines: one line an event, one line a burst, one line for the progress of a run's phase or of a file.
+//! Turns the live stream into lines: one per event, one per burst, and one for the progress of a run's phase or of a
+//! file.
 
 use std::collections::VecDeque;
 

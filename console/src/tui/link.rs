@@ -1,4 +1,4 @@
-//! The line to the daemon: opened, lost, tried again after longer and longer waits; how old what is shown is.
+//! The connection to the daemon: opened, lost, retried after growing waits; and the age of the shown data.
 
 use mercer_shared::problem::Problem;
 use mercer_shared::time::Timestamp;

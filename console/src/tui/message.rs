@@ -1,4 +1,4 @@
-//! What goes in and out of the state: messages from outside, effects on it.
+//! Inputs and outputs of the console's state: messages and effects.
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use mercer_shared::problem::Problem;

@@ -1,4 +1,4 @@
-//! What lies over a screen and takes the keys: the trait of its components. Each has its own state, keys and view.
+//! The trait of overlays, which lie over a screen and take the keys. Each has its own state, keys and view.
 
 use std::any::Any;
 

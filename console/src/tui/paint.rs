@@ -1,7 +1,7 @@
-//! From one picture to the next in as few bytes as possible: only cells that changed, the cursor moved only where it must
-//! be, attributes sent only where they change, the sixteen named colours in their short form. Two equal pictures take no
-//! byte at all. Our own instead of ratatui's backend, which sends colours as 38;5 codes and the cursor with each run of
-//! cells: over SSH a tick has a budget of bytes.
+//! Updates the terminal in as few bytes as possible: only cells that changed, cursor moves and attributes only where
+//! needed, and the short form of the sixteen named colours. Two equal pictures need no byte. Our own instead of
+//! ratatui's backend, which sends colours as 38;5 codes and the cursor with each run of cells: over SSH a tick has a
+//! budget of bytes.
 
 use std::io::Write;
 

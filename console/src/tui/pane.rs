@@ -1,4 +1,4 @@
-//! What stands in a pane whose content is not there: that it is being fetched, or the problem and what to do about it.
+//! The content of a pane without data: that it is being fetched, or the problem and what to do about it.
 
 use std::path::Path;
 

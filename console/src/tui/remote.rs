@@ -1,4 +1,4 @@
-//! Something fetched from the daemon: the latest answer, the latest problem, and whether one is being waited for.
+//! Data fetched from the daemon: the latest answer, the latest problem, and whether a request is under way.
 
 use mercer_shared::problem::Problem;
 

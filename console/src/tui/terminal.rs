@@ -1,4 +1,4 @@
-//! The terminal itself: taken at the start, given back however the console ends (normally, by a panic, by a signal).
+//! Sets the terminal up, and restores it however the console ends (normally, by a panic, by a signal).
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,5 @@
-//! How things look: a handful of styles over the sixteen named colours, and the last pass over a finished picture that
-//! takes out colour or every character beyond ASCII where the terminal cannot show it. Views therefore never ask which
-//! terminal they are on.
+//! Styles over the sixteen named colours, and a last pass that removes colour or non-ASCII characters where the
+//! terminal cannot show them. Views therefore need not know the terminal.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! The whole picture from the whole state: header, screen, footer, and what lies over them. A pure function.
+//! Draws the whole picture from the whole state: header, screen, footer, overlay. A pure function.
 
 use mercer_shared::problem::Code;
 use ratatui::buffer::Buffer;

@@ -1,8 +1,9 @@
-//! What the inbox needs to know of a file before it is read: whether it is complete, and how it is to be read.
+//! Decides whether a file of the inbox is complete, and how it is read.
 //!
-//! A writer that closes a file says that it is complete; until then it is left alone. Where nothing tells of writers (a network
-//! disk, a file older than the daemon), and where a writer comes back after a pause, only time tells: the longer the pauses seen
-//! so far, the longer a file must have been quiet. A name ending in `.part`, renamed when the file is whole, is always safe.
+//! A file whose writer has closed it is complete. Where the closing is not seen (a network disk, a file older than the
+//! daemon, a writer that opens the file again after a pause), a file is complete after it has not changed for some
+//! time, which grows with the longest pause seen so far. A name that ends in `.part` until the file is whole is always
+//! safe.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};

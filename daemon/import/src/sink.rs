@@ -1,4 +1,5 @@
-//! Where documents go. The daemon brings a sink that writes; the one here only counts.
+//! The interface to which an import hands its documents. The daemon implements it with a sink that writes; [`DryRun`]
+//! only counts.
 
 use mercer_shared::ids::{InteractionId, ItemId, UserId};
 use mercer_shared::problem::{Code, Problem};

@@ -1,4 +1,4 @@
-//! Writes a table as a Parquet file: the way back for results that are too long for a document.
+//! Writes tables as Parquet files, for results that are too long for a document.
 
 use std::fs::File;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What a document must obey before it may be kept. HTTP and every import use these same checks, so that a line which one
-//! of them refuses is refused by all, with the same code.
+//! Validates documents before they are stored. HTTP and every import use these same checks, so they refuse the same
+//! lines with the same codes.
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::{DAY_MS, Timestamp};

@@ -1,4 +1,4 @@
-//! Many users at once: what is expensive for each alone and cheap for all together is computed together.
+//! Computes source scores of many users at once, sharing work that would be expensive for each alone.
 use rayon::prelude::*;
 
 use crate::content;

@@ -1,4 +1,4 @@
-//! The little dense linear algebra that the factor models need.
+//! Dense linear algebra for the factor models.
 
 /// Inner product with eight running sums, so that it vectorises and still has one fixed order of additions. Always inlined, as is
 /// [`dots`]: a loop over many products is compiled for the machine's vector instructions as a whole (see `kernels`).

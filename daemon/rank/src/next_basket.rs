@@ -1,5 +1,5 @@
-//! What the next basket holds after a basket: item-to-item similarities from each basket to the one that follows it (first-order
-//! transitions between sets, as in Rendle et al. 2010, here as a shrunk cosine). A day is a basket, and order within it does not matter.
+//! Item-to-item similarities from each basket to the one that follows it (first-order transitions between sets, as in
+//! Rendle et al. 2010, here as a shrunk cosine). A day is a basket, and order within it does not matter.
 use rayon::prelude::*;
 
 use crate::log::{DAY_MS, Event, Log};

@@ -1,4 +1,4 @@
-//! Per item as of a moment: how much it sells, how that changes, and how often and how soon it is bought again.
+//! Statistics of each item as of a moment: its sales, their trend, and how often and how soon it is bought again.
 use rayon::prelude::*;
 
 use crate::log::{DAY_MS, Log};

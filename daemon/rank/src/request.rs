@@ -1,4 +1,4 @@
-//! What a list is asked for, and the items it consists of.
+//! Requests for lists, and the ranked items that they return.
 use serde::{Deserialize, Serialize};
 
 use crate::mode::Mode;

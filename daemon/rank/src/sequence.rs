@@ -1,4 +1,4 @@
-//! The interface of a sequence model. It is trained in another crate, with tensors; here it is one of the sources.
+//! The interface of the sequence model, one of the sources. `mercer-learn` trains and implements it.
 use std::fmt::Debug;
 use std::sync::Arc;
 

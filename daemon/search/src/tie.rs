@@ -1,5 +1,5 @@
-//! The order of results: score descending, then the item's tie key, then its number (METRICS.md section 0). Tie keys are given by the caller, who
-//! makes them of what does not change with a restart or another order of import; numbers do.
+//! The order of results: score descending, then the item's tie key, then its number (METRICS.md section 0). The caller
+//! makes tie keys from something that does not depend on restarts and on the order of imports, as item numbers do.
 
 use std::cmp::Ordering;
 

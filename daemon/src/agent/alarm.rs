@@ -1,5 +1,6 @@
-//! Feeds the drift detectors from the log and answers what they find: an alarm, and an evaluation of the serving version on the newest
-//! window. Never training: whether that is worth its cost the evaluation tells, and the operator's rules decide.
+//! Feeds the drift detectors from the log. If a detector fires, the agent raises an alarm and evaluates the serving
+//! version on the newest window. It never starts a training: the evaluation shows whether one would help, and the
+//! operator's rules decide.
 
 use mercer_rank::DAY_MS;
 use mercer_shared::time::Timestamp;

@@ -1,4 +1,4 @@
-//! Decisions of the agent as they are written down and told.
+//! Writes decisions of the agent to the store and to the event stream.
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Decision, EventKind};

@@ -1,5 +1,5 @@
-//! Has the shop moved? Streams that are read from the log purchase by purchase, each with a detector of its own (METRICS.md
-//! section 7). Pure: observations in, changes out; what follows from a change is decided elsewhere, and it is never training.
+//! Detects changes of the shop: streams of values from the log, each with its own detector (METRICS.md section 7). Pure
+//! functions from observations to changes; the caller decides what follows.
 
 use std::collections::BTreeMap;
 

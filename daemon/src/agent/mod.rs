@@ -1,7 +1,7 @@
-//! The policy loop: what it sees becomes an action within the operator's limits, and every decision is written down with its
+//! The policy loop: observes, chooses an action within the operator's limits, and records every decision with its
 //! numbers.
 //!
-//! `policy` is pure: observations in, a rule out. This file observes, acts, and notes what came of it.
+//! `policy` is pure: observations in, a rule out. This file observes, acts, and records the outcome.
 
 mod alarm;
 mod decisions;

@@ -1,4 +1,4 @@
-//! When to train: a pure function of what was observed and what the operator allows.
+//! Decides when to train: a pure function of observations and of the operator's limits.
 
 use mercer_shared::wire::RunCause;
 

@@ -1,5 +1,6 @@
-//! Versions on trial: canaries that answer a share of the shoppers, and versions that serve everybody since lately. A broken guardrail
-//! takes them back, time lets them stay; either way it is written down.
+//! Watches versions on trial: canaries, which answer a share of the shoppers, and versions that were promoted in the
+//! last hours. A broken guardrail takes a version back; otherwise it stays when its time has passed. Both outcomes are
+//! recorded.
 
 use mercer_shared::problem::Problem;
 

@@ -1,5 +1,5 @@
-//! Vectors of query texts by the encoder without the adapter, which are tokens of the sequence model. They are made anew after a restart rather
-//! than kept on disk: nothing of what a user typed is to be left behind anywhere when the user is erased.
+//! Vectors of query texts by the base encoder, which are tokens of the sequence model. They are computed again after a
+//! restart and never stored on disk, so that nothing a user typed remains after an erasure.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The cross-encoder: trained on behaviour and item texts, re-scores the head of lists. The wire calls it `pair`.
+//! The cross-encoder: trained on histories and item texts, it re-scores the head of lists. The wire calls it `pair`.
 
 pub mod evaluate;
 pub mod mix;

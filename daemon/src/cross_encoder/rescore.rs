@@ -1,8 +1,8 @@
-//! Re-scoring of the head of a list, within a time that the configuration gives, on a thread of its own.
+//! Re-scores the head of a list on a separate thread, within the configured time budget.
 //!
-//! The thread loads the model at its first use and whenever another is kept. It scores some rows at a time and stops at the deadline;
-//! rows that were not reached keep their places, and so does the whole list where the thread is busy with another or has nothing to say. Nothing
-//! waits longer than the budget, and nothing but the list that asked waits at all.
+//! The thread loads the model at its first use and after another one was saved. It scores a few rows at a time and
+//! stops at the deadline. Rows without a score keep their places; the whole list keeps its order if the thread is busy.
+//! A request waits at most as long as the budget, and no other request waits for it.
 
 use std::path::Path;
 use std::sync::Arc;

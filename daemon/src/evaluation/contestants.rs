@@ -1,4 +1,4 @@
-//! The arms of an evaluation, in one table: Mercer as it serves, and what a shop could pick instead.
+//! The arms of an evaluation, in one table: Mercer as it serves, and the baselines.
 
 use std::time::Instant;
 

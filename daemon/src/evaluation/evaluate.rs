@@ -1,6 +1,6 @@
-//! Evaluations (`mercer eval`): lists as of a cut-off by Mercer and by what a shop could pick instead, judged by what shoppers took
-//! in the window after it. Global split in time, full ranking, never sampled (METRICS.md sections 0 to 2). Each arm is tuned on
-//! the window that ends at the cut-off.
+//! Evaluations (`mercer eval`): makes lists as of a cut-off with Mercer and with baselines, and compares them on what
+//! shoppers took in the window after it. Global split in time, full ranking, never sampled (METRICS.md sections 0 to
+//! 2). Each arm is tuned on the window that ends at the cut-off.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Mercer as an arm: the serving configuration, made from nothing later than the cut-off.
+//! Mercer as an arm: the serving configuration, fitted on nothing later than the cut-off.
 
 use std::sync::Arc;
 

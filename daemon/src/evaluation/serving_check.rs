@@ -1,4 +1,4 @@
-//! How the serving version stands on the newest window against what needs no learning: what an alarm asks for. Nothing is trained.
+//! Compares the serving version with the baselines on the newest window, after an alarm. Trains nothing.
 
 use mercer_rank::{BlendWeights, RankRequest, ScoringPolicy, Snapshot, Window};
 use mercer_shared::problem::{Code, Problem};

@@ -1,6 +1,6 @@
-//! Values of each shopper, for whoever wants to check an evaluation: a Parquet file per evaluation under the state directory, with
-//! pseudonyms. The shop's own ids are not needed for that and stay out of a file that leaves the daemon. An erasure deletes the
-//! files, for they hold metrics of the erased shopper's lists.
+//! Writes the metrics of each shopper to a Parquet file under the state directory, so that an evaluation can be
+//! checked. Shoppers appear under pseudonyms, because the file may leave the daemon. An erasure deletes the files,
+//! since they hold metrics of the erased shopper's lists.
 
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

@@ -1,4 +1,4 @@
-//! From values per shopper to what a reader needs: means with intervals, paired differences, and words.
+//! Aggregates values per shopper: means with intervals, paired differences, and a sentence per slice.
 
 use mercer_reports::{Estimate, bootstrap_means, compare_paired};
 use mercer_shared::wire::{

@@ -1,5 +1,6 @@
-//! Sweeps: rankers with other settings than the current ones, each trained on what was known one window before the gate's and evaluated on
-//! the window that ends where the gate's begins, so that the gate's window stays unseen. Nothing is promoted: a sweep informs.
+//! Sweeps: trains rankers with other settings than the current ones and evaluates them. Training ends one window before
+//! the gate's window begins, and evaluation uses the window in between, so a sweep never reads the gate's window. It
+//! promotes nothing.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! The alpha that gates may spend, by periods: within one, the chance of even one false promotion stays below the total
-//! (METRICS.md section 2).
+//! The alpha that gates may spend, per period: the probability of any false promotion within a period stays below the
+//! total (METRICS.md section 2).
 
 use mercer_reports::{AlphaLedger, Spending};
 use mercer_shared::time::{DAY_MS, Timestamp};

@@ -1,4 +1,4 @@
-//! Where a cycle's lists are evaluated: the log, the collaborative index of the cut-off, and the window after it.
+//! The inputs of a cycle's evaluation: the log, the collaborative index of the cut-off, and the window after it.
 
 use std::sync::Arc;
 

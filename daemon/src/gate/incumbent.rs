@@ -1,4 +1,5 @@
-//! The serving version as a candidate is compared with it: in the cycle's numbers, with its own encoder's vectors, and as of the cut-off.
+//! The incumbent: the serving version, prepared for the comparison with a candidate. It uses the cycle's numbers, its
+//! own encoder's vectors, and nothing later than the cut-off.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The gate: whether a candidate is better than the serving version and not worse than the baselines.
+//! The gate: decides whether a candidate is better than the serving version and not worse than the baselines.
 
 pub mod alpha_ledger;
 pub mod baselines;

@@ -1,4 +1,5 @@
-//! What a candidate may be better at: lists of all items, lists of novel items, and search, each with its share of the shop's traffic.
+//! The objectives of the gate: lists of all items, lists of novel items, and search, each with its share of the shop's
+//! traffic.
 
 use mercer_reports::GateOptions;
 

@@ -1,4 +1,4 @@
-//! What orders the lists that are compared.
+//! The scoring policy of a fitted version: its ranker or its blend.
 
 use mercer_rank::{BlendWeights, Ranker};
 

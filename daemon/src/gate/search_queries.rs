@@ -1,5 +1,5 @@
-//! Measures how well an encoder finds by text what users took after a query in the evaluation window. Lists without a query do not
-//! show this part of an encoder's quality.
+//! Measures how well an encoder finds the items that users took after a query in the evaluation window. Lists without a
+//! query do not measure this.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

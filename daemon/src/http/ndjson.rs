@@ -1,4 +1,4 @@
-//! Answers of many lines.
+//! Streams answers as NDJSON.
 
 use axum::body::Body;
 use axum::http::header;

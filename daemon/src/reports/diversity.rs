@@ -1,4 +1,4 @@
-//! How the catalogue is shown: coverage, concentration, dissimilarity, long tail, novelty (METRICS.md section 3).
+//! The diversity report: coverage, concentration, dissimilarity, long tail, novelty (METRICS.md section 3).
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Who is served how well, by declared and consented attributes and by length of history (METRICS.md section 4). Nothing is
-//! inferred: users who declared nothing are `unknown`.
+//! The fairness report: quality of lists by declared and consented attributes and by length of history (METRICS.md
+//! section 4). Nothing is inferred: users who declared nothing are in the group `unknown`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

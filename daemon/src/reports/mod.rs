@@ -1,4 +1,4 @@
-//! Reports on a version: quality, diversity, fairness; lists evaluated on what users took later.
+//! Reports on a version: quality, diversity, fairness. Lists are evaluated on what users took later.
 
 pub mod diversity;
 pub mod fairness;

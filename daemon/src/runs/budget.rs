@@ -1,6 +1,6 @@
-//! Divides a cycle's time. The sizes of ranker training and evaluation depend on the log and the budget only, through costs that were
-//! measured once, so that the same log and budget give the same ranker on every machine. The encoder, whose training ends by the clock,
-//! gets the rest.
+//! Divides a cycle's time. The sizes of ranker training and evaluation depend only on the log and the budget, through
+//! measured costs, so that the same log and budget give the same ranker on every machine. The encoder, whose training
+//! ends by the clock, gets the remaining time.
 
 use mercer_rank::{MlpOptions, RankerTrainOptions, TreeOptions};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
-//! The life of a run: its document in the store, who may start it, how it ends. One run at a time, on a thread of its own; a run that a stop or a
-//! crash interrupted is resumed from its last checkpoint. What a run computes is passed in (`Execute`).
+//! The life of a run: its document in the store, its start and its end. One run at a time executes on its own thread. A
+//! run that was interrupted by a stop or a crash resumes from its last checkpoint. The caller passes in what a run
+//! computes (`Execute`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

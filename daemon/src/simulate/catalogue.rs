@@ -1,5 +1,5 @@
-//! The simulated catalogue: bilingual items with text, brand, category, price and attributes, and what only the simulator knows
-//! about them (quality, popularity, launch day).
+//! The simulated catalogue: bilingual items with text, brand, category, price and attributes, and their hidden
+//! properties (quality, popularity, launch day).
 
 use std::collections::BTreeMap;
 

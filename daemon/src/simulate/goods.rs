@@ -1,4 +1,4 @@
-//! What the simulated shop sells: departments, and in each of them kinds of goods with their words, prices and habits.
+//! The goods of the simulated shop: departments, and kinds of goods with their words, prices and purchase habits.
 
 use crate::simulate::words::{Both, Lists};
 

@@ -1,4 +1,4 @@
-//! What can be simulated, and what was planted.
+//! Options of the simulator, and the truth that it planted.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! The simulated shoppers: what they declare and agree to, and the tastes that they never declare.
+//! The simulated shoppers: their declared attributes and consent, and their hidden tastes.
 
 use std::collections::BTreeMap;
 

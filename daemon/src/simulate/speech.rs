@@ -1,4 +1,4 @@
-//! What simulated shoppers type: searches, and reviews that sound like their rating.
+//! The texts of simulated shoppers: searches, and reviews in the tone of their rating.
 
 use crate::simulate::catalogue::Traits;
 use crate::simulate::dice::Dice;

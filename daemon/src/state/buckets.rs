@@ -1,4 +1,4 @@
-//! Sticky shares of users, by pseudonym.
+//! Sticky shares of users: a pseudonym always falls into the same share.
 
 use mercer_shared::ids::UserId;
 use mercer_store::Store;

@@ -1,4 +1,4 @@
-//! The version of this program, as runs, model versions and the status report it.
+//! The version of this program, as stored with runs and model versions and shown in the status.
 
 /// Version of the program: the crate's, and the commit where the build names one in `MERCER_COMMIT`.
 #[must_use]

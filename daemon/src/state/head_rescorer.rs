@@ -1,4 +1,5 @@
-//! The place of the cross-encoder on the read path: re-scores the head of a list within a latency budget.
+//! The interface through which the read path re-scores the head of a list within a latency budget. The cross-encoder
+//! implements it.
 
 use mercer_rank::Event;
 use mercer_shared::wire::ListItem;

@@ -1,4 +1,5 @@
-//! What all services share: the app, the shop in memory and its writer, caches, counters, guardrails, configuration.
+//! State that all services share: the app, the shop in memory and its writer, caches, counters, guardrails,
+//! configuration.
 
 pub mod app;
 pub mod artifacts;

@@ -1,4 +1,4 @@
-//! Problem documents of failures below the services, and what every service returns.
+//! Converts failures of the store and of the model to problem documents, and defines the result type of all services.
 
 use mercer_shared::problem::{Code, Problem};
 

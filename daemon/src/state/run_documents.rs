@@ -1,4 +1,5 @@
-//! The documents of runs; that of the run in progress is ahead of the store.
+//! Reads the documents of runs. The document of the run in progress comes from memory, because it is newer than the
+//! stored one.
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{Page, Run};

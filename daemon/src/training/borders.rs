@@ -1,4 +1,5 @@
-//! The borders of a run: the cut-off, the end of its window, and what the serving adapter has learned already.
+//! Fixes the borders of a run: the cut-off, the end of its window, and the part of the log that the serving adapter has
+//! learned from.
 
 use mercer_rank::Log;
 

@@ -1,5 +1,5 @@
-//! Selects the optional components of a ranker: those that improve NDCG@10 on the window after the cut-off stay. What was left out is not
-//! made again until the log has changed, because it would cost every cycle the same time for the same answer.
+//! Selects the optional components of a ranker: those that improve NDCG@10 on the window after the cut-off. A component
+//! that was left out is not fitted again until the log has changed, because the result would be the same.
 
 use crate::gate::evaluate::{Evaluated, ListSlice};
 use crate::reports::window_lists::{Lists, mean};

@@ -1,7 +1,8 @@
 //! One training cycle, from the log to a promoted version; `run` lists its steps.
 //!
-//! Everything that is compared was fitted on interactions up to the cut-off, the beginning of the last window of the log. What then
-//! serves is fitted again with the same configuration on everything, except for the adapter: it stays as it was compared.
+//! Everything that is compared was fitted on interactions up to the cut-off, the beginning of the last window of the
+//! log. The promoted version is then fitted again with the same configuration on all interactions. Only the adapter is
+//! not: it stays as it was compared.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Fits the configuration of the serving version again, up to a cut-off: what a candidate is compared with where the serving version has
-//! learned from the window and the fit that its own gate compared is gone or knows the window too.
+//! Fits the configuration of the serving version again, up to a cut-off. A candidate is compared with this fit if the
+//! serving version has learned from the window and no earlier fit of it is usable.
 
 use mercer_rank::{CutoffLists, Dataset};
 

@@ -1,4 +1,5 @@
-//! Fits what orders lists: a ranker trained at many cut-offs of the log, or a blend where the log or the time is too short for one.
+//! Fits the scoring policy: a ranker trained at many cut-offs of the log, or a blend if the log or the time is too
+//! short for a ranker.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

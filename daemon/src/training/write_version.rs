@@ -1,4 +1,4 @@
-//! Writes the version of a cycle: what serves, and beside it the ranker that the gate compared.
+//! Writes the version of a cycle: the serving artifacts, and the ranker that the gate evaluated.
 
 use std::sync::Arc;
 

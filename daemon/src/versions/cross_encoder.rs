@@ -1,8 +1,8 @@
 //! The files of the cross-encoder: its weights on disk and the record of the model in use.
 //!
-//! At most one is kept: `$STATE/pair/NAME.safetensors` and a document in the store that names it, its base encoder, the part of the log it
-//! was made from, its calibration and its numbers. A new run replaces it, whatever its numbers say: they are of newer events. What a user
-//! left in the weights stays until then; an erasure names them among the versions that saw the user.
+//! At most one is kept: `$STATE/pair/NAME.safetensors` and a document in the store with its name, base encoder, part of
+//! the log, calibration and metrics. A new run always replaces it, because its metrics are from newer events. Until
+//! then the weights may hold traces of an erased user; an erasure lists the model among the versions that saw the user.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

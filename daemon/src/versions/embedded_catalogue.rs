@@ -1,4 +1,4 @@
-//! The catalogue under an encoder.
+//! The catalogue embedded by one encoder.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An encoder with the catalogue embedded by it, as candidates and the serving version are compared.
+//! An encoder with the catalogue embedded by it: a candidate's or the serving version's.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,4 @@
-//! Where the files of a version lie: `$STATE/models/vNNNNNN`, a directory that never changes.
+//! Paths of a version's files: `$STATE/models/vNNNNNN`, a directory that never changes.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The version that serves after a start.
+//! Loads the version that serves after a start.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Versions on trial: which one is, and who is answered by it. Lists as of a named moment are always the serving version's.
+//! Finds the version on trial and the users that it answers. Lists as of a named moment always come from the serving
+//! version.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! Arrival numbers: the order in which items and users were first seen, which the order of their keys does not tell.
+//! Arrival numbers: the order in which items and users were first stored. Their keys do not show it.
 //!
-//! Since schema 2 the record of an item and of a user's name starts with the number that the store gave it when the record
-//! was first written (version 2 of the record). Records of schema 1 (version 1) have none: they count as 0 and come first, in
-//! order of their keys.
+//! Since schema 2 the record of an item and of a user's name starts with the number that the store gave it when the
+//! record was first written (version 2 of the record). Records of schema 1 (version 1) have none: they count as 0 and
+//! come first, in order of their keys.
 
 use crate::core::{Core, Writer};
 use crate::error::{Result, StoreError};

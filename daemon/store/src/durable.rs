@@ -1,6 +1,6 @@
-//! The barrier that sled's flush is not. On Linux sled 0.34 ends a flush with `sync_file_range`, which neither writes the
-//! file's length nor empties the disk's own cache, and it never syncs the files that it makes beside its log for pages
-//! larger than a quarter of a segment. Both would survive the death of the process, but not that of the machine.
+//! Makes writes durable where sled's flush does not. On Linux sled 0.34 ends a flush with `sync_file_range`, which
+//! neither writes the file's length nor empties the disk's own cache, and it never syncs its separate files for pages
+//! larger than a quarter of a segment. Such data survive the death of the process, but not of the machine.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! An interaction as the log keeps it, and what makes two of them the same.
+//! The stored form of an interaction, and the identity by which repeated ones are found.
 
 use mercer_shared::ids::{InteractionId, ItemId, SessionId, UserId};
 use mercer_shared::time::Timestamp;

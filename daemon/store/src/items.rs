@@ -1,4 +1,4 @@
-//! Items: written whole or in part, deleted with a tombstone, read by id and in order of arrival.
+//! Items: writes them whole or in part, deletes them with a tombstone, reads them by id and in order of arrival.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

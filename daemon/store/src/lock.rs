@@ -1,4 +1,4 @@
-//! The directory of a store: creating it, the lock that keeps a second process out, and free space.
+//! The directory of a store: creates it, locks it against a second process, and measures free space.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};

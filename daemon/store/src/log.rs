@@ -1,4 +1,4 @@
-//! The log of interactions: appending to it and reading it in order.
+//! The log of interactions: appends to it and reads it in order.
 
 use std::ops::Bound;
 use std::sync::Arc;

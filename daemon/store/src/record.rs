@@ -1,5 +1,5 @@
-//! The format of records on disk: version byte, checksum, postcard. The structs here belong to the store alone: wire types
-//! may gain and rename fields, a record may not.
+//! The format of records on disk: version byte, checksum, postcard. The structs are separate from the wire types,
+//! because a wire type may gain and rename fields and a record may not.
 
 use std::collections::BTreeMap;
 

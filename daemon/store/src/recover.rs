@@ -1,5 +1,5 @@
-//! Opening a store: checks schema and key, then reads the log once for the index of identities, the counts, and whether the
-//! log is complete.
+//! Opens a store: checks schema and key, then reads the log once to build the index of identities and the counts, and
+//! to check that the log is complete.
 
 use std::sync::atomic::Ordering;
 

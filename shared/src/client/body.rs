@@ -1,4 +1,4 @@
-//! Request bodies, and answers that come line by line.
+//! Request bodies, and answers that arrive line by line.
 
 use std::marker::PhantomData;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The demo's private daemon: a directory of its own, a process of its own, both gone afterwards.
+//! The demo's private daemon: its own directory and process, both removed at the end.
 
 use std::fs::{DirBuilder, File};
 use std::io::Write;

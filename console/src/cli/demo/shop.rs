@@ -1,4 +1,4 @@
-//! Whom and what the demo asks about: chosen from the simulated log, so that any seed has an answer.
+//! Chooses the shopper and the items of the demo from the simulated log, so that it works with any seed.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! A question before an order is sent: what will happen, then yes or no.
+//! Asks for confirmation before a command is sent: says what will happen, then takes yes or no.
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;

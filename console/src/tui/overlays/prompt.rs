@@ -1,4 +1,4 @@
-//! A line of text typed in the place of the footer: a filter, or the words of a command.
+//! A line of text typed in place of the footer: a filter, or the words of a command.
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;

@@ -1,4 +1,4 @@
-//! Screen 7: what happens and happened: live events, decisions of the agent, and who changed what.
+//! Screen 7: live events, decisions of the agent, and the audit log.
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{AuditEntry, Decision, Event};

@@ -1,4 +1,4 @@
-//! Screen 5: model versions: what each measured, what the gate said; compare, promote, roll back, pin.
+//! Screen 5: model versions with their metrics and gate decisions; compare, promote, roll back, pin.
 
 use mercer_shared::wire::{Event, EventKind, GateReport, GateVerdict, MetricValue, ModelState, ModelVersion};
 use ratatui::buffer::Buffer;

@@ -1,4 +1,4 @@
-//! Screen 1: what serves and since when, traffic, latency, queue, training, alarms.
+//! Screen 1: the serving version, traffic, latency, queue, training, alarms.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! A shopper's profile as lines: lifecycle first, then interests with the events they rest on, then what happened.
+//! A shopper's profile as lines: lifecycle, interests with the events behind them, and recent events.
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Consent, Interest, LifecycleStage, Profile};

@@ -1,4 +1,4 @@
-//! Screen 3: search as a shopper would, see what each score is made of, and what goes with the selected item.
+//! Screen 3: searches as a shopper would, with the parts of each score, and items related to the selected one.
 
 use mercer_shared::ids::ItemId;
 use mercer_shared::wire::{ListItem, PriceBound, ServedList};

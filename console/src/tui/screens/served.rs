@@ -1,4 +1,4 @@
-//! A served list: items with their scores and the parts of them, and the reasons of the selected one.
+//! A served list: items with the parts of their scores, and the reasons of the selected one.
 
 use mercer_shared::wire::{ListItem, ServedList};
 use ratatui::buffer::Buffer;

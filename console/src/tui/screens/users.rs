@@ -1,4 +1,4 @@
-//! Screen 2: find a shopper, read the profile with what it was derived from, see the list and why it is so.
+//! Screen 2: finds a shopper; shows the profile with its sources, and the list with its reasons.
 
 use mercer_shared::ids::UserId;
 use mercer_shared::problem::Problem;

@@ -1,4 +1,4 @@
-//! Lines and spans: how they are made and written into a buffer.
+//! Makes lines and spans and writes them into a buffer.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

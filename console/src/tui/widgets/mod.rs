@@ -1,5 +1,5 @@
-//! The parts that views are put together from. All of them draw into a buffer, clip to their area, and never fail; none
-//! knows the state of the console. Tables, bars and plots are our own: ratatui's tables have no columns that give way, and its
+//! The widgets of the views. Each draws into a buffer, clips to its area, never fails, and does not know the state of
+//! the console. Tables, bars and plots are our own: ratatui's tables have no columns that shrink by priority, and its
 //! charts no plain characters for terminals without Unicode.
 
 pub(crate) mod bars;

@@ -1,4 +1,4 @@
-//! Areas cut into parts. What does not fit is cut off; no part ever leaves its area.
+//! Splits areas. Content that does not fit is cut off; no part leaves its area.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

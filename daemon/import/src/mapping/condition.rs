@@ -1,4 +1,4 @@
-//! Conditions of presets, with their columns found.
+//! Conditions of presets, resolved to column numbers.
 
 use super::columns::Columns;
 use super::number::number;

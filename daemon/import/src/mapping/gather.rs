@@ -1,4 +1,5 @@
-//! Items and users gathered from many records, each written once. What the records disagree on is decided by the preset.
+//! Collects items and users from many records and writes each once. The preset says how to resolve records that
+//! disagree.
 
 use std::collections::BTreeMap;
 

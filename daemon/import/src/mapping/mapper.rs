@@ -1,4 +1,4 @@
-//! One section of a preset, made ready: records in, documents out.
+//! Maps records to documents by one section of a preset.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! From a record to documents, as a preset's section says.
+//! Maps records to documents, as the sections of a preset say.
 
 mod columns;
 mod condition;

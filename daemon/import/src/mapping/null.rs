@@ -1,4 +1,4 @@
-//! Words that exports write where there is no value.
+//! Words that mean "no value" in exports.
 
 use crate::preset::NullSpec;
 

@@ -1,4 +1,4 @@
-//! What was read otherwise than it is written, or left out of a document, counted for the report.
+//! Counts values that were corrected or left out, for the report of an import.
 
 use std::collections::BTreeMap;
 

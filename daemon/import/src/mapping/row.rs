@@ -1,4 +1,4 @@
-//! One record as a preset sees it: the columns it uses, by number.
+//! One record with the columns that a preset uses, by number.
 
 use super::null::NullWords;
 use crate::preset::Decimal;

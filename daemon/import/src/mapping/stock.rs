@@ -1,4 +1,4 @@
-//! Words for whether an item can be bought, and for yes and no.
+//! Words for stock states, and for yes and no.
 
 /// Words that say yes, in small letters without spaces, hyphens and underscores.
 const YES: [&str; 11] = ["yes", "y", "true", "t", "on", "ja", "oui", "si", "sí", "sim", "是"];

@@ -1,4 +1,4 @@
-//! Texts for people.
+//! Cleans titles, descriptions and other texts that people read.
 
 use std::borrow::Cow;
 

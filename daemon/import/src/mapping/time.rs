@@ -1,4 +1,4 @@
-//! Times as logs write them.
+//! Parses times in the forms that logs use.
 
 use jiff::civil;
 use jiff::fmt::strtime::BrokenDownTime;

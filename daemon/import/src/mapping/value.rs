@@ -1,4 +1,4 @@
-//! Values of presets: a column as it is, or something made of columns.
+//! Values of presets: the content of a column, or an expression over columns.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Presets: how a shop's log is read, as data. Those of `data/presets` ship with Mercer; a directory may add to them or replace
-//! them.
+//! Presets: TOML files that describe how a shop's log is read. Those of `data/presets` ship with Mercer; a configured
+//! directory may add or replace some.
 
 mod spec;
 

@@ -1,5 +1,5 @@
-//! The form of the TOML files under `data/presets/`. No code knows a data set: a preset says everything that makes one log
-//! different from another.
+//! The schema of the TOML files under `data/presets/`. No code depends on a data set; a preset holds all differences
+//! between logs.
 
 use std::collections::BTreeMap;
 

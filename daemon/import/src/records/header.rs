@@ -1,4 +1,5 @@
-//! Headers: which section of a preset reads a file, where its columns are, and what to say of a file that none reads.
+//! Headers: finds the section of a preset that fits a file, and the columns of that section. Explains why no section
+//! fits.
 
 use mercer_shared::problem::{Code, Problem};
 

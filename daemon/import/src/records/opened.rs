@@ -1,4 +1,4 @@
-//! A file that a section of a preset reads.
+//! An open file together with the section of the preset that reads it.
 
 /// An opened form, the section that reads it and the positions of the section's columns.
 pub(super) struct Opened<T> {

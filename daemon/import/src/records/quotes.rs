@@ -1,5 +1,5 @@
-//! Tells a quoted field that covers several lines from a stray quote. Both look the same up to the next quote: a stray quote
-//! would make one field of all rows between. The lines between decide: rows of the table speak for a stray quote.
+//! Tells a quoted field that covers several lines from a stray quote. Both look the same up to the next quote; a stray
+//! quote would swallow all rows in between. If the lines in between are rows of the table, the quote is stray.
 
 use super::fields::{Fields, Splitter};
 

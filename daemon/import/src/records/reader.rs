@@ -1,5 +1,5 @@
-//! Records of a file, whatever holds them: separated text, JSON, Parquet. A record gives the columns that the preset's section
-//! uses, by number.
+//! Reads records from a file of any format: separated text, JSON, Parquet. A record holds the columns that the preset's
+//! section uses, by number.
 
 use mercer_shared::problem::Problem;
 

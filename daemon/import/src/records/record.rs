@@ -1,4 +1,4 @@
-//! What reading a file gives, step by step.
+//! The result of one reading step.
 
 use super::documents::Place;
 use super::fields::Fields;

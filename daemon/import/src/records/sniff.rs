@@ -1,4 +1,4 @@
-//! What a file is, told by its first bytes, and which letter separates its fields.
+//! Detects the format of a file from its first bytes, and the separator of its fields.
 
 use mercer_shared::problem::{Code, Problem};
 

@@ -1,4 +1,4 @@
-//! Reads a file into a sink.
+//! Runs an import: reads a file and hands its documents to a sink.
 
 use std::path::Path;
 use std::sync::Arc;

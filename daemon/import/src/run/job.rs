@@ -1,4 +1,4 @@
-//! An import under way: its sink, its account and its progress.
+//! The state of a running import: its sink, its account and its progress.
 
 use std::path::Path;
 use std::sync::Arc;

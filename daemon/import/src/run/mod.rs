@@ -1,4 +1,4 @@
-//! An import from its file to its report.
+//! Runs imports, from the file to the report.
 
 mod import;
 mod job;

@@ -1,4 +1,4 @@
-//! How a file is read.
+//! The plan of an import: as Mercer's own documents of one kind, or by a preset.
 
 use crate::preset::Preset;
 

@@ -1,5 +1,5 @@
-//! A log read by a preset. Two passes where records give items or users: the first gathers them, and they are written before
-//! the interactions that name them; the second writes those.
+//! Imports a log by a preset. If records yield items or users, the file is read twice: the first pass collects and
+//! writes those, the second writes the interactions that name them.
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{ImportPhase, ImportReport, Interaction};

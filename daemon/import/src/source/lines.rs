@@ -1,4 +1,4 @@
-//! Lines held to a limit: a line of a gigabyte costs no memory, and reading goes on after it.
+//! Reads lines up to a length limit. A longer line is skipped without being held in memory.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};

@@ -1,5 +1,6 @@
-//! The encoders of the experiment: the base, and per seed the chains that learn from window to window. What an arm knows is its vectors of
-//! the catalogue; they stay out of the daemon's own vector cache, for no version will ever serve them.
+//! The encoders of the experiment: the base, and for each seed the chains that learn from window to window. An arm is
+//! represented by its vectors of the catalogue. They are not stored in the daemon's vector cache, because no version
+//! will serve them.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! The prequential experiment of METRICS.md section 7: window after window, lists first, learning after. It tells what fine-tuning the encoder adds from
-//! what fresh data add and from chance. Encoders are compared by what their vectors alone find (the content source), over the same
-//! candidates, histories and index in every arm but the one that shows what staleness costs.
+//! The prequential experiment of METRICS.md section 7: for each window it first makes the lists, then learns from it.
+//! It separates the effect of fine-tuning the encoder from the effects of fresh data and of chance. Encoders are
+//! compared by the lists of the content source alone. All arms share candidates, histories and index, except the one
+//! that measures staleness.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

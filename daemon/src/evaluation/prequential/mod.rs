@@ -1,4 +1,5 @@
-//! The prequential experiment (METRICS.md section 7; `replay` on the wire): window after window, lists first, learning after.
+//! The prequential experiment (METRICS.md section 7; `replay` on the wire): for each window, lists first, learning
+//! afterwards.
 
 mod arms;
 mod encoders;

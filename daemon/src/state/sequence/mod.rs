@@ -1,10 +1,5 @@
-//! The sequence model as a source of the ranker.
-//!
-//! | module | what stands there |
-//! |---|---|
-//! | here | a trained model behind the ranker's interface of a sequence model; its training data |
-//! | `stages` | trained up to each cut-off of the ranker's training, so that the ranker learns from the model as it was then |
-//! | `serving` | in a version's directory; with the shop's numbers, its new items and its popularity of today |
+//! The sequence model as a source of the ranker: implements the ranker's interface for a trained model, and prepares
+//! its inputs. [`artifact`] adds what a version needs: the shop's item numbers, new items and current popularity.
 
 pub mod artifact;
 

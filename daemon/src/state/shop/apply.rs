@@ -1,4 +1,4 @@
-//! How documents change the shop in memory.
+//! Applies documents to the shop in memory.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The shop in memory. [`ShopWriter`] is the one writer's copy; readers take a [`ShopState`], immutable and cheap to clone, so that a list is made from
-//! one state of the shop and one model version whatever happens meanwhile.
+//! The shop in memory. [`ShopWriter`] owns the only writable copy. Readers take a [`ShopState`], which is immutable and
+//! cheap to clone, so that a list is made from one state of the shop and one model version.
 
 mod apply;
 pub mod model;
