@@ -5,34 +5,29 @@
 //! such as those on a network disk. A file is read when it is complete (see [`mercer_import::inbox`]). If it grows
 //! afterwards, it is read again from its start; lines that are stored already count as duplicates.
 
+mod events;
+mod files;
+
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
 use mercer_import::ImportFailure;
-use mercer_import::inbox::{FileWriter, Look, WaitingFile, ends_whole, guess_plan, is_ignored, reading_order};
+use mercer_import::inbox::{FileWriter, WaitingFile, guess_plan, is_ignored, reading_order};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::ImportReport;
-use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
-use notify::{RecommendedWatcher, Watcher};
-use parking_lot::Mutex;
 
+use crate::inbox::events::{SCAN, Writers, sleep, watcher};
+use crate::inbox::files::{file_name, free, look, write_report};
 use crate::ingest::import;
 use crate::ingest::import::ImportJob;
 use crate::state::app::App;
 
-/// The scan without any word of the kernel.
-const SCAN: Duration = Duration::from_secs(5);
-/// How often files that wait to be complete, and the stop, are looked at.
-const LOOK: Duration = Duration::from_millis(500);
 /// How long a file that was read is watched for further growth.
 const WATCHED: Duration = Duration::from_secs(900);
-/// Bytes at the head of a file that tell packed and binary ones.
-const HEAD: u64 = 512;
 
 /// Starts the thread that watches the inbox.
 pub fn spawn(app: &Arc<App>) {
@@ -49,9 +44,6 @@ pub fn spawn(app: &Arc<App>) {
         app.raise("inbox", format!("the inbox is not watched: the system gives no thread: {error}"));
     }
 }
-
-/// What the kernel told of the writers of files.
-type Writers = Arc<Mutex<BTreeMap<PathBuf, FileWriter>>>;
 
 fn watch(app: &Arc<App>) -> io::Result<()> {
     let dir = app.config.state.join("inbox");
@@ -79,41 +71,6 @@ fn watch(app: &Arc<App>) -> io::Result<()> {
     Ok(())
 }
 
-fn watcher(dir: &Path, writers: Writers, wake: crossbeam_channel::Sender<()>) -> notify::Result<RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        let writer = match event.kind {
-            EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => Some(FileWriter::Open),
-            EventKind::Access(AccessKind::Close(AccessMode::Write))
-            | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(FileWriter::Closed),
-            _ => None,
-        };
-        if let Some(writer) = writer {
-            let mut writers = writers.lock();
-            writers.extend(event.paths.into_iter().map(|path| (path, writer)));
-        }
-        // Reading the directory is an event too; it must not cause the next reading.
-        if writer.is_some() || !event.kind.is_access() {
-            let _ = wake.try_send(());
-        }
-    })?;
-    watcher.watch(dir, notify::RecursiveMode::NonRecursive)?;
-    Ok(watcher)
-}
-
-/// Sleeps until there may be something to do.
-fn sleep(app: &App, woken: &Receiver<()>, nothing_waits: bool) {
-    let deadline = Instant::now() + if nothing_waits { SCAN } else { LOOK };
-    while !app.is_stopping() && Instant::now() < deadline {
-        match woken.recv_timeout(LOOK) {
-            Ok(()) => return,
-            Err(RecvTimeoutError::Timeout) => {}
-            // The watcher is gone; only time is left.
-            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK),
-        }
-    }
-}
-
 /// The files of the inbox and what is known of them.
 struct Inbox {
     dir: PathBuf,
@@ -130,25 +87,6 @@ struct TakenFile {
     length: u64,
     growth: WaitingFile,
     at: Instant,
-}
-
-/// A file as it is now.
-fn look(path: &Path) -> io::Result<Look> {
-    let meta = std::fs::metadata(path)?;
-    // What cannot be read is no half line; reading it says why.
-    let ends_whole = has_line_end(path, meta.len()).unwrap_or(true);
-    Ok(Look { length: meta.len(), changed: meta.modified().ok(), ends_whole })
-}
-
-fn has_line_end(path: &Path, length: u64) -> io::Result<bool> {
-    let mut file = File::open(path)?;
-    let (mut head, mut last) = (Vec::new(), Vec::new());
-    Read::by_ref(&mut file).take(HEAD).read_to_end(&mut head)?;
-    if length > 0 {
-        file.seek(SeekFrom::Start(length - 1))?;
-        file.take(1).read_to_end(&mut last)?;
-    }
-    Ok(ends_whole(&head, last.first().copied()))
 }
 
 impl Inbox {
@@ -295,10 +233,6 @@ impl TakenFile {
     }
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
-
 /// Imports a file, if now is the time for it.
 fn read(app: &Arc<App>, name: &str, path: &Path) -> Result<ImportReport, ImportFailure> {
     let job = guess_plan(name, app.config.presets.as_deref()).and_then(|plan| {
@@ -314,30 +248,6 @@ fn read(app: &Arc<App>, name: &str, path: &Path) -> Result<ImportReport, ImportF
 fn failed(name: &str, problem: Problem) -> ImportFailure {
     let report = ImportReport { file: name.to_owned(), ..ImportReport::default() };
     ImportFailure { problem, report: Box::new(report) }
-}
-
-/// Writes the report of a file beside it.
-fn write_report(target: &Path, outcome: &Result<ImportReport, ImportFailure>) -> io::Result<()> {
-    let report = match outcome {
-        Ok(report) => serde_json::to_vec_pretty(report),
-        Err(failure) => {
-            let both = serde_json::json!({ "problem": failure.problem, "report": failure.report });
-            serde_json::to_vec_pretty(&both)
-        }
-    };
-    let mut beside = target.to_path_buf().into_os_string();
-    beside.push(".report.json");
-    std::fs::write(beside, report.map_err(io::Error::other)?)
-}
-
-/// A name in a directory that nothing has yet.
-fn free(dir: &Path, name: &str) -> PathBuf {
-    let plain = dir.join(name);
-    if !plain.exists() {
-        return plain;
-    }
-    let numbered = (2..u32::MAX).map(|number| dir.join(format!("{name}.{number}")));
-    numbered.into_iter().find(|path| !path.exists()).unwrap_or(plain)
 }
 
 #[cfg(test)]
@@ -378,38 +288,5 @@ mod tests {
         assert_eq!(ready(&mut inbox), ["items.ndjson"], "interactions may name the users that are still written");
         inbox.writers.lock().insert(dir.path().join("users.ndjson"), FileWriter::Closed);
         assert_eq!(ready(&mut inbox), ["items.ndjson", "users.ndjson", "interactions.ndjson"]);
-    }
-
-    #[test]
-    fn the_kernel_tells_of_writers_that_close_their_files() {
-        let dir = tempfile::tempdir().unwrap();
-        let (sender, woken) = crossbeam_channel::unbounded();
-        let writers = Writers::default();
-        let _watcher = watcher(dir.path(), Arc::clone(&writers), sender).unwrap();
-        let path = dir.path().join("a.csv");
-        let wait_for = |writer: FileWriter| {
-            while writers.lock().get(&path) != Some(&writer) {
-                woken.recv_timeout(Duration::from_secs(60)).unwrap();
-            }
-        };
-        let mut file = File::create(&path).unwrap();
-        io::Write::write_all(&mut file, b"1\n").unwrap();
-        wait_for(FileWriter::Open);
-        drop(file);
-        wait_for(FileWriter::Closed);
-        let file = File::options().append(true).open(&path).unwrap();
-        io::Write::write_all(&mut &file, b"2\n").unwrap();
-        wait_for(FileWriter::Open);
-        std::fs::rename(&path, dir.path().join("b")).unwrap();
-        std::fs::rename(dir.path().join("b"), &path).unwrap();
-        wait_for(FileWriter::Closed);
-    }
-
-    #[test]
-    fn a_name_is_never_taken_twice() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(free(dir.path(), "x.csv"), dir.path().join("x.csv"));
-        std::fs::write(dir.path().join("x.csv"), "").unwrap();
-        assert_eq!(free(dir.path(), "x.csv"), dir.path().join("x.csv.2"));
     }
 }
