@@ -6,7 +6,7 @@ use mercer_shared::wire::{Run, RunPhase};
 
 use crate::text;
 
-/// What ends a phase first.
+/// The limit that ends a phase first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
     /// Its steps, at their present rate.
@@ -15,17 +15,17 @@ enum Limit {
     Budget,
 }
 
-/// What a run will still take.
+/// The remaining time of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Remaining {
-    /// Seconds to the end of the phase, and what ends it; nothing where neither is known.
+    /// Seconds to the end of the phase, and the limit that ends it; `None` if unknown.
     phase: Option<(f64, Limit)>,
     /// Phases to come.
     ahead: Vec<RunPhase>,
 }
 
 impl Remaining {
-    /// What a run will still take at a moment of the daemon's clock; nothing once it has ended.
+    /// The remaining time of a run at a moment of the daemon's clock; `None` once it has ended.
     pub(crate) fn of(run: &Run, now: Timestamp) -> Self {
         if run.state.is_final() {
             return Self { phase: None, ahead: Vec::new() };
@@ -40,7 +40,7 @@ impl Remaining {
         Self { phase, ahead: run.phases_ahead.clone() }
     }
 
-    /// The same in words, such as `12 s left of the phase (budget), then embedding, gate`; `None` where nothing is known.
+    /// The remaining time in words, such as `12 s left of the phase (budget), then embedding, gate`; `None` if unknown.
     pub(crate) fn words(&self) -> Option<String> {
         let phase = self.phase.map(|(seconds, limit)| match limit {
             Limit::Steps => format!("{} left of the phase", text::remaining(seconds)),

@@ -172,7 +172,7 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     Ok((App::new(AppParts { config, store, model, shop, vectors, head_rescorer }), worker))
 }
 
-/// Gives items the vectors that were made before the start; the others are embedded in the background.
+/// Sets the stored vectors of items; the others are embedded in the background.
 fn embed_known(shop: &mut ShopWriter, vectors: &VectorCache) {
     let encoder = Arc::clone(&shop.view().model.encoder);
     let numbers = shop.take_stale(usize::MAX);

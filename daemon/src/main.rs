@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long threads that are still at work may take after everything was closed.
+/// How long to wait at the end for threads that are still at work.
 const LAST_THREADS: Duration = Duration::from_secs(2);
 
 /// Keeps a shop's interactions, learns from them and serves search and recommendations over a Unix socket.

@@ -21,7 +21,7 @@ use crate::text;
 const IN_FLIGHT: usize = 8;
 /// Longest line in bytes, the same as the daemon's.
 const LINE: u64 = 1 << 20;
-/// How often an overloaded daemon is asked again, and how long a pause is if it names none.
+/// Most retries with an overloaded daemon, and the pause if the daemon names none.
 const RETRIES: u32 = 30;
 const PAUSE: u32 = 1;
 
@@ -62,8 +62,7 @@ struct Query {
     text: String,
 }
 
-/// Lines of a file, or of standard input, as they come; empty ones are left out. A thread of its own reads, because
-/// standard input may keep a reader waiting.
+/// Reads the non-empty lines of a file or of standard input. A separate thread reads, because standard input may block.
 fn lines(file: &Path) -> Result<impl Stream<Item = Result<NumberedLine, Problem>> + use<>, Problem> {
     let bad = |error: &dyn std::fmt::Display| Problem::new(Code::BadFile, format!("{}: {error}", file.display()));
     let mut reader: Box<dyn BufRead + Send> = if file == Path::new("-") {
@@ -115,7 +114,7 @@ async fn patiently(mut ask: impl AsyncFnMut() -> Result<ServedList, Problem>) ->
     }
 }
 
-/// Writes answers in order. A refusal of one line is told and the rest goes on; without a daemon there is no going on.
+/// Writes answers in order. A refused line is reported and the others continue; a missing daemon ends the command.
 async fn print(answers: impl Stream<Item = Result<Answered, Problem>>, out: &mut Out) -> Done {
     let mut answers = std::pin::pin!(answers);
     let mut code = exit::OK;

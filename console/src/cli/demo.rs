@@ -81,7 +81,7 @@ async fn tour(args: DemoArgs, daemon: &mut Daemon, out: &mut Out) -> Done {
     Ok(exit::FAILED)
 }
 
-/// On a terminal: the shop goes in, training runs in the background, the console shows it.
+/// On a terminal: imports the shop, trains in the background and shows the console.
 async fn attach(args: DemoArgs, daemon: &Daemon, client: &Client, out: &mut Out) -> Done {
     ingest(args.seed, daemon, client, out).await?;
     out.flush()?;
@@ -127,7 +127,7 @@ async fn ingest(seed: u64, daemon: &Daemon, client: &Client, out: &mut Out) -> R
     Ok(Shop::read(&file)?)
 }
 
-/// Waits until every item has its vector, so that searches find by meaning; tells now and then how many have.
+/// Waits until every item has its vector, so that search uses meaning; reports progress now and then.
 async fn ready(client: &Client, mut tell: impl AsyncFnMut(u64, u64) -> Result<(), Stop>) -> Result<(), Stop> {
     for look in 0..LOOKS {
         let counts = client.status().await?.counts;
@@ -151,7 +151,7 @@ struct Tour<'a> {
 }
 
 impl Tour<'_> {
-    /// Runs one step under its title. A step that fails is told and remembered; only a lost output ends the tour.
+    /// Runs one step under its title. A failed step is reported and counted; only a closed output ends the tour.
     async fn step<T>(
         &mut self,
         title: &'static str,
@@ -228,7 +228,7 @@ async fn trained(seed: u64, client: &Client, out: &mut Out) -> Result<Run, Stop>
     }
 }
 
-/// What the gate said. A rejection with its numbers is the gate at work, not a failure.
+/// Prints the gate's decision. A rejection with its numbers is a correct result, not a failure.
 fn verdict(run: &Run, out: &mut Out) -> Result<(), Stop> {
     match &run.gate {
         Some(report) if out.json => out.document(report),
@@ -237,7 +237,8 @@ fn verdict(run: &Run, out: &mut Out) -> Result<(), Stop> {
     }
 }
 
-/// Promotes what the gate let through. What it rejected is promoted by hand and rolled back at once, to show both.
+/// Promotes the candidate that passed the gate. A rejected one is promoted by hand and rolled back at once, to show
+/// both commands.
 async fn promoted(run: &Run, client: &Client, out: &mut Out) -> Result<(), Stop> {
     let passed = run.gate.as_ref().is_some_and(|gate| gate.verdict == GateVerdict::Promote);
     let Some(version) = run.model.clone() else {

@@ -27,7 +27,8 @@ pub(crate) enum EncoderCommand {
     },
 }
 
-/// A directory as the daemon can find it, whatever directory it was started in; a repository as it is.
+/// An absolute path for a directory, so that the daemon finds it from any working directory; the name of a repository
+/// as it is.
 fn source(named: &str) -> Result<String, Problem> {
     let path = Path::new(named);
     if !path.exists() && !named.starts_with(['.', '/']) {

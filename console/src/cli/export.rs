@@ -51,7 +51,7 @@ fn curves(run: &Run) -> Vec<(String, &[LossPoint])> {
     all
 }
 
-/// The run as documents: itself without curves first, then a line for each setting, point and metric.
+/// The run as documents: the run without curves, then a line for each setting, point and metric.
 fn lines(run: &Run) -> Vec<Value> {
     let mut head = run.clone();
     head.losses.clear();

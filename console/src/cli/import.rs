@@ -152,7 +152,7 @@ pub(crate) async fn send(
     Err(Problem::new(Code::NotRunning, format!("{}: the answer ended without a report", query.file)).into())
 }
 
-/// Shows how far an import is: a bar on a terminal, a line now and then otherwise.
+/// Shows the progress of an import: a bar on a terminal, else a line now and then.
 struct Watch {
     bar: Option<ProgressBar>,
     phase: Option<ImportPhase>,
@@ -227,7 +227,7 @@ fn at(lines: &[u64], all: u64) -> String {
     format!("line {}{}", shown.join(", "), if all > shown.len() as u64 { ", ..." } else { "" })
 }
 
-/// Prints a report as a sum: what was read on top, what became of it below, and whether that is all of it.
+/// Prints a report as a sum: lines read on top, their outcomes below, and whether they add up.
 pub(crate) fn print(report: &ImportReport, out: &mut Out) -> Result<(), Stop> {
     if out.json {
         return out.document(report);

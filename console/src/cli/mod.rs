@@ -166,7 +166,7 @@ pub(crate) fn main() -> u8 {
     out.end(done)
 }
 
-/// Says what is wrong with the arguments. Help and version are answers, not problems.
+/// Prints what is wrong with the arguments. Help and version are answers, not errors.
 fn usage(refusal: clap::Error) -> u8 {
     let refusal = suggest::near_ones_only(refusal);
     let json = std::env::args_os().any(|arg| arg == "--json");
@@ -180,7 +180,7 @@ fn usage(refusal: clap::Error) -> u8 {
     u8::try_from(refusal.exit_code()).unwrap_or(exit::USAGE)
 }
 
-/// The socket to use: named, or where the state is, or where daemons usually listen.
+/// The socket to use: the named one, the one in the state directory, or the default of daemons.
 fn socket(cli: &Cli) -> PathBuf {
     let state = std::env::var_os(STATE_VARIABLE).filter(|state| !state.is_empty()).map(PathBuf::from);
     match &cli.socket {

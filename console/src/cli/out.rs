@@ -84,7 +84,7 @@ impl Out {
         Ok(writeln!(self.out, "{}", text.as_ref())?)
     }
 
-    /// Text in lines of at most 80 columns, the later ones indented. What a terminal would obey is removed.
+    /// Wraps text at 80 columns, indents continuation lines and removes control characters.
     pub(crate) fn wrapped(&mut self, text: impl AsRef<str>) -> Result<(), Stop> {
         // The later lines are two columns shorter; so is the first, to keep one rule.
         for (n, line) in text::wrap(&text::clean(text.as_ref()), TEXT_COLUMNS - INDENT.len()).iter().enumerate() {
@@ -147,7 +147,7 @@ impl Out {
         }
     }
 
-    /// Ends a command: says what went wrong and gives the exit code. A reader that went away has seen enough.
+    /// Ends a command: prints the error and returns the exit code. A closed output is no error.
     pub(crate) fn end(&mut self, done: Done) -> u8 {
         let done = done.and_then(|code| self.flush().map(|()| code));
         let problem = match done {

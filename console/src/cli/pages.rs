@@ -17,7 +17,7 @@ pub(crate) struct Paging {
     pub(crate) limit: u32,
 }
 
-/// The first `limit` rows of a collection, page by page; the cursor of the next row stays in the answer.
+/// Reads the first `limit` rows of a collection, page by page; the cursor of the next row stays in the answer.
 ///
 /// # Errors
 /// What the daemon says.

@@ -16,7 +16,8 @@ const KINDS: [(ContextKind, ContextKind); 3] = [
     (ContextKind::InvalidValue, ContextKind::SuggestedValue),
 ];
 
-/// Slips (letters missing, added, replaced or exchanged with their neighbour) between two words, if they are few enough.
+/// Edit distance of two words (letters missing, added, replaced or swapped with their neighbour), if it is small
+/// enough.
 fn slips(typed: &str, word: &str) -> Option<usize> {
     let letters = typed.chars().count().min(word.chars().count());
     let most = (letters / LETTERS_PER_SLIP).clamp(1, MOST_SLIPS);
@@ -31,7 +32,7 @@ fn nearest(typed: &str, words: Vec<String>) -> Vec<String> {
     near.into_iter().filter(|(slips, _)| Some(*slips) == least).map(|(_, word)| word).collect()
 }
 
-/// Takes suggestions that are far from what was typed out of a refusal.
+/// Removes suggestions that differ too much from the typed word.
 pub(crate) fn near_ones_only(mut refusal: clap::Error) -> clap::Error {
     for (invalid, suggested) in KINDS {
         let Some(ContextValue::String(typed)) = refusal.get(invalid).cloned() else { continue };

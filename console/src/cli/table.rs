@@ -19,7 +19,7 @@ struct Column {
     shrinks: bool,
 }
 
-/// Rows under a heading. Cells are cleaned of what a terminal would obey on their way in.
+/// A table with a heading. Cells are cleaned of control characters when they are added.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     columns: Vec<Column>,
@@ -76,7 +76,7 @@ impl Table {
         table.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
-    /// Columns that are left for the column that gives way; nothing where all fits or none gives way.
+    /// Width left for the shrinkable column; `None` if everything fits or no column shrinks.
     fn room_for_titles(&self, width: usize) -> Option<usize> {
         let place = self.columns.iter().position(|column| column.shrinks)?;
         let widest = |n: usize| {

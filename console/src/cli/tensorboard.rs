@@ -113,7 +113,7 @@ impl Summary {
     }
 }
 
-/// The checksum as a TFRecord stores it: rotated and offset, so that a checksum of data that holds checksums stays sound.
+/// The masked checksum of a TFRecord: rotated and offset, so that checksums of data that contain checksums stay valid.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c(bytes).rotate_right(15).wrapping_add(MASK_DELTA)
 }

@@ -6,8 +6,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// Marks the place where text was cut.
 const ELLIPSIS: char = '…';
 
-/// Removes everything that a terminal would obey or that would break columns: control characters become blanks;
-/// direction overrides, joiners and other invisible format characters vanish.
+/// Removes everything that would control the terminal or break columns: control characters become blanks; direction
+/// overrides, joiners and other invisible format characters are dropped.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {

@@ -28,7 +28,7 @@ pub(crate) fn clock(at: Timestamp) -> String {
     at.to_string().chars().skip(11).take(8).collect()
 }
 
-/// How long something took: `850 ms`, `12.3 s`, `4 min 5 s`, `3 h 20 min`, `2 days 3 h`.
+/// A duration: `850 ms`, `12.3 s`, `4 min 5 s`, `3 h 20 min`, `2 days 3 h`.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
         s if !s.is_finite() || s < 0.0 => "-".to_owned(),
@@ -38,12 +38,12 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// How long it was from one moment to another, in the words of [`duration`].
+/// The time from one moment to another, as [`duration`] writes it.
 pub(crate) fn between(from: Timestamp, to: Timestamp) -> String {
     duration((to.millis() - from.millis()).max(0) as f64 / 1000.0)
 }
 
-/// How long something will still take, in whole seconds: `45 s`, `3 min 5 s`, `2 h 5 min`.
+/// A remaining time in whole seconds: `45 s`, `3 min 5 s`, `2 h 5 min`.
 pub(crate) fn remaining(seconds: f64) -> String {
     match seconds {
         s if !s.is_finite() || s < 0.0 => "-".to_owned(),
@@ -67,8 +67,7 @@ fn two_units(seconds: f64) -> String {
     }
 }
 
-/// A length of time that grows while it is looked at, without the unit that would flicker: `45 s`, `3 min`, `2 h 5 min`,
-/// `4 days`.
+/// A running time without the unit that would change at each look: `45 s`, `3 min`, `2 h 5 min`, `4 days`.
 pub(crate) fn age(ms: i64) -> String {
     let seconds = ms.max(0) / 1000;
     match seconds {
@@ -79,7 +78,7 @@ pub(crate) fn age(ms: i64) -> String {
     }
 }
 
-/// How long ago: `just now`, `12 s ago`, `3 min ago`, or the date once that says more.
+/// An age: `just now`, `12 s ago`, `3 min ago`, or the date if it is older.
 pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     let ms = now.millis() - then.millis();
     match ms {

@@ -27,8 +27,7 @@ pub(crate) fn model_state(version: &ModelVersion) -> String {
     if version.state == ModelState::Rejected && undecided { "undecided".to_owned() } else { word(&version.state) }
 }
 
-/// Which items a list may show: `all`, or `novel` where those the user bought are left out. The wire says `repeat` and
-/// `new`.
+/// The mode of a list: `all`, or `novel` if items that the user bought are left out. The wire says `repeat` and `new`.
 pub(crate) const fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Repeat => "all",

@@ -27,13 +27,13 @@ const POLL_MS: i64 = 2000;
 /// The state.
 #[derive(Debug)]
 pub(crate) struct App {
-    /// What all screens share.
+    /// The state that all screens share.
     pub context: Context,
     /// The screens, in the order of their numbers.
     pub screens: Vec<Box<dyn Screen>>,
     /// The current one.
     pub current: ScreenId,
-    /// What can be done.
+    /// The table of commands.
     pub commands: Commands,
     /// When the status was asked for last.
     polled: Timestamp,
@@ -182,7 +182,7 @@ impl App {
         }
     }
 
-    /// A key goes to what lies over the screen; without that, to the table of commands.
+    /// Handles a key: the overlay takes it, or else the table of commands.
     fn key(&mut self, key: KeyEvent) {
         if key.kind == KeyEventKind::Release {
             return;
@@ -217,7 +217,7 @@ impl App {
         self.context.effect(Effect::Ask(order));
     }
 
-    /// Pasted text goes where text is being typed and nowhere else, so that a paste never runs commands.
+    /// Passes pasted text to the text field in use, if any, so that a paste never runs commands.
     fn paste(&mut self, text: &str) {
         if let Some(overlay) = &mut self.context.overlay {
             overlay.paste(text);

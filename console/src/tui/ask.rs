@@ -15,7 +15,7 @@ const LIST: u32 = 50;
 /// Related items asked for.
 const RELATED: u32 = 10;
 
-/// A question or an order to the daemon.
+/// A request to the daemon: a query or a command.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Ask {
     /// How it is.
@@ -24,7 +24,7 @@ pub(crate) enum Ask {
     Users {
         /// Prefix of the id.
         prefix: String,
-        /// Where the page before ended.
+        /// The cursor of the next page.
         cursor: Option<String>,
     },
     /// A shopper's profile.
@@ -40,12 +40,12 @@ pub(crate) enum Ask {
     },
     /// A search.
     Search {
-        /// What was typed.
+        /// The typed text.
         text: String,
         /// Whether to give reasons.
         reasons: bool,
     },
-    /// What goes with an item.
+    /// Related items of an item.
     Related(ItemId),
     /// Training runs, newest first.
     Runs,
@@ -72,7 +72,7 @@ pub(crate) enum Ask {
 }
 
 impl Ask {
-    /// Whether it changes something.
+    /// Whether it changes the daemon's state.
     pub(crate) const fn is_order(&self) -> bool {
         matches!(self, Self::Train(_) | Self::Cancel(_) | Self::Promote(_) | Self::Rollback | Self::Pin(..))
     }
@@ -125,16 +125,16 @@ answers! {
     Audit(Vec<AuditEntry>),
 }
 
-/// A question with its answer, or with the reason why there is none.
+/// A request with its answer or its problem.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
-    /// What was asked.
+    /// The request.
     pub ask: Ask,
     /// What came back.
     pub result: Result<Answer, Problem>,
 }
 
-/// Sends a question or an order and waits for the answer.
+/// Sends a request and waits for the answer.
 ///
 /// # Errors
 /// The daemon's problem, or `not-running`.

@@ -49,7 +49,7 @@ pub(crate) fn tab_at(screens: &[&'static About], current: ScreenId, columns: u16
     tabs(screens, current, columns).into_iter().find(hit).map(|tab| tab.screen)
 }
 
-/// How the daemon is, in the fewest words.
+/// The state of the daemon in few words.
 fn daemon_state(context: &Context) -> (String, Style) {
     let link = &context.link;
     match (link.state, context.stale()) {
@@ -83,7 +83,7 @@ fn serving_state(context: &Context) -> (String, Style) {
     }
 }
 
-/// Draws the header: name and tabs; below, a quiet rule with how the daemon is.
+/// Draws the header: name and tabs; below, a quiet rule with the state of the daemon.
 pub(crate) fn header(screens: &[&'static About], current: ScreenId, context: &Context, area: Rect, buf: &mut Buffer) {
     let (top, rule) = split_top(area, 1);
     put_at(buf, top, Position::new(1, 0), &Line::styled("mercer", theme::STRONG));
@@ -115,7 +115,7 @@ pub(crate) fn footer(commands: &Commands, current: ScreenId, context: &Context, 
     put_at(buf, area, Position::new(1, 0), &line);
 }
 
-/// The keys of the screen as far as they fit; those that work everywhere keep their place at the end.
+/// The keys of the screen as far as they fit; those that work everywhere stay at the end.
 fn keys<'a>(commands: &FooterCommands, columns: usize) -> Line<'a> {
     let key = |command: &Command| command.keys.first().copied().unwrap_or_default();
     let width = |command: &Command| text::width(key(command)) + 1 + text::width(command.footer) + 2;

@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ScreenId(pub usize);
 
-/// What can be done. Commands that take words get them beside the action.
+/// An action. Commands that take words get them beside the action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     /// Leave the console; the daemon goes on.
@@ -100,7 +100,7 @@ impl Action {
 /// A command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Command {
-    /// What it does to the state.
+    /// Its action.
     pub action: Action,
     /// Its name in the palette.
     pub name: &'static str,
@@ -108,9 +108,9 @@ pub(crate) struct Command {
     pub keys: &'static [&'static str],
     /// The word in the footer; empty where the footer leaves it out.
     pub footer: &'static str,
-    /// What it does, in a sentence.
+    /// Its description, in a sentence.
     pub help: &'static str,
-    /// What it takes in the palette, if anything.
+    /// The argument that it takes in the palette, if any.
     pub argument: Option<&'static str>,
 }
 

@@ -4,7 +4,7 @@
 use super::command::{Action, Command, ScreenId};
 use super::screen::About;
 
-/// What moves in lists.
+/// Commands that move in lists.
 const LISTS: &[Command] = &[
     Command::new(Action::Up, "up", &["k", "up"], "One up"),
     Command::new(Action::Down, "down", &["j", "down"], "One down"),
@@ -44,7 +44,7 @@ impl Commands {
         Self { screens }
     }
 
-    /// What is said of each screen, in the order of their numbers.
+    /// The descriptions of the screens, in the order of their numbers.
     pub(crate) fn screens(&self) -> &[&'static About] {
         &self.screens
     }
@@ -63,7 +63,7 @@ impl Commands {
             .map(|(place, (about, keys))| Command::new(Action::Screen(ScreenId(place)), about.name, keys, about.help))
     }
 
-    /// What works on this screen and not everywhere: its own commands, then those that move in lists.
+    /// The commands of this screen: its own, then those that move in lists.
     pub(crate) fn own(&self, screen: ScreenId) -> Vec<Command> {
         let about = self.screen(screen);
         let lists = if about.lists { LISTS } else { &[] };

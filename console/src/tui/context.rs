@@ -28,7 +28,7 @@ const LIST_HEADINGS: usize = 3;
 pub(crate) struct Notice {
     /// The word.
     pub text: String,
-    /// Whether it tells of a failure.
+    /// Whether it reports a failure.
     pub failure: bool,
     /// When it goes.
     pub until: Timestamp,
@@ -54,7 +54,7 @@ impl Areas {
     }
 }
 
-/// What all screens share.
+/// The state that all screens share.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The socket of the daemon.
@@ -67,11 +67,11 @@ pub(crate) struct Context {
     pub size: Size,
     /// The line to the daemon.
     pub link: Link,
-    /// How the daemon is.
+    /// The status of the daemon.
     pub status: Remote<Box<Status>>,
     /// The live stream.
     pub events: EventLog,
-    /// What lies over the screen.
+    /// The overlay over the screen, if any.
     pub overlay: Option<Box<dyn Overlay>>,
     /// A word about what just happened.
     pub notice: Option<Notice>,
@@ -110,23 +110,23 @@ impl Context {
         self.now.plus_millis(self.skew_ms)
     }
 
-    /// The daemon's clock at the latest status. What counts down is shown as of then: between two polls an idle console
-    /// draws nothing.
+    /// The daemon's clock at the latest status. Countdowns use it, so that an idle console draws nothing between two
+    /// polls.
     pub(crate) fn polled_at(&self) -> Timestamp {
         self.status.value.as_ref().map_or_else(|| self.daemon_now(), |status| status.now)
     }
 
-    /// For how many milliseconds what is shown has not been fresh; `None` while it is.
+    /// Age of stale data in milliseconds; `None` while the data are fresh.
     pub(crate) fn stale(&self) -> Option<i64> {
         self.link.stale(self.now)
     }
 
-    /// Says what just happened.
+    /// Shows a notice.
     pub(crate) fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), failure: false, until: self.now.plus_millis(NOTICE_MS) });
     }
 
-    /// Says what failed, or why an order cannot be given.
+    /// Shows an error: a failure, or the reason why a command cannot run.
     pub(crate) fn refuse(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), failure: true, until: self.now.plus_millis(NOTICE_MS) });
     }

@@ -28,11 +28,11 @@ pub(crate) struct Entry {
     pub kind: &'static str,
     /// What.
     pub text: String,
-    /// How it looks.
+    /// Its style.
     pub style: Style,
     /// Sum over the events that this line stands for: interactions accepted, or items written.
     sum: u64,
-    /// The run's phase or the file whose progress this line tells; the next word about it takes its place.
+    /// The run's phase or the file whose progress this line shows; the next report of it replaces the line.
     progress_of: Option<String>,
 }
 
@@ -56,8 +56,8 @@ impl EventLog {
         self.entries.iter()
     }
 
-    /// Lines added at the newer end so far, less those that were replaced: by how much a reader who counts lines from the
-    /// newest has to move on to stay where they are.
+    /// Number of lines added at the newer end so far, less those replaced. A reader who is scrolled back moves on by
+    /// this number to stay at the same lines.
     pub(crate) const fn grown(&self) -> i64 {
         self.grown
     }
@@ -97,7 +97,7 @@ impl EventLog {
     }
 }
 
-/// What a line of progress is about.
+/// The subject of a progress line.
 fn progress_of(event: &EventKind) -> Option<String> {
     match event {
         EventKind::Run(run) if !run.state.is_final() => Some(format!("{} {}", run.id, text::phase(&run.phase))),
@@ -106,7 +106,7 @@ fn progress_of(event: &EventKind) -> Option<String> {
     }
 }
 
-/// How much an event of a burst adds, and the total it names.
+/// The amount that an event adds to a burst, and the total that it names.
 const fn burst(event: &EventKind) -> Option<(u64, u64)> {
     match event {
         EventKind::Interactions { accepted, total } => Some((*accepted, *total)),

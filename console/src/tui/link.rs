@@ -3,15 +3,15 @@
 use mercer_shared::problem::Problem;
 use mercer_shared::time::Timestamp;
 
-/// Milliseconds without any word of the daemon after which what is shown counts as stale.
+/// Milliseconds without a message from the daemon after which the data count as stale.
 const SILENCE_MS: i64 = 7000;
-/// Shortest wait between two attempts, in milliseconds. Ticks come once a second: shorter waits would only look like
-/// progress.
+/// Shortest wait between two attempts, in milliseconds. Ticks come once a second, so shorter waits would have no
+/// effect.
 const SHORTEST_WAIT_MS: i64 = 1000;
 /// Longest wait between two attempts to reach the daemon, in milliseconds.
 const LONGEST_WAIT_MS: i64 = 4000;
 
-/// Where the line stands.
+/// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkState {
     /// Being opened.
@@ -33,7 +33,7 @@ pub(crate) enum LinkState {
 /// The line to the daemon.
 #[derive(Debug)]
 pub(crate) struct Link {
-    /// Where it stands.
+    /// Its state.
     pub state: LinkState,
     /// Why the line was last lost or not opened.
     pub refusal: Option<Problem>,
@@ -59,7 +59,7 @@ impl Link {
         was_down
     }
 
-    /// Notes that it was lost or could not be opened; waits 1, 2, then 4 seconds before the next attempt.
+    /// Records a lost or refused connection; waits 1, 2, then 4 seconds before the next attempt.
     pub(crate) fn lost(&mut self, problem: Problem, now: Timestamp) {
         let attempt = match self.state {
             LinkState::Opening { attempt } => attempt + 1,
@@ -88,7 +88,7 @@ impl Link {
         }
     }
 
-    /// For how many milliseconds what is shown has not been fresh; `None` while it is.
+    /// Age of stale data in milliseconds; `None` while the data are fresh.
     pub(crate) fn stale(&self, now: Timestamp) -> Option<i64> {
         let silent = self.heard.map_or(0, |heard| now.millis() - heard.millis());
         match self.state {

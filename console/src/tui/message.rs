@@ -7,7 +7,7 @@ use mercer_shared::wire::Event;
 
 use super::ask::{Ask, Reply};
 
-/// What shall be done outside the state.
+/// An effect outside the state.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
     /// Ask the daemon; the answer comes as [`Message::Reply`].
@@ -22,7 +22,7 @@ pub(crate) enum Effect {
     Quit,
 }
 
-/// What happened outside the state.
+/// A message from outside the state.
 #[derive(Debug, Clone)]
 pub(crate) enum Message {
     /// A key was pressed.

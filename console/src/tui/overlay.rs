@@ -9,7 +9,7 @@ use ratatui::layout::{Position, Rect};
 use super::ask::Ask;
 use super::command::Action;
 
-/// What a key came to.
+/// The result of a key.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outcome {
     /// The overlay stays open.
@@ -20,9 +20,9 @@ pub(crate) enum Outcome {
     Run(Action, Option<String>),
     /// It closes and gives the screen a filter.
     Filter(String),
-    /// It closes and sends an order.
+    /// It closes and sends a command.
     Order(Ask),
-    /// It closes; the order is not sent.
+    /// It closes without sending the command.
     Decline,
 }
 
@@ -34,11 +34,11 @@ pub(crate) trait Overlay: std::fmt::Debug + Any {
     /// Takes pasted text; only what has a line to type in uses it.
     fn paste(&mut self, _text: &str) {}
 
-    /// Draws itself over the screen's area, or into the footer where it is a line of text; returns where the cursor
-    /// stands, if anywhere.
+    /// Draws itself over the screen's area, or in place of the footer; returns the position of the cursor, if it shows
+    /// one.
     fn view(&self, screen: Rect, footer: Rect, buf: &mut Buffer) -> Option<Position>;
 
-    /// Whether it takes the place of the footer.
+    /// Whether it replaces the footer.
     fn covers_footer(&self) -> bool {
         false
     }

@@ -10,12 +10,12 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
 
-/// What the terminal shows.
+/// The picture on the terminal.
 #[derive(Debug)]
 pub(crate) struct Painter {
     shown: Buffer,
     cursor: Option<Position>,
-    /// Whether nothing is known of what the terminal shows.
+    /// Whether the picture on the terminal is unknown.
     blank: bool,
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn say_problem(context: &Context, buf: &mut Buffer, area: Rect, probl
     lines(buf, area, &all);
 }
 
-/// The content of a pane if it is there; says otherwise why it is not. `what` is a noun without an article.
+/// The content of a pane; if it is missing, draws the reason. `what` is a noun without an article.
 pub(crate) fn content<'a, T>(
     context: &Context,
     remote: &'a Remote<T>,

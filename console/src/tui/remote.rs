@@ -11,7 +11,7 @@ pub(crate) struct Remote<T> {
     pub value: Option<T>,
     /// Why the last question failed.
     pub problem: Option<Problem>,
-    /// Whether an answer is being waited for.
+    /// Whether a request is under way.
     pub loading: bool,
 }
 

@@ -28,11 +28,11 @@ use super::{terminal, view};
 const FRAME: Duration = Duration::from_millis(33);
 /// Time between two ticks: what the console shows of time has seconds.
 const TICK: Duration = Duration::from_secs(1);
-/// Messages that may wait; a console that cannot keep up makes the daemon leave events out, and says so.
+/// Capacity of the message queue. If a console cannot keep up, the daemon drops events and reports it.
 const WAITING: usize = 256;
-/// How long an answer may take: reports rank for every evaluated shopper.
+/// Time limit of an answer: reports rank for every evaluated shopper.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How long the status may take.
+/// Time limit of the status.
 const STATUS_PATIENCE: Duration = Duration::from_secs(10);
 /// Silence of the stream after which it counts as broken; heartbeats come far more often.
 const STREAM_SILENCE: Duration = Duration::from_secs(60);
@@ -83,14 +83,14 @@ impl Signals {
     }
 }
 
-/// Where effects go: the daemon, its stream of events, the terminal.
+/// Targets of effects: the daemon, its stream of events, the terminal.
 struct Outside {
     client: Client,
     messages: mpsc::Sender<Message>,
     stream: Option<JoinHandle<()>>,
 }
 
-/// What the loop itself must do after an effect.
+/// What the loop must do after an effect.
 enum Then {
     Nothing,
     Repaint,
@@ -150,7 +150,7 @@ async fn listen(client: Client, messages: mpsc::Sender<Message>) {
     let _ = messages.send(Message::StreamEnded(ended)).await;
 }
 
-/// What a terminal event means, if anything.
+/// The message of a terminal event, if any.
 fn message(event: TerminalEvent) -> Option<Message> {
     match event {
         TerminalEvent::Key(key) => Some(Message::Key(key)),

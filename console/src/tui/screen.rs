@@ -11,14 +11,14 @@ use super::ask::Reply;
 use super::command::{Action, Command};
 use super::context::Context;
 
-/// What header, footer, help, palette and manual say of a screen.
+/// Description of a screen for header, footer, help, palette and manual.
 #[derive(Debug)]
 pub(crate) struct About {
     /// Its title in the header.
     pub title: &'static str,
     /// Its name in the palette.
     pub name: &'static str,
-    /// What it shows, in a sentence.
+    /// Its content, in a sentence.
     pub help: &'static str,
     /// Whether the keys that move in lists do something on it.
     pub lists: bool,
@@ -28,13 +28,13 @@ pub(crate) struct About {
 
 /// A screen.
 pub(crate) trait Screen: std::fmt::Debug + Any {
-    /// What is said of it.
+    /// Its description.
     fn about(&self) -> &'static About;
 
-    /// Asks for what it shows: on entering it, on `refresh`, and after the daemon came back.
+    /// Requests its data: on entering it, on `refresh`, and after a reconnection.
     fn load(&mut self, _context: &mut Context) {}
 
-    /// Asks again for what the stream of events does not carry; called every few seconds while it is shown.
+    /// Requests data again that the stream of events does not carry; called every few seconds while it is shown.
     fn poll(&mut self, _context: &mut Context) {}
 
     /// Runs a command.
@@ -43,7 +43,7 @@ pub(crate) trait Screen: std::fmt::Debug + Any {
     /// Takes the filter that was typed.
     fn filter(&mut self, _text: String, _context: &mut Context) {}
 
-    /// Takes an answer if it is for this screen; gives it back otherwise. Answers about what is no longer shown are
+    /// Takes an answer if it is for this screen, else returns it. Answers about data that are no longer shown are
     /// dropped.
     fn reply(&mut self, reply: Reply, _context: &mut Context) -> Option<Reply> {
         Some(reply)

@@ -7,14 +7,14 @@ use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracket
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, queue};
 
-/// Whether the terminal is ours at the moment; the panic hook has nothing else to go by.
+/// Whether the terminal is set up at the moment; the panic hook reads it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal, taken. Dropping it gives the terminal back.
 #[derive(Debug)]
 pub(crate) struct Taken(());
 
-/// Takes the terminal: raw mode, the alternate screen, pasted text marked as such, cursor hidden.
+/// Sets the terminal up: raw mode, the alternate screen, bracketed paste, hidden cursor.
 ///
 /// # Errors
 /// The terminal does not take it, or is none.
@@ -54,7 +54,8 @@ pub(crate) fn mouse(on: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// Gives the terminal back as it was. Does nothing the second time. A terminal that hung up cannot be told; that is fine.
+/// Restores the terminal; does nothing the second time. Errors are ignored, because a closed terminal cannot be
+/// restored.
 pub(crate) fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let mut out = io::stdout().lock();

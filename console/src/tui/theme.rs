@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
-/// What the terminal can show.
+/// The abilities of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Theme {
     /// Colours may be used.
@@ -36,7 +36,7 @@ pub(crate) const QUIET: Style = Style::new().add_modifier(Modifier::DIM);
 pub(crate) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD).remove_modifier(Modifier::DIM);
 /// The one accent: where the operator is.
 pub(crate) const ACCENT: Style = Style::new().fg(Color::Cyan);
-/// Where the operator is, and what a key would act on.
+/// Style of the current place and of the object of a key.
 pub(crate) const SELECTED: Style = Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD);
 /// All is well.
 pub(crate) const GOOD: Style = Style::new().fg(Color::Green);
@@ -45,7 +45,7 @@ pub(crate) const WARN: Style = Style::new().fg(Color::Yellow);
 /// Broken.
 pub(crate) const BAD: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
 
-/// Fills that tell the parts of a stacked bar apart without colour, and the colours that help where there are any.
+/// Fills that distinguish the parts of a stacked bar without colour, and their colours.
 pub(crate) const PARTS: [(&str, Style); 8] = [
     ("█", Style::new().fg(Color::Cyan)),
     ("▒", Style::new().fg(Color::Yellow)),
@@ -57,7 +57,7 @@ pub(crate) const PARTS: [(&str, Style); 8] = [
     ("▫", Style::new().fg(Color::LightYellow)),
 ];
 
-/// Says of a region that it is not fresh.
+/// Marks a region as stale.
 pub(crate) fn fade(buf: &mut Buffer, area: Rect) {
     let area = area.intersection(buf.area);
     buf.set_style(area, Style::new().add_modifier(Modifier::DIM).remove_modifier(Modifier::BOLD));

@@ -18,7 +18,7 @@ use crate::text;
 /// Smallest terminal that every screen can be used on.
 const SMALLEST: Size = Size::new(60, 16);
 
-/// Draws everything into an empty buffer; returns where the cursor stands, if anywhere.
+/// Draws everything into an empty buffer; returns the position of the cursor, if it is shown.
 pub(crate) fn draw(app: &App, theme: Theme, buf: &mut Buffer) -> Option<Position> {
     let cursor = if buf.area.width < SMALLEST.width || buf.area.height < SMALLEST.height {
         too_small(buf.area, buf);
@@ -60,8 +60,8 @@ fn too_small(area: Rect, buf: &mut Buffer) {
     lines(buf, area, &all);
 }
 
-/// Draws what is shown before a daemon has ever answered: what is the case, the exact command that changes it, and that
-/// the console keeps trying.
+/// Draws the picture before the first answer of a daemon: the problem, the exact command that solves it, and that the
+/// console keeps trying.
 fn unreached(context: &Context, area: Rect, buf: &mut Buffer) {
     let columns = usize::from(area.width);
     let mut all: Vec<Line<'_>> = vec![Line::default()];

@@ -11,7 +11,7 @@ const FIRST: usize = 5;
 /// Refusals inside documents that are named with their place, for each code.
 const FIRST_PLACED: usize = 20;
 
-/// What became of one document that was handed to the sink.
+/// Outcome of one document that was handed to the sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is in the store now and was not before, or changed what is there.
@@ -23,7 +23,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome of a line from those of its documents: accepted if one was, else refused if one was.
+    /// The outcome of a line, from the outcomes of its documents: accepted if any was accepted, else refused if any was
+    /// refused.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -43,7 +44,7 @@ pub(crate) struct Account {
     placed: FxHashMap<Code, usize>,
 }
 
-/// Notes a line among the first ones, which stay in order also where two passes find them.
+/// Records a line number among the first ones. They stay sorted even if two passes find them.
 fn note(first: &mut Vec<u64>, line: u64) {
     let place = first.partition_point(|known| *known <= line);
     if place < FIRST {
@@ -92,8 +93,8 @@ impl Account {
         self.ended(Outcome::Rejected(refusal.code, refusal.detail), line, 1);
     }
 
-    /// A record inside a document was refused. Line numbers do not tell such records apart, so the reason names every place
-    /// (the first [`FIRST_PLACED`] of each code).
+    /// Counts a refused record inside a document. Line numbers do not distinguish such records, so the reason names
+    /// their places (the first [`FIRST_PLACED`] of each code).
     pub(crate) fn refused_at(&mut self, refusal: Refusal, line: u64, place: &str) {
         let Refusal { code, detail } = refusal.at(place);
         let known = self.report.rejected.iter_mut().find(|known| known.code == code);

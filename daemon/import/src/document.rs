@@ -9,7 +9,7 @@ use crate::validate::Refusal;
 
 /// Longest line in bytes; a longer one is refused without being held in memory.
 pub const MAX_LINE_BYTES: usize = 1 << 20;
-/// The mark of byte order in UTF-8, which editors and spreadsheets put before a text.
+/// The UTF-8 byte order mark, which editors and spreadsheets put before a text.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads one document. White space and a byte order mark around it do not matter, unknown fields do. Does not check what
@@ -28,8 +28,8 @@ pub fn parse_line<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| refusal(&error, bytes))
 }
 
-/// The refusal for an error of serde. serde carries no codes through a custom error, so the words of our own id and time
-/// errors are recognised; a test holds them together.
+/// Converts an error of serde to a refusal. serde passes no codes through a custom error, so the messages of our own id
+/// and time errors are recognised; a test holds them together.
 fn refusal(error: &serde_json::Error, bytes: &[u8]) -> Refusal {
     let text = error.to_string();
     // A line is one line: only the column tells something.
@@ -57,7 +57,7 @@ fn is_time_error(text: &str) -> bool {
     text.starts_with("times before 1970") || text.contains("is no RFC 3339 time")
 }
 
-/// Whether the parser stopped at one of the words that other languages print for numbers that JSON does not have.
+/// Whether the parser stopped at `NaN`, `Infinity` or a similar word, which JSON does not have.
 fn is_no_number(bytes: &[u8], error: &serde_json::Error) -> bool {
     let line = bytes.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     // The column is one-based and may point one past the first letter of the word.

@@ -13,9 +13,9 @@ use mercer_shared::problem::{Code, Problem};
 use crate::preset::Preset;
 use crate::run::{Kind, Plan};
 
-/// How long a file must not have changed that its writer has closed.
+/// Time without a change after which a file is complete whose writer has closed it.
 pub const QUIET: Duration = Duration::from_secs(2);
-/// The same where nothing tells of its writer.
+/// The same for a file whose writer is not seen.
 const QUIET_UNKNOWN: Duration = Duration::from_secs(5);
 /// The same where its last line has no end: more of that line may come.
 const QUIET_HALF_LINE: Duration = Duration::from_secs(90);
@@ -23,7 +23,7 @@ const QUIET_HALF_LINE: Duration = Duration::from_secs(90);
 const QUIET_MAX: Duration = Duration::from_secs(600);
 /// A file that was last changed so long ago is not being written.
 const OLD: Duration = Duration::from_secs(60);
-/// How much longer than the longest pause so far a file must be quiet.
+/// Factor over the longest pause so far for which a file must be quiet.
 const GROWTH: u32 = 3;
 
 /// A file as one look finds it.
@@ -33,11 +33,11 @@ pub struct Look {
     pub length: u64,
     /// Time of the last change, where the system tells it.
     pub changed: Option<SystemTime>,
-    /// Whether its last line has an end, or it has no lines.
+    /// Whether its last line is complete, or it has no lines.
     pub ends_whole: bool,
 }
 
-/// What is known of the writer of a file.
+/// The known state of a file's writer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FileWriter {
     /// Nothing.
@@ -103,15 +103,15 @@ pub fn ends_whole(head: &[u8], last: Option<u8>) -> bool {
     packed || head.contains(&0) || last.is_none_or(|last| matches!(last, b'\n' | b'\r' | b'}' | b']'))
 }
 
-/// Whether a name is that of a file somebody still writes or hides.
+/// Whether a name marks a hidden or unfinished file.
 #[must_use]
 pub fn is_ignored(name: &str) -> bool {
     let unfinished = [".part", ".tmp", ".crdownload", ".partial", "~"];
     name.starts_with('.') || unfinished.iter().any(|end| name.ends_with(end))
 }
 
-/// Mercer's own documents by the beginning of a file's name, in the order in which files that arrived together are read:
-/// interactions name items and users.
+/// Mercer's own documents by the beginning of a file's name, in the order in which files are read that arrived
+/// together: interactions name items and users.
 const OWN: [(&str, Kind); 4] =
     [("items", Kind::Items), ("users", Kind::Users), ("export", Kind::Export), ("interactions", Kind::Interactions)];
 
@@ -128,8 +128,8 @@ pub fn reading_order(name: &str) -> usize {
     own_kind(name).unwrap_or(OWN.len())
 }
 
-/// How a file is to be read, from its name: `items*`, `users*`, `interactions*` and `export*` with `.ndjson` or `.jsonl` are
-/// Mercer's own documents, `PRESET.anything` is read with that preset.
+/// The import plan of a file, from its name: `items*`, `users*`, `interactions*` and `export*` with `.ndjson` or
+/// `.jsonl` are Mercer's own documents; `PRESET.anything` is read with that preset.
 ///
 /// # Errors
 /// `unknown-format` with what names are understood.

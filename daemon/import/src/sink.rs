@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::account::Outcome;
 
-/// Where documents go: in batches, one outcome for each document, in order. What comes here has passed
+/// Takes documents in batches and returns one outcome per document, in order. The documents have passed
 /// [`validate`](crate::validate).
 pub trait Sink {
     /// Writes items.
@@ -23,19 +23,19 @@ pub trait Sink {
     /// Writes interactions.
     fn interactions(&mut self, interactions: Vec<Interaction>) -> Vec<Outcome>;
 
-    /// Whether the shop has this item: logs that only name items must not overwrite what it knows of them. A sink that cannot
-    /// tell has every item written.
+    /// Whether the shop has this item. Logs that only name items must not overwrite its description. A sink that cannot
+    /// tell returns false.
     fn knows_item(&self, _id: &ItemId) -> bool {
         false
     }
 
-    /// Asked between batches: a reason to go no further, such as a store that takes no writes or a daemon that stops.
+    /// Called between batches: the reason to stop, such as a read-only store or a stopping daemon.
     fn ends(&mut self) -> Option<Problem> {
         None
     }
 }
 
-/// Writes nothing and says what would happen, as far as the file alone can tell: what comes twice is a duplicate.
+/// Writes nothing and reports what would happen, as far as the file alone shows: a repeated document is a duplicate.
 #[derive(Debug, Default)]
 pub struct DryRun {
     interactions: FxHashSet<[u8; 16]>,

@@ -10,7 +10,7 @@ use mercer_shared::wire::{ExportLine, Interaction, InteractionType, Item, User};
 pub struct Refusal {
     /// Stable code.
     pub code: Code,
-    /// What was wrong, in words.
+    /// The reason, in words.
     pub detail: String,
 }
 
@@ -45,7 +45,7 @@ pub const MAX_ATTRIBUTES: usize = 256;
 pub const MAX_CATEGORY_LEVELS: usize = 32;
 /// Most components of a vector made elsewhere.
 pub const MAX_EMBEDDING: usize = 8_192;
-/// How far ahead of our clock an interaction may lie, in milliseconds: clocks differ and zones are mistaken, a day covers both.
+/// Largest lead of an interaction over our clock, milliseconds: one day covers clock errors and mistaken zones.
 pub const MAX_AHEAD_MS: i64 = DAY_MS;
 
 /// A document of the wire that can be checked before it is kept.
@@ -137,8 +137,8 @@ pub fn validate_user(user: &User, _now: Timestamp) -> Result<(), Refusal> {
     attributes(&user.attributes)
 }
 
-/// Checks an interaction: somebody (user or session), something (an item, or the query of a search), a time no later than
-/// [`MAX_AHEAD_MS`] after `now`, a value that is finite and not negative, a position from 1.
+/// Checks an interaction: a user or session, an item (or the query of a search), a time no later than [`MAX_AHEAD_MS`]
+/// after `now`, a finite non-negative value, a position from 1.
 ///
 /// # Errors
 /// `bad-interaction`, `bad-time`, `bad-number` or `too-long`, and which field.

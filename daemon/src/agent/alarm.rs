@@ -16,7 +16,8 @@ use crate::state::shop::ShopState;
 /// Kind of the alarm.
 const DRIFT: &str = "drift";
 
-/// The detectors and how far they have read. Built anew from the log at each start, so that what they know needs no keeping.
+/// The detectors and the position in the log up to which they have read. They are rebuilt from the log at each start,
+/// so their state is not stored.
 #[derive(Default)]
 pub(crate) struct Drift {
     watch: Watch,
@@ -28,15 +29,16 @@ pub(crate) struct Drift {
     standing: Option<i64>,
 }
 
-/// Moment from which on a change is news, in milliseconds: later than what the serving version learned from. Where nothing was
-/// learned yet, a change is news only if it happens while the daemon runs (since `started`) and within the last two windows: a
-/// first import brings the past.
+/// Moment from which a change raises an alarm, UTC milliseconds: later than what the serving version learned from. If
+/// it has learned nothing yet, only changes after the start of the daemon (`started`) and within the last two windows
+/// count, so that a first import raises no alarm about the past.
 fn news_from(learned: Option<i64>, last_event: i64, window: i64, started: i64) -> i64 {
     learned.unwrap_or_else(|| started.max(last_event - 2 * window))
 }
 
 impl Drift {
-    /// Reads what is new; raises and answers alarms. While a cycle is at work they wait: it learns from the same log.
+    /// Reads new interactions, and raises and answers alarms. Waits while a cycle runs, because the cycle learns from
+    /// the same log.
     pub(crate) fn look(&mut self, app: &App, busy: bool) {
         let view = app.view();
         if let Err(error) = self.read(app, &view) {
@@ -89,7 +91,7 @@ impl Drift {
     }
 }
 
-/// The coarsest category as a number: the finest is too fine for shares of some hundred purchases.
+/// The top-level category as a number. Finer categories are too many for shares of some hundred purchases.
 fn department(item: &mercer_shared::wire::Item) -> Option<u32> {
     let name = item.category.first()?;
     let digest = blake3::hash(name.as_bytes());

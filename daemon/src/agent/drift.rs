@@ -6,23 +6,25 @@ use std::collections::BTreeMap;
 use mercer_reports::drift::psi_categories;
 use mercer_reports::{Adwin, PageHinkley, PageHinkleyOptions};
 
-/// Last purchases of a shopper that the next one is compared with; shoppers with fewer say nothing about taste. A fixed number, or the
-/// share that is familiar would grow with the log.
+/// Number of the shopper's last purchases that the next one is compared with; shoppers with fewer are skipped. The
+/// number is fixed, because otherwise the share of familiar purchases would grow with the log.
 pub(crate) const LAST: usize = 10;
-/// Change of a share that matters: what ADWIN finds in a long stream may be far smaller.
+/// Smallest change of a share that is reported: in a long stream ADWIN also finds much smaller ones.
 const SHARE_MATTERS: f64 = 0.1;
 /// Values from which mean and spread of a stream without bounds are learned.
 const WARM_UP: usize = 200;
-/// Page-Hinkley on standardised values: shifts below a quarter of a deviation are let pass, and the sum of what lies beyond must reach
-/// this.
+/// Threshold of Page-Hinkley on standardised values, for the sum of deviations beyond the tolerance of a quarter of a
+/// standard deviation.
 const TOLERANCE: f64 = 0.25;
 const SUM: f64 = 100.0;
-/// Purchases in a window of category shares: with some twenty categories chance alone moves six hundred by a PSI of .1.
+/// Purchases in a window of category shares: with some twenty categories, chance alone gives six hundred purchases a
+/// PSI of .1.
 const WINDOW: usize = 1_000;
 /// Chance of a false alarm of one comparison of category shares.
 const LEVEL: f64 = 0.001;
 const PERMUTATIONS: usize = 2_000;
-/// Change of category shares that matters: the usual "moderate" bound, above what chance explains.
+/// Smallest change of category shares that is reported: the usual bound for a "moderate" change, above what chance
+/// explains.
 const MATTERS: f64 = 0.1;
 
 /// One purchase as the detectors see it.
@@ -36,7 +38,7 @@ pub(crate) struct Taken {
     pub(crate) again: bool,
     /// The same, `None` with too short a history to count.
     pub(crate) repeat: Option<bool>,
-    /// Whether its category is; `None` with too short a history or without a category.
+    /// Whether its category is familiar; `None` with too short a history or without a category.
     pub(crate) familiar: Option<bool>,
     /// Price, where there is one.
     pub(crate) price: Option<f32>,
@@ -82,7 +84,7 @@ impl Share {
     }
 }
 
-/// A quantity without bounds that is watched by Page-Hinkley, standardised by its first values.
+/// A quantity without bounds, watched by Page-Hinkley and standardised by its first values.
 struct Quantity {
     what: &'static str,
     first: Vec<f64>,

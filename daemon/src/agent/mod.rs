@@ -112,7 +112,8 @@ fn observe(app: &App) -> Observed {
     }
 }
 
-/// The last training cycles, newest first: evaluations and sweeps beside them teach the serving model nothing.
+/// The last training cycles, newest first. Evaluations and sweeps are left out, because they do not change the serving
+/// model.
 fn cycles(app: &App) -> Vec<Run> {
     let (mut found, mut cursor) = (Vec::new(), None::<String>);
     for _ in 0..PAGES {

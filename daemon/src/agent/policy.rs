@@ -4,7 +4,7 @@ use mercer_shared::wire::RunCause;
 
 use crate::state::config::TrainConfig;
 
-/// Seconds that a failed cycle is followed by at least; doubles with each further failure.
+/// Least seconds between a failed cycle and the next; doubled with each further failure.
 const BACK_OFF: u64 = 300;
 /// Longest such pause.
 const LONGEST_BACK_OFF: u64 = 24 * 3_600;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::state::app::App;
 
-/// How often changes become visible. Well inside the promise of one second for interactions and two for items.
+/// Time between two publications. Well inside the promise of one second for interactions and two for items.
 pub(crate) const PUBLISH: Duration = Duration::from_millis(40);
 
 pub(crate) fn run(app: &Arc<App>) {

@@ -30,9 +30,9 @@ pub fn embed(app: &App, base_encoder: &Arc<BertEncoder>, texts: &[Arc<str>]) -> 
     Ok(out)
 }
 
-/// Vectors of the latest texts of a log by the numbers of a shop. All are embedded, in an order and in slices that the log alone decides,
-/// whatever vectors the shop has already: another slice may round another way, and a run that goes on after a restart must come to the same
-/// weights. `look` hears how many are done.
+/// Vectors of the latest texts of a log by the numbers of a shop. All are embedded again, in an order and in slices
+/// that depend on the log alone: another slice may round differently, and a run that is resumed after a restart must
+/// give the same weights. `look` hears how many are done.
 ///
 /// # Errors
 /// The model thread's, and what `look` returns.

@@ -73,7 +73,7 @@ impl Reader {
     }
 }
 
-/// Events of one shopper in memory, and the queries they typed up to `at`, as the learner reads them, in the order of time. Queries are
+/// One shopper's events and typed queries up to `at` as interactions of the learner, in time order. Queries are
 /// numbered by their place in `queries`.
 #[must_use]
 fn past(events: &[Event], queries: &[TypedQuery], at: i64) -> Vec<Interaction> {

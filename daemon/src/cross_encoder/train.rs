@@ -39,8 +39,8 @@ use crate::versions::encoders::{self, ActiveEncoder};
 
 /// Negatives a positive.
 const NEGATIVES: usize = 4;
-/// Positives that are learned from for each second of the budget: with their negatives and five epochs about what two cores train in it. The
-/// number depends on what was asked for and not on the machine, so that the same request gives the same rows everywhere.
+/// Positive rows per second of the budget. With their negatives and five epochs this is about what two cores train in
+/// that time. It does not depend on the machine, so that the same request gives the same rows everywhere.
 const POSITIVES_A_SECOND: u64 = 1;
 /// Positives that are evaluated at least and at most, of validation and of later rows each.
 const EVALUATED: (u64, u64) = (24, 400);
@@ -310,7 +310,7 @@ fn evaluate(
     Ok(Evaluation { report: report(data, outcome, settings, reading, all, check), calibrator })
 }
 
-/// What the same model told apart before its first step: the encoder's cosine, read by the layers that were to train.
+/// Metrics of the same model before its first training step: the encoder's cosine, read by the layers that will train.
 fn untrained(
     app: &App,
     base: &Checkpoint,

@@ -14,7 +14,7 @@ use crate::evaluation::contestant::{Contestant, MODES};
 use crate::evaluation::{mercer, sequence};
 use crate::runs::context::{RunContext, RunExit};
 
-/// Shoppers that settings are tried on at most; beyond it they are thinned evenly.
+/// Most shoppers that settings are tried on; beyond it they are thinned evenly.
 pub(crate) const TUNED_ON: usize = 1_500;
 /// A row of the table.
 pub(crate) enum Row {
@@ -177,7 +177,8 @@ pub(crate) fn single(bench: &Bench<'_>, arm: Baseline, tuned: &Tuned) -> Contest
     }
 }
 
-/// The sum of up to three arms that was best on the window before the cut-off; own repeats and popularity where there is none.
+/// The weighted sum of up to three arms that was best on the window before the cut-off; without such a window, own
+/// repeats and popularity.
 pub(crate) fn blend(bench: &Bench<'_>, singles: &[(Baseline, Tuned)], validation: Option<&Validation>) -> Contestant {
     let chosen = MODES.map(|(mode, _)| {
         let fitted: Vec<FittedBaseline> =

@@ -24,7 +24,8 @@ use crate::state::problems::store_problem;
 pub(crate) const K: u32 = 10;
 /// Longest lists.
 pub(crate) const MOST_K: u32 = 100;
-/// Cut-off and end of the window of truth: the last window unless a moment is named, whose window ends with the log at the latest.
+/// Cut-off and end of the evaluation window: the last window, or the one that begins at a named moment and ends with
+/// the log at the latest.
 pub(crate) fn borders(log: &Log, last: i64, at: Option<Timestamp>) -> Answer<(i64, i64)> {
     let few = |detail: &str| Problem::new(Code::NotEnoughData, detail);
     let Some(at) = at.map(Timestamp::millis) else {

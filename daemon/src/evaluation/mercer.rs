@@ -19,9 +19,9 @@ use crate::versions::encoder_variant::EncoderVariant;
 use crate::versions::encoders;
 use crate::versions::load;
 
-/// The serving configuration with its lists as of the cut-off. What has seen the window is made again without it: the ranker is
-/// the one that the gate evaluated where that was made up to this very moment, else it is trained again as a cycle does; an adapter
-/// that learned from later interactions gives way to its base.
+/// The serving configuration with its lists as of the cut-off. Parts that have seen the window are replaced: the ranker
+/// by the one that the gate evaluated at this cut-off, or by a newly trained one; an adapter that learned from later
+/// interactions by its base encoder.
 pub(crate) fn contestant(
     bench: &Bench<'_>,
     context: &RunContext<'_>,

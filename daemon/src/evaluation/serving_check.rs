@@ -81,7 +81,8 @@ impl ServingCheck {
     }
 }
 
-/// Evaluates the serving version on the newest window. `None` where the log is too short for one, or nobody came back in it.
+/// Evaluates the serving version on the newest window. `None` if the log is too short for one or no user returned in
+/// it.
 ///
 /// # Errors
 /// What keeps the version's files from being read.

@@ -23,7 +23,7 @@ fn io(error: &std::io::Error) -> Problem {
     Problem::new(Code::Internal, format!("values per shopper: {error}"))
 }
 
-/// A name that says nothing to anybody without the key of the state; none for somebody who was erased since the evaluation began.
+/// The pseudonym of a user; `None` for a user who was erased since the evaluation began.
 fn pseudonym(bench: &Bench<'_>, user: u32) -> Option<String> {
     match bench.view.user_id(user) {
         Some(id) if bench.app.store.is_erased(id) => None,

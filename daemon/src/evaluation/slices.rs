@@ -77,8 +77,9 @@ pub(crate) fn evaluate_lists(bench: &Bench<'_>, arms: &[Contestant], context: &R
     Ok(All { lists, histories })
 }
 
-/// Metrics of one shopper's list, and whether a tie is cut by it: then NDCG is the expectation over all orders of the tied items
-/// (METRICS.md section 0.2), for which the list is made longer until the tie ends. `request` asks for one item more than is evaluated.
+/// Metrics of one shopper's list, and whether its end cuts through a tie. In that case NDCG is the expectation over all
+/// orders of the tied items (METRICS.md section 0.2), for which the list is extended until the tie ends. `request` asks
+/// for one item more than is evaluated.
 pub(crate) fn list_metrics(
     index: &CollaborativeIndex,
     list: &Lists,

@@ -26,7 +26,7 @@ use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::run_documents::save;
 
-/// Seconds after which no further point is begun unless something else is asked for.
+/// Seconds after which no further point is started, unless the request says otherwise.
 const BUDGET: u64 = 600;
 /// Points of a grid at most.
 const MOST_POINTS: usize = 200;
@@ -88,7 +88,7 @@ fn words(point: &Point) -> String {
     point.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
-/// What a point without settings trains with: the seed is that of the run, as in a cycle.
+/// The training options of a point without own settings, with the seed of the run as in a cycle.
 fn options_of(seed: u64) -> RankerTrainOptions {
     let usual = RankerTrainOptions::default();
     let trees = usual.trees.map(|trees| trees.map(|trees| TreeOptions { seed, ..trees }));
@@ -187,7 +187,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
     Ok(())
 }
 
-/// NDCG@10 by head with intervals, and the paired difference to the settings as they are.
+/// NDCG@10 by head with intervals, and the paired difference to the current settings.
 fn metrics(judged: &Evaluated, base: Option<&Evaluated>, seed: u64) -> Vec<MetricValue> {
     let mut out = Vec::new();
     for (slice, mine, theirs) in [

@@ -46,15 +46,15 @@ impl Period {
         alpha
     }
 
-    /// This period, or a fresh one where it is over or the operator has set another total.
+    /// The current period, or a new one if it is over or the operator has changed the total.
     fn at(self, now: Timestamp, config: &GateConfig) -> Self {
         let over = now >= self.until(config) || now < self.from;
         if over || self.ledger.total.to_bits() != config.alpha.to_bits() { Self::new(now, config) } else { self }
     }
 }
 
-/// The next part of alpha, `None` when nothing is left, and how the period stands. A run that was interrupted behind its gate and
-/// holds it again gets what it had.
+/// The next part of alpha (`None` when nothing is left) and the state of the period. A resumed run that had passed its
+/// gate gets the same part again.
 ///
 /// # Errors
 /// The store's.

@@ -34,7 +34,8 @@ pub(crate) struct GateInput<'a> {
     pub(crate) incumbent: &'a str,
     /// Its lists and search for the same users.
     pub(crate) incumbent_evaluated: &'a Evaluated,
-    /// Whether the candidate is the serving configuration on newer data: then it must not be worse, for it cannot be better.
+    /// Whether the candidate has the serving configuration and newer data. Such a refresh must not be worse; it need
+    /// not be better.
     pub(crate) refresh: bool,
     /// Lists of the cheap baselines.
     pub(crate) baselines: &'a [EvaluatedBaseline],
@@ -59,18 +60,19 @@ pub(crate) enum Alpha {
     Booked(f64),
     /// Nothing is left of the period's budget: the gate refuses.
     Exhausted,
-    /// Nothing was booked, because the gate cannot promote; its comparisons are for reading.
+    /// The gate cannot promote, so no alpha was booked; the comparisons are for information.
     NotNeeded,
 }
 
-/// Whether the gate can promote at all, so that it has to book alpha: an objective has enough users, and, unless the candidate is a
-/// refresh, a user's value differs. A candidate equal to what serves cannot be better and spends nothing.
+/// Whether the gate can promote at all and therefore must book alpha: an objective has enough users and, unless the
+/// candidate is a refresh, at least one user's value differs. A candidate with equal lists cannot be better and spends
+/// nothing.
 pub(crate) fn can_promote(input: &GateInput<'_>) -> bool {
     let mut counted = input.objectives().into_iter().filter(Objective::counts);
     counted.any(|objective| input.refresh || objective.differs())
 }
 
-/// Decides with a part of the alpha that all gates of a period together may spend; a gate that cannot promote spends none.
+/// Decides with a part of the alpha of the period. A gate that cannot promote spends none.
 ///
 /// # Errors
 /// The store's.
@@ -256,7 +258,7 @@ fn is_better_objective(outcome: &TrialOutcome) -> bool {
     outcome.purpose == Purpose::Primary && outcome.verdict == TrialVerdict::Better
 }
 
-/// A comparison as the wire reports it. Where no objective is better, none has passed.
+/// A comparison in the form of the wire. If no objective is better, none has passed.
 fn comparison(outcome: &TrialOutcome, any_better: bool) -> Option<Comparison> {
     let numbers = outcome.comparison.as_ref()?;
     let (metric, slice) = outcome.metric.split_once('/').unwrap_or((&outcome.metric, ""));

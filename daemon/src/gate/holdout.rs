@@ -29,8 +29,7 @@ fn is_held(app: &App, user: &UserId, share: f64) -> bool {
     buckets::place(&app.store, user, "mercer 2026-01 holdout shoppers") < share
 }
 
-/// The share that is held out of this run: the configured one where there are enough users. A resumed run keeps the share that it began
-/// with.
+/// The held-out share of this run: the configured one if there are enough users. A resumed run keeps its share.
 pub(crate) fn share(app: &App, view: &ShopState, plan: &Plan) -> f64 {
     if plan.cursor > 0 {
         return plan.holdout;

@@ -42,7 +42,7 @@ pub(crate) struct Incumbent<'a> {
     /// The items with its encoder's vectors.
     pub(crate) catalogue: Catalogue,
     ranker: Option<Ranker>,
-    /// The ranker that its own gate compared, where it was kept and the cycle may need it.
+    /// The ranker that its own gate evaluated, if it was kept and the cycle may need it.
     judged_ranker: Option<Ranker>,
     config: VersionConfig,
     /// Whether what serves has learned from the window.
@@ -107,7 +107,7 @@ impl<'a> Incumbent<'a> {
         eval.evaluate(&self.catalogue, policy)
     }
 
-    /// Whether a variant's vectors of texts are its own, so that both search alike.
+    /// Whether a variant has the same text vectors, so that both give the same search results.
     pub(crate) fn searches_like(&self, variant: &EncoderVariant) -> bool {
         variant.version() == self.model.encoder_version()
     }

@@ -5,8 +5,9 @@ use mercer_reports::GateOptions;
 
 use crate::gate::evaluate::Evaluated;
 
-/// Where engagement comes from. The log does not say which lists were served, so traffic is counted by what users engaged with in the
-/// evaluation window: a user's item counts once, as found by search if any of the user's engagements with it followed a query.
+/// Sources of engagement. The log does not say which lists were served, so traffic is counted by what users engaged
+/// with in the evaluation window: a user's item counts once, as found by search if any of the user's engagements with
+/// it followed a query.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Traffic {
     /// Items that followed a query.
@@ -51,13 +52,13 @@ impl Objective<'_> {
     }
 }
 
-/// Share of novel items among what users took from lists: between lists of novel and of all items the traffic divides as the demand does.
+/// Share of novel items among what users took from lists. It divides the traffic of lists between novel and all items.
 fn novel_share(evaluated: &Evaluated) -> f64 {
     let taken = |truth: &[Vec<u32>]| truth.iter().map(Vec::len).sum::<usize>() as f64;
     (taken(&evaluated.novel.truth) / taken(&evaluated.all.truth).max(1.0)).min(1.0)
 }
 
-/// The objectives, the one with the most traffic first. One with fewer users than decide anything does not count.
+/// The objectives by descending traffic. Objectives with too few users are left out.
 pub(crate) fn objectives<'a>(
     candidate: &'a Evaluated,
     incumbent: &'a Evaluated,

@@ -2,7 +2,7 @@
 
 use mercer_rank::{BlendWeights, Ranker};
 
-/// What a version orders lists with: a ranker, else fitted blend weights, else the rule that derives weights from the log.
+/// The scoring policy of a version: a ranker, else fitted blend weights, else weights derived from the log by rule.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FittedPolicy<'a> {
     /// The ranker.

@@ -37,7 +37,8 @@ fn per_user(users: &[Vec<Scored>]) -> Measure {
     Ok(gauc(&parts, GaucWeight::Impressions)?.value)
 }
 
-/// The metrics of a slice, none of an empty one, each with an interval from resampling users. Without a threshold those that need one are left out.
+/// The metrics of a slice, each with an interval from resampling users; nothing for an empty slice. Metrics that need a
+/// threshold are left out without one.
 pub(crate) fn metrics(slice: &str, rows: &[Scored], threshold: Option<f64>, seed: u64) -> Vec<MetricValue> {
     some_metrics(slice, rows, threshold, Resampling { seed, replicates: METRIC_REPLICATES }, &|_| true)
 }

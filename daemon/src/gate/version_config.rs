@@ -47,7 +47,7 @@ pub(crate) enum IncumbentFit {
 pub(crate) struct IncumbentFacts {
     /// Whether what serves has learned from the window.
     pub(crate) has_seen_window: bool,
-    /// Last moment that the fit which its own gate compared has learned from; `None` where that fit was not kept.
+    /// Last moment that the fit evaluated by its own gate has learned from; `None` if that fit was not kept.
     pub(crate) judged_cutoff: Option<i64>,
     /// Whether the candidate was made from interactions that came after those of the incumbent.
     pub(crate) candidate_is_newer: bool,

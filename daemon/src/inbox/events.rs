@@ -51,7 +51,7 @@ pub(super) fn watcher(
     Ok(watcher)
 }
 
-/// Sleeps until there may be something to do.
+/// Sleeps until an event arrives or the next scan is due.
 pub(super) fn sleep(app: &App, woken: &Receiver<()>, nothing_waits: bool) {
     let deadline = Instant::now() + if nothing_waits { SCAN } else { LOOK };
     while !app.is_stopping() && Instant::now() < deadline {

@@ -11,7 +11,7 @@ use mercer_shared::wire::ImportReport;
 /// Bytes at the head of a file that show whether it is compressed or binary.
 const HEAD: u64 = 512;
 
-/// A file as it is now.
+/// The present state of a file.
 pub(super) fn look(path: &Path) -> io::Result<Look> {
     let meta = std::fs::metadata(path)?;
     // What cannot be read is no half line; reading it says why.
@@ -49,7 +49,7 @@ pub(super) fn write_report(target: &Path, outcome: &Result<ImportReport, ImportF
     std::fs::write(beside, report.map_err(io::Error::other)?)
 }
 
-/// A name in a directory that nothing has yet.
+/// A path in a directory that does not exist yet: the name, with a number if it is taken.
 pub(super) fn free(dir: &Path, name: &str) -> PathBuf {
     let plain = dir.join(name);
     if !plain.exists() {

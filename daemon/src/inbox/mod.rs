@@ -71,7 +71,7 @@ fn watch(app: &Arc<App>) -> io::Result<()> {
     Ok(())
 }
 
-/// The files of the inbox and what is known of them.
+/// The state of the inbox.
 struct Inbox {
     dir: PathBuf,
     writers: Writers,
@@ -136,7 +136,7 @@ impl Inbox {
         Ok(ready)
     }
 
-    /// Imports one file and puts it away.
+    /// Imports one file and moves it to `done/` or `rejected/`.
     fn take(&mut self, app: &Arc<App>, path: &Path) {
         let name = file_name(path);
         let Ok(before) = look(path) else { return };
@@ -172,8 +172,8 @@ impl Inbox {
         }
     }
 
-    /// Whether a file without its header is the rest of one of the same name that was read a moment ago: a writer that opens a
-    /// file anew for each part finds it moved away. Then the rest is put behind it, to be read as a whole.
+    /// Appends a file without a header to one of the same name that was read a moment ago, and reads the whole again. A
+    /// writer that opens its file again for each part would otherwise leave such rests. Returns whether it did.
     fn goes_on(&mut self, app: &Arc<App>, name: &str, rest: &Path) -> bool {
         let Some(taken) = self.taken.iter_mut().rev().find(|taken| taken.name == name && taken.at.elapsed() < WATCHED)
         else {
@@ -201,7 +201,7 @@ impl Inbox {
         }
     }
 
-    /// Reads again what grew after it was read: its writer still had it open.
+    /// Reads files again that grew after they were read, because their writer still had them open.
     fn read_grown(&mut self, app: &Arc<App>) {
         self.taken.retain(|taken| taken.at.elapsed() < WATCHED);
         let now = Instant::now();
@@ -233,7 +233,7 @@ impl TakenFile {
     }
 }
 
-/// Imports a file, if now is the time for it.
+/// Imports a file, unless the daemon refuses imports at the moment.
 fn read(app: &Arc<App>, name: &str, path: &Path) -> Result<ImportReport, ImportFailure> {
     let job = guess_plan(name, app.config.presets.as_deref()).and_then(|plan| {
         let job = ImportJob { name: name.to_owned(), plan, dry_run: false };

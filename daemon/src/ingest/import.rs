@@ -22,7 +22,7 @@ use crate::state::problems::Answer;
 /// Least time between two lines of progress.
 const PROGRESS: Duration = Duration::from_millis(100);
 
-/// Where uploads lie while they are read.
+/// The directory of uploads that are being read.
 #[must_use]
 pub fn spool_dir(state: &Path) -> PathBuf {
     state.join("spool")
@@ -47,14 +47,14 @@ pub fn presets(app: &App) -> Answer<Vec<PresetInfo>> {
     Ok(Preset::list(app.config.presets.as_deref()))
 }
 
-/// An import to be done.
+/// An import: the file's name and how it is read.
 #[derive(Debug, Clone)]
 pub struct ImportJob {
     /// Name of the file, for the report and to tell format and compression.
     pub name: String,
     /// How it is read.
     pub plan: Plan,
-    /// Only tell what would happen.
+    /// Whether it only reports what would happen.
     pub dry_run: bool,
 }
 
@@ -92,7 +92,7 @@ pub fn ready(app: &App, job: &ImportJob) -> Answer<()> {
     if job.dry_run { Ok(()) } else { app.writable() }
 }
 
-/// Reads a file into the shop. `progress` is called at most ten times a second; the stream of events hears the same.
+/// Reads a file into the shop. Reports at most ten times a second to `progress` and to the stream of events.
 ///
 /// # Errors
 /// Why it ended, with the report of what was written until then. Written documents stay.
@@ -187,9 +187,9 @@ fn what_follows(config: &TrainConfig, report: &ImportReport) -> Option<String> {
 /// Writes documents into the shop.
 struct ShopSink<'a> {
     app: &'a App,
-    /// Set while nothing is written.
+    /// The state of a dry run; `None` for a real one.
     dry: Option<Dry>,
-    /// What ended all writing; every later line is answered with it.
+    /// The problem that ended the import; every later line is refused with it.
     broken: Option<Problem>,
 }
 
@@ -231,7 +231,7 @@ impl ShopSink<'_> {
         outcomes
     }
 
-    /// Whether more can be written; notes the stop of the daemon.
+    /// Whether more can be written. Ends the import if the daemon is stopping.
     fn goes_on(&mut self) -> bool {
         if self.app.is_stopping() {
             self.broken.get_or_insert_with(|| Problem::new(Code::Unavailable, "the daemon stops"));
@@ -240,12 +240,13 @@ impl ShopSink<'_> {
     }
 }
 
-/// Whether a refusal says something about the daemon, not about the line.
+/// Whether a refusal ends the import, because it concerns the daemon and not the line.
 const fn fatal(code: Code) -> bool {
     matches!(code, Code::ReadOnly | Code::Unavailable | Code::Internal)
 }
 
-/// Changes what the file alone tells by what the shop knows: `known` answers for lines that the file finds good.
+/// Corrects the outcomes of a dry run by what the shop knows: `known` gives the outcome of a line that the file alone
+/// accepts, if it differs.
 fn with_shop<T>(lines: &[T], outcomes: Vec<Outcome>, known: impl Fn(&T) -> Option<Outcome>) -> Vec<Outcome> {
     let answer = |(line, outcome): (&T, Outcome)| match outcome {
         Outcome::Accepted => known(line).unwrap_or(Outcome::Accepted),

@@ -12,7 +12,7 @@ use crate::state::evaluation_files;
 use crate::state::problems::{Answer, store_problem};
 use crate::versions::{cross_encoder, registry};
 
-/// Splits a batch into lines that pass a check and the refusals of the others, by place.
+/// Checks the lines of a batch. Returns the refusals by place, and the places and lines that passed.
 fn checked<T, D>(lines: Vec<T>, check: impl Fn(&T) -> Answer<()>) -> (Vec<Option<Answer<D>>>, Vec<usize>, Vec<T>) {
     let mut answers = Vec::with_capacity(lines.len());
     let (mut places, mut good) = (Vec::new(), Vec::new());

@@ -23,7 +23,7 @@ use crate::versions::embedded_catalogue;
 use crate::versions::load;
 use crate::versions::registry;
 
-/// A report on the serving model; a version that does not serve is loaded aside for it. Each report is kept in the store too.
+/// A report on the serving model, or on another version, which is loaded for it. Each report is also stored.
 ///
 /// # Errors
 /// `not-found` for an unknown version.

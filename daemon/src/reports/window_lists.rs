@@ -35,7 +35,8 @@ impl Lists {
     }
 }
 
-/// The last window of a log: training may use what is not later than its beginning. `None` for a log shorter than two windows.
+/// The last window of a log; training may use what is not later than its beginning. `None` for a log shorter than two
+/// windows.
 #[must_use]
 pub fn window(log: &Log, last: i64) -> Option<(i64, i64)> {
     let shape = log.summary(last);

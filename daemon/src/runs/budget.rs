@@ -18,7 +18,7 @@ pub(crate) struct CycleSizes {
     pub(crate) cutoffs: usize,
 }
 
-/// How much of everything is done: each step down costs some accuracy and saves time.
+/// The sizes of a cycle's steps. Each lower tier costs some accuracy and saves time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BudgetTier {
     /// Cut-offs that the ranker is trained at, at most.
@@ -136,7 +136,7 @@ pub(crate) fn step(budget: f64, s: &CycleSizes, encoder: bool) -> usize {
     TIERS.iter().position(|tier| tier.seconds(s) <= share * budget).unwrap_or(TIERS.len() - 1)
 }
 
-/// What was cut, in words; `None` on the first tier.
+/// A sentence on the reduced sizes; `None` on the first tier.
 pub(crate) fn cut(step: usize, budget: f64, s: &CycleSizes) -> Option<String> {
     let (full, tier) = (BudgetTier::at(0), BudgetTier::at(step));
     let (usual, least) = (full.ranker_options(0), tier.ranker_options(0));
@@ -156,8 +156,8 @@ pub(crate) fn cut(step: usize, budget: f64, s: &CycleSizes) -> Option<String> {
     })
 }
 
-/// Seconds for the encoder: what is left of the budget after what comes behind it, embedding the catalogue with the tuned weights
-/// included. `None` where that is too little to begin.
+/// Seconds for the encoder: the budget less the steps after it, which include embedding the catalogue with the tuned
+/// weights. `None` if that is too little to start.
 pub(crate) fn encoder(left: f64, behind: f64, embedding: f64) -> Option<f64> {
     let seconds = left - behind - embedding;
     (seconds >= LEAST_ENCODER).then_some(seconds)

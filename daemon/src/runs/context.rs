@@ -15,7 +15,7 @@ use crate::state::run_documents::save;
 
 /// Shortest time between two events about a moving run.
 const TELL: Duration = Duration::from_millis(400);
-/// Shortest time between two writes of a moving run into the store, whose file grows with each.
+/// Shortest time between two writes of a running run's document; the store's file grows with each write.
 const SAVE: Duration = Duration::from_secs(5);
 
 /// Why a cycle ends without a result.
@@ -120,13 +120,13 @@ impl<'a> RunContext<'a> {
         });
     }
 
-    /// Says which phases are planned, in order, so that the run's document can tell what is still to come.
+    /// Sets the planned phases in order, so that the run's document can show which are still to come.
     pub(crate) fn plan_phases(&self, phases: Vec<RunPhase>) {
         *self.ahead.lock() = PhasesAhead(phases.clone());
         self.update(|run| run.phases_ahead = phases);
     }
 
-    /// Says that the present phase ends after so many seconds at the latest, whatever steps are left then.
+    /// Limits the present phase to so many seconds, whatever steps are left then.
     pub(crate) fn limit_phase(&self, seconds: f64) {
         // Saturates; budgets stay far below the range of milliseconds.
         let end = Timestamp::now().plus_millis((seconds.max(0.0) * 1000.0) as i64);
@@ -193,8 +193,7 @@ impl<'a> RunContext<'a> {
 struct PhasesAhead(Vec<RunPhase>);
 
 impl PhasesAhead {
-    /// Enters a phase: it and the planned ones before it are no longer to come. Returns what is. A phase that was not planned
-    /// leaves the plan as it is.
+    /// Enters a phase and returns the planned phases after it. A phase that was not planned leaves the plan as it is.
     fn enter(&mut self, phase: RunPhase) -> Vec<RunPhase> {
         if let Some(place) = self.0.iter().position(|planned| *planned == phase) {
             self.0.drain(..=place);

@@ -21,15 +21,14 @@ pub(crate) struct Scope {
     pub(crate) until: i64,
 }
 
-/// Lines of the log as the learner reads them. Users have the numbers of the view, items those of the view, queries those of
-/// `queries`.
+/// The log for training. Users and items have the numbers of the view, queries those of `queries`.
 pub(crate) struct Read {
     pub(crate) log: Vec<Interaction>,
     pub(crate) queries: Vec<String>,
 }
 
-/// Reads the log of users who agreed to training. An engagement that names a served list belongs to the query that list was
-/// made for; the others find theirs by time.
+/// Reads the log of users who agreed to training. An engagement that names a served list belongs to the query of that
+/// list; others are matched by time.
 pub(crate) fn read(app: &App, view: &ShopState, scope: Scope) -> Result<Read, RunExit> {
     let mut read = Read { log: Vec::new(), queries: Vec::new() };
     let mut places: FxHashMap<String, TextId> = FxHashMap::default();

@@ -24,7 +24,7 @@ fn word(phase: RunPhase) -> String {
     serde_json::to_value(phase).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// What computes a run. It is passed in from above, so that the life of a run knows nothing of what runs do.
+/// The function that computes a run. The caller passes it in, so that this module does not depend on what runs do.
 pub(crate) type Execute = fn(&App, Plan, &RunContext<'_>) -> Result<(), RunExit>;
 
 /// A run to start.
@@ -163,7 +163,7 @@ fn work(app: &App, plan: Plan, cancel: Arc<AtomicBool>, execute: Execute) {
     app.tell(EventKind::Run(Box::new(run)));
 }
 
-/// Goes on with a run that a stop or a crash interrupted: from its last checkpoint, with the same plan and seed. A run whose
+/// Resumes a run that a stop or a crash interrupted: from its last checkpoint, with the same plan and seed. A run whose
 /// plan is lost is marked as failed.
 pub(crate) fn resume(app: &Arc<App>, execute: Execute) {
     let newest: Vec<Run> =
@@ -187,7 +187,7 @@ pub(crate) fn resume(app: &Arc<App>, execute: Execute) {
     }
 }
 
-/// Waits for the training thread to checkpoint and end, at most so long. The daemon must be stopping.
+/// Waits up to a limit for the training thread to write a checkpoint and end. The daemon must be stopping.
 pub fn wait(app: &App, most: Duration) {
     let Some(active) = app.runs.active.lock().take() else { return };
     let until = Instant::now() + most;

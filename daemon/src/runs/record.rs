@@ -172,7 +172,7 @@ pub(crate) fn tuning(context: &RunContext<'_>, options: &TuneOptions) {
     });
 }
 
-/// What a run reads: everything up to a moment, and how far the log was when it began.
+/// The data of a run: the moment up to which it reads, and the length of the log at its start.
 fn data(log: &Log, until: i64, cursor: u64) -> DataSnapshot {
     let shape = log.summary(until);
     DataSnapshot {
@@ -220,7 +220,7 @@ pub(crate) fn evaluation(context: &RunContext<'_>, log: &Log, plan: &Plan, k: us
     });
 }
 
-/// Notes the ranker's loss of each epoch, unless an earlier training of this run is noted: that one was judged.
+/// Records the ranker's loss of each epoch, unless this run recorded an earlier training: that one was evaluated.
 pub(crate) fn curves(record: &mut RunRecord, report: &RankerTrainReport) {
     for (head, losses) in ["ranker/repeat", "ranker/new"].into_iter().zip(&report.loss) {
         let points = (1..).zip(losses).map(|(step, loss)| LossPoint { step, loss: *loss }).collect();

@@ -26,7 +26,7 @@ pub(crate) enum ListKind {
 pub(crate) struct Guarded {
     /// The user's slot.
     pub(crate) user: u32,
-    /// The named moment, if any: lists of the past are the serving version's and are not counted.
+    /// The named moment, if any. Lists of a named moment come from the serving version and are not counted.
     pub(crate) at: Option<Timestamp>,
     /// The kind of list.
     pub(crate) kind: ListKind,

@@ -98,7 +98,7 @@ impl ListRequest {
         }
     }
 
-    /// Number of rows that may change places with the first one: those in stock where items out of stock come last.
+    /// Number of rows that may be re-ordered: only those in stock if items out of stock come last.
     #[must_use]
     pub fn first_group(&self, view: &ShopState, rows: &[ListItem]) -> usize {
         let in_stock = |row: &ListItem| {

@@ -124,7 +124,7 @@ fn shown(view: &ShopState, event: &Event) -> ProfileEvent {
     }
 }
 
-/// Recency-weighted shares of what events are about; `name` says what an item counts for.
+/// Recency-weighted shares of the values that `name` gives for the items of events.
 fn interests(
     view: &ShopState,
     events: &[Event],

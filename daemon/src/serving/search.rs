@@ -98,7 +98,8 @@ fn answer(
     Ok(answer)
 }
 
-/// The query's vector by the encoder of this state, even if another version serves by now: one list never mixes two encoders.
+/// The query's vector by the encoder of this state, even if another version serves meanwhile: a list never mixes two
+/// encoders.
 fn embed(app: &App, view: &ShopState, words: &str) -> Answer<QueryVector> {
     let version = view.model.encoder_version();
     let embedded: Result<Embedded, ModelError> = match app.model.cached_query(words) {

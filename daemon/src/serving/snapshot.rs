@@ -24,7 +24,7 @@ fn with(view: &ShopState, index: Arc<CollaborativeIndex>) -> Snapshot {
     Snapshot { log: view.rank.log.clone(), catalogue: view.rank.catalogue.clone(), index }
 }
 
-/// The same for lists that read popularity and trends only: for a past moment they are counted, and nothing is fitted.
+/// The same for lists that read popularity and trends only: a past moment is counted, and nothing is fitted.
 #[must_use]
 pub fn counts(view: &ShopState, at: i64, named: bool) -> Snapshot {
     if live(view, at, named) {

@@ -37,7 +37,7 @@ pub(crate) struct Department {
     pub(crate) brands: Lists,
     /// Demand by month, January first, in percent of the usual.
     pub(crate) season: [u8; 12],
-    /// How much women, men, the young (below 35) and the old (55 and above) favour it, in percent of the usual.
+    /// Relative demand of women, men, the young (below 35) and the old (55 and above), in percent of the average.
     pub(crate) skew: [u8; 4],
 }
 

@@ -29,9 +29,9 @@ pub struct Options {
     pub season: bool,
     /// Whether taste changes half way.
     pub drift: bool,
-    /// Whether one group's behaviour says less about its taste, so that any ranker serves it worse.
+    /// Whether one group's behaviour depends less on its taste, so that any ranker serves it worse.
     pub bias: bool,
-    /// Whether anything depends on anything. Off, shoppers and items meet by chance alone.
+    /// Whether behaviour depends on tastes and items. If not, shoppers and items meet by chance alone.
     pub signal: bool,
 }
 
@@ -54,7 +54,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// A log that ends just before `end`, as the demo wants it: its last events are then as recent as the clock.
+    /// Options of a log that ends just before `end`, so that its last events are recent, as the demo needs.
     #[must_use]
     pub fn ending_at(mut self, end: Timestamp) -> Self {
         self.start = end.plus_millis(-i64::from(self.days) * DAY_MS);
@@ -89,7 +89,7 @@ pub enum SimulateError {
 /// What was planted, for those who check whether it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truth {
-    /// The department that gains from the change of taste, as an index into [`department_names`](super::department_names).
+    /// The department that gains from the change of taste, as an index of the departments.
     pub rising: usize,
     /// The department that loses.
     pub falling: usize,

@@ -19,11 +19,11 @@ use crate::state::sequence::artifact::SequenceArtifact;
 /// The trained parts of a version.
 #[derive(Clone, Default)]
 pub struct Artifacts {
-    /// What tuning changed in the encoder, as safetensors; none where the base encoder serves as it is.
+    /// The adapter: what tuning changed in the encoder, as safetensors; `None` if the base encoder serves.
     pub adapter: Option<Arc<[u8]>>,
-    /// The whitening of the encoder's vectors where the ranker compares texts; none for vectors as they are.
+    /// The whitening of the encoder's vectors for text similarity; `None` if vectors are compared without whitening.
     pub whitening: Option<Arc<Whitening>>,
-    /// Fitted weights of the blend; the rule that reads the log where none were fitted.
+    /// Fitted weights of the blend; `None` if they are derived from the log.
     pub blend: Option<BlendWeights>,
     /// The learned ranker; its sequence model is `sequence`.
     pub ranker: Option<Arc<Ranker>>,
@@ -31,7 +31,7 @@ pub struct Artifacts {
     pub sequence: Option<Arc<SequenceArtifact>>,
     /// Calibration from the ranker's scores to probabilities.
     pub probabilities: Option<Arc<Probabilities>>,
-    /// The ranker that the gate compared, trained on nothing later than the gate's cut-off.
+    /// The ranker that the gate evaluated, trained on nothing later than the gate's cut-off.
     pub judged_ranker: Option<Arc<Ranker>>,
     /// The sequence model beside that ranker.
     pub judged_sequence: Option<Arc<SequenceArtifact>>,
@@ -64,7 +64,8 @@ impl File<'_> {
         serde_json::from_slice(&self.bytes).map_err(|error| self.damaged(&error))
     }
 
-    /// A ranker, unless it was trained on other features than this program's: its version serves the blend then, until the next cycle.
+    /// Reads a ranker, unless it was trained on other features than this program's. In that case the version serves the
+    /// blend until the next cycle.
     fn ranker(&self) -> Answer<Option<Arc<Ranker>>> {
         #[derive(Deserialize)]
         struct Trained {

@@ -10,14 +10,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Latencies that are remembered.
 const REMEMBERED: usize = 500;
-/// Users that are remembered for each version: beyond it new ones are not counted.
+/// Most users that are counted for each version.
 const SHOPPERS: usize = 100_000;
 /// Places of a list that count for coverage.
 const TOP: usize = 10;
 
 /// Lists, or users, below which nothing is compared.
 const ENOUGH: usize = 50;
-/// Users served below which outcomes are not compared, and takers among those of the other version.
+/// Least users for a comparison of outcomes, and least takers of the other version.
 const OUTCOMES: usize = 100;
 const TAKERS: usize = 20;
 /// Errors that are tolerated whatever their share.
@@ -67,7 +67,7 @@ impl Tally {
         sorted.get(sorted.len() * 95 / 100).copied().map_or(0.0, f64::from)
     }
 
-    /// Distinct items in the latest lists of so many users, who are picked by a hash of their number.
+    /// Number of distinct items in the latest lists of `users` users, chosen by a hash of their number.
     fn reach(&self, shoppers: usize) -> usize {
         let mut users: Vec<u32> = self.shown.keys().copied().collect();
         users.sort_unstable_by_key(|user| (user.wrapping_mul(0x9e37_79b1), *user));

@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 /// Reports that are kept.
 const MOST_KEPT: usize = 12;
 
-/// What a report was computed from. The generation of the shop's state counts every change that readers can see: interactions, items,
-/// attributes, consent, erasures and vectors.
+/// The key of a report: its kind, version and the generation of the shop's state, which counts every change that
+/// readers can see: interactions, items, attributes, consent, erasures and vectors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportKey {
     /// Kind of report.
@@ -29,7 +29,7 @@ impl ReportCache {
         self.0.lock().iter().find(|(known, _)| known == key).map(|(_, report)| report.clone())
     }
 
-    /// Keeps a report in the place of earlier ones of its kind and version; the oldest goes where there are too many.
+    /// Stores a report in place of earlier ones of its kind and version; drops the oldest beyond the limit.
     pub fn put(&self, key: ReportKey, report: Report) {
         let mut kept = self.0.lock();
         kept.retain(|(known, _)| known.kind != key.kind || known.version != key.version);

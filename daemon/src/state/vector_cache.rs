@@ -65,7 +65,7 @@ impl VectorCache {
         Arc::clone(table)
     }
 
-    /// The vectors of passages that are known under an encoder, in order. Nothing is embedded.
+    /// The stored vectors of passages under an encoder, in order. Embeds nothing.
     #[must_use]
     pub fn known(&self, encoder: &BertEncoder, texts: &[String]) -> Vec<Option<Arc<[f32]>>> {
         let table = self.table(&encoder.identity().version, encoder.dim());
@@ -73,7 +73,8 @@ impl VectorCache {
         texts.iter().map(|text| table.rows.get(blake3::hash(text.as_bytes()).as_bytes()).cloned()).collect()
     }
 
-    /// The vectors of passages under an encoder, in order; what is not known is embedded on the model thread, in slices, and kept.
+    /// The vectors of passages under an encoder, in order. Missing ones are embedded on the model thread, in slices,
+    /// and stored.
     ///
     /// # Errors
     /// The model thread's; what was embedded before the error is kept.
@@ -133,7 +134,8 @@ impl VectorCache {
     }
 }
 
-/// Background work waits when the queue is full; work for a request is refused at once.
+/// Submits texts to the model thread and waits. Background work is retried when the queue is full; work for a request
+/// is refused at once.
 pub(crate) fn submit_patiently(
     model: &ModelHandle,
     texts: Vec<String>,

@@ -10,8 +10,8 @@ use crate::state::app::App;
 use crate::state::problems::store_problem;
 use crate::state::shop::ShopState;
 
-/// The plan with its borders and the returning users between them; one that has borders stays. Without a window that
-/// something could be judged on there is nothing to be had from a run.
+/// Completes the plan with its borders and returns the number of users who returned in the window. A plan that has
+/// borders keeps them. A run without an evaluation window ends, because nothing could be evaluated.
 pub(crate) fn bordered(view: &ShopState, log: &Log, mut plan: Plan) -> Result<(Plan, usize), RunExit> {
     let nothing = |why: &str| RunExit::Nothing(format!("{why}: nothing could be judged, so nothing is trained"));
     let (cut, to) = window(log, view.last_event).ok_or_else(|| nothing("the log is shorter than two windows"))?;
@@ -38,7 +38,7 @@ pub(crate) fn borders(app: &App, view: &ShopState, log: &Log, plan: Plan) -> Res
     if plan.cursor > 0 { Ok(plan) } else { written(app, bordered(view, log, plan)?.0) }
 }
 
-/// Users with what is to be predicted both before the cut-off and in the window behind it.
+/// Users with interactions of the target kind both before the cut-off and in the window after it.
 fn came_back(log: &Log, cut: i64, to: i64) -> usize {
     let target = log.summary(cut).target;
     let took = |events: &[mercer_rank::Event]| events.iter().any(|event| event.kind == target);

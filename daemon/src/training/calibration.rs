@@ -11,11 +11,11 @@ use crate::reports::window_lists::{Limits, thinned};
 use crate::runs::context::{RunContext, RunExit, failed};
 use crate::state::probabilities::Probabilities;
 
-/// Users at most: each brings some hundred items, and a calibration has few degrees of freedom.
+/// Most users: each has some hundred items, and a calibration has few degrees of freedom.
 const USERS: usize = 500;
-/// Longer than the candidates of any head; what a list holds below them has no share and costs time.
+/// Length of the lists: more than the candidates of any head. Items below those have no share and cost time.
 const ALL: usize = 400;
-/// What is told of the probabilities.
+/// The metrics of the probabilities that are reported.
 const TOLD: [&str; 3] = ["log_loss", "ece", "predicted/observed"];
 
 fn told(name: &str) -> bool {
@@ -36,8 +36,8 @@ struct Row {
     taken: bool,
 }
 
-/// Fits the probabilities of a ranker, made up to the moment of the snapshot, on what was taken by `until`. With them what they are
-/// worth for users on whom they were not fitted.
+/// Fits the probabilities of a ranker, made up to the moment of the snapshot, on what was taken by `until`. Also
+/// returns their metrics on users on whom they were not fitted.
 pub(crate) fn fit(
     snapshot: &Snapshot,
     until: i64,
@@ -87,7 +87,7 @@ fn calibrator<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<Calibrator> {
     Calibrator::fit(&shares, &taken).ok()
 }
 
-/// Probabilities of one half of the users, fitted on the other; none where that half says nothing.
+/// Probabilities of one half of the users, fitted on the other half; nothing if that half is too small.
 fn across(rows: &[Row], half: u32) -> Vec<Scored> {
     let Some(fitted) = calibrator(rows.iter().filter(|row| row.user % 2 != half)) else { return Vec::new() };
     let mine = rows.iter().filter(|row| row.user % 2 == half);

@@ -10,8 +10,9 @@ use crate::state::problems::store_problem;
 use crate::training::components::{COMPONENTS, ComponentSet, LeftOut, SliceGain};
 use crate::training::ranker_fit::FittedRanker;
 
-/// Least gain of a component that stays, as a share of NDCG@10 without it: about what another seed changes. (An interval above zero would
-/// ask for gains of several per cent where a few hundred users come back, and every component costs time at each list.)
+/// Least gain of a component that is kept, as a share of NDCG@10 without it: about the difference between two seeds.
+/// (An interval above zero would ask for gains of several per cent in shops with a few hundred returning users, and
+/// every component costs time at each list.)
 const LEAST_GAIN: f64 = 0.005;
 /// What was left out is tried again once the log is this many times as long.
 const GROWN: f64 = 1.25;
@@ -29,7 +30,7 @@ fn to_make(mut left_out: LeftOut, tier: BudgetTier, events: usize) -> ComponentS
     ComponentSet::from_fn(|n| tier.sequence && changed(*(COMPONENTS[n].left_out)(&mut left_out)))
 }
 
-/// What is left out after a cycle has made some components and kept some of them.
+/// The components to leave out, after a cycle has fitted some and kept some of them.
 fn after(mut left_out: LeftOut, made: ComponentSet, kept: ComponentSet, events: usize) -> LeftOut {
     for (n, component) in COMPONENTS.iter().enumerate().filter(|(n, _)| made.contains(*n)) {
         *(component.left_out)(&mut left_out) = (!kept.contains(n)).then_some(events);
@@ -37,7 +38,8 @@ fn after(mut left_out: LeftOut, made: ComponentSet, kept: ComponentSet, events: 
     left_out
 }
 
-/// The components that a cycle makes: those that the budget's tier allows and that no earlier cycle on much the same log left out.
+/// The components that a cycle fits: those that the budget's tier allows and that no earlier cycle left out on nearly
+/// the same log.
 pub(crate) fn plan(
     app: &App,
     tier: BudgetTier,
@@ -100,8 +102,8 @@ impl Measured {
     }
 }
 
-/// Keeps the components of a ranker that pay, one after the other in the order of the table. `lists` makes and measures a ranker's lists of
-/// one slice.
+/// Keeps the components of a ranker that improve it, tested one after the other in the order of the table. `lists`
+/// makes and evaluates a ranker's lists of one slice.
 pub(crate) fn select(
     fitted: FittedRanker,
     context: &RunContext<'_>,

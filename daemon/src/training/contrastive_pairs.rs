@@ -15,9 +15,9 @@ use crate::runs::labelled_log::{Read, Scope, read};
 use crate::state::app::App;
 use crate::state::shop::ShopState;
 
-/// Longest text in tokens while training: titles fit, and a step's cost grows with the longest text of a piece.
+/// Longest text in training, tokens: titles fit, and a step's cost grows with the longest text of a micro-batch.
 const MAX_TOKENS: usize = 48;
-/// Items of a history in an anchor: each is one more text through the encoder in every step, and the latest say most.
+/// Items of a history in an anchor: each costs one more text per step, and the latest carry most information.
 const RECENT: usize = 4;
 /// Pairs of one cycle at most: new and old ones together.
 const MAX_PAIRS: usize = 20_000;
@@ -34,7 +34,7 @@ pub(crate) struct Examples {
     pub(crate) fresh: usize,
 }
 
-/// Numbers by first sight, so that they do not depend on the order in which the shop was loaded.
+/// Numbers in order of first occurrence, so that they do not depend on the order in which the shop was loaded.
 #[derive(Default)]
 pub(crate) struct Renumbered {
     numbers: FxHashMap<u32, u32>,
@@ -57,7 +57,8 @@ fn key(pair: &ContrastivePair) -> Key {
     (pair.anchor.clone(), pair.item, pair.group)
 }
 
-/// Pairs from everything up to the cut-off: those that came after `since` are new, of the older ones a share is added (experience replay).
+/// Pairs from the log up to the cut-off: those after `since` are new, and a share of the older ones is added
+/// (experience replay).
 pub(crate) fn gather(
     app: &App,
     view: &ShopState,
@@ -103,8 +104,8 @@ pub(crate) fn gather(
     Ok(Examples { texts, pairs, known, fresh: new.len() })
 }
 
-/// Rules that read the log and nothing else: a log of days has days as baskets; a log without carts and purchases is learned
-/// from what it has.
+/// Options from the log alone: in a log of days a day is a basket; a log without carts and purchases trains on its
+/// strongest kind.
 pub(crate) fn next_options(log: &[Interaction]) -> NextOptions {
     let days = log.iter().all(|event| event.at_ms.rem_euclid(mercer_rank::DAY_MS) == 0);
     let strongest = log.iter().filter_map(|event| event.weight()).fold(0.0, f32::max);

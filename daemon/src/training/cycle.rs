@@ -44,7 +44,8 @@ use crate::versions::encoder_variant::EncoderVariant;
 /// The phases from the ranker on.
 const RANKING: [RunPhase; 3] = [RunPhase::Ranker, RunPhase::Evaluation, RunPhase::Gate];
 
-/// The phases of a cycle in order, as far as its request tells: whether a sequence model is trained is known later.
+/// The phases of a cycle in order, as far as its request determines them. Whether a sequence model is trained is
+/// decided later.
 fn planned_phases(plan: &Plan) -> Vec<RunPhase> {
     let encoder: &[RunPhase] = match plan.request.encoder {
         Some(false) => &[],
@@ -290,7 +291,7 @@ fn decide_on(
     Ok(gate)
 }
 
-/// Evaluates candidate and incumbent on the held-out users, where it is their turn.
+/// Evaluates candidate and incumbent on the held-out users, if their evaluation is due.
 fn evaluate_holdout(
     cycle: Cycle<'_>,
     data: &CycleData,
@@ -315,7 +316,7 @@ fn evaluate_holdout(
     Ok(holdout::report(cycle.context, &comparison))
 }
 
-/// The calibration of a ranker's probabilities, none without a ranker, and how good they are.
+/// The calibration of a ranker's probabilities and its metrics; nothing without a ranker.
 #[derive(Default)]
 struct Calibrated {
     probabilities: Option<Probabilities>,
@@ -337,8 +338,8 @@ fn calibrate(
     Ok(Calibrated { probabilities: Some(probabilities), metrics })
 }
 
-/// Fits what serves again with the same configuration on everything; `None` where the budget does not allow that: then what was compared
-/// serves.
+/// Fits the serving components again with the same configuration on all interactions. `None` if the budget does not
+/// allow it; the evaluated components then serve.
 fn refit(
     cycle: Cycle<'_>,
     data: &CycleData,

@@ -24,8 +24,8 @@ impl SettingDocument for Learned {
     const SETTING: Setting = Setting::DataFingerprint;
 }
 
-/// A digest of everything that a cycle's outcome depends on: who did how much and agreed to what, the items, the encoder, the
-/// settings. An erasure or a change of consent makes another one, for then a cycle has something to forget.
+/// A digest of everything that a cycle's outcome depends on: interactions and consent per user, the items, the encoder,
+/// the settings. An erasure or a change of consent changes it, because a cycle then has something to forget.
 pub(crate) fn digest(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan, run: &Run) -> Result<String, RunExit> {
     let mut hash = blake3::Hasher::new();
     let mut add = |part: &[u8]| {
@@ -52,7 +52,8 @@ pub(crate) fn digest(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan, run:
     Ok(hash.finalize().to_hex().to_string())
 }
 
-/// In words why a cycle would learn nothing; `None` where it would, or where what it would make again is there no more.
+/// Why a cycle would learn nothing, in words. `None` if it would, or if the version that it would make again no longer
+/// exists.
 pub(crate) fn nothing_new(app: &App, data: &str) -> Result<Option<String>, RunExit> {
     let last: Option<Learned> = app.store.get_setting().map_err(|e| store_problem(&e))?;
     let Some(last) = last.filter(|last| last.data == data) else { return Ok(None) };

@@ -21,8 +21,8 @@ fn weighted_gain(lists: f64, search: f64, traffic: &Traffic) -> f64 {
     (1.0 - share) * lists + share * search
 }
 
-/// The tuned encoder if it gains on the window, else the base encoder. Search is measured with enough searching users only; without it,
-/// lists decide. `evaluate` makes the lists of a variant.
+/// The tuned encoder if it gains on the window, else the base encoder. Search counts only with enough searching users.
+/// `evaluate` makes the lists of a variant.
 pub(crate) fn choose(
     cycle: Cycle<'_>,
     data: &CycleData,

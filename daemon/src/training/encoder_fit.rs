@@ -79,8 +79,8 @@ fn tune(
     Ok(tuned)
 }
 
-/// The serving version's adapter, where it was made for this base in the same way: training goes on from there, with experience replay against
-/// forgetting.
+/// The serving version's adapter, if it was made for this base by the same method. Training continues from it, with
+/// experience replay against forgetting.
 fn start_adapter(
     app: &App,
     plan: &Plan,

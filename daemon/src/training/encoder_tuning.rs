@@ -68,8 +68,8 @@ impl Hooks for Progress<'_, '_> {
     }
 }
 
-/// Trains; starts over where the run's checkpoint was made with other data. Somebody was erased or withdrew consent then: going on
-/// would keep what they left in the weights.
+/// Trains. Starts over if the run's checkpoint was made with other data: a user was erased or withdrew consent, and the
+/// weights would keep what they learned from that user.
 pub(crate) fn or_anew<T>(
     app: &App,
     plan: &Plan,

@@ -58,7 +58,7 @@ impl CycleData {
     }
 }
 
-/// Reads the shop and completes the plan. `None` where a cycle would make the last one's version again.
+/// Reads the shop and completes the plan. `None` if a cycle would make the last version again.
 pub(crate) fn prepare(cycle: Cycle<'_>, mut plan: Plan) -> Result<Option<CycleData>, RunExit> {
     let Cycle { app, run, context } = cycle;
     context.phase(RunPhase::Examples, 0);
@@ -78,7 +78,8 @@ pub(crate) fn prepare(cycle: Cycle<'_>, mut plan: Plan) -> Result<Option<CycleDa
     Ok(Some(CycleData { whole, view, ids, log, plan, tier, fingerprint }))
 }
 
-/// Promotes the version of a run that was interrupted after writing it. Whether there was one; such a run is done then.
+/// Promotes the version of a run that was interrupted after writing it. Returns whether there was one; the run is then
+/// complete.
 pub(crate) fn finish_interrupted(app: &App, plan: &Plan, context: &RunContext<'_>) -> Result<bool, RunExit> {
     let made = registry::list(app)?.items.into_iter().find(|model| model.run.as_ref() == Some(&plan.run));
     let Some(model) = made else { return Ok(false) };

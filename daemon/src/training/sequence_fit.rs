@@ -21,7 +21,7 @@ pub(crate) struct SequenceModels {
     stages: SequenceStages,
 }
 
-/// Ends a stage when nobody wants it any more.
+/// Ends a stage when the run was cancelled or its budget is used up.
 struct Watched<'a, 'b>(&'a RunContext<'b>);
 
 impl Hooks for Watched<'_, '_> {
@@ -35,16 +35,17 @@ impl Hooks for Watched<'_, '_> {
 }
 
 impl SequenceModels {
-    /// For a log up to a moment and a catalogue with the base encoder's vectors of items and searches, which no training moves. As they
-    /// are, not whitened: on whitened ones the ranker gained nothing on windows before T of either real log.
+    /// Prepares models for a log up to a moment and a catalogue with the base encoder's vectors of items and searches,
+    /// which no training changes. The vectors are not whitened: with whitened ones the ranker gained nothing on the
+    /// validation windows of both real logs.
     pub(crate) fn new(log: &Log, catalogue: &Catalogue, until: i64, seed: u64) -> Result<Self, RunExit> {
         let items = items(catalogue, catalogue.vectors()).map_err(|e| failed(&e))?;
         let texts = catalogue.texts().cloned();
         Ok(Self { items, texts, options: options(log, until, seed), stages: SequenceStages::default() })
     }
 
-    /// Trains the models as of every cut-off of a ranker's training at `most` cut-offs up to `until`, and as of `until`; with them those that a later replay,
-    /// up to `later`, will ask for too. `None` when they became unwanted or the budget was used up.
+    /// Trains the models as of every cut-off of a ranker's training (`most` cut-offs up to `until`) and as of `until`,
+    /// and those that a later training up to `later` will need. `None` if the run was cancelled or the budget used up.
     pub(crate) fn up_to(
         &mut self,
         context: &RunContext<'_>,

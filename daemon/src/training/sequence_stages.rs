@@ -33,8 +33,9 @@ impl SequenceStages {
         self.0.get(&cut)
     }
 
-    /// Trains up to each of the cut-offs that are not there yet; `each` is called after every stage. Where a stage before the newest one is
-    /// missing, all are trained again, because a model cannot forget what it has seen. False when the hooks stopped it.
+    /// Trains up to each cut-off that has no model yet; `each` is called after every stage. If a stage before the
+    /// newest one is missing, all are trained again, because a model cannot forget later data. False if the hooks
+    /// stopped it.
     ///
     /// # Errors
     /// As [`SequenceTrainer::advance`].

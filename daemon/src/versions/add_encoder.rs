@@ -15,8 +15,8 @@ use crate::versions::directory::{self, VersionEncoders, VersionStore, encoder_re
 use crate::versions::encoders::{ActiveEncoder, active_encoder, bytes_of, info};
 use crate::versions::registry::list;
 
-/// A version on an encoder as it is, without a ranker, which was trained beside another: it can be promoted by hand at once; the
-/// next cycle makes a whole one. Nothing happens where such a version stands already.
+/// Adds a version on an untuned encoder, without a ranker (rankers are trained with one encoder). It can be promoted by
+/// hand at once; the next cycle makes a complete one. Does nothing if such a version exists.
 fn candidate(app: &App, checkpoint: Checkpoint) -> Answer<()> {
     let encoder = Arc::new(BertEncoder::on_best_device(checkpoint).map_err(|e| model_problem(&e))?);
     let named = encoder_ref(encoder.checkpoint(), None);

@@ -72,7 +72,7 @@ pub fn kept(store: &Store) -> Answer<Option<KeptCrossEncoder>> {
     store.get_setting().map_err(|e| store_problem(&e))
 }
 
-/// Its name, where it was made from the log from `first` on: it may have seen an erased user.
+/// Its name, if it was trained on the log from `first` on: it may have seen an erased user.
 #[must_use]
 pub fn saw(app: &App, first: Option<u64>) -> Option<String> {
     let first = first?;

@@ -17,7 +17,7 @@ use crate::state::shop::model::Model;
 use crate::state::shop::writer::CatalogueVectors;
 use crate::state::vector_cache::CATALOGUE_SLICE;
 
-/// The catalogue under an encoder, and the items as they were when they were embedded.
+/// The vectors of the catalogue by one encoder, and the items as they were when they were embedded.
 pub struct EmbeddedCatalogue {
     pub(crate) items: imbl::Vector<Arc<Item>>,
     /// Vectors by dense number.

@@ -23,14 +23,14 @@ pub(crate) struct EncoderVariant {
     pub(crate) embedded: EmbeddedCatalogue,
     /// None for the base as it is.
     pub(crate) adapter: Option<Adapter>,
-    /// The whitening of the version that it belongs to, if any: with another one that version's lists would change.
+    /// The whitening of the version that it belongs to, if any. Another whitening would change that version's lists.
     pub(crate) whitening: Option<Option<Arc<Whitening>>>,
     /// The whitened vectors in a cycle's numbers.
     pub(crate) whitened: OnceLock<Option<WhitenedVectors>>,
 }
 
 impl EncoderVariant {
-    /// A version's encoder, with the whole catalogue under it: a view may be older than the embedding of its newest items.
+    /// A version's encoder with the whole catalogue embedded; a view may be older than the vectors of its newest items.
     ///
     /// # Errors
     /// The model thread's, and what `look` returns.

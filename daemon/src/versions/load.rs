@@ -65,8 +65,8 @@ pub fn load(state: &Path, meta: ModelVersion) -> Answer<Model> {
     Ok(Model { meta, encoder, base_encoder, artifacts })
 }
 
-/// The ranker of a view's version that the gate judged, for reports on windows that the serving one has seen: its sequence model knows what was
-/// taken up to `at`, and no more.
+/// The ranker that the gate evaluated, for reports on windows that the serving ranker has seen. Its sequence model
+/// counts purchases up to `at` only.
 ///
 /// # Errors
 /// `internal` for a damaged file.

@@ -16,8 +16,8 @@ use crate::versions::encoders::{ActiveEncoder, active_encoder, base};
 use crate::versions::load::load;
 use crate::versions::registry::{Chain, chain, put_chain};
 
-/// The version that serves; the first one, which nothing was learned for, where there is none yet. Directories that no document
-/// names are left from an interruption and go; states that an interrupted promotion left are put right.
+/// Loads the serving version; makes a first, untrained one if there is none. Removes directories that an interruption
+/// left without a document, and corrects states that an interrupted promotion left.
 ///
 /// # Errors
 /// What keeps it from being loaded.

@@ -66,7 +66,7 @@ pub fn current(app: &App) -> Answer<Option<Trial>> {
     Ok(canary.unwrap_or_default().0)
 }
 
-/// The version that serves everybody since lately, promoted without anybody looking.
+/// The serving version, if it was promoted automatically within the last hours.
 ///
 /// # Errors
 /// The store's.
@@ -98,7 +98,7 @@ pub(crate) fn mark(app: &App, version: &str, state: ModelState) -> Answer<()> {
     Ok(())
 }
 
-/// Another version comes to the fore: a canary that is not this version goes back among the candidates.
+/// Ends the trials of other versions: a canary that is not this version becomes a candidate again.
 ///
 /// # Errors
 /// The store's.
@@ -117,7 +117,8 @@ pub fn view_for(app: &App, view: Arc<ShopState>, user: &UserId, at: Option<Times
     }
 }
 
-/// Whether a user is in the share that canaries answer. It is always the same users, so that no user's lists change back and forth.
+/// Whether a user is in the share that canaries answer. The share is sticky, so that no user's lists change back and
+/// forth.
 fn is_in(app: &App, user: &UserId, share: f64) -> bool {
     buckets::place(&app.store, user, "mercer 2026-01 canary shoppers") < share
 }

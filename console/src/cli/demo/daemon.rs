@@ -17,8 +17,8 @@ const START: Duration = Duration::from_secs(120);
 const STOP: Duration = Duration::from_secs(20);
 /// Time between two looks at it.
 const LOOK: Duration = Duration::from_millis(100);
-/// The simulated shop: large enough that a fortnight of it decides the gate and shows which group is served worse, small enough
-/// that the whole tour ends within two minutes on two cores.
+/// Options of the simulated shop: large enough that two weeks of it decide the gate and show which group is served
+/// worse, small enough that the whole tour ends within two minutes on two cores.
 const SHOP: [&str; 8] = ["--users", "4000", "--items", "400", "--days", "130", "--interactions", "200000"];
 /// The tour starts its one training cycle itself.
 const CONFIG: &str = "[train]\nevery_seconds = 0\nafter_interactions = 0\n\n\
@@ -36,7 +36,7 @@ pub(super) struct Daemon {
     child: Option<Child>,
 }
 
-/// The `mercerd` that belongs to this program: beside it, or else the first on the path.
+/// The path of `mercerd`: beside this program, or else the first on the path.
 fn program() -> Result<PathBuf, Problem> {
     let beside = std::env::current_exe().ok().and_then(|this| Some(this.parent()?.join("mercerd")));
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -13,16 +13,16 @@ use crate::tui::widgets::draw::{lines, put};
 use crate::tui::widgets::frame;
 use crate::tui::widgets::split::split_bottom;
 
-/// A question before an order is sent.
+/// Asks for confirmation of a command.
 #[derive(Debug)]
 pub(crate) struct Confirm {
-    /// What is asked.
+    /// The question.
     pub title: String,
     /// What will happen, a paragraph each.
     pub paragraphs: Vec<String>,
     /// The order.
     pub order: Ask,
-    /// What Enter does, in a word.
+    /// The verb of Enter.
     pub verb: &'static str,
 }
 

@@ -15,7 +15,7 @@ use crate::tui::widgets::frame;
 /// Text to read.
 #[derive(Debug)]
 pub(crate) struct Explanation {
-    /// What it is about.
+    /// Its title.
     pub title: String,
     /// Its paragraphs.
     pub paragraphs: Vec<String>,

@@ -121,8 +121,8 @@ fn entry<'a>(command: &Command, argument: Option<&str>, selected: bool, columns:
     ])
 }
 
-/// How well the letters of `needle` are found in `text`, in order and ignoring case; lower is better, `None` where they are
-/// not. Letters that follow each other or begin a word cost nothing.
+/// Match cost of the letters of `needle` in `text`, in order and ignoring case; lower is better, `None` if they do not
+/// occur. Letters that follow each other or begin a word cost nothing.
 fn fuzzy(needle: &str, text: &str) -> Option<u32> {
     let mut cost = 0;
     let mut last: Option<usize> = None;

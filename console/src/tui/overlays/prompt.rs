@@ -11,7 +11,7 @@ use crate::tui::theme;
 use crate::tui::widgets::draw::put_at;
 use crate::tui::widgets::input::Input;
 
-/// What becomes of the text.
+/// The use of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Filter,

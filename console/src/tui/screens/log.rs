@@ -35,7 +35,7 @@ const ABOUT: About = About {
 /// Columns from which on lines of other days have the room for their date.
 const WIDE: usize = 100;
 
-/// What is shown.
+/// The kind of log that is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Tab {
     /// Everything by time.
@@ -45,7 +45,7 @@ enum Tab {
     Events,
     /// Decisions of the agent.
     Decisions,
-    /// Who changed what.
+    /// The audit log.
     Audit,
 }
 
@@ -76,11 +76,11 @@ pub(crate) struct Log {
     /// Changes, newest first.
     audit: Remote<Vec<AuditEntry>>,
     tab: Tab,
-    /// What a line must contain.
+    /// The filter.
     filter: String,
-    /// How many lines the view is scrolled back from the newest; 0 follows.
+    /// Lines by which the view is scrolled back from the newest; 0 follows.
     pub back: usize,
-    /// What [`crate::tui::event_log::EventLog::grown`] said when the view last stood where it stands.
+    /// The value of [`crate::tui::event_log::EventLog::grown`] when the view was last scrolled.
     grown: i64,
 }
 
@@ -208,7 +208,7 @@ impl Log {
         Line::from(title)
     }
 
-    /// Says why there is no line.
+    /// Draws the reason why there are no lines.
     fn nothing(&self, context: &Context, area: Rect, buf: &mut Buffer) {
         let problem = match self.tab {
             Tab::Decisions => self.decisions.problem.as_ref(),

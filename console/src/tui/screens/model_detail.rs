@@ -26,7 +26,7 @@ pub(crate) fn view(shown: Shown<'_>, now: Timestamp, scroll: usize, area: Rect, 
     lines(buf, area, &all[first..]);
 }
 
-/// What is shown in detail.
+/// The subject of the detail.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shown<'a> {
     /// The selected version.

@@ -61,7 +61,7 @@ pub(crate) struct Models {
     pub list: Remote<Vec<ModelVersion>>,
     /// The selected one among those that pass the filter.
     pub selected: usize,
-    /// What a version, its state or its encoder must contain.
+    /// The filter on version, state and encoder.
     filter: String,
     /// The version marked for comparison.
     marked: Option<String>,

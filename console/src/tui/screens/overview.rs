@@ -263,7 +263,7 @@ fn requests<'a>(status: &Status) -> Vec<Line<'a>> {
     vec![field("Latency", LABEL, latency), field("Requests", LABEL, requests), field("Queue", LABEL, waiting)]
 }
 
-/// What the store has.
+/// The counts of the store.
 fn counts<'a>(status: &Status) -> Vec<Line<'a>> {
     let counts = &status.counts;
     let embedded = if counts.embedded < counts.items {

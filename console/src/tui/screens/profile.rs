@@ -27,7 +27,7 @@ const MOST: usize = 8;
 /// Columns from which on interests and events stand side by side.
 const TWO_PANES: usize = 110;
 
-/// What a shopper agreed to, in words.
+/// A shopper's consent, in words.
 pub(crate) fn consent(consent: &Consent) -> String {
     let scopes = [(consent.personalise, "lists"), (consent.train, "training"), (consent.audit_attributes, "audit")];
     let given: Vec<_> = scopes.iter().filter(|(given, _)| *given).map(|(_, word)| *word).collect();

@@ -42,7 +42,7 @@ const RELATED_ROWS: u16 = 7;
 /// The screen.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
-    /// What was searched for.
+    /// The searched text.
     pub text: String,
     /// The results.
     list: Remote<Box<ServedList>>,
@@ -158,7 +158,7 @@ impl Search {
         context.ask(&mut self.related, Ask::Related(item));
     }
 
-    /// What was typed, and how the daemon understood it.
+    /// The typed text, and the daemon's reading of it.
     fn title<'a>(&self) -> Line<'a> {
         let mut title = vec![span(text::clean(&self.text), theme::STRONG)];
         if let Some(understood) = self.list.value.as_ref().and_then(|list| list.understood.as_ref()) {

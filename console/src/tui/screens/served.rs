@@ -21,7 +21,7 @@ const NOTES: usize = 3;
 /// Columns of the label before a reason.
 const LABEL: usize = 7;
 
-/// Where the keys are in a list.
+/// The position in a list.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Selection {
     /// The selected item's place.
@@ -30,12 +30,12 @@ pub(crate) struct Selection {
     pub focused: bool,
 }
 
-/// What an empty list means, and what to do about it.
+/// The meaning of an empty list, and the advice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Empty {
-    /// What it means.
+    /// Its meaning.
     pub what: &'static str,
-    /// What to do.
+    /// The advice.
     pub next: &'static str,
 }
 
@@ -52,7 +52,7 @@ fn sources(items: &[ListItem]) -> Vec<String> {
     sums.into_iter().map(|(source, _)| source).collect()
 }
 
-/// What the fills of the bars stand for.
+/// The legend of the bars.
 fn legend<'a>(sources: &[String]) -> Line<'a> {
     let spans = sources.iter().enumerate().flat_map(|(n, source)| {
         let (fill, style) = theme::PARTS[n % theme::PARTS.len()];
@@ -61,7 +61,7 @@ fn legend<'a>(sources: &[String]) -> Line<'a> {
     Line::from(spans.collect::<Vec<_>>())
 }
 
-/// How many items, of which version, in what time; then the daemon's notes.
+/// The summary line: number of items, version, time; then the daemon's notes.
 fn notes<'a>(list: &ServedList) -> Vec<Line<'a>> {
     let about = format!(
         "{} by {} in {}",
@@ -134,7 +134,7 @@ fn parts(item: &ListItem, sources: &[String]) -> Vec<bars::Part> {
     parts
 }
 
-/// Why an item stands where it does: the parts in numbers, then the reasons in words.
+/// The explanation of an item's rank: the parts in numbers, then the reasons in words.
 fn explanation<'a>(item: &ListItem, columns: usize) -> Vec<Line<'a>> {
     // The sum stands first: where the line is cut, only small parts are missing.
     let mut spans = vec![span(text::pad("Score", LABEL), theme::QUIET), span(text::value(item.score), theme::STRONG)];

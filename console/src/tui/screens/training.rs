@@ -56,7 +56,7 @@ pub(crate) struct Training {
     pub runs: Remote<Vec<Run>>,
     /// The selected one among those that pass the filter.
     selected: usize,
-    /// What a run's id, state, cause or model must contain.
+    /// The filter on id, state, cause and model.
     filter: String,
 }
 
@@ -304,7 +304,7 @@ fn view_run(run: &Run, remaining: &Remaining, now: Timestamp, area: Rect, buf: &
     view_losses_and_log(run, split_top(area, u16::try_from(used).unwrap_or(u16::MAX)).1, area.height > 24, buf);
 }
 
-/// How far the phase is, and what is left.
+/// Progress of the phase, and the remaining time.
 fn phase<'a>(run: &Run, remaining: &Remaining, now: Timestamp, columns: usize) -> Vec<Line<'a>> {
     if run.state.is_final() {
         return Vec::new();
@@ -330,7 +330,7 @@ fn phase<'a>(run: &Run, remaining: &Remaining, now: Timestamp, columns: usize) -
     all
 }
 
-/// How fast the run is, or how long it took.
+/// Speed of the run, or its duration.
 fn pace<'a>(run: &Run) -> Option<Line<'a>> {
     let rate = run.items_per_second.map(|rate| format!("{} texts a second", text::rate(rate)));
     let took = run.started.zip(run.ended).map(|(started, ended)| {

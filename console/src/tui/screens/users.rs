@@ -55,7 +55,7 @@ const REFRESH_MS: i64 = 3000;
 /// Columns for which the rows of a profile are counted when it is scrolled.
 const PROFILE_COLUMNS: usize = 80;
 
-/// What is looked at of a shopper.
+/// The part of a shopper that is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Tab {
     /// The profile.
@@ -72,7 +72,7 @@ pub(crate) struct Users {
     filter: String,
     /// Shoppers found so far.
     pub found: Remote<Vec<User>>,
-    /// Where the last page ended; nothing after the last.
+    /// The cursor of the next page; `None` after the last.
     cursor: Option<String>,
     /// The selected shopper.
     selected: usize,
@@ -80,7 +80,7 @@ pub(crate) struct Users {
     pub open: Option<UserId>,
     /// Whether keys go to the open shopper.
     pub inside: bool,
-    /// What is looked at.
+    /// The part that is shown.
     pub tab: Tab,
     /// The profile.
     pub profile: Remote<Box<Profile>>,
@@ -235,7 +235,7 @@ impl Users {
         }
     }
 
-    /// Asks for the open profile again if interactions came in since, but not too often.
+    /// Requests the open profile again if interactions came in, but not too often.
     fn renew_profile(&mut self, context: &mut Context) {
         let due = self.profiled.is_none_or(|at| context.now.millis() - at.millis() >= REFRESH_MS);
         if let Some(user) = self.open.clone().filter(|_| self.touched && due && !self.profile.loading) {
@@ -288,7 +288,7 @@ impl Users {
         }
     }
 
-    /// How many were found, of how many.
+    /// Number of shoppers found, and of all.
     fn found_words(&self, loaded: u64, context: &Context) -> String {
         let total = context.status.value.as_ref().map(|status| status.counts.users).filter(|total| *total > loaded);
         match (self.cursor.is_some(), self.filter.is_empty(), total) {

@@ -32,7 +32,7 @@ pub(crate) fn weight<'a>(share: f64, columns: usize) -> Span<'a> {
 pub(crate) struct Part {
     /// The place of its source in the legend.
     pub place: usize,
-    /// What it adds to the score.
+    /// Its part of the score.
     pub score: f64,
 }
 
@@ -95,9 +95,9 @@ pub(crate) struct Whisker {
 /// A scale on which intervals are drawn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scale {
-    /// What the first column stands for.
+    /// The value of the first column.
     pub from: f64,
-    /// What the last column stands for.
+    /// The value of the last column.
     pub to: f64,
 }
 

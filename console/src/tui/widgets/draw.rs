@@ -9,7 +9,7 @@ use crate::text;
 use crate::tui::theme;
 use crate::tui::widgets::split::{split_left, split_top};
 
-/// Writes a line on the `row`th row of an area, as far as it fits; an ellipsis says where something is missing.
+/// Writes a line on row `row` of an area, cut with an ellipsis if it does not fit.
 pub(crate) fn put(buf: &mut Buffer, area: Rect, row: usize, line: &Line<'_>) {
     if let Ok(y) = u16::try_from(row) {
         put_at(buf, area, Position::new(0, y), line);
@@ -66,7 +66,7 @@ pub(crate) fn wrapped<'a>(text: &str, columns: usize, style: Style) -> impl Iter
     text::wrap(&text::clean(text), columns).into_iter().map(move |line| Line::styled(line, style))
 }
 
-/// Writes words for a pane without content: what is the case, and what to do next.
+/// Writes the message of an empty pane: the situation, and what to do next.
 pub(crate) fn say(buf: &mut Buffer, area: Rect, what: &str, next: &str) {
     let columns = usize::from(area.width).saturating_sub(2);
     let mut all: Vec<Line<'_>> = wrapped(what, columns, theme::PLAIN).collect();

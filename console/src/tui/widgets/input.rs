@@ -30,7 +30,7 @@ impl Input {
         Self { editor: Editor::new(text::clean(text).chars().take(LONGEST).collect()) }
     }
 
-    /// What was typed.
+    /// The typed text.
     pub(crate) fn text(&self) -> String {
         self.editor.value().to_owned()
     }

@@ -24,7 +24,7 @@ pub(super) struct Record<'a, 'r> {
     pub(super) row: &'a Row<'r>,
     /// A name of the record, made of its content.
     pub(super) content: &'a str,
-    /// What is read otherwise than it is written, with the text.
+    /// Corrections of values, with the text.
     pub(super) remarks: Vec<(Remark, String)>,
 }
 
@@ -232,7 +232,7 @@ impl Record<'_, '_> {
         })
     }
 
-    /// The price and the currency that is written beside it. A price that cannot be read costs the price, not the item.
+    /// The price and the currency beside it. An unreadable price is left out; the item is kept.
     fn price(&mut self, map: &ItemMap<'_>) -> Option<number::Price> {
         let text = self.word(&map.price)?;
         let remark = match (number::price(&text, self.row.decimal()), &map.spec.currency) {
@@ -264,7 +264,7 @@ impl Record<'_, '_> {
         declared.filter(|(_, value)| !value.is_empty()).collect()
     }
 
-    /// The item of a record, with what this record alone says; an empty title where it says none.
+    /// The item of a record, from this record alone; the title is empty if it has none.
     ///
     /// # Errors
     /// `bad-id`.

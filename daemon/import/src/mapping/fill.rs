@@ -24,8 +24,8 @@ impl FillDown {
         Self { by, columns: filled, group: String::new(), values, filled: Fields::default() }
     }
 
-    /// The used columns of a record, by number, with what earlier records of its group say. A record without a group's name
-    /// is a group of its own.
+    /// The used columns of a record, by number, filled from earlier records of its group. A record without a group's
+    /// name is a group of its own.
     pub(super) fn fill(&mut self, fields: &Fields, places: &[Option<usize>]) -> &Fields {
         let get = |column: usize| places.get(column).copied().flatten().map_or("", |place| fields.get(place));
         let group = get(self.by).trim();

@@ -9,10 +9,10 @@ use rustc_hash::FxHashMap;
 
 use crate::preset::{Choice, FileSpec};
 
-/// Different values that are counted of one thing; more are as good as random and not worth the memory.
+/// Most different values that are counted of one thing; with more, the choice hardly matters and memory does.
 const MAX_VALUES: usize = 1_000;
 
-/// Values of which one is chosen, in order of their appearance, with how often each was there.
+/// Candidate values in order of appearance, with their counts.
 #[derive(Debug, Default)]
 struct Values<T>(Vec<(T, u32)>);
 
@@ -56,23 +56,23 @@ impl Values<f64> {
     }
 }
 
-/// Where a thing was read, for the account of lines that give nothing else.
+/// The lines of a thing, for the account of lines that yield nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// The first line.
     pub(crate) line: u64,
     /// How many lines.
     pub(crate) lines: u64,
-    /// Whether these lines stand for nothing but this thing.
+    /// Whether these lines hold nothing but this thing.
     pub(crate) counted: bool,
 }
 
 /// One gathered thing.
 #[derive(Debug)]
 pub(crate) struct Gathered<T> {
-    /// What is to be written.
+    /// The document.
     pub(crate) document: T,
-    /// Where it was read.
+    /// Its lines.
     pub(crate) seen: Seen,
     /// Only where the shop does not know it.
     pub(crate) only_new: bool,
@@ -97,7 +97,7 @@ struct GatheredItem {
 }
 
 impl Items {
-    /// Takes in what a record says of an item. What it does not say stays as earlier records said it.
+    /// Merges a record into an item. Fields that the record lacks keep their values.
     pub(crate) fn add(&mut self, item: Item, file: &FileSpec, line: u64) {
         let Some(spec) = &file.item else { return };
         let counted = file.interaction.is_none();
@@ -158,7 +158,7 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    /// Takes in what a record says of a user.
+    /// Merges a record into a user. Attributes that the record lacks keep their values.
     pub(crate) fn add(&mut self, user: User, file: &FileSpec, line: u64) {
         let Some(spec) = &file.user else { return };
         let counted = file.interaction.is_none() && file.item.is_none();

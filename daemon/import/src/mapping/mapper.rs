@@ -17,10 +17,10 @@ use crate::preset::FileSpec;
 use crate::records::Fields;
 use crate::validate::{Refusal, validate_interaction, validate_item, validate_user};
 
-/// The rule that leaves out records whose word for the type the preset does not map.
+/// The rule that skips records whose type the preset does not map.
 const OTHER_TYPE: &str = "type not mapped";
 
-/// What a record gives.
+/// The documents of a record.
 #[derive(Debug, Default)]
 pub(crate) struct Doc {
     pub(crate) item: Option<Item>,
@@ -28,7 +28,7 @@ pub(crate) struct Doc {
     pub(crate) interaction: Option<Interaction>,
 }
 
-/// What becomes of a record.
+/// The result of mapping a record.
 pub(crate) enum Mapped<'a> {
     /// Documents.
     Doc(Box<Doc>),
@@ -52,8 +52,8 @@ pub(crate) struct Mapper<'a> {
     source: String,
     /// The clock of this machine, for times in the future.
     now: Timestamp,
-    /// How often a record of this content was seen, by 64 bits of its hash. Where two contents share one, the second is merely
-    /// numbered 2 instead of 1, always so for the same file.
+    /// Number of records of each content so far, by 64 bits of its hash. If two contents share a hash, the second gets
+    /// number 2 instead of 1, the same at each reading.
     seen: FxHashMap<u64, u32>,
 }
 
@@ -108,12 +108,12 @@ impl<'a> Mapper<'a> {
         self.columns.names()
     }
 
-    /// What was read otherwise than it is written, for the report.
+    /// Corrected and dropped values, for the report.
     pub(crate) fn notes(&self, about: About) -> Vec<String> {
         self.remarks.notes(about)
     }
 
-    /// What becomes of the record that begins in a line; `places` are the positions of the used columns among its fields.
+    /// Maps the record that begins in a line; `places` are the positions of the used columns among its fields.
     pub(crate) fn map(&mut self, fields: &Fields, places: &[Option<usize>], line: u64) -> Mapped<'a> {
         let Some(mut fill) = self.fill.take() else { return self.map_row(fields, places, line) };
         let all: Vec<Option<usize>> = (0..places.len()).map(Some).collect();
@@ -144,8 +144,8 @@ impl<'a> Mapper<'a> {
         }
     }
 
-    /// The documents of a record that no rule leaves out; `None` where its type is not mapped. What is chosen among many
-    /// records may be better than this one, but a bad record is refused.
+    /// The documents of a record that no rule skips; `None` if its type is not mapped. A bad record is refused even if
+    /// another record would provide the chosen value.
     fn make(&mut self, record: &mut Record<'_, '_>) -> Result<Option<Box<Doc>>, Refusal> {
         let mut doc = Box::new(Doc::default());
         if let Some(map) = &self.item {

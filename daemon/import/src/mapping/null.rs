@@ -2,7 +2,7 @@
 
 use crate::preset::NullSpec;
 
-/// What the usual tools write: pandas, R, databases, spreadsheets, JavaScript, web analytics. Compared without case.
+/// Words of common tools: pandas, R, databases, spreadsheets, JavaScript, web analytics. Compared without case.
 const USUAL: [&str; 19] = [
     "nan",
     "null",
@@ -51,7 +51,7 @@ impl NullWords {
         Self { words, first }
     }
 
-    /// Whether a value, without white space around it, is such a word.
+    /// Whether a trimmed value is such a word.
     pub(crate) fn has(&self, value: &str) -> bool {
         let likely = value.bytes().next().is_some_and(|byte| self.first[usize::from(byte)]);
         likely && self.words.iter().any(|word| word.eq_ignore_ascii_case(value) || *word == value.to_lowercase())

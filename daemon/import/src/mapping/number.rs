@@ -79,7 +79,8 @@ fn decimal_place(plain: &str, decimal: Option<Decimal>) -> Result<Option<usize>,
     Ok((is_decimal || !may_group).then_some(separator))
 }
 
-/// Whether the whole part is digits, or digits in groups: the last of three, those before of two or three, the first shorter.
+/// Whether the whole part is plain digits, or digits in groups: the last group of three, those before of two or three,
+/// the first shorter.
 fn is_grouped(whole: &str) -> bool {
     let mut groups = whole.rsplit(['.', ',', '\'']);
     let last = groups.next().unwrap_or_default();
@@ -134,8 +135,8 @@ fn strip<'a>(text: &'a str, word: &str) -> &'a str {
     text.strip_prefix(word).or_else(|| text.strip_suffix(word)).unwrap_or(text).trim()
 }
 
-/// A whole number without its decimals or its exponent: `17850.0` is `17850`, `1.7009E+04` is `17009`. `None` for a text that
-/// is none, or whose exponent hides digits.
+/// A whole number without decimals or exponent: `17850.0` is `17850`, `1.7009E+04` is `17009`. `None` if it is not a
+/// whole number or its exponent hides digits.
 pub(super) fn integer(text: &str) -> Option<String> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<usize>().ok()?),

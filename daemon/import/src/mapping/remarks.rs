@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 /// Different words that are named in one note.
 const MAX_WORDS: usize = 20;
-/// Different words that are counted of one kind; a column of free text has as many as lines.
+/// Most different words that are counted; a column of free text has as many as lines.
 const MAX_COUNTED: usize = 1_000;
 
-/// What a remark is about: documents of these kinds are read in different passes.
+/// The kind of document that a remark concerns; the kinds are read in different passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum About {
     /// Items and users.

@@ -4,7 +4,7 @@ use super::null::NullWords;
 use crate::preset::Decimal;
 use crate::records::Fields;
 
-/// How the cells of a section are read.
+/// Rules for the cells of a section.
 #[derive(Debug, Clone)]
 pub(crate) struct CellFormat {
     /// By number of the used column, whether null words mean "no value" in it.

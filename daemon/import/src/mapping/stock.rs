@@ -83,7 +83,7 @@ const GONE: [&str; 34] = [
     "缺货",
 ];
 
-/// A word in small letters without what separates its parts and without the address of schema.org.
+/// Normalises a word: lower case, without separators and without the address of schema.org.
 fn plain(word: &str) -> String {
     let lower = word.trim().to_lowercase();
     let name =

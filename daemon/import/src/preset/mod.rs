@@ -94,7 +94,7 @@ impl Preset {
         names
     }
 
-    /// All presets for listing; one that cannot be read is told in the log and left out.
+    /// All presets for listing. An unreadable one is logged and left out.
     #[must_use]
     pub fn list(directory: Option<&Path>) -> Vec<PresetInfo> {
         let info = |name: String| match Self::find(&name, directory) {

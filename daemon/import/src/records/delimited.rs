@@ -16,7 +16,7 @@ use crate::preset::{FileSpec, Preset};
 use crate::source::{HeldLine, Line, Lines, Source, too_long};
 use crate::validate::Refusal;
 
-/// Lines at the head of a file without a header by which its section is chosen.
+/// Lines at the head of a file without a header that select its section.
 const HEAD: usize = 20;
 
 /// Records of separated text.
@@ -32,7 +32,7 @@ pub(super) struct Delimited {
     physical: PhysicalLines,
 }
 
-/// What the lines of a file were, beside records of one line each.
+/// Counts of lines that are not records of one line.
 #[derive(Debug, Default)]
 pub(crate) struct PhysicalLines {
     /// Lines before the first record: the header, and what a spreadsheet puts before it.
@@ -81,8 +81,8 @@ fn split(line: &str, mut splitter: Splitter) -> Vec<String> {
     fields.iter().map(|name| name.trim().to_owned()).collect()
 }
 
-/// The section without a header whose columns the lines have: one that the file's name names, else any. Where only the name
-/// fits, that section, for the problem to say.
+/// The section without a header whose columns fit the lines: one that the file's name selects, else any. If only the
+/// name fits, that section, so that the problem can name it.
 fn headless(preset: &Preset, name: &str, lines: &[String]) -> Option<usize> {
     let sections = || preset.file.iter().enumerate().filter(|(_, file)| !file.columns.is_empty());
     let fits = |file: &FileSpec| lines.iter().any(|line| split(line, splitter_of(file)).len() == file.columns.len());
@@ -275,9 +275,9 @@ impl Delimited {
         }
     }
 
-    /// Reads the further lines of a record whose first line leaves a quoted field open. A stray quote spoils that line only:
-    /// the lines after it are given back where no line within the limit closes the field, where text follows the quote
-    /// that would close it, or where they are rows of the table.
+    /// Reads the further lines of a record whose first line leaves a quoted field open. A stray quote spoils that line
+    /// only: the lines after it are returned to the stream if no line within the limit closes the field, if text
+    /// follows the closing quote, or if they are rows of the table.
     fn continued(&mut self, opened: u64) -> Result<Read, Problem> {
         let mut held: Vec<HeldLine> = Vec::new();
         // Lines that are given back are counted when they are read again.

@@ -9,7 +9,7 @@ use crate::document::{BOM, MAX_LINE_BYTES};
 use crate::source::{Line, Lines, too_long};
 use crate::validate::Refusal;
 
-/// How JSON documents follow each other.
+/// The layout of a stream of JSON documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// One a line.
@@ -28,7 +28,7 @@ impl Layout {
     }
 }
 
-/// Where a document stands.
+/// The place of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The line it begins in, from 1.
@@ -37,7 +37,7 @@ pub(crate) struct Place {
     pub(crate) element: Option<u64>,
 }
 
-/// What one step of cutting gives.
+/// The result of one step.
 pub(crate) enum Document<'a> {
     Text(Place, &'a [u8]),
     Bad(Place, Refusal),
@@ -118,7 +118,7 @@ pub fn split_body(bytes: &[u8]) -> Vec<BodyDocument<'_>> {
         .collect()
 }
 
-/// What the cutter is inside of.
+/// The nesting at the current position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inside {
     Nothing,
@@ -128,7 +128,7 @@ enum Inside {
     Scalar,
 }
 
-/// Cuts at brackets, however documents are broken into lines. A document that is too long is passed over and costs no memory.
+/// Cuts at brackets, independent of line breaks. A document that is too long is skipped without using memory.
 pub(crate) struct Values {
     reader: Box<dyn BufRead + Send>,
     line: u64,
@@ -198,7 +198,7 @@ impl Values {
         }
     }
 
-    /// What the end of the stream leaves: a last scalar, a document without an end, a list without an end, or nothing.
+    /// Handles the end of the stream: a last scalar, an unfinished document, an unfinished list, or nothing.
     fn end(&mut self) -> Document<'_> {
         let inside = std::mem::replace(&mut self.inside, Inside::Nothing);
         let depth = std::mem::take(&mut self.depth);

@@ -74,12 +74,13 @@ impl Splitter {
         self.open
     }
 
-    /// Whether text followed the quote that closed a field of several lines: then it was hardly meant to close it.
+    /// Whether text followed the quote that closed a field of several lines; such a quote is probably stray.
     pub(crate) const fn is_loose(&self) -> bool {
         self.loose
     }
 
-    /// Takes one line into the fields; whether the record ends with it. If not, a quoted field goes on in the next line.
+    /// Adds one line to the fields. Returns whether the record ends with it; if not, a quoted field continues in the
+    /// next line.
     pub(crate) fn feed(&mut self, line: &str, fields: &mut Fields) -> bool {
         let mut rest = line;
         let mut begins = !self.open;

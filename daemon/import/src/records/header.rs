@@ -39,7 +39,7 @@ fn hint(header: &[String]) -> String {
     }
 }
 
-/// The problem of a header that no section fits: what the nearest section lacks.
+/// The problem for a header that no section fits: the missing columns of the nearest section.
 pub(super) fn no_section(preset: &Preset, name: &str, header: &[String]) -> Problem {
     let headed = preset.file.iter().filter(|file| file.columns.is_empty());
     let nearest = headed.min_by_key(|file| missing(file, header).len());
@@ -80,8 +80,8 @@ pub(super) fn other_width(file: &FileSpec, separator: &str, name: &str, header: 
     Problem::new(Code::MissingColumns, detail)
 }
 
-/// Whether the first line of a file without a header, as the preset says, is a header after all: it repeats the names of the
-/// columns, or it has a word where a time should be and no digit anywhere.
+/// Whether the first line of a file that should have no header is a header: it repeats the names of the columns, or has
+/// a word in place of a time and no digit anywhere.
 pub(super) fn is_header(file: &FileSpec, fields: &[String]) -> bool {
     let plain =
         |name: &str| -> String { name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };

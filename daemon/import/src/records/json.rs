@@ -25,7 +25,7 @@ pub(super) struct Json {
     rows: Vec<Fields>,
 }
 
-/// What is needed of a section to read documents.
+/// A section prepared for reading documents.
 struct Section {
     name: String,
     requires: Vec<Path>,
@@ -101,8 +101,8 @@ impl MemberPath {
     }
 }
 
-/// The section of a document: the first whose required paths all have a value, else the first whose keys are all there. A key
-/// with null is an empty cell: it says which section is meant, and has no value.
+/// The section of a document: the first whose required paths all have a value, else the first whose keys all exist. A
+/// key with null selects the section and is an empty cell.
 fn section_of(sections: &[Section], value: &Value) -> Result<usize, Refusal> {
     let whole = |section: &Section| section.requires.iter().all(|path| path.of(value).is_some());
     let keyed = |section: &Section| section.lacking(value).is_empty();

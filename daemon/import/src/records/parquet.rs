@@ -35,7 +35,7 @@ pub(super) struct Parquet {
     total: u64,
 }
 
-/// The decoder asserts what a damaged file breaks: such a panic is the file's fault, and the decoder is not used after it.
+/// The decoder panics on damaged files. Such a panic is the file's fault; the decoder is not used after it.
 fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).map_err(|cause| {
         let said = cause.downcast_ref::<String>().cloned();

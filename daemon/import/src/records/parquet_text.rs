@@ -8,12 +8,12 @@ use parquet::basic::{LogicalType, TimeUnit};
 use parquet::record::Field;
 use parquet::schema::types::Type;
 
-/// How the values of a column become text.
+/// Conversion of a column's values to text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Column {
     /// Whether whole numbers are nanoseconds since 1970: the record reader knows no type for them.
     nanoseconds: bool,
-    /// Whether times are instants (written with `Z`) and not those of some clock on a wall.
+    /// Whether times are instants (written with `Z`) or local times.
     utc: bool,
 }
 

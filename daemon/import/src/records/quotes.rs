@@ -5,12 +5,12 @@ use super::fields::{Fields, Splitter};
 
 /// Lines after which a decision is made before the quote is closed: as many rows in a row are no text.
 pub(super) const EARLY: usize = 64;
-/// Agreements of the lines between with the table that are needed to call a quote stray.
+/// Columns in which the lines in between must agree with the table for the quote to be stray.
 const ENOUGH: usize = 6;
 /// The same in columns that hold numbers, codes or dates only, where text agrees by chance more rarely.
 const ENOUGH_NUMERIC: usize = 2;
 
-/// What the lines between say so far.
+/// The evidence of the lines in between.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
     lines: usize,
@@ -24,7 +24,7 @@ fn is_numeric(field: &str) -> bool {
     field.chars().any(|c| c.is_ascii_digit()) && !field.chars().any(char::is_alphabetic)
 }
 
-/// A row, as far as it is known, that rows of the same table resemble: `None` in columns that say nothing.
+/// The pattern of a row: the known columns that rows of the same table share, `None` for the others.
 pub(super) struct Pattern {
     width: usize,
     numeric: Vec<bool>,

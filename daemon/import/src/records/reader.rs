@@ -15,7 +15,7 @@ use crate::source::Source;
 pub(crate) struct Records {
     form: Form,
     places: Vec<Vec<Option<usize>>>,
-    /// How the file is read, for the report.
+    /// The format, for the report.
     pub(crate) format: String,
 }
 

@@ -4,11 +4,11 @@ use super::documents::Place;
 use super::fields::Fields;
 use crate::validate::Refusal;
 
-/// What one step of reading gives.
+/// The result of one reading step.
 pub(crate) enum Step<'a> {
     /// A record of a section: usually one row, of a JSON document with lists one for each member.
     Record {
-        /// Where it stands.
+        /// Its place.
         place: RecordPlace,
         /// Which section of the preset reads it.
         section: usize,
@@ -21,7 +21,7 @@ pub(crate) enum Step<'a> {
     End,
 }
 
-/// Where a record stands in its file.
+/// The place of a record in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecordPlace {
     /// The line it begins in, from 1, the header counted; the row for Parquet.
@@ -43,7 +43,7 @@ impl RecordPlace {
         Self { line: place.line, element: place.element, member: None }
     }
 
-    /// Words for a place that the line does not tell: `[2].events[3]`. `records` names the list inside the document.
+    /// The place within a line in words: `[2].events[3]`. `records` names the list inside the document.
     pub(crate) fn inside(&self, records: Option<&str>) -> Option<String> {
         let element = self.element.map(|element| format!("[{element}]"));
         let member = self.member.map(|member| format!("{}[{member}]", records.unwrap_or_default()));

@@ -19,7 +19,7 @@ const OTHER: [(&[u8], &str); 5] = [
     (b"BZh", "compressed by bzip2"),
 ];
 
-/// What a file is.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Parquet,

@@ -148,7 +148,7 @@ fn refuse(job: &mut Job<'_>, refusal: Refusal, place: &RecordPlace, records: Opt
     }
 }
 
-/// What becomes of a record with all its rows.
+/// Outcome of a record with all its rows.
 enum Mixed<'a> {
     Docs(Vec<Doc>),
     Skipped(&'a str),

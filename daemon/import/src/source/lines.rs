@@ -68,7 +68,7 @@ impl Lines {
         &self.buffer
     }
 
-    /// Gives lines back, the last one as it was just read: they are read again, before the stream goes on.
+    /// Returns lines to the stream, the last one as it was just read. They are read again before the stream continues.
     pub(crate) fn give_back(&mut self, lines: Vec<HeldLine>, last: Line) {
         if last != Line::End {
             let bytes = if matches!(last, Line::Whole(_)) { std::mem::take(&mut self.buffer) } else { Vec::new() };

@@ -65,9 +65,9 @@ impl Read for Counted {
 
 /// A file that is being read.
 pub(crate) struct Source {
-    /// Where it lies.
+    /// Its path.
     pub(crate) path: PathBuf,
-    /// What the shop calls it.
+    /// The name that the shop gave it.
     pub(crate) name: String,
     /// Decompressed bytes, UTF-8 where the file has a UTF-16 mark, without a mark of byte order.
     pub(crate) reader: Box<dyn BufRead + Send>,

@@ -93,8 +93,8 @@ impl Tuner<'_> {
         Ok(rows)
     }
 
-    /// Tunes for so many steps on what came after `since` up to `until`, with experience replay of what was before; from `start` on, or from the
-    /// base. `placebo` deals the positives of the pairs out anew. Where there is nothing to learn, the start stays.
+    /// Tunes for `steps` steps on the pairs of a window, with experience replay of older ones, starting from `start` or
+    /// from the base. `placebo` permutes the positives. Without anything to learn it returns the start.
     fn tune(
         &self,
         start: Option<&Adapter>,
@@ -172,7 +172,7 @@ impl Chain {
         Ok(Self { continued: warm.clone(), anew: warm.clone(), placebo: warm.clone(), warm })
     }
 
-    /// Learns from a window that has passed: with the same pairs and steps for F2 and its placebo.
+    /// Learns from a past window, with the same pairs and steps for F2 and its placebo.
     pub(crate) fn learn(
         &mut self,
         tuner: &Tuner<'_>,

@@ -50,12 +50,12 @@ impl Window<'_> {
         Ok(made.iter().zip(truth).map(|(list, entry)| list_ndcg(list, entry)).collect())
     }
 
-    /// What the vectors of an encoder find alone.
+    /// NDCG of lists by an encoder's vectors alone.
     pub(crate) fn content(&self, vectors: &Vectors, mode: usize) -> Result<Vec<f64>, RunExit> {
         self.evaluate(&self.snapshot(Some(vectors)), &BlendWeights::only(Source::Content), mode)
     }
 
-    /// What a method without vectors finds.
+    /// NDCG of lists by a method without vectors.
     pub(crate) fn blend(&self, weights: &BlendWeights, mode: usize) -> Result<Vec<f64>, RunExit> {
         self.evaluate(&self.snapshot(None), weights, mode)
     }
@@ -69,7 +69,7 @@ fn list_ndcg(list: &[RankedItem], entry: &GroundTruth) -> f64 {
 /// All windows of the experiment.
 pub(crate) struct Stage<'a> {
     windows: Vec<Window<'a>>,
-    /// When each item was first interacted with; items that never were stand in every index.
+    /// Moment of the first interaction with each item. Items without one are in every index.
     first_seen: FxHashMap<u32, i64>,
 }
 
@@ -101,8 +101,8 @@ impl<'a> Stage<'a> {
         &self.windows
     }
 
-    /// What the warm-up's encoder finds with the index and the histories of the first window's beginning. Items bought since are left
-    /// out of lists of new items as in every other arm.
+    /// NDCG of the warm-up's encoder with the index and the histories of the first window's start: the arm that
+    /// measures staleness. Items bought since are left out of novel lists, as in every other arm.
     pub(crate) fn stale(&self, window: &Window<'_>, vectors: &Vectors, mode: usize) -> Result<Vec<f64>, RunExit> {
         let Some(first) = self.windows.first() else { return Ok(Vec::new()) };
         let snapshot = first.snapshot(Some(vectors));
@@ -161,7 +161,7 @@ impl Seen {
         mean(&self.sums[place(arm)][mode][window]) / self.seeds
     }
 
-    /// Mean over windows with somebody in them.
+    /// Mean over the windows that have users.
     pub(crate) fn mean(&self, arm: &str, mode: usize) -> f64 {
         let filled = |window: &usize| !self.users[mode][*window].is_empty();
         let windows: Vec<usize> = (0..self.users[mode].len()).filter(filled).collect();

@@ -20,7 +20,7 @@ struct Renumbered {
     inner: Vec<Option<u32>>,
 }
 
-/// Events and scores of a model in other numbers. Items that the model does not know score 0.
+/// A model in the item numbers of another log. Items that the model does not know score 0.
 fn renumbered(
     model: &TrainedSequenceModel,
     inner: &[Option<u32>],
@@ -130,8 +130,9 @@ impl SequenceArtifact {
         unknown(&self.numbers(ids))
     }
 
-    /// Brings it up to a state of the shop as of a moment: new items by vectors of the encoder that it was trained beside (`base_encoder`, of the
-    /// [`fresh`](Self::fresh) ones at least), and what was taken up to then. `ids` are those of the catalogue, in the order of its numbers.
+    /// Updates the model to a state of the shop as of a moment: adds new items by their vectors, and counts purchases
+    /// up to then. `base_encoder` holds the vectors of the encoder that the model was trained with, at least those of
+    /// the [`fresh`](Self::fresh) items. `ids` are those of the catalogue, in the order of its numbers.
     ///
     /// # Errors
     /// As [`SequenceModel::grown`].

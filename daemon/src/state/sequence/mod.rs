@@ -13,7 +13,7 @@ use mercer_learn::sequence::{
 use mercer_rank::{Catalogue, DAY_MS, Event, Log, SequenceScorer, Vectors};
 use rustc_hash::FxHashMap;
 
-/// A trained model as the ranker's sequence model; items have the numbers that it was trained with.
+/// A trained model behind the ranker's interface; items have the numbers that it was trained with.
 #[derive(Debug, Clone)]
 pub struct TrainedSequenceModel(pub(crate) SequenceModel);
 
@@ -24,7 +24,7 @@ impl TrainedSequenceModel {
         &self.0
     }
 
-    /// A model that knows what was taken after it was trained, up to `at`: its prior is popularity as of then. `number` gives the
+    /// The model with the purchases between its training and `at` counted in its popularity prior. `number` gives the
     /// model's number of an item of the log.
     #[must_use]
     pub fn followed(&self, log: &Log, at: i64, number: impl Fn(u32) -> Option<u32>) -> Self {
@@ -44,8 +44,8 @@ impl TrainedSequenceModel {
     }
 }
 
-/// Latest events of a user whose searches are read: far more than the model has tokens, and a bound on the cost of
-/// a list for a user with tens of thousands of searches.
+/// Latest events of a user in which searches are read: far more than the model has tokens, and a bound on the cost of a
+/// list for a user with tens of thousands of searches.
 const LOOKED_AT: usize = 1_000;
 
 /// Vectors of the searches that some users made, row after row.
@@ -56,7 +56,8 @@ pub(crate) struct Searches {
 }
 
 impl Searches {
-    /// Of these texts, in the order of their first mention, as far as they have vectors of the model's width.
+    /// Collects the vectors of these texts, in the order of their first mention. Texts without a vector of the model's
+    /// width are left out.
     pub(crate) fn of(texts: Option<&Vectors>, dim: usize, asked: impl IntoIterator<Item = u32>) -> Self {
         let mut out = Self::default();
         let Some(texts) = texts.filter(|texts| texts.dim() == dim) else { return out };
@@ -146,7 +147,7 @@ pub(crate) fn some_items(
     ItemFeatures::new(dim, flat.into(), prices.into())
 }
 
-/// Settings of a model of a log: times follow the log's window, the target and what a basket is follow the log.
+/// Options of a model for a log: times follow the log's window; target and baskets follow the log.
 #[must_use]
 pub fn options(log: &Log, until: i64, seed: u64) -> SequenceOptions {
     let shape = log.summary(until);

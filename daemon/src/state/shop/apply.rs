@@ -21,7 +21,7 @@ fn number_of(names: &mut FxHashMap<String, u32>, name: &str) -> u32 {
     number
 }
 
-/// The first word of a title groups what has no brand: series and makers stand there.
+/// The group of an item without a brand: the first word of its title, which often names the series or the maker.
 fn first_word(title: &str) -> Option<String> {
     title.split_whitespace().next().map(str::to_lowercase)
 }
@@ -55,7 +55,7 @@ impl ShopWriter {
         self.dirty = true;
     }
 
-    /// Deletes an item, whether it is there or only known by a tombstone. It leaves index and lists; its number stays with its
+    /// Deletes an item, also one known only by a tombstone. It leaves index and lists; its number stays with its
     /// interactions.
     pub fn delete_item(&mut self, id: &ItemId) {
         if self.deleted_index.contains_key(id) {

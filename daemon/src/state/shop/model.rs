@@ -7,7 +7,7 @@ use mercer_shared::wire::ModelVersion;
 
 use crate::state::artifacts::Artifacts;
 
-/// A model version in memory. Immutable: promotion puts another one in its place.
+/// A loaded model version. Immutable: a promotion replaces it.
 #[derive(Clone)]
 pub struct Model {
     /// The version as it is listed (its state and pin may be newer in the store).

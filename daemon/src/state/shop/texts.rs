@@ -75,8 +75,8 @@ impl Texts {
         true
     }
 
-    /// The texts that a log asked for latest, ten thousand at most: numbers in the order of their last search, the newest first, and of
-    /// the text. That order is the same however the shop numbers them.
+    /// The latest searched texts of a log, ten thousand at most, by their last search, newest first, then by text. The
+    /// order does not depend on the shop's numbers.
     #[must_use]
     pub fn latest(&self, log: &Log) -> Vec<u32> {
         let mut last: FxHashMap<u32, i64> = FxHashMap::default();
@@ -94,7 +94,7 @@ impl Texts {
     }
 }
 
-/// Which texts have vectors in the shop, and which wait for one; of both the latest.
+/// Which texts have vectors in the shop, and which wait for one; the latest of both.
 #[derive(Debug)]
 pub(crate) struct Embedding {
     /// Texts without a vector; the latest is embedded first.
@@ -135,7 +135,7 @@ impl Embedding {
         self.done.pop(&number);
     }
 
-    /// None has a vector any more: all of these wait, the last one to be embedded first.
+    /// Drops all vectors: all texts wait again, the last one to be embedded first.
     pub(crate) fn begin(&mut self, numbers: impl Iterator<Item = u32>) {
         *self = Self::default();
         numbers.for_each(|number| self.ask(number));

@@ -20,7 +20,7 @@ struct Tables {
     whitened: Option<WhitenedVectors>,
 }
 
-/// The catalogue under a model's encoder: vectors by dense number, and whitened where the model does so.
+/// The catalogue embedded by a model's encoder: vectors by dense number, and whitened ones if the model whitens.
 pub type CatalogueVectors = (Vectors, Option<WhitenedVectors>);
 
 /// A version on trial.
@@ -83,7 +83,7 @@ pub struct ShopWriter {
     pub(crate) dirty: bool,
     /// Events since the collaborative index was last fitted.
     pub(crate) unfitted: u64,
-    /// Users and visits whose part in the co-occurrence has changed since it last followed the log.
+    /// Users and visits whose events changed since the co-occurrence last followed the log.
     pub(crate) changed: FxHashSet<u32>,
     /// A version on trial with the vectors of its encoder, and its share of the users.
     canary: Option<CanaryTables>,
@@ -138,7 +138,7 @@ impl ShopWriter {
         }
     }
 
-    /// What a reader would see after [`ShopWriter::publish`]; for the writer's own look-ups.
+    /// The state that readers see after [`ShopWriter::publish`]; for the writer's own look-ups.
     #[must_use]
     pub const fn view(&self) -> &ShopState {
         &self.view
@@ -217,8 +217,8 @@ impl ShopWriter {
         self.stale.extend(numbers);
     }
 
-    /// Takes up to `most` texts of searches that must be embedded by the model's base encoder, with their numbers; those that nobody asks for
-    /// any more are gone. Where no sequence model reads them, they wait.
+    /// Takes up to `most` texts of searches that the model's base encoder must embed, with their numbers. Texts that no
+    /// search names any more are dropped. Without a sequence model they wait.
     pub fn take_asked(&mut self, most: usize) -> Vec<(u32, Arc<str>)> {
         if self.view.model.artifacts.sequence.is_none()
             && self.canary.as_ref().is_none_or(|trial| trial.model.artifacts.sequence.is_none())
@@ -229,8 +229,8 @@ impl ShopWriter {
         numbers.into_iter().filter_map(|number| Some((number, Arc::clone(self.view.texts.get(number)?)))).collect()
     }
 
-    /// Sets vectors of texts that were made by this base encoder; those of another one are dropped, for all texts wait for the new one then, and
-    /// those of texts that were erased meanwhile.
+    /// Sets vectors of texts. Vectors of another base encoder are dropped, because all texts then wait for the new one;
+    /// so are those of texts that were erased meanwhile.
     pub fn set_texts(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
         if version != self.view.model.base_encoder_version() {
             return;
@@ -260,8 +260,8 @@ impl ShopWriter {
         self.stale.len()
     }
 
-    /// Sets vectors that were made by this encoder version; those of another version are dropped,
-    /// for a promotion came between and has put the items on the list again.
+    /// Sets vectors of items. Vectors of another encoder version are dropped: a promotion came in between and has
+    /// queued the items again.
     pub fn set_vectors(&mut self, version: &str, rows: impl IntoIterator<Item = (u32, Arc<[f32]>)>) {
         if version != &**self.view.dense.version() {
             return;
@@ -280,8 +280,8 @@ impl ShopWriter {
         self.dirty = true;
     }
 
-    /// Puts another model in place, with the catalogue under its encoder; items that it lacks (newer than the candidate's catalogue) go on
-    /// the list of items to embed. With the same encoder the vectors stay.
+    /// Replaces the model, with the catalogue embedded by its encoder. Items without a vector (newer than the
+    /// candidate's catalogue) are queued for embedding. With the same encoder the vectors stay.
     pub fn set_model(&mut self, model: Arc<Model>, given: Option<CatalogueVectors>) {
         if model.encoder_version() != self.view.model.encoder_version() {
             let Tables { dense, rows, whitened } = tables(&model, given);
@@ -307,8 +307,8 @@ impl ShopWriter {
         self.dirty = true;
     }
 
-    /// Puts a version on trial beside the serving one, for a share of the users, or ends the trial; with the catalogue under its encoder.
-    /// Where the serving version reads it by the same vectors, those do for both.
+    /// Starts the trial of a version beside the serving one, for a share of the users, or ends it. If both versions use
+    /// the same vectors, they share them.
     pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, given: Option<CatalogueVectors>) {
         self.canary = canary.map(|(model, share)| {
             let own = (!model.reads_like(&self.view.model)).then(|| tables(&model, given));
