@@ -10,7 +10,7 @@ const SHOP: Shop = Shop { seed: 11, users: 120, items: 80, interactions: 5_000 }
 
 const SLICES: [&str; 7] = ["repeat-all", "repeat-warm", "new-all", "new-warm", "cold", "light", "heavy"];
 const ARMS: [&str; 8] =
-    ["Mercer", "popularity 30 d", "own repeats", "ItemKNN", "EASE", "iALS", "behaviour network", "blend of three"];
+    ["Mercer", "popularity 30 d", "own repeats", "ItemKNN", "EASE", "iALS", "sequence model", "blend of three"];
 
 fn slice<'a>(evaluation: &'a Value, name: &str) -> &'a Value {
     let all = evaluation["slices"].as_array().unwrap();

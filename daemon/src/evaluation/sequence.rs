@@ -27,7 +27,7 @@ pub(crate) fn contestant(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<
     let setting = format!("one training up to the cut-off, horizon {} days", bench.window_days);
     Ok(Contestant {
         // The name of the arm in stored evaluations.
-        name: "behaviour network".to_owned(),
+        name: "sequence model".to_owned(),
         settings: MODES.iter().map(|(_, word)| ((*word).to_owned(), setting.clone())).collect(),
         tuned: [].into(),
         tried: 0,

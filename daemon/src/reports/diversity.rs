@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mercer_rank::Snapshot;
-use mercer_reports::{Measure, Undefined};
 use mercer_reports::diversity as d;
+use mercer_reports::{Measure, Undefined};
 use mercer_search::passage_text;
 use mercer_shared::wire::Report;
 use rustc_hash::FxHashMap;
@@ -144,7 +144,8 @@ fn vectors(app: &App, view: &ShopState, mut items: Vec<u32>) -> Answer<FxHashMap
         mercer_model::BertEncoder::on_best_device(encoders::base(&app.config.state, &named.name, &named.sha256)?)
             .map_err(|e| model_problem(&e))?,
     );
-    let texts: Vec<String> = items.iter().map(|&i| view.item(i).map(|item| passage_text(item)).unwrap_or_default()).collect();
+    let texts: Vec<String> =
+        items.iter().map(|&i| view.item(i).map(|item| passage_text(item)).unwrap_or_default()).collect();
     let rows = app
         .vectors
         .embed(&app.model, &base_encoder, &texts, mercer_model::Priority::Background)
