@@ -38,11 +38,11 @@ fn ranker_before(app: &App, view: &ShopState, plan: &Plan) -> Result<(Option<Arc
     let model = &view.model;
     let version = &model.meta.version;
     if let Some(ranker) = &model.artifacts.ranker {
-        if model.meta.data.to.is_none_or(|to| to.millis() <= plan.cut) {
+        if model.meta.data.to.is_none_or(|to| to.millis() <= plan.cutoff) {
             return Ok((Some(Arc::clone(ranker)), format!("the ranker of {version}")));
         }
-        let before = model.meta.gate.as_ref().is_some_and(|gate| gate.from.millis() <= plan.cut);
-        if before && let Some(ranker) = load::judged_ranker(app, view, plan.cut)? {
+        let before = model.meta.gate.as_ref().is_some_and(|gate| gate.from.millis() <= plan.cutoff);
+        if before && let Some(ranker) = load::judged_ranker(app, view, plan.cutoff)? {
             return Ok((Some(Arc::new(ranker)), format!("the ranker of {version} as made before the cut-off")));
         }
     }
@@ -116,7 +116,7 @@ fn cases(
     ranker: Option<&Ranker>,
     reader: &Reader,
 ) -> Result<Vec<Case>, RunExit> {
-    let index = app.moments.at(view, plan.cut);
+    let index = app.moments.at(view, plan.cutoff);
     let snapshot = Snapshot { log: view.training_log(), catalogue: view.rank.catalogue.clone(), index };
     let weights = BlendWeights::for_index(&snapshot.index);
     let budget = plan.request.budget_seconds.unwrap_or(app.config.train.budget_seconds);
@@ -127,7 +127,7 @@ fn cases(
     let users = made.users.iter().zip(made.lists).zip(made.truth);
     users
         .map(|((user, list), taken)| {
-            Ok(Case { list, taken, behaviour: history(view, &snapshot, *user, plan.cut, reader)? })
+            Ok(Case { list, taken, behaviour: history(view, &snapshot, *user, plan.cutoff, reader)? })
         })
         .collect()
 }

@@ -168,7 +168,7 @@ impl HeadRescorer for CrossEncoderRescorer {
             State::On(kept, jobs) => (kept, jobs),
             State::Off(why) => return Some(format!("the head was not re-scored: {why}")),
         };
-        if at < kept.cut {
+        if at < kept.cutoff {
             return Some(format!("the head was not re-scored: {} knows events later than the moment", kept.name));
         }
         let texts = history_texts(view, events, queries, at);

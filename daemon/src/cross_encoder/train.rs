@@ -113,7 +113,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
         encoder: (name, sha256),
         digest: String::new(),
         cursor: plan.cursor,
-        cut: plan.cut,
+        cutoff: plan.cutoff,
         calibrator: evaluated.calibrator,
         report: PairReport { name: Some(format!("pair-{}", plan.run)), ..evaluated.report },
     };
@@ -139,15 +139,15 @@ fn gather(
         event.user = users.of(event.user);
         event.item = event.item.map(|item| items.of(item));
     }
-    let learned: Vec<Interaction> = log.iter().filter(|event| event.at_ms <= plan.cut).copied().collect();
+    let learned: Vec<Interaction> = log.iter().filter(|event| event.at_ms <= plan.cutoff).copied().collect();
     let mut wanted = ExampleOptions { negatives: NEGATIVES, seed: options.seed, ..ExampleOptions::default() };
-    let source = negative_source(&learned, plan.cut, &wanted);
+    let source = negative_source(&learned, plan.cutoff, &wanted);
     if source == NegativeSource::Sampled {
         wanted.min_weight = next_options(&learned).min_weight;
     }
-    let first = learned.iter().map(|event| event.at_ms).min().unwrap_or(plan.cut);
+    let first = learned.iter().map(|event| event.at_ms).min().unwrap_or(plan.cutoff);
     // As long as the window that is reported, and at most half of what there is.
-    let chosen = (plan.cut - (plan.to - plan.cut)).max(first.midpoint(plan.cut));
+    let chosen = (plan.cutoff - (plan.to - plan.cutoff)).max(first.midpoint(plan.cutoff));
     let evaluated = ExampleOptions { most: (budget / 2).clamp(EVALUATED.0, EVALUATED.1) as usize, ..wanted.clone() };
     let most = (budget * POSITIVES_A_SECOND).max(40) as usize;
     let train = pair_examples(
@@ -156,8 +156,8 @@ fn gather(
         TimeWindow { after_ms: i64::MIN, until_ms: chosen },
         &ExampleOptions { most, ..wanted },
     );
-    let validation = pair_examples(&log, source, TimeWindow { after_ms: chosen, until_ms: plan.cut }, &evaluated);
-    let later = pair_examples(&log, source, TimeWindow { after_ms: plan.cut, until_ms: plan.to }, &evaluated);
+    let validation = pair_examples(&log, source, TimeWindow { after_ms: chosen, until_ms: plan.cutoff }, &evaluated);
+    let later = pair_examples(&log, source, TimeWindow { after_ms: plan.cutoff, until_ms: plan.to }, &evaluated);
     let reader = Reader::new(base, options.join, options.max_tokens)?;
     let passages: Vec<String> =
         items.order.iter().map(|&n| view.item(n).map(|item| passage_text(item)).unwrap_or_default()).collect();
@@ -385,7 +385,7 @@ fn report(
         train: part(&data.train),
         validation: part(&data.validation),
         later: part(&data.later),
-        cut: Timestamp::at(plan.cut),
+        cut: Timestamp::at(plan.cutoff),
         steps: outcome.steps as u64,
         seconds: outcome.seconds,
         ms_per_pair: 1e3 * each,

@@ -31,7 +31,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) view: &'a ShopState,
     pub(crate) log: Log,
     /// Nothing later is known to an arm.
-    pub(crate) cut: i64,
+    pub(crate) cutoff: i64,
     /// End of the window of truth.
     pub(crate) to: i64,
     /// Beginning of the window before the cut-off, where it has a window of history before it.

@@ -74,7 +74,7 @@ impl Validation {
             &IndexOptions::counts(),
         );
         let truths = MODES.map(|(mode, _)| {
-            let all = ground_truth(&bench.log, &index, bench.cut, mode, Candidates::Warm);
+            let all = ground_truth(&bench.log, &index, bench.cutoff, mode, Candidates::Warm);
             let step = all.len().div_ceil(TUNED_ON).max(1);
             all.into_iter().step_by(step).collect()
         });
@@ -155,17 +155,17 @@ pub(crate) fn tune(
         }
     }
     context.check()?;
-    let repeat = FittedBaseline::fit(arm, &choices[0].options, Dataset { log: &bench.log, catalogue }, bench.cut);
+    let repeat = FittedBaseline::fit(arm, &choices[0].options, Dataset { log: &bench.log, catalogue }, bench.cutoff);
     let new = if choices[1].options == choices[0].options {
         repeat.clone()
     } else {
-        FittedBaseline::fit(arm, &choices[1].options, Dataset { log: &bench.log, catalogue }, bench.cut)
+        FittedBaseline::fit(arm, &choices[1].options, Dataset { log: &bench.log, catalogue }, bench.cutoff)
     };
     Ok(Tuned { tried: grid.len(), choices, fitted: [repeat, new] })
 }
 
 pub(crate) fn single(bench: &Bench<'_>, arm: Baseline, tuned: &Tuned) -> Contestant {
-    let (fitted, cut) = (tuned.fitted.clone(), bench.cut);
+    let (fitted, cutoff) = (tuned.fitted.clone(), bench.cutoff);
     let by_mode = |mode: Mode| &tuned.choices[place(mode)];
     Contestant {
         name: arm.name().to_owned(),
@@ -173,7 +173,7 @@ pub(crate) fn single(bench: &Bench<'_>, arm: Baseline, tuned: &Tuned) -> Contest
         tuned: MODES.iter().filter_map(|(mode, word)| Some(((*word).to_owned(), by_mode(*mode).ndcg?))).collect(),
         tried: tuned.tried,
         seconds: 0.0,
-        list: Box::new(move |whom, request| fitted[place(request.mode)].recommend(whom, cut, request)),
+        list: Box::new(move |whom, request| fitted[place(request.mode)].recommend(whom, cutoff, request)),
     }
 }
 
@@ -200,7 +200,7 @@ pub(crate) fn blend(bench: &Bench<'_>, singles: &[(Baseline, Tuned)], validation
         by_mode().filter(|x| x.1.mean_ndcg.is_finite()).map(|(word, blended)| (word, blended.mean_ndcg)).collect();
     let fitted: [Vec<FittedBaseline>; 2] =
         [0, 1].map(|n| singles.iter().map(|(_, tuned)| tuned.fitted[n].clone()).collect());
-    let cut = bench.cut;
+    let cutoff = bench.cutoff;
     Contestant {
         name: "blend of three".to_owned(),
         settings,
@@ -209,7 +209,7 @@ pub(crate) fn blend(bench: &Bench<'_>, singles: &[(Baseline, Tuned)], validation
         seconds: 0.0,
         list: Box::new(move |whom, request| {
             let n = place(request.mode);
-            chosen[n].recommend(&fitted[n], whom, cut, request)
+            chosen[n].recommend(&fitted[n], whom, cutoff, request)
         }),
     }
 }

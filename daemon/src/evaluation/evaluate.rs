@@ -52,8 +52,8 @@ pub(crate) fn prepare(app: &App, request: &EvaluationRequest) -> Answer<Enqueue>
         return Err(Problem::new(Code::BadParameter, format!("k takes 1 to {MOST_K}")));
     }
     let view = app.view();
-    let (cut, to) = borders(&view.training_log(), view.last_event, request.at)?;
-    let plan = Plan { cut, to, job: Job::Evaluate(request.clone()), ..Plan::default() };
+    let (cutoff, to) = borders(&view.training_log(), view.last_event, request.at)?;
+    let plan = Plan { cutoff, to, job: Job::Evaluate(request.clone()), ..Plan::default() };
     let seed = request.seed.unwrap_or(app.config.train.seed);
     Ok(Enqueue { plan, seed, cursor: None, cause: RunCause::Operator })
 }
@@ -68,12 +68,12 @@ pub(crate) fn run(
     let Some(run) = crate::state::run_documents::current(app) else { return Ok(()) };
     let view = app.view();
     let log = view.training_log();
-    let shape = log.summary(plan.cut);
+    let shape = log.summary(plan.cutoff);
     let window_days = shape.window_days();
     let width = window_days * DAY_MS;
-    let tuned_from = Some(plan.cut - width).filter(|from| from - shape.first >= width);
+    let tuned_from = Some(plan.cutoff - width).filter(|from| from - shape.first >= width);
     let k = request.k.unwrap_or(K) as usize;
-    let bench = Bench { app, view: &view, log, cut: plan.cut, to: plan.to, tuned_from, window_days, k };
+    let bench = Bench { app, view: &view, log, cutoff: plan.cutoff, to: plan.to, tuned_from, window_days, k };
     crate::runs::record::evaluation(context, &bench.log, plan, k);
     let mut notes = conventions(&bench);
 
@@ -88,7 +88,7 @@ pub(crate) fn run(
         created: Timestamp::now(),
         model: view.model.meta.version.clone(),
         code_version: crate::code_version(),
-        at: Timestamp::at(bench.cut),
+        at: Timestamp::at(bench.cutoff),
         to: Timestamp::at(bench.to),
         tuned_from: bench.tuned_from.map(Timestamp::at),
         k: bench.k as u32,
@@ -126,7 +126,7 @@ pub(crate) fn conventions(bench: &Bench<'_>) -> Vec<String> {
             .to_owned(),
     ];
     notes.extend(stray);
-    if bench.to - bench.cut < bench.window_days * DAY_MS {
+    if bench.to - bench.cutoff < bench.window_days * DAY_MS {
         notes.push(format!("the log ends before the window of {} days does", bench.window_days));
     }
     if bench.tuned_from.is_none() {

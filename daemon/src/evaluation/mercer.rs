@@ -30,7 +30,7 @@ pub(crate) fn contestant(
     let (app, model) = (bench.app, &bench.view.model);
     let meta = &model.meta;
     let judged_from = meta.gate.as_ref().map(|gate| gate.from.millis());
-    let clean = meta.encoder.adapter.is_none() || judged_from.is_some_and(|from| from <= bench.cut);
+    let clean = meta.encoder.adapter.is_none() || judged_from.is_some_and(|from| from <= bench.cutoff);
     let (arm, encoder) = if clean {
         let arm = EncoderVariant::serving(app, model, |_| context.check())?;
         (arm, if meta.encoder.adapter.is_some() { "fine-tuned encoder" } else { "encoder as it came" })
@@ -45,7 +45,7 @@ pub(crate) fn contestant(
     if model.artifacts.sequence.is_some() {
         catalogue.set_texts(Some(texts(bench, context)?));
     }
-    let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cut);
+    let seen = meta.data.to.is_some_and(|to| to.millis() > bench.cutoff);
     let (fitted, how) = if model.artifacts.ranker.is_none() && model.artifacts.blend.is_none() {
         (FittedRanker::default(), "the blend's rule; no ranker was trained yet".to_owned())
     } else if !seen {
@@ -55,8 +55,8 @@ pub(crate) fn contestant(
             ..FittedRanker::default()
         };
         (fitted, format!("{} as it serves; it has seen nothing of the window", meta.version))
-    } else if judged_from == Some(bench.cut)
-        && let Some(judged) = load::judged_ranker(app, bench.view, bench.cut)?
+    } else if judged_from == Some(bench.cutoff)
+        && let Some(judged) = load::judged_ranker(app, bench.view, bench.cutoff)?
     {
         notes.push(format!(
             "{} learned from this window; measured instead is its ranker as the gate measured it, fitted up to the cut-off",
@@ -70,7 +70,7 @@ pub(crate) fn contestant(
         notes.push(format!(
             "{} learned from this window; its ranker is fitted again with the same configuration up to {}",
             meta.version,
-            mercer_shared::time::Timestamp::at(bench.cut)
+            mercer_shared::time::Timestamp::at(bench.cutoff)
         ));
         // As in a cycle: trained beside the base's vectors, which were not fitted to any label.
         let beside =
@@ -78,14 +78,14 @@ pub(crate) fn contestant(
         let configured = FittedRanker { ranker: model.artifacts.ranker.as_deref().cloned(), ..FittedRanker::default() };
         let options = train_options(&configured, BudgetTier::at(0), meta.seed);
         let mut models = match &model.artifacts.sequence {
-            Some(_) => Some(SequenceModels::new(&bench.log, &beside, bench.cut, meta.seed)?),
+            Some(_) => Some(SequenceModels::new(&bench.log, &beside, bench.cutoff, meta.seed)?),
             None => None,
         };
-        let sequence = models.as_mut().map(|models| SequenceFit { models, later: bench.cut });
+        let sequence = models.as_mut().map(|models| SequenceFit { models, later: bench.cutoff });
         let fitted = ranker_fit::fit_ranker(
             context,
             Dataset { log: &bench.log, catalogue: &beside },
-            bench.cut,
+            bench.cutoff,
             &options,
             sequence,
             &mut CutoffLists::default(),
@@ -101,12 +101,12 @@ pub(crate) fn contestant(
     context.check()?;
     let index = Arc::new(CollaborativeIndex::fit(
         Dataset { log: &bench.log, catalogue: &catalogue },
-        bench.cut,
+        bench.cutoff,
         &IndexOptions::default(),
     ));
     let weights = fitted.blend.clone().unwrap_or_else(|| BlendWeights::for_index(&index));
     let snapshot = Snapshot { log: bench.log.clone(), catalogue, index };
-    let cut = bench.cut;
+    let cutoff = bench.cutoff;
     Ok(Contestant {
         name: "Mercer".to_owned(),
         settings: MODES.iter().map(|(_, word)| ((*word).to_owned(), format!("{how}, {encoder}"))).collect(),
@@ -114,8 +114,8 @@ pub(crate) fn contestant(
         tried: 0,
         seconds: 0.0,
         list: Box::new(move |whom, request| match &fitted.ranker {
-            Some(ranker) => ranker.recommend(&snapshot, whom, cut, request),
-            None => mercer_rank::recommend(&snapshot, &weights, whom, cut, request),
+            Some(ranker) => ranker.recommend(&snapshot, whom, cutoff, request),
+            None => mercer_rank::recommend(&snapshot, &weights, whom, cutoff, request),
         }),
     })
 }

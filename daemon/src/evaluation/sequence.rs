@@ -14,16 +14,19 @@ use crate::training::sequence_fit::SequenceModels;
 pub(crate) fn contestant(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<Contestant, RunExit> {
     let meta = &bench.view.model.meta;
     let catalogue = beside_base(bench, context)?;
-    let mut models = SequenceModels::new(&bench.log, &catalogue, bench.cut, meta.seed)?;
-    if models.up_to(context, &bench.log, bench.cut, bench.cut, 0)?.is_none() {
+    let mut models = SequenceModels::new(&bench.log, &catalogue, bench.cutoff, meta.seed)?;
+    if models.up_to(context, &bench.log, bench.cutoff, bench.cutoff, 0)?.is_none() {
         return Err(RunExit::Nothing("the budget was used up while the sequence model was trained".to_owned()));
     }
-    let index =
-        CollaborativeIndex::fit(Dataset { log: &bench.log, catalogue: &catalogue }, bench.cut, &IndexOptions::counts());
-    let index = Arc::new(index.with_sequence(models.stages().at(bench.cut)));
+    let index = CollaborativeIndex::fit(
+        Dataset { log: &bench.log, catalogue: &catalogue },
+        bench.cutoff,
+        &IndexOptions::counts(),
+    );
+    let index = Arc::new(index.with_sequence(models.stages().at(bench.cutoff)));
     let snapshot = Snapshot { log: bench.log.clone(), catalogue, index };
     let weights = BlendWeights::only(Source::Sequence);
-    let cut = bench.cut;
+    let cutoff = bench.cutoff;
     let setting = format!("one training up to the cut-off, horizon {} days", bench.window_days);
     Ok(Contestant {
         // The name of the arm in stored evaluations.
@@ -32,6 +35,6 @@ pub(crate) fn contestant(bench: &Bench<'_>, context: &RunContext<'_>) -> Result<
         tuned: [].into(),
         tried: 0,
         seconds: 0.0,
-        list: Box::new(move |whom, request| mercer_rank::recommend(&snapshot, &weights, whom, cut, request)),
+        list: Box::new(move |whom, request| mercer_rank::recommend(&snapshot, &weights, whom, cutoff, request)),
     })
 }

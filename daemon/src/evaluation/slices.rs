@@ -49,7 +49,7 @@ pub(crate) struct All {
 pub(crate) fn evaluate_lists(bench: &Bench<'_>, arms: &[Contestant], context: &RunContext<'_>) -> Result<All, RunExit> {
     let index = CollaborativeIndex::fit(
         Dataset { log: &bench.log, catalogue: &bench.view.rank.catalogue },
-        bench.cut,
+        bench.cutoff,
         &IndexOptions::counts(),
     );
     let mut lists = Vec::new();
@@ -73,7 +73,7 @@ pub(crate) fn evaluate_lists(bench: &Bench<'_>, arms: &[Contestant], context: &R
         lists.push(EvaluatedLists { truth, arms: values });
     }
     let users = lists.iter().flat_map(|made: &EvaluatedLists| &made.truth).map(|entry| entry.user);
-    let histories = HistoryLengths::of(&bench.log, index.summary().target, bench.cut, users);
+    let histories = HistoryLengths::of(&bench.log, index.summary().target, bench.cutoff, users);
     Ok(All { lists, histories })
 }
 

@@ -72,11 +72,11 @@ pub(crate) fn prepare(app: &App, request: &SweepRequest) -> Answer<Enqueue> {
     let log = view.training_log();
     let few = || Problem::new(Code::NotEnoughData, "a sweep needs three windows of interactions");
     let (gate, last) = window(&log, view.last_event).ok_or_else(few)?;
-    let cut = gate - (last - gate);
-    if cut - log.summary(cut).first < DAY_MS {
+    let cutoff = gate - (last - gate);
+    if cutoff - log.summary(cutoff).first < DAY_MS {
         return Err(few());
     }
-    let plan = Plan { cut, to: gate, job: Job::Sweep(request.clone()), ..Plan::default() };
+    let plan = Plan { cutoff, to: gate, job: Job::Sweep(request.clone()), ..Plan::default() };
     let seed = request.seed.unwrap_or(app.config.train.seed);
     Ok(Enqueue { plan, seed, cursor: None, cause: RunCause::Operator })
 }
@@ -114,7 +114,7 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
     context.note(format!(
         "{} points; trained up to {}, judged on what came from then to {}, where the gate's window begins; no further point after {budget} s",
         points.len(),
-        Timestamp::at(plan.cut),
+        Timestamp::at(plan.cutoff),
         Timestamp::at(plan.to)
     ));
     context.phase(RunPhase::Evaluation, points.len() as u64);
@@ -141,9 +141,9 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
         };
         document.started = Some(Timestamp::now());
         let (ranker, report) =
-            train_ranker(Dataset { log: &log, catalogue }, plan.cut, &options).map_err(|e| failed(&e))?;
+            train_ranker(Dataset { log: &log, catalogue }, plan.cutoff, &options).map_err(|e| failed(&e))?;
         context.check()?;
-        let index = Arc::new(CollaborativeIndex::fit(Dataset { log: &log, catalogue }, plan.cut, &options.index));
+        let index = Arc::new(CollaborativeIndex::fit(Dataset { log: &log, catalogue }, plan.cutoff, &options.index));
         let snapshot = Snapshot { log: log.clone(), catalogue: catalogue.clone(), index };
         let limits = Limits { users: BudgetTier::at(0).users, unwanted: &|| context.unwanted() };
         let policy = FittedPolicy { ranker: Some(&ranker), blend: None };
@@ -155,8 +155,8 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &SweepRequest, context: &RunC
         record::settings(noted, &options);
         record::curves(noted, &report);
         noted.data = Some(DataSnapshot {
-            interactions: log.summary(plan.cut).counts.iter().sum(),
-            to: Some(Timestamp::at(plan.cut)),
+            interactions: log.summary(plan.cutoff).counts.iter().sum(),
+            to: Some(Timestamp::at(plan.cutoff)),
             ..DataSnapshot::default()
         });
         noted.metrics = metrics(&judged, base.as_ref(), run.seed);

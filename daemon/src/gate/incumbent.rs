@@ -66,13 +66,13 @@ impl<'a> Incumbent<'a> {
             let texts = query_vectors::table(app, shop.view, shop.log, &model.base_encoder, |_| context.check())?;
             catalogue.set_texts(Some(texts));
         }
-        let ranker = shop.ids.ranker(shop.view, shop.log, plan.cut);
+        let ranker = shop.ids.ranker(shop.view, shop.log, plan.cutoff);
         let policy = FittedPolicy { ranker: model.artifacts.ranker.as_deref(), blend: model.artifacts.blend.as_ref() };
         let config = VersionConfig::new(policy, model.encoder_version(), model.artifacts.whitening.as_deref());
         // The rule that derives weights from the log has learned nothing but what the index of the cut-off knows.
         let learned = config.ranker.ranker || config.fitted_blend;
-        let has_seen_window = learned && model.meta.data.to.is_some_and(|to| to.millis() > plan.cut);
-        let judged_ranker = if has_seen_window { judged_ranker(app, shop, plan.cut)? } else { None };
+        let has_seen_window = learned && model.meta.data.to.is_some_and(|to| to.millis() > plan.cutoff);
+        let judged_ranker = if has_seen_window { judged_ranker(app, shop, plan.cutoff)? } else { None };
         Ok(Self { model, variant, catalogue, ranker, judged_ranker, config, has_seen_window })
     }
 
@@ -89,7 +89,7 @@ impl<'a> Incumbent<'a> {
             judged_cutoff: gate.map(|gate| gate.from.millis()),
             candidate_is_newer: plan.cursor > self.model.meta.data.cursor,
         };
-        choose_fit(candidate, &self.config, facts, plan.cut)
+        choose_fit(candidate, &self.config, facts, plan.cutoff)
     }
 
     /// Its lists as they are served.

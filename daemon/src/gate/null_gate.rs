@@ -61,10 +61,10 @@ fn gates(count: u64, options: Options, blend: Option<&BlendWeights>, ledger: &mu
     let mut promoted = 0;
     for seed in 0..count {
         let (log, catalogue, last) = shop(Options { seed: 100 + seed, ..options });
-        let (cut, to) = window(&log, last).unwrap();
+        let (cutoff, to) = window(&log, last).unwrap();
         let index = Arc::new(CollaborativeIndex::fit(
             Dataset { log: &log, catalogue: &catalogue },
-            cut,
+            cutoff,
             &IndexOptions::light(),
         ));
         let options = RankerTrainOptions {
@@ -75,10 +75,10 @@ fn gates(count: u64, options: Options, blend: Option<&BlendWeights>, ledger: &mu
             ..RankerTrainOptions::default()
         };
         let ranker =
-            train_ranker(Dataset { log: &log, catalogue: &catalogue }, cut, &options).map(|(ranker, _)| ranker);
+            train_ranker(Dataset { log: &log, catalogue: &catalogue }, cutoff, &options).map(|(ranker, _)| ranker);
         let snapshot = Snapshot { log, catalogue, index };
         let limits = Limits { users: 5_000, unwanted: &|| false };
-        let window = Window { cutoff: cut, end: to };
+        let window = Window { cutoff, end: to };
         let lists = |ranker: Option<&_>, blend: Option<&BlendWeights>| -> Evaluated {
             evaluate(&snapshot, window, FittedPolicy { ranker, blend }, &limits).unwrap()
         };
@@ -90,7 +90,7 @@ fn gates(count: u64, options: Options, blend: Option<&BlendWeights>, ledger: &mu
             ("item kNN", BlendWeights::item_knn()),
         ]
         .map(|(name, weights)| EvaluatedBaseline { name, evaluated: lists(None, Some(&weights)) });
-        assert!(to - cut >= 7 * DAY_MS && candidate.all.users.len() >= 30, "{}", candidate.all.users.len());
+        assert!(to - cutoff >= 7 * DAY_MS && candidate.all.users.len() >= 30, "{}", candidate.all.users.len());
         let input = GateInput {
             window,
             seed,

@@ -47,7 +47,7 @@ pub(crate) struct SearchQueries {
 
 /// Collects the queries of the window that led to something; users have the cycle's numbers.
 pub(crate) fn collect(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan) -> Result<SearchQueries, RunExit> {
-    let scope = Scope { cursor: plan.cursor, after: plan.cut, until: plan.to };
+    let scope = Scope { cursor: plan.cursor, after: plan.cutoff, until: plan.to };
     let Read { log, queries } = read(app, view, scope)?;
     let items: Vec<Option<u32>> = (0..view.items.len() as u32).map(Some).collect();
     let mut by_user: BTreeMap<u32, Vec<_>> = BTreeMap::new();

@@ -137,7 +137,7 @@ pub(crate) fn step(budget: f64, s: &CycleSizes, encoder: bool) -> usize {
 }
 
 /// A sentence on the reduced sizes; `None` on the first tier.
-pub(crate) fn cut(step: usize, budget: f64, s: &CycleSizes) -> Option<String> {
+pub(crate) fn reduction(step: usize, budget: f64, s: &CycleSizes) -> Option<String> {
     let (full, tier) = (BudgetTier::at(0), BudgetTier::at(step));
     let (usual, least) = (full.ranker_options(0), tier.ranker_options(0));
     (step > 0).then(|| {
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn a_small_shop_is_never_cut_and_a_large_one_says_what_was() {
+    fn a_small_shop_is_never_reduced_and_a_large_one_says_how() {
         let small = CycleSizes { events: 20_000, items: 300, back: 200, cutoffs: 10 };
-        assert_eq!((step(600.0, &small, true), cut(0, 600.0, &small)), (0, None));
-        // With the usual budget, half a million interactions of four thousand items are not cut either.
+        assert_eq!((step(600.0, &small, true), reduction(0, 600.0, &small)), (0, None));
+        // With the usual budget, half a million interactions of four thousand items need no reduction either.
         assert_eq!(step(crate::state::config::TrainConfig::default().budget_seconds as f64, &RETAIL, true), 0);
         let huge = CycleSizes { events: 1_000_000, items: 200_000, back: 30_000, cutoffs: 16 };
         let chosen = step(600.0, &huge, true);
-        let words = cut(chosen, 600.0, &huge).unwrap();
+        let words = reduction(chosen, 600.0, &huge).unwrap();
         assert!(words.contains("instead of 16 cut-offs") && words.contains("600 s"), "{words}");
     }
 

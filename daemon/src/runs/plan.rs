@@ -20,8 +20,9 @@ pub(crate) struct Plan {
     /// Last sequence number of the log that is read.
     pub(crate) cursor: u64,
     /// Training sees nothing later than this moment.
-    pub(crate) cut: i64,
-    /// End of the evaluation window that begins at `cut`.
+    #[serde(rename = "cut")]
+    pub(crate) cutoff: i64,
+    /// End of the evaluation window that begins at `cutoff`.
     pub(crate) to: i64,
     /// Moment up to which the adapter that training starts from has learned; the earliest there is without one.
     pub(crate) since: i64,
@@ -48,7 +49,7 @@ impl SettingDocument for Plan {
 impl Plan {
     /// The evaluation window.
     pub(crate) const fn window(&self) -> Window {
-        Window { cutoff: self.cut, end: self.to }
+        Window { cutoff: self.cutoff, end: self.to }
     }
 }
 

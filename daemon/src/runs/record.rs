@@ -189,7 +189,7 @@ pub(crate) fn cycle(context: &RunContext<'_>, log: &Log, plan: &Plan, base: &Che
     if let Some(note) = outlier_note(&log.summary(i64::MAX)) {
         context.note(note);
     }
-    let data = data(log, plan.cut, plan.cursor);
+    let data = data(log, plan.cutoff, plan.cursor);
     let asked = serde_json::to_value(&plan.request).unwrap_or_default();
     context.update(|run| {
         let record = &mut run.record;
@@ -200,7 +200,7 @@ pub(crate) fn cycle(context: &RunContext<'_>, log: &Log, plan: &Plan, base: &Che
             ("base.name", base.identity.name.clone()),
             ("base.sha256", base.identity.sha256.clone()),
             ("parent", plan.parent.clone()),
-            ("gate.from", Timestamp::at(plan.cut).to_string()),
+            ("gate.from", Timestamp::at(plan.cutoff).to_string()),
             ("gate.to", Timestamp::at(plan.to).to_string()),
         ] {
             record.config.insert(name.to_owned(), Setting::Text(text));
@@ -211,11 +211,11 @@ pub(crate) fn cycle(context: &RunContext<'_>, log: &Log, plan: &Plan, base: &Che
 
 /// Notes what an evaluation begins with.
 pub(crate) fn evaluation(context: &RunContext<'_>, log: &Log, plan: &Plan, k: usize) {
-    let data = data(log, plan.cut, 0);
+    let data = data(log, plan.cutoff, 0);
     let stamp = |at: i64| Setting::Text(Timestamp::at(at).to_string());
     context.update(|run| {
         run.record.data = Some(data);
-        let rows = [("k", Setting::Number(k as f64)), ("at", stamp(plan.cut)), ("to", stamp(plan.to))];
+        let rows = [("k", Setting::Number(k as f64)), ("at", stamp(plan.cutoff)), ("to", stamp(plan.to))];
         run.record.config.extend(rows.map(|(name, value)| (name.to_owned(), value)));
     });
 }

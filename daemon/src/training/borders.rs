@@ -14,15 +14,15 @@ use crate::state::shop::ShopState;
 /// borders keeps them. A run without an evaluation window ends, because nothing could be evaluated.
 pub(crate) fn bordered(view: &ShopState, log: &Log, mut plan: Plan) -> Result<(Plan, usize), RunExit> {
     let nothing = |why: &str| RunExit::Nothing(format!("{why}: nothing could be judged, so nothing is trained"));
-    let (cut, to) = window(log, view.last_event).ok_or_else(|| nothing("the log is shorter than two windows"))?;
-    let back = came_back(log, cut, to);
+    let (cutoff, to) = window(log, view.last_event).ok_or_else(|| nothing("the log is shorter than two windows"))?;
+    let back = came_back(log, cutoff, to);
     if back == 0 {
         return Err(nothing("no shopper who had bought before came back in the last window"));
     }
     let serving = &view.model.meta;
     let learned = serving.gate.as_ref().filter(|_| serving.encoder.adapter.is_some());
     plan.cursor = view.last_seq;
-    (plan.cut, plan.to) = (cut, to);
+    (plan.cutoff, plan.to) = (cutoff, to);
     plan.since = learned.map_or(i64::MIN, |gate| gate.from.millis());
     plan.parent.clone_from(&serving.version);
     Ok((plan, back))
@@ -39,9 +39,9 @@ pub(crate) fn borders(app: &App, view: &ShopState, log: &Log, plan: Plan) -> Res
 }
 
 /// Users with interactions of the target kind both before the cut-off and in the window after it.
-fn came_back(log: &Log, cut: i64, to: i64) -> usize {
-    let target = log.summary(cut).target;
+fn came_back(log: &Log, cutoff: i64, to: i64) -> usize {
+    let target = log.summary(cutoff).target;
     let took = |events: &[mercer_rank::Event]| events.iter().any(|event| event.kind == target);
     let users = 0..log.users() as u32;
-    users.filter(|&user| took(log.until(user, cut)) && took(log.between(user, cut, to))).count()
+    users.filter(|&user| took(log.until(user, cutoff)) && took(log.between(user, cutoff, to))).count()
 }

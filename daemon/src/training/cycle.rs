@@ -94,7 +94,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     let version = NewVersion {
         gate,
         metrics,
-        until: if refitted.is_some() { data.view.last_event } else { data.plan.cut },
+        until: if refitted.is_some() { data.view.last_event } else { data.plan.cutoff },
         seed: run.seed,
         probabilities: calibrated.probabilities,
         ids: data.ids.ids(&data.view),
@@ -142,19 +142,19 @@ fn fit_candidate(cycle: Cycle<'_>, data: &mut CycleData, base: &EncoderVariant) 
     }
     let catalogue = base.catalogue(&data.ids)?;
     let dataset = Dataset { log: &data.log, catalogue: &catalogue };
-    let index = Arc::new(CollaborativeIndex::fit(dataset, data.plan.cut, &IndexOptions::default()));
+    let index = Arc::new(CollaborativeIndex::fit(dataset, data.plan.cutoff, &IndexOptions::default()));
     context.check()?;
     // The ranker's features are free of scale, so one that was trained beside the base's vectors serves beside tuned ones too; and
     // trained so it has not seen vectors that were fitted to its own labels.
     let mut sequence = if components.has_sequence() {
-        Some(SequenceModels::new(&data.log, &catalogue, data.plan.cut, run.seed)?)
+        Some(SequenceModels::new(&data.log, &catalogue, data.plan.cutoff, run.seed)?)
     } else {
         None
     };
     let beside = sequence.as_mut().map(|models| SequenceFit { models, later: data.view.last_event });
     let options = RankerTrainOptions { compared: true, ..components.configure(data.tier.ranker_options(run.seed)) };
     let mut lists = CutoffLists::default();
-    let fitted = fit_ranker(context, dataset, data.plan.cut, &options, beside, &mut lists)?.unwrap_or_else(|| {
+    let fitted = fit_ranker(context, dataset, data.plan.cutoff, &options, beside, &mut lists)?.unwrap_or_else(|| {
         context.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
         FittedRanker::default()
     });
@@ -226,7 +226,7 @@ fn compare_with_incumbent(
         IncumbentFit::Refitted => {
             context.note("the serving version knows this window: its configuration is fitted again up to the cut-off");
             let dataset = Dataset { log: &data.log, catalogue: &incumbent.catalogue };
-            let again = incumbent_refit::refit(context, incumbent.model, dataset, data.plan.cut, data.tier)?;
+            let again = incumbent_refit::refit(context, incumbent.model, dataset, data.plan.cutoff, data.tier)?;
             let Some(again) = again else {
                 let why = "the budget was used up while the configuration of the serving version was fitted again up to the \
                            cut-off, so the candidate could not be compared with it";

@@ -120,7 +120,7 @@ pub(crate) fn train(
     context: &RunContext<'_>,
 ) -> Result<Option<(Checkpoint, Adapter)>, RunExit> {
     let EncoderTraining { base, start, method, seed, seconds } = training;
-    let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.cut };
+    let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.cutoff };
     let Examples { texts, pairs, known, fresh } = gather(app, view, base, scope, plan.since, seed)?;
     context.note(format!(
         "{} pairs of texts up to the cut-off: from {fresh} that came since the last cycle, and replay; thinned if many",

@@ -109,11 +109,11 @@ fn complete(app: &App, view: &ShopState, log: &Log, context: &RunContext<'_>, pl
         events: log.len(),
         items: view.items.len(),
         back,
-        cutoffs: cutoffs(log, plan.cut, RankerTrainOptions::default().cutoffs).0.len(),
+        cutoffs: cutoffs(log, plan.cutoff, RankerTrainOptions::default().cutoffs).0.len(),
     };
     plan.tier = budget::step(context.budget(), &plan.sizes, plan.request.encoder.unwrap_or(true));
-    if let Some(cut) = budget::cut(plan.tier, context.budget(), &plan.sizes) {
-        context.note(cut);
+    if let Some(reduction) = budget::reduction(plan.tier, context.budget(), &plan.sizes) {
+        context.note(reduction);
     }
     written(app, plan)
 }

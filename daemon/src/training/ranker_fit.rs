@@ -155,7 +155,8 @@ fn note_step(context: &RunContext<'_>, progress: mercer_rank::TrainProgress) {
 pub(crate) fn fit_blend(data: Dataset<'_>, until: i64) -> Option<BlendWeights> {
     let summary = data.log.summary(until);
     let width = summary.window_days() * DAY_MS;
-    let cutoffs: Vec<i64> = (1..=2).map(|n| until - n * width).filter(|cut| cut - summary.first >= width).collect();
+    let cutoffs: Vec<i64> =
+        (1..=2).map(|n| until - n * width).filter(|cutoff| cutoff - summary.first >= width).collect();
     (!cutoffs.is_empty()).then(|| fit_blend_weights(data, &cutoffs, &IndexOptions::default()).0)
 }
 

@@ -55,7 +55,7 @@ impl SequenceModels {
         most: usize,
     ) -> Result<Option<()>, RunExit> {
         let mut cuts: BTreeSet<i64> = cutoffs(log, until, most).0.into_iter().chain([until]).collect();
-        cuts.extend(cutoffs(log, later, most).0.into_iter().filter(|cut| *cut <= until));
+        cuts.extend(cutoffs(log, later, most).0.into_iter().filter(|cutoff| *cutoff <= until));
         context.phase(RunPhase::Network, cuts.len() as u64);
         context.limit_phase(context.left());
         let (mut steps, mut done) = (0, 0);
@@ -81,7 +81,7 @@ impl SequenceModels {
     }
 
     /// The model as of a cut-off.
-    pub(crate) fn at(&self, cut: i64) -> Option<Arc<TrainedSequenceModel>> {
-        self.stages.get(cut).cloned()
+    pub(crate) fn at(&self, cutoff: i64) -> Option<Arc<TrainedSequenceModel>> {
+        self.stages.get(cutoff).cloned()
     }
 }

@@ -29,8 +29,8 @@ pub struct SequenceStages(BTreeMap<i64, Arc<TrainedSequenceModel>>);
 impl SequenceStages {
     /// The model as of a cut-off that was asked for.
     #[must_use]
-    pub fn get(&self, cut: i64) -> Option<&Arc<TrainedSequenceModel>> {
-        self.0.get(&cut)
+    pub fn get(&self, cutoff: i64) -> Option<&Arc<TrainedSequenceModel>> {
+        self.0.get(&cutoff)
     }
 
     /// Trains up to each cut-off that has no model yet; `each` is called after every stage. If a stage before the
@@ -48,8 +48,8 @@ impl SequenceStages {
         each: &mut dyn FnMut(&AdvanceOutcome),
     ) -> Result<bool, LearnError> {
         let SequenceData { log, texts, items } = data;
-        let mut missing: Vec<i64> = cuts.iter().copied().filter(|cut| !self.0.contains_key(cut)).collect();
-        let newest = self.0.last_key_value().filter(|(until, _)| missing.first().is_none_or(|cut| cut > until));
+        let mut missing: Vec<i64> = cuts.iter().copied().filter(|cutoff| !self.0.contains_key(cutoff)).collect();
+        let newest = self.0.last_key_value().filter(|(until, _)| missing.first().is_none_or(|cutoff| cutoff > until));
         let mut trainer = match newest {
             Some((_, trained)) => SequenceTrainer::from_model(trained.model(), options)?,
             None => {
@@ -66,11 +66,11 @@ impl SequenceStages {
         let read: Vec<Vec<SequenceEvent>> =
             users.map(|user| interactions(log.until(user, last), number, &searches)).collect();
         let behaviour = SequenceLog { users: &read, queries: &searches.flat };
-        for cut in missing {
-            let mut advance = trainer.advance(items, behaviour, cut, hooks)?;
+        for cutoff in missing {
+            let mut advance = trainer.advance(items, behaviour, cutoff, hooks)?;
             each(&advance);
             let Some(model) = advance.model.take() else { return Ok(false) };
-            self.0.insert(cut, Arc::new(TrainedSequenceModel(model)));
+            self.0.insert(cutoff, Arc::new(TrainedSequenceModel(model)));
         }
         Ok(true)
     }

@@ -34,7 +34,8 @@ pub struct KeptCrossEncoder {
     /// Last sequence number of the log that was read.
     pub cursor: u64,
     /// Nothing later than this was learned from, UTC milliseconds.
-    pub cut: i64,
+    #[serde(rename = "cut")]
+    pub cutoff: i64,
     /// From log-odds to probabilities.
     pub calibrator: Option<Calibrator>,
     /// Its numbers.

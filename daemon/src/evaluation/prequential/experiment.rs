@@ -65,7 +65,7 @@ pub(crate) fn prepare(app: &App, request: &ReplayRequest) -> Answer<Enqueue> {
     let (first, width) = borders(&view.training_log(), view.last_event, request.windows.unwrap_or(WINDOWS))?;
     let plan = Plan {
         cursor: view.last_seq,
-        cut: first,
+        cutoff: first,
         to: first + width,
         job: Job::Replay(request.clone()),
         ..Plan::default()
@@ -96,14 +96,14 @@ pub(crate) fn run(app: &App, plan: &Plan, request: &ReplayRequest, context: &Run
     let (windows, steps) = (request.windows.unwrap_or(WINDOWS), request.steps.unwrap_or(STEPS));
     let warm_steps = request.warm_steps.unwrap_or(4 * steps);
     let seeds: Vec<u64> = (0..u64::from(request.seeds.unwrap_or(1))).map(|n| run.seed.wrapping_add(n)).collect();
-    let width = plan.to - plan.cut;
-    let starts: Vec<i64> = (0..i64::from(windows)).map(|n| plan.cut + n * width).collect();
+    let width = plan.to - plan.cutoff;
+    let starts: Vec<i64> = (0..i64::from(windows)).map(|n| plan.cutoff + n * width).collect();
     let ActiveEncoder { name, sha256 } = crate::versions::encoders::active_encoder(&app.store)?;
     let base = crate::versions::encoders::base(&app.config.state, &name, &sha256)?;
     context.note(format!(
         "{windows} windows of {} days from {}; {steps} steps per window, {warm_steps} in the warm-up and in each retraining",
         width / DAY_MS,
-        Timestamp::at(plan.cut)
+        Timestamp::at(plan.cutoff)
     ));
     // Per seed: the warm-up; per window F2, P1 and F4, but after the last window nothing is learned.
     context.phase(RunPhase::Encoder, seeds.len() as u64 * (1 + 3 * (u64::from(windows) - 1)));
