@@ -1,10 +1,10 @@
-//! Interactions and items for the store's tests, all made from a number.
+//! Stores, interactions, items and users for the store's tests.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
-use mercer_shared::ids::ItemId;
+use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Interaction, InteractionType, Item};
-use mercer_store::Key;
+use mercer_shared::wire::{Consent, ExportLine, Interaction, InteractionType, Item, User};
+use mercer_store::{Appended, Change, Key, Store, StoreError};
 
 /// The key of all tests.
 pub(crate) fn key() -> Key {
@@ -51,4 +51,56 @@ pub(crate) fn shop_line(n: u64) -> Interaction {
 /// An item with nothing but a title.
 pub(crate) fn item(id: &str) -> Item {
     Item::new(ItemId::new(id).unwrap(), format!("Title of {id}"))
+}
+
+/// A new store, and the directory that it lives in.
+pub(crate) fn fresh() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store"), key()).unwrap();
+    (dir, store)
+}
+
+/// A user with one attribute and the default consent.
+pub(crate) fn user(id: &str) -> User {
+    User {
+        id: UserId::new(id).unwrap(),
+        attributes: [("region".to_owned(), "north".to_owned())].into(),
+        consent: Consent::default(),
+    }
+}
+
+/// The export of a store, one JSON document a line.
+pub(crate) fn text(store: &Store) -> Vec<String> {
+    let mut lines = Vec::new();
+    store
+        .export(|line| {
+            lines.push(serde_json::to_string(&line).unwrap());
+            Ok::<(), StoreError>(())
+        })
+        .unwrap();
+    lines
+}
+
+/// Writes the lines of an export; returns how many changed the store.
+pub(crate) fn load(store: &Store, lines: &[String]) -> usize {
+    let (mut items, mut deleted, mut users, mut interactions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for line in lines {
+        match serde_json::from_str(line).unwrap() {
+            ExportLine::Item(item) => items.push(item),
+            ExportLine::DeletedItem(item) => deleted.push(item),
+            ExportLine::User(user) => users.push(user),
+            ExportLine::Interaction(interaction) => interactions.push(interaction),
+        }
+    }
+    let documents = [store.put_items(items).unwrap(), store.put_deleted_items(deleted).unwrap()].concat();
+    let users = store.put_users(users).unwrap();
+    let interactions = store.append(interactions);
+    documents.iter().filter(|change| **change != Change::Same).count()
+        + users.iter().filter(|change| **change != Ok(Change::Same)).count()
+        + interactions.iter().filter(|outcome| matches!(outcome, Ok(Appended::Accepted(_)))).count()
+}
+
+/// The ids of all items, in the store's order.
+pub(crate) fn ids(store: &Store) -> Vec<String> {
+    store.items().map(|item| item.unwrap().id.to_string()).collect()
 }
