@@ -11,8 +11,9 @@ use crate::error::RankError;
 use crate::features::{FEATURES, Signal, WIDTH};
 use crate::head::{Head, Scale};
 use crate::mlp::{List, Mlp, MlpOptions, Scaling};
+use crate::mode::PerMode;
 use crate::ranker::Ranker;
-use crate::sequence::{AttachedSequence, SequenceScorerHistory};
+use crate::sequence::SequenceScorerHistory;
 use crate::trees::Trees;
 
 /// A head with fewer lists than this is not trained.
@@ -175,8 +176,6 @@ impl<'a> RankerTraining<'a> {
         let (Some(novel), Some(all)) = (novel, all) else {
             return Err(RankError::TooLittle("fewer than 50 shoppers came back in the windows"));
         };
-        let features = FEATURES.iter().map(|f| f.name.to_owned()).collect();
-        let blend = self.options.blend.clone();
-        Ok(Ranker { blend, features, all, novel, cold, sequence: AttachedSequence::default() })
+        Ok(Ranker::new(self.options.blend.clone(), PerMode { all, novel }, cold))
     }
 }

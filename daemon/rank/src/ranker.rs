@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::blend::BlendWeights;
 use crate::candidates::{self, COLD_BLEND};
 use crate::error::RankError;
-use crate::features::{WIDTH, are_current_features, features};
+use crate::features::{FEATURES, WIDTH, are_current_features, features};
 use crate::head::{Head, HeadKind};
-use crate::mode::Mode;
+use crate::mode::{Mode, PerMode};
 use crate::recommend::{blend_items, blend_list, top_k};
 use crate::request::{Candidates, RankRequest, RankedItem};
 use crate::sequence::{AttachedSequence, SequenceScorer};
@@ -45,6 +45,13 @@ fn log_sum_exp(scores: &[f32]) -> f32 {
 }
 
 impl Ranker {
+    /// A ranker of these heads, trained on the present features, without further parts.
+    pub(crate) fn new(blend: BlendWeights, heads: PerMode<Head>, cold: Option<Head>) -> Self {
+        let features = FEATURES.iter().map(|f| f.name.to_owned()).collect();
+        let PerMode { all, novel } = heads;
+        Self { blend, features, all, novel, cold, sequence: AttachedSequence::default() }
+    }
+
     /// The list of a user or session from what was known at `at`: candidates in the order of the networks, then further items in
     /// the order of the blend.
     ///
@@ -82,6 +89,18 @@ impl Ranker {
         self.all.trees = self.all.trees.filter(|_| all);
         self.novel.trees = self.novel.trees.filter(|_| novel);
         self
+    }
+
+    /// Names of the optional parts that it has.
+    #[must_use]
+    pub fn parts(&self) -> Vec<&'static str> {
+        let parts = [
+            ("sequence", self.sequence.0.is_some()),
+            ("trees for all", self.all.trees.is_some()),
+            ("trees for novel", self.novel.trees.is_some()),
+            ("cold", self.cold.is_some()),
+        ];
+        parts.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
     }
 
     /// Number of candidates that a list is chosen from at most; further items follow in the order of the blend.

@@ -10,9 +10,9 @@ use crate::evaluation::contestant::{Contestant, MODES};
 use crate::runs::budget::BudgetTier;
 use crate::runs::context::{RunContext, RunExit};
 use crate::state::app::App;
-use crate::training::components::train_options;
+use crate::training::component_fit;
+use crate::training::components::FitOptions;
 use crate::training::encoder_fit::embed;
-use crate::training::ranker_fit;
 use crate::training::ranker_fit::{FittedRanker, SequenceFit};
 use crate::training::sequence_fit::SequenceModels;
 use crate::versions::encoder_variant::EncoderVariant;
@@ -76,13 +76,13 @@ pub(crate) fn contestant(
         let beside =
             if clean && meta.encoder.adapter.is_some() { beside_base(bench, context)? } else { catalogue.clone() };
         let configured = FittedRanker { ranker: model.artifacts.ranker.as_deref().cloned(), ..FittedRanker::default() };
-        let options = train_options(&configured, BudgetTier::at(0), meta.seed);
+        let options = FitOptions::again(&configured, BudgetTier::at(0), meta.seed);
         let mut models = match &model.artifacts.sequence {
             Some(_) => Some(SequenceModels::new(&bench.log, &beside, bench.cutoff, meta.seed)?),
             None => None,
         };
         let sequence = models.as_mut().map(|models| SequenceFit { models, later: bench.cutoff });
-        let fitted = ranker_fit::fit_ranker(
+        let fitted = component_fit::fit(
             context,
             Dataset { log: &bench.log, catalogue: &beside },
             bench.cutoff,

@@ -74,16 +74,12 @@ pub(crate) fn choose_fit(
 
 #[cfg(test)]
 mod tests {
-    use mercer_rank::PerMode;
-
     use super::*;
 
     fn rich() -> VersionConfig {
         let ranker = RankerConfig {
             ranker: true,
-            sequence: true,
-            trees: PerMode::both(true),
-            cold: true,
+            parts: vec!["sequence", "cold"],
             whitening: Some("w1".into()),
             encoder: "e1".into(),
         };
@@ -96,11 +92,9 @@ mod tests {
     #[test]
     fn only_an_equal_configuration_is_a_refresh() {
         assert_eq!(choose_fit(&rich(), &rich(), SEEN, 100), IncumbentFit::Refreshed);
-        let changes: [fn(&mut VersionConfig); 8] = [
-            |config| config.ranker.sequence = false,
-            |config| config.ranker.trees.all = false,
-            |config| config.ranker.trees.novel = false,
-            |config| config.ranker.cold = false,
+        let changes: [fn(&mut VersionConfig); 6] = [
+            |config| drop(config.ranker.parts.remove(0)),
+            |config| drop(config.ranker.parts.pop()),
             |config| config.ranker.whitening = None,
             |config| config.ranker.encoder = "e2".into(),
             |config| config.ranker.ranker = false,

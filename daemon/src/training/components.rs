@@ -1,7 +1,7 @@
 //! The optional components of a ranker, in one table. A further component is a row of `COMPONENTS` and a field of `LeftOut`; the files
 //! of a version stand in [`crate::state::artifacts`].
 
-use mercer_rank::{RankerTrainOptions, TreeOptions};
+use mercer_rank::{Dataset, RankerTrainOptions, TreeOptions};
 use mercer_store::{Setting, SettingDocument};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,8 @@ pub(crate) struct Component {
     pub(crate) remove: fn(FittedRanker) -> FittedRanker,
     /// Switches it on or off in the settings of the training. The sequence model is given to the training beside them.
     pub(crate) configure: fn(&mut RankerTrainOptions, bool),
+    /// Fits it to the events up to a moment beside a ranker; `None` for what the training of the ranker makes itself.
+    pub(crate) fit: Option<fn(Dataset<'_>, i64, FittedRanker) -> FittedRanker>,
     /// Length of the log at which it was left out.
     pub(crate) left_out: fn(&mut LeftOut) -> &mut Option<usize>,
     /// The sentence on its gains and whether it stays.
@@ -60,6 +62,7 @@ pub(crate) const COMPONENTS: [Component; COUNT] = [
             None => fitted,
         },
         configure: |_, _| {},
+        fit: None,
         left_out: |left_out| &mut left_out.sequence,
         note: |gains, stays| {
             let gain = |n: usize| gains.get(n).map_or(0.0, SliceGain::gain);
@@ -77,6 +80,7 @@ pub(crate) const COMPONENTS: [Component; COUNT] = [
         is_in: |fitted| fitted.ranker.as_ref().is_some_and(|ranker| ranker.has_trees()[0]),
         remove: |fitted| keep_trees(fitted, [false, true]),
         configure: |options, on| set_trees(options, 0, on),
+        fit: None,
         left_out: |left_out| &mut left_out.trees[0],
         note: |gains, stays| trees_note("all items", gains, stays),
     },
@@ -86,6 +90,7 @@ pub(crate) const COMPONENTS: [Component; COUNT] = [
         is_in: |fitted| fitted.ranker.as_ref().is_some_and(|ranker| ranker.has_trees()[1]),
         remove: |fitted| keep_trees(fitted, [true, false]),
         configure: |options, on| set_trees(options, 1, on),
+        fit: None,
         left_out: |left_out| &mut left_out.trees[1],
         note: |gains, stays| trees_note("novel items", gains, stays),
     },
@@ -95,6 +100,7 @@ pub(crate) const COMPONENTS: [Component; COUNT] = [
         is_in: |fitted| fitted.ranker.as_ref().is_some_and(mercer_rank::Ranker::has_cold),
         remove: |fitted| FittedRanker { ranker: fitted.ranker.map(mercer_rank::Ranker::without_cold), ..fitted },
         configure: |options, on| options.cold = on,
+        fit: None,
         left_out: |left_out| &mut left_out.cold,
         note: |gains, stays| {
             let (gain, users) = gains.first().map_or((0.0, 0), |one| (one.gain(), one.users));
@@ -165,6 +171,12 @@ impl ComponentSet {
         outside.fold(fitted.clone(), |fitted, (_, component)| (component.remove)(fitted))
     }
 
+    /// A fitted ranker with those of these components that are fitted beside it.
+    pub(crate) fn fit_beside(self, data: Dataset<'_>, until: i64, fitted: FittedRanker) -> FittedRanker {
+        let fits = COMPONENTS.iter().enumerate().filter(|(n, _)| self.contains(*n));
+        fits.filter_map(|(_, component)| component.fit).fold(fitted, |fitted, fit| fit(data, until, fitted))
+    }
+
     /// Settings that train these components.
     pub(crate) fn configure(self, mut options: RankerTrainOptions) -> RankerTrainOptions {
         for (n, component) in COMPONENTS.iter().enumerate() {
@@ -174,9 +186,24 @@ impl ComponentSet {
     }
 }
 
-/// Settings that train the components of a ranker again.
-pub(crate) fn train_options(fitted: &FittedRanker, tier: BudgetTier, seed: u64) -> RankerTrainOptions {
-    ComponentSet::of(fitted).configure(tier.ranker_options(seed))
+/// What to fit a ranker with.
+pub(crate) struct FitOptions {
+    /// Its components.
+    pub(crate) components: ComponentSet,
+    /// Settings of the training, configured for them.
+    pub(crate) training: RankerTrainOptions,
+}
+
+impl FitOptions {
+    /// Those that fit the components of a ranker again.
+    pub(crate) fn again(fitted: &FittedRanker, tier: BudgetTier, seed: u64) -> Self {
+        Self::new(ComponentSet::of(fitted), tier.ranker_options(seed))
+    }
+
+    /// Those that fit these components.
+    pub(crate) fn new(components: ComponentSet, training: RankerTrainOptions) -> Self {
+        Self { components, training: components.configure(training) }
+    }
 }
 
 /// Lengths of the log (interactions) at which components were last left out. A stored document, which calls the sequence model `network`.

@@ -26,14 +26,15 @@ use crate::state::app::App;
 use crate::state::probabilities::Probabilities;
 use crate::state::shop::model::Model;
 use crate::training::calibration;
+use crate::training::component_fit;
 use crate::training::component_selection::{self, Selected};
-use crate::training::components::{ComponentSet, train_options};
+use crate::training::components::{ComponentSet, FitOptions};
 use crate::training::data_fingerprint;
 use crate::training::encoder_choice::{EvaluatedVariant, choose};
 use crate::training::encoder_fit::{self, Encoders};
 use crate::training::incumbent_refit;
 use crate::training::prepare::{Cycle, CycleData, finish_interrupted, prepare};
-use crate::training::ranker_fit::{FittedRanker, RefitParts, SequenceFit, fit_ranker};
+use crate::training::ranker_fit::{FittedRanker, RefitParts, SequenceFit};
 use crate::training::sequence_fit::SequenceModels;
 use crate::training::write_version::{NewVersion, write};
 use crate::versions::canary;
@@ -152,12 +153,13 @@ fn fit_candidate(cycle: Cycle<'_>, data: &mut CycleData, base: &EncoderVariant) 
         None
     };
     let beside = sequence.as_mut().map(|models| SequenceFit { models, later: data.view.last_event });
-    let options = RankerTrainOptions { compared: true, ..components.configure(data.tier.ranker_options(run.seed)) };
+    let options = FitOptions::new(components, RankerTrainOptions { compared: true, ..data.tier.ranker_options(run.seed) });
     let mut lists = CutoffLists::default();
-    let fitted = fit_ranker(context, dataset, data.plan.cutoff, &options, beside, &mut lists)?.unwrap_or_else(|| {
-        context.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
-        FittedRanker::default()
-    });
+    let fitted =
+        component_fit::fit(context, dataset, data.plan.cutoff, &options, beside, &mut lists)?.unwrap_or_else(|| {
+            context.note("no ranker: the budget was used up while it was trained; the blend's rule is judged");
+            FittedRanker::default()
+        });
     Ok(CandidateFit { components, catalogue, index, sequence, lists, fitted })
 }
 
@@ -347,15 +349,16 @@ fn refit(
     fitted: &FittedRanker,
 ) -> Result<Option<FittedRanker>, RunExit> {
     let (context, until) = (cycle.context, data.view.last_event);
-    let options = train_options(fitted, data.tier, cycle.run.seed);
+    let options = FitOptions::again(fitted, data.tier, cycle.run.seed);
     let mut lists = std::mem::take(&mut candidate.lists);
     let left = context.left();
-    let missing = lists.missing(&data.log, until, &options, candidate.sequence.is_some());
-    let trees = options.trees.map(|trees| trees.is_some());
+    let missing = lists.missing(&data.log, until, &options.training, candidate.sequence.is_some());
+    let trees = options.training.trees.map(|trees| trees.is_some());
     let takes = fitted.seconds.refit(RefitParts { missing, sequence: candidate.sequence.is_some(), trees });
     let beside = candidate.sequence.as_mut().map(|models| SequenceFit { models, later: until });
     let dataset = Dataset { log: &data.log, catalogue: &candidate.catalogue };
-    let last = if left < takes { None } else { fit_ranker(context, dataset, until, &options, beside, &mut lists)? };
+    let last =
+        if left < takes { None } else { component_fit::fit(context, dataset, until, &options, beside, &mut lists)? };
     context.note(if last.is_some() {
         "made again with the same configuration from everything up to the last interaction; the adapter stays".to_owned()
     } else {

@@ -6,8 +6,9 @@ use mercer_rank::{CutoffLists, Dataset};
 use crate::runs::budget::BudgetTier;
 use crate::runs::context::{RunContext, RunExit};
 use crate::state::shop::model::Model;
-use crate::training::components::train_options;
-use crate::training::ranker_fit::{FittedRanker, SequenceFit, fit_blend, fit_ranker};
+use crate::training::component_fit;
+use crate::training::components::FitOptions;
+use crate::training::ranker_fit::{FittedRanker, SequenceFit, fit_blend};
 use crate::training::sequence_fit::SequenceModels;
 
 /// The version's configuration fitted on events up to `until`, with the lists and cut-offs of the budget's tier. `None` when the budget was
@@ -24,11 +25,11 @@ pub(crate) fn refit(
         return Ok(Some(FittedRanker { blend: fit_blend(data, until), ..FittedRanker::default() }));
     };
     let configured = FittedRanker { ranker: Some((**ranker).clone()), ..FittedRanker::default() };
-    let options = train_options(&configured, tier, model.meta.seed);
+    let options = FitOptions::again(&configured, tier, model.meta.seed);
     let mut models = match &artifacts.sequence {
         Some(_) => Some(SequenceModels::new(data.log, data.catalogue, until, model.meta.seed)?),
         None => None,
     };
     let sequence = models.as_mut().map(|models| SequenceFit { models, later: until });
-    fit_ranker(context, data, until, &options, sequence, &mut CutoffLists::default())
+    component_fit::fit(context, data, until, &options, sequence, &mut CutoffLists::default())
 }
