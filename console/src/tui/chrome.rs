@@ -16,10 +16,10 @@ use super::widgets::draw::{put, put_at};
 use super::widgets::split::split_top;
 use crate::text;
 
-/// Columns from which on every tab shows its title beside its number.
-const WIDE: u16 = 78;
 /// Column of the first tab, behind the program's name.
 const FIRST_TAB: usize = 9;
+/// Blank columns between two tabs.
+const TAB_GAP: usize = 2;
 
 /// A tab of the header.
 struct Tab {
@@ -30,13 +30,16 @@ struct Tab {
 }
 
 fn tabs(screens: &[&'static About], current: ScreenId, columns: u16) -> Vec<Tab> {
+    let titled = |(place, about): (usize, &&'static About)| format!("{} {}", place + 1, about.title);
+    let whole: usize = screens.iter().enumerate().map(|tab| text::width(&titled(tab)) + TAB_GAP).sum();
+    // Where the titles do not all fit, the tab of the current screen alone has one.
+    let all_fit = FIRST_TAB + whole <= usize::from(columns) + TAB_GAP;
     let mut column = FIRST_TAB;
     let tab = |(place, about): (usize, &&'static About)| {
-        let (screen, number) = (ScreenId(place), place + 1);
-        let titled = columns >= WIDE || screen == current;
-        let text = if titled { format!("{number} {}", about.title) } else { number.to_string() };
+        let screen = ScreenId(place);
+        let text = if all_fit || screen == current { titled((place, about)) } else { (place + 1).to_string() };
         let tab = Tab { screen, column, text };
-        column += text::width(&tab.text) + 2;
+        column += text::width(&tab.text) + TAB_GAP;
         tab
     };
     screens.iter().enumerate().map(tab).collect()

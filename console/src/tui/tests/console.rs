@@ -9,8 +9,8 @@ use mercer_shared::wire::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 
-use super::fixture_reports::report;
-use super::fixtures::{at, gate, list, models, now, profile, run, status, user_id, users};
+use super::answers::answer;
+use super::fixtures::{list, now, profile, run, status, user_id, users};
 use crate::tui::app::App;
 use crate::tui::ask::{Answer, Ask, Reply};
 use crate::tui::command::ScreenId;
@@ -87,6 +87,16 @@ pub(super) fn reply(app: &mut App, ask: Ask, answer: Answer) {
     app.update(Message::Reply(Box::new(Reply { ask, result: Ok(answer) })));
 }
 
+/// Gives the shop's answer.
+fn answer_to(app: &mut App, ask: Ask) {
+    if let Some(answer) = answer(&ask) {
+        reply(app, ask, answer);
+    }
+}
+
+/// The first screens, which are filled by keys: overview, users, search.
+const OPENED_BY_HAND: usize = 3;
+
 /// A console of this size that has not reached anything yet.
 pub(super) fn fresh(columns: u16, rows: u16) -> App {
     App::new("/run/mercer/mercer.sock".into(), Size::new(columns, rows), now()).0
@@ -119,36 +129,17 @@ pub(super) fn filled(columns: u16, rows: u16) -> App {
     );
     press_keys(&mut app, "3/red dress under 50\n");
     reply(&mut app, Ask::Search { text: "red dress under 50".into(), reasons: true }, Answer::List(Box::new(list())));
-    let mut done = run();
-    (done.id, done.state, done.phase) = ("r000011".into(), RunState::Succeeded, RunPhase::Done);
-    (done.gate, done.model, done.ended) =
-        (Some(gate(GateVerdict::Promote)), Some("v000002".into()), Some(at("2026-03-02T08:59:00Z")));
-    done.created = at("2026-03-02T08:40:00Z");
-    done.started = Some(at("2026-03-02T08:40:00Z"));
-    reply(&mut app, Ask::Runs, Answer::Runs(vec![run(), done]));
-    reply(&mut app, Ask::Models, Answer::Models(models()));
     for kind in ReportKind::ALL {
-        reply(&mut app, Ask::Report(kind), Answer::Report(Box::new(report(kind))));
+        answer_to(&mut app, Ask::Report(kind));
     }
-    let decision = Decision {
-        seq: 1,
-        at: at("2026-03-02T03:12:00Z"),
-        saw: "5,120 new interactions".into(),
-        rule: "train after 5,000".into(),
-        action: "train".into(),
-        outcome: Some("r000011 promoted v000002".into()),
-    };
-    reply(&mut app, Ask::Decisions, Answer::Decisions(vec![decision]));
-    let change = AuditEntry {
-        seq: 1,
-        at: at("2026-03-02T09:00:00Z"),
-        uid: Some(1000),
-        pid: Some(99),
-        action: "promote".into(),
-        target: "v000002".into(),
-        detail: "was v000001".into(),
-    };
-    reply(&mut app, Ask::Audit, Answer::Audit(vec![change]));
+    for screen in all_screens().into_iter().skip(OPENED_BY_HAND) {
+        app.go(screen);
+        for effect in app.context.take_effects() {
+            if let Effect::Ask(ask) = effect {
+                answer_to(&mut app, ask);
+            }
+        }
+    }
     for (seq, kind) in [
         EventKind::Interactions { accepted: 12, total: 397_884 },
         EventKind::Run(Box::new(run())),

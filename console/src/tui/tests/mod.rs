@@ -1,5 +1,6 @@
 //! Tests of the console as a whole: messages in, pictures out.
 
+mod answers;
 mod console;
 
 mod fixture_reports;

@@ -35,7 +35,7 @@ fn numbers_and_brackets_change_screens_and_ask_for_what_is_shown() {
     assert_eq!(asks(press_keys(&mut app, "]")), [Ask::Models]);
     assert_eq!(title(&app), "Models");
     press_keys(&mut app, "[[[[[");
-    assert_eq!(title(&app), "Log");
+    assert_eq!(Some(&app.current), all_screens().last());
     assert_eq!(press_keys(&mut app, "q"), [Effect::Quit]);
     let effects = app.update(Message::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
     assert_eq!(effects, [Effect::Quit]);
@@ -320,7 +320,7 @@ fn a_paste_never_runs_commands() {
 #[test]
 fn the_mouse_moves_and_picks_tabs() {
     use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
-    let mut app = filled(80, 24);
+    let mut app = filled(200, 24);
     let mouse = |kind, column, row| Message::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE });
     press_keys(&mut app, ":mouse");
     assert_eq!(press(&mut app, KeyCode::Enter), [Effect::Mouse(true)]);
