@@ -18,36 +18,23 @@ mod runs;
 mod status;
 mod users;
 
-pub use decisions::{AuditEntry, Decision};
-pub use encoders::{AddEncoder, EncoderInfo};
-pub use evaluations::{
-    ArmDifference, ArmValues, DifferenceVerdict, EvaluatedArm, EvaluatedSlice, Evaluation, EvaluationRequest,
-    EvaluationSummary, Measured,
-};
-pub use events::{Event, EventKind};
-pub use imports::{
-    ImportEvent, ImportPhase, ImportProgress, ImportQuery, ImportReport, PresetInfo, ReasonCount, RuleCount,
-};
-pub use interactions::{Interaction, InteractionType};
-pub use items::{DeletedItem, Item, ItemPatch};
-pub use lists::{
-    Candidates, ListItem, ListQuery, Mode, OutOfStock, PriceBound, QueryUnderstanding, Reason, ScorePart,
-    SearchRequest, ServedList, SessionRequest, UNTRAINED,
-};
-pub use models::{
-    AlphaSpending, Comparison, DataSnapshot, EncoderRef, GateObjective, GateReport, GateVerdict, MetricValue,
-    ModelState, ModelVersion,
-};
-pub use pairs::{PairCheck, PairPart, PairReport, PairSource};
-pub use profiles::{
-    EventRef, Interest, Lifecycle, LifecycleStage, Neighbour, Profile, ProfileEvent, ProfileQuery, SimilarUsers,
-};
-pub use records::{LossPoint, RunKind, RunRecord, Setting, SweepRequest};
-pub use replays::{Replay, ReplayArm, ReplayDifference, ReplayRequest, ReplayWindow};
-pub use reports::{GroupRow, GroupTable, Report, ReportKind, ReportRow, Verdict};
-pub use runs::{PhaseCost, Run, RunCause, RunPhase, RunState, TrainModel, TrainRequest, Tuning};
-pub use status::{Alarm, Counts, Health, Latency, QueueStatus, ServingModel, Status, Traffic, Upkeep};
-pub use users::{Consent, User};
+pub use decisions::*;
+pub use encoders::*;
+pub use evaluations::*;
+pub use events::*;
+pub use imports::*;
+pub use interactions::*;
+pub use items::*;
+pub use lists::*;
+pub use models::*;
+pub use pairs::*;
+pub use profiles::*;
+pub use records::*;
+pub use replays::*;
+pub use reports::*;
+pub use runs::*;
+pub use status::*;
+pub use users::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
