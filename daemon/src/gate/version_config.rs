@@ -93,8 +93,8 @@ mod tests {
     fn only_an_equal_configuration_is_a_refresh() {
         assert_eq!(choose_fit(&rich(), &rich(), SEEN, 100), IncumbentFit::Refreshed);
         let changes: [fn(&mut VersionConfig); 6] = [
-            |config| drop(config.ranker.parts.remove(0)),
-            |config| drop(config.ranker.parts.pop()),
+            |config| _ = config.ranker.parts.remove(0),
+            |config| _ = config.ranker.parts.pop(),
             |config| config.ranker.whitening = None,
             |config| config.ranker.encoder = "e2".into(),
             |config| config.ranker.ranker = false,
