@@ -12,21 +12,21 @@ use std::time::Duration;
 /// anything to do.
 pub fn follow(app: &App) -> bool {
     let (view, index, changed) = {
-        let mut world = app.shop.lock();
-        let changed = world.take_changed();
+        let mut shop = app.shop.lock();
+        let changed = shop.take_changed();
         if changed.is_empty() {
             return false;
         }
-        (world.view().clone(), world.index().clone(), changed)
+        (shop.view().clone(), shop.index().clone(), changed)
     };
     // As in the training log: nothing of those who did not agree. Of the others' slots none is looked at.
     let mut log = view.rank.log.clone();
     let agreed = |number: u32| view.subject(number).is_some_and(|subject| subject.consent.train);
     changed.iter().copied().filter(|number| !agreed(*number)).for_each(|number| log.erase(number));
     let followed = index.follow(Dataset { log: &log, catalogue: &view.rank.catalogue }, &changed);
-    let mut world = app.shop.lock();
-    if !world.set_cooccurrence(&followed) {
-        world.put_back_changed(changed);
+    let mut shop = app.shop.lock();
+    if !shop.set_cooccurrence(&followed) {
+        shop.put_back_changed(changed);
     }
     true
 }
@@ -34,17 +34,21 @@ pub fn follow(app: &App) -> bool {
 /// Fits the collaborative index on the whole log and installs it.
 pub fn refit(app: &App) {
     let (view, unfitted) = {
-        let mut world = app.shop.lock();
+        let mut shop = app.shop.lock();
         // The fit will know of them all.
-        drop(world.take_changed());
-        (world.view().clone(), world.unfitted())
+        drop(shop.take_changed());
+        (shop.view().clone(), shop.unfitted())
     };
     let started = Instant::now();
     let at = view.last_event;
     let log = view.training_log();
     let index =
         CollaborativeIndex::fit(Dataset { log: &log, catalogue: &view.rank.catalogue }, at, &IndexOptions::default());
-    tracing::info!(events = view.rank.log.len(), seconds = started.elapsed().as_secs_f64(), "memory fitted");
+    tracing::info!(
+        events = view.rank.log.len(),
+        seconds = started.elapsed().as_secs_f64(),
+        "collaborative index fitted"
+    );
     app.shop.lock().set_index(index, unfitted);
     app.publish();
     app.counters.index_fitted();
@@ -63,7 +67,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Largest share of the refitter's time for updating the co-occurrence, whose cost grows with the number of new events.
 const FOLLOWING: u32 = 10;
 
-/// Refits when a tenth of the log is new, and keeps the co-occurrence up to date in between. A log that was never fitted does not wait:
+/// Refits when a tenth of the log is new or an import has ended, and keeps the co-occurrence up to date in between. A log that was never fitted does not wait:
 /// until then nothing is known of its shape.
 pub(crate) fn run(app: &Arc<App>) {
     let (mut seen, mut since) = (0, Instant::now());
@@ -72,8 +76,8 @@ pub(crate) fn run(app: &Arc<App>) {
     while !app.is_stopping() {
         std::thread::sleep(Duration::from_millis(200));
         let (unfitted, events) = {
-            let world = app.shop.lock();
-            (world.unfitted(), world.view().rank.log.len() as u64)
+            let shop = app.shop.lock();
+            (shop.unfitted(), shop.view().rank.log.len() as u64)
         };
         if unfitted != seen {
             (seen, since) = (unfitted, Instant::now());

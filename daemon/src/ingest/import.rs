@@ -129,6 +129,9 @@ pub fn run(
         Ok(report) => ("import", report),
         Err(failure) => ("import-failed", &*failure.report),
     };
+    if !job.dry_run && report.interactions.values().any(|added| *added > 0) {
+        app.shop.lock().fit_rest();
+    }
     app.publish();
     tracing::info!(
         file = job.name,

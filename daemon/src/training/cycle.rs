@@ -153,7 +153,8 @@ fn fit_candidate(cycle: Cycle<'_>, data: &mut CycleData, base: &EncoderVariant) 
         None
     };
     let beside = sequence.as_mut().map(|models| SequenceFit { models, later: data.view.last_event });
-    let options = FitOptions::new(components, RankerTrainOptions { compared: true, ..data.tier.ranker_options(run.seed) });
+    let options =
+        FitOptions::new(components, RankerTrainOptions { compared: true, ..data.tier.ranker_options(run.seed) });
     let mut lists = CutoffLists::default();
     let fitted =
         component_fit::fit(context, dataset, data.plan.cutoff, &options, beside, &mut lists)?.unwrap_or_else(|| {

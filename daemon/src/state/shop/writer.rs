@@ -206,6 +206,15 @@ impl ShopWriter {
         self.unfitted = self.unfitted.saturating_add(1_000_000_000);
     }
 
+    /// Requests a new fit if the collaborative index does not know the whole log, however little is missing. What a fit saw of a large
+    /// import depends on how fast it was read, and lists must not.
+    pub fn fit_rest(&mut self) {
+        if self.unfitted > 0 {
+            self.unfitted = self.unfitted.max(self.view.rank.log.len() as u64);
+            self.dirty = true;
+        }
+    }
+
     /// Takes up to `most` items whose passage must be embedded.
     pub fn take_stale(&mut self, most: usize) -> Vec<u32> {
         let keep = self.stale.len().saturating_sub(most);
