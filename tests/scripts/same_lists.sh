@@ -7,10 +7,11 @@
 #   online_retail.trained, open_ecommerce.trained    the same after a cycle without encoder (fixed seed, a budget that ends nothing)
 #   product_search, reviews_zh                       searches
 # without one, all of them. The trained set of a benchmark goes on in the state of its untrained set.
-# MERCER_DATA_DIR has benchmarks/NAME. VECTORS_CACHE keeps the vectors of items from one call to the next: a new encoder gets new ones.
+# MERCER_DATA_DIR has benchmarks/NAME. FIRST_ITEMS=N takes the first N items of a catalogue and the log about them. VECTORS_CACHE keeps
+# the vectors of items from one call to the next: a new encoder gets new ones.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 BIN=$1
 out=$2
 shift 2
@@ -26,6 +27,24 @@ fixed_key() {
     chmod 600 "$work/state/key"
 }
 
+# The first items of a benchmark and the interactions with them, in a directory of their own, which `from` names then.
+first_items() {
+    from=$work/first
+    mkdir -p "$from"
+    python3 - "$1" "$from" "$FIRST_ITEMS" << 'PYTHON'
+import gzip, itertools, json, os, sys
+source, target, count = sys.argv[1:]
+known = set()
+with gzip.open(f"{source}/items.ndjson.gz", "rt") as lines, gzip.open(f"{target}/items.ndjson.gz", "wt") as out:
+    for line in itertools.islice(lines, int(count)):
+        known.add(json.loads(line)["id"])
+        out.write(line)
+if os.path.exists(f"{source}/train.ndjson.gz"):
+    with gzip.open(f"{source}/train.ndjson.gz", "rt") as lines, gzip.open(f"{target}/train.ndjson.gz", "wt") as out:
+        out.writelines(line for line in lines if json.loads(line).get("item") in known)
+PYTHON
+}
+
 # Starts a daemon on a fresh state with the items of a benchmark, and its log where there is one.
 open_benchmark() {
     local name=$1
@@ -36,9 +55,11 @@ open_benchmark() {
         cp -r "$VECTORS_CACHE/$name" "$work/state/vectors"
     fi
     start_daemon
-    local files=(items="$data/$name/items.ndjson.gz")
-    if [ -f "$data/$name/train.ndjson.gz" ]; then
-        files+=(users="$data/$name/users.ndjson.gz" interactions="$data/$name/train.ndjson.gz")
+    local from=$data/$name
+    [ -z "${FIRST_ITEMS:-}" ] || first_items "$from"
+    local files=(items="$from/items.ndjson.gz")
+    if [ -f "$from/train.ndjson.gz" ]; then
+        files+=(users="$data/$name/users.ndjson.gz" interactions="$from/train.ndjson.gz")
     fi
     timed "$bin/mercer" import --format ndjson "${files[@]}" > "$work/import.log"
     timed wait_embedded
