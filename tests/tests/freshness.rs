@@ -84,6 +84,8 @@ fn items_are_found_changed_and_hidden() {
     daemon.embedded();
     daemon.ask(async |client| client.put_item(&item("chess", "Walnut chessboard")).await).unwrap();
     daemon.published();
+    // Among the first it is only with its vector.
+    daemon.embedded();
     assert!(finds(&daemon, "chessboard", "chess"), "a new item is not found");
     let patch = ItemPatch { title: Some("Copper saxophone".into()), ..ItemPatch::default() };
     daemon.ask(async |client| client.patch_item("chess", &patch).await).unwrap();
