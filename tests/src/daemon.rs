@@ -230,6 +230,8 @@ impl Daemon {
 
     /// Waits until every item has its vector: only then do equal questions have equal answers.
     pub fn embedded(&self) {
+        // An item that was just written counts from its publication on.
+        self.published();
         eventually("every item has its vector", || {
             let status = self.ask(async |client| client.status().await).ok()?;
             (status.counts.embedded == status.counts.items && status.queue.background == 0).then_some(())

@@ -83,7 +83,6 @@ fn items_are_found_changed_and_hidden() {
     SMALL.open(&daemon);
     daemon.embedded();
     daemon.ask(async |client| client.put_item(&item("chess", "Walnut chessboard")).await).unwrap();
-    daemon.published();
     // Among the first it is only with its vector.
     daemon.embedded();
     assert!(finds(&daemon, "chessboard", "chess"), "a new item is not found");
@@ -111,7 +110,6 @@ fn an_item_is_found_by_what_it_means() {
         daemon.ask(async |client| client.put_item(&item(id, title)).await).unwrap();
     }
     daemon.embedded();
-    daemon.published();
     // No word in common: only the encoder can put these first.
     for (query, id) in
         [("board game for two players", "chess"), ("watering the lawn", "hose"), ("footwear for mountains", "boots")]
