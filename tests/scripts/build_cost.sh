@@ -22,8 +22,8 @@ for commit in "$@"; do
     git -C "$work/$name" checkout --quiet "$(git -C "$root" rev-parse "$commit")"
     (cd "$work/$name" && cargo fetch --locked --quiet)
     TIMEFORMAT='%R %U %S'
-    { time (cd "$work/$name" && CARGO_TARGET_DIR=$work/target "${command[@]}" ${more[@]+"${more[@]}"}) > "$work/$name.log" 2>&1; } 2> "$work/time" ||
-        { tail -20 "$work/$name.log" >&2; exit 1; }
+    build() { cd "$work/$name" && CARGO_TARGET_DIR=$work/target "${command[@]}" ${more[@]+"${more[@]}"} > "$work/$name.log" 2>&1; }
+    { time (build); } 2> "$work/time" || { tail -20 "$work/$name.log" >&2; exit 1; }
     python3 - "$name" "$work" "$first" << 'PYTHON'
 import os, sys
 name, work, first = sys.argv[1:]
