@@ -228,6 +228,11 @@ impl Daemon {
         eventually("changes are published", || (count() > before).then_some(()));
     }
 
+    /// Waits until the collaborative index knows the whole log.
+    pub fn fitted(&self) {
+        eventually("the log is fitted", || (self.metric("mercer_interactions_unfitted") == 0.0).then_some(()));
+    }
+
     /// Waits until every item has its vector: only then do equal questions have equal answers.
     pub fn embedded(&self) {
         // An item that was just written counts from its publication on.

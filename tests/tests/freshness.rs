@@ -50,7 +50,7 @@ fn what_goes_together_is_known_without_a_fit_and_unknown_again_after_an_erasure(
     daemon.ask(async |client| client.put_item(&item("sextant", "Brass sextant")).await).unwrap();
     daemon.embedded();
     // What the import left to fit is fitted; from here on the index only follows what is done.
-    eventually("the log is fitted", || (daemon.metric("mercer_interactions_unfitted") == 0.0).then_some(()));
+    daemon.fitted();
     let fits = daemon.metric("mercer_index_fits_total");
     let related = || {
         let list = daemon.ask(async |client| client.related("sextant", &ListQuery::default()).await).unwrap();

@@ -30,7 +30,7 @@ struct List {
 
 /// Lists of every kind as of a moment after the last event.
 fn lists(daemon: &Daemon) -> Vec<List> {
-    eventually("the log is fitted", || (daemon.metric("mercer_interactions_unfitted") == 0.0).then_some(()));
+    daemon.fitted();
     let mut lists = Vec::new();
     let mut keep = |name: String, list: Result<ServedList, Problem>| match list {
         Ok(list) => {
