@@ -18,6 +18,7 @@ use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
 use crate::state::report_cache::ReportKey;
+pub use crate::state::report_cache::{Computed, PerUserSeries};
 use crate::state::shop::ShopState;
 use crate::versions::embedded_catalogue;
 use crate::versions::load;
@@ -28,7 +29,30 @@ use crate::versions::registry;
 /// # Errors
 /// `not-found` for an unknown version.
 pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Report> {
+    compute_for(app, kind, version).map(|computed| computed.report)
+}
+
+/// The same with the values per user that the rows rest on, so that two versions can be compared user by user. Computed once per state
+/// of the shop.
+///
+/// # Errors
+/// `not-found` for an unknown version, `unavailable` while the daemon warms up.
+pub fn compute_for(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Computed> {
     app.warm()?;
+    let view = with_version(app, version)?;
+    let key = ReportKey { kind, version: view.model.meta.version.clone(), generation: view.generation };
+    if let Some(computed) = app.reports.get(&key) {
+        return Ok((*computed).clone());
+    }
+    let computed = compute(app, kind, &view)?;
+    let name = format!("{}-{}", kind.as_str(), computed.report.model);
+    app.store.put_doc(DocKind::Report, &name, &computed.report).map_err(|e| store_problem(&e))?;
+    app.reports.put(key, Arc::new(computed.clone()));
+    Ok(computed)
+}
+
+/// The published state of the shop with a version in place of the serving one, if another is named.
+fn with_version(app: &App, version: Option<&str>) -> Answer<ShopState> {
     let mut view = (*app.view()).clone();
     if let Some(version) = version.filter(|version| *version != view.model.meta.version) {
         let meta = registry::show(app, version)?;
@@ -39,18 +63,10 @@ pub fn report(app: &App, kind: ReportKind, version: Option<&str>) -> Answer<Repo
         view.rank.catalogue.set_whitened(whitened);
         view.model = Arc::new(model);
     }
-    let key = ReportKey { kind, version: view.model.meta.version.clone(), generation: view.generation };
-    if let Some(report) = app.reports.get(&key) {
-        return Ok(report);
-    }
-    let report = compute(app, kind, &view)?;
-    let name = format!("{}-{}", kind.as_str(), report.model);
-    app.store.put_doc(DocKind::Report, &name, &report).map_err(|e| store_problem(&e))?;
-    app.reports.put(key, report.clone());
-    Ok(report)
+    Ok(view)
 }
 
-fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
+fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Computed> {
     let mut report = Report {
         kind,
         model: view.model.meta.version.clone(),
@@ -62,10 +78,11 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
         groups: Vec::new(),
         notes: Vec::new(),
     };
+    let mut per_user = Vec::new();
     let log = view.training_log();
     let Some((from, to)) = window(&log, view.last_event) else {
         report.notes.push("the log is too short for a window of later interactions".to_owned());
-        return Ok(report);
+        return Ok(Computed { report, per_user });
     };
     (report.from, report.to) = (Some(Timestamp::at(from)), Some(Timestamp::at(to)));
     let index = app.moments.at(view, from);
@@ -88,7 +105,7 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
     report.users = any.users.len() as u64;
     if any.users.is_empty() {
         report.notes.push("no shopper came back within the window".to_owned());
-        return Ok(report);
+        return Ok(Computed { report, per_user });
     }
     match kind {
         ReportKind::Quality => {
@@ -100,20 +117,19 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Report> {
                 for (name, formula, value) in METRICS {
                     let values: Vec<f64> = (0..mine.users.len()).map(|u| value(mine, u)).collect();
                     let popular: Vec<f64> = (0..theirs.users.len()).map(|u| value(theirs, u)).collect();
-                    report.rows.push(interval_row(
-                        &format!("{name}/{slice}"),
-                        &format!("{name}, {label}"),
-                        &values,
-                        &popular,
-                        formula,
-                    ));
+                    let row = format!("{name}/{slice}");
+                    report.rows.push(interval_row(&row, &format!("{name}, {label}"), &values, &popular, formula));
+                    per_user.push(PerUserSeries { name: row, users: mine.users.clone(), values });
                 }
             }
         }
         ReportKind::Diversity => {
             diversity::rows(app, view, &snapshot, ReportLists { model: &any, popularity: &base }, &mut report)?
         }
-        ReportKind::Fairness => fairness::tables(app, view, &snapshot, from, &any, &mut report),
+        ReportKind::Fairness => {
+            fairness::tables(app, view, &snapshot, from, &any, &mut report);
+            per_user.push(PerUserSeries { name: "ndcg@10/repeat".to_owned(), users: any.users, values: any.ndcg });
+        }
     }
-    Ok(report)
+    Ok(Computed { report, per_user })
 }

@@ -1,4 +1,6 @@
-//! Reports that were computed for one state of the shop.
+//! Reports that were computed for one state of the shop, with the values per user that they rest on.
+
+use std::sync::Arc;
 
 use mercer_shared::wire::{Report, ReportKind};
 use parking_lot::Mutex;
@@ -18,25 +20,45 @@ pub struct ReportKey {
     pub generation: u64,
 }
 
+/// A metric of a report, user by user. It stays inside the daemon: two versions are compared by pairing their users.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PerUserSeries {
+    /// Name of the row that it belongs to, such as `ndcg@10/repeat`.
+    pub name: String,
+    /// Slots of the users, in the order of their keys.
+    pub users: Vec<u32>,
+    /// The value of each user, in the order of `users`.
+    pub values: Vec<f64>,
+}
+
+/// A report and the values per user of its rows.
+#[derive(Debug, Clone)]
+pub struct Computed {
+    /// What is shown.
+    pub report: Report,
+    /// One series per row that is a mean over users.
+    pub per_user: Vec<PerUserSeries>,
+}
+
 /// The latest report of each kind and version.
 #[derive(Debug, Default)]
-pub struct ReportCache(Mutex<Vec<(ReportKey, Report)>>);
+pub struct ReportCache(Mutex<Vec<(ReportKey, Arc<Computed>)>>);
 
 impl ReportCache {
     /// The report of this very state.
     #[must_use]
-    pub fn get(&self, key: &ReportKey) -> Option<Report> {
-        self.0.lock().iter().find(|(known, _)| known == key).map(|(_, report)| report.clone())
+    pub fn get(&self, key: &ReportKey) -> Option<Arc<Computed>> {
+        self.0.lock().iter().find(|(known, _)| known == key).map(|(_, computed)| Arc::clone(computed))
     }
 
     /// Stores a report in place of earlier ones of its kind and version; drops the oldest beyond the limit.
-    pub fn put(&self, key: ReportKey, report: Report) {
+    pub fn put(&self, key: ReportKey, computed: Arc<Computed>) {
         let mut kept = self.0.lock();
         kept.retain(|(known, _)| known.kind != key.kind || known.version != key.version);
         if kept.len() >= MOST_KEPT {
             kept.remove(0);
         }
-        kept.push((key, report));
+        kept.push((key, computed));
     }
 }
 
@@ -46,8 +68,8 @@ mod tests {
 
     use super::*;
 
-    fn report(model: &str) -> Report {
-        Report {
+    fn computed(model: &str) -> Arc<Computed> {
+        let report = Report {
             kind: ReportKind::Fairness,
             model: model.to_owned(),
             created: Timestamp::default(),
@@ -57,17 +79,18 @@ mod tests {
             rows: Vec::new(),
             groups: Vec::new(),
             notes: Vec::new(),
-        }
+        };
+        Arc::new(Computed { report, per_user: Vec::new() })
     }
 
     #[test]
     fn a_report_holds_for_one_generation_only() {
         let cache = ReportCache::default();
         let key = |generation| ReportKey { kind: ReportKind::Fairness, version: "v1".to_owned(), generation };
-        cache.put(key(1), report("v1"));
+        cache.put(key(1), computed("v1"));
         assert!(cache.get(&key(1)).is_some());
         assert!(cache.get(&key(2)).is_none(), "consent or attributes changed, though no interaction came");
-        cache.put(key(2), report("v1"));
+        cache.put(key(2), computed("v1"));
         assert!(cache.get(&key(1)).is_none());
     }
 }
