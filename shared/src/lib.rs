@@ -7,6 +7,8 @@ pub mod filter;
 pub mod ids;
 pub mod interaction;
 pub mod problem;
+#[cfg(feature = "signatures")]
+pub mod signatures;
 pub mod socket;
 pub mod time;
 pub mod wire;

@@ -147,6 +147,12 @@ problems! {
     BadState "bad-state" 500 FAILED "the state directory cannot be used" "the detail names the directory and the reason";
     /// The configuration file is wrong.
     BadConfig "bad-config" 400 USAGE "the configuration is wrong" "the detail names the key";
+    /// The document is not what was signed.
+    BadSignature "bad-signature" 422 FAILED "the signature does not fit the document" "a byte was changed after signing: get the document again from where it was made";
+    /// Signed with another key than the trusted one.
+    ForeignSignature "foreign-signature" 422 FAILED "the document was signed by another installation" "mercer report verify FILE --key KEY checks against the public key of that installation; ask its operator for it";
+    /// There is no signature.
+    Unsigned "unsigned" 422 FAILED "the document is not signed" "exports carry a signature, or a file of the same name with .sig beside it";
     /// No daemon answers.
     NotRunning "not-running" 503 NOT_RUNNING "no daemon answers on the socket" "start one: mercerd --state DIR --socket PATH";
     /// The daemon broke.

@@ -21,4 +21,5 @@ pub mod run_slot;
 pub mod sequence;
 pub mod settings;
 pub mod shop;
+pub mod signing;
 pub mod vector_cache;

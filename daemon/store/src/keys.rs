@@ -117,6 +117,25 @@ fn keyed(key: &[u8; KEY_BYTES], kind: &str, id: &str) -> Pseudonym {
     Pseudonym(*hasher.finalize().as_bytes())
 }
 
+/// What a key outside the store is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyPurpose {
+    /// Signs exported reports.
+    ReportSignatures,
+    /// Signs receipts of erasures.
+    ReceiptSignatures,
+}
+
+impl KeyPurpose {
+    /// The context of the derivation. It never changes: signatures of older exports depend on it.
+    const fn context(self) -> &'static str {
+        match self {
+            Self::ReportSignatures => "mercer 2026-11 signatures of reports",
+            Self::ReceiptSignatures => "mercer 2026-11 signatures of erasure receipts",
+        }
+    }
+}
+
 /// The keys derived from the secret, one for each purpose.
 pub(crate) struct Keyring {
     users: [u8; KEY_BYTES],
@@ -124,6 +143,8 @@ pub(crate) struct Keyring {
     tombstones: [u8; KEY_BYTES],
     identity: [u8; KEY_BYTES],
     check: [u8; KEY_BYTES],
+    /// From which the keys for purposes outside the store are derived.
+    outside: [u8; KEY_BYTES],
     seal: ChaCha20Poly1305,
 }
 
@@ -136,8 +157,14 @@ impl Keyring {
             tombstones: derive("mercer 2026-11 tombstones"),
             identity: derive("mercer 2026-11 interaction identity"),
             check: derive("mercer 2026-11 key check"),
+            outside: derive("mercer 2026-11 purposes outside the store"),
             seal: ChaCha20Poly1305::new(&derive("mercer 2026-11 sealed ids").into()),
         }
+    }
+
+    /// The key of a purpose outside the store.
+    pub(crate) fn purpose(&self, purpose: KeyPurpose) -> [u8; KEY_BYTES] {
+        blake3::derive_key(purpose.context(), &self.outside)
     }
 
     pub(crate) fn user(&self, id: &UserId) -> Pseudonym {
@@ -210,6 +237,7 @@ mod tests {
         let user = ring.user(&UserId::new("42").unwrap());
         let session = ring.session(&SessionId::new("42").unwrap());
         assert_ne!(user, session);
+        assert_ne!(ring.purpose(KeyPurpose::ReportSignatures), ring.purpose(KeyPurpose::ReceiptSignatures));
         assert_ne!(user, ring.tombstone(&user));
         assert_ne!(Keyring::new(&Key::from_bytes([9; 32])).user(&UserId::new("42").unwrap()), user);
     }

@@ -49,7 +49,7 @@ pub use erase::Erasure;
 pub use error::{Result, StoreError};
 pub use interaction::StoredInteraction;
 pub use items::Change;
-pub use keys::Key;
+pub use keys::{Key, KeyPurpose};
 pub use log::Interactions;
 pub use migrate::SCHEMA;
 pub use options::Options;

@@ -13,7 +13,7 @@ use crate::commit::Committer;
 use crate::core::{Core, Counters};
 use crate::durable::Barrier;
 use crate::error::{Result, StoreError};
-use crate::keys::{Key, Keyring};
+use crate::keys::{Key, KeyPurpose, Keyring};
 use crate::lock::{self, SLED};
 use crate::options::Options;
 use crate::pseudonym::Pseudonym;
@@ -99,6 +99,12 @@ impl Store {
 
     pub(crate) fn committer(&self) -> &Committer {
         &self.committer
+    }
+
+    /// The key of a purpose outside the store, 32 secret bytes; the same whenever the store is opened.
+    #[must_use]
+    pub fn purpose_key(&self, purpose: KeyPurpose) -> [u8; 32] {
+        self.core.keys.purpose(purpose)
     }
 
     /// The pseudonym under which a user is stored.

@@ -15,6 +15,7 @@ mod records;
 mod replays;
 mod reports;
 mod runs;
+mod signatures;
 mod status;
 mod users;
 
@@ -33,6 +34,7 @@ pub use records::*;
 pub use replays::*;
 pub use reports::*;
 pub use runs::*;
+pub use signatures::*;
 pub use status::*;
 pub use users::*;
 

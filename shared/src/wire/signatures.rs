@@ -1,0 +1,29 @@
+//! Signatures of documents that leave the host.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A signature by a key of the installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentSignature {
+    /// `ed25519`.
+    pub algorithm: String,
+    /// What the key signs, such as `mercer report`: each purpose has a key of its own.
+    pub purpose: String,
+    /// Public key, 64 hexadecimal digits. It says which key was used, not that the key is to be trusted: compare it with one that you know.
+    pub public_key: String,
+    /// Signature over the purpose, a zero byte and the canonical bytes of the document; 128 hexadecimal digits.
+    pub value: String,
+}
+
+/// The public key by which signatures of an installation are checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PublicKey {
+    /// `ed25519`.
+    pub algorithm: String,
+    /// What it signs.
+    pub purpose: String,
+    /// 64 hexadecimal digits.
+    pub public_key: String,
+}
