@@ -2,6 +2,10 @@
 //!
 //! `ranked` is a list: the gain of the item on each position, best position first, 0 for an item that is not relevant. `judged` is the
 //! truth: the gains of all relevant items of the user, in the list or not. An item is relevant if its gain is above 0.
+//!
+//! All metrics are of one user, lie in [0, 1] and have no unit. A user without list has `ranked` empty and counts 0; a user without
+//! relevant item is undefined and is left out of the mean, which says how many it used ([`crate::mean_of`]). Intervals come from
+//! resampling users ([`crate::bootstrap_mean`]), differences of two models from [`crate::compare_paired`].
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +50,10 @@ pub enum Metric {
     Mrr,
     /// [`average_precision`]
     Map,
+    /// [`average_precision_capped`]
+    MapCapped,
+    /// [`average_recall`]
+    Mar,
     /// [`ndcg`] with linear gain.
     Ndcg,
     /// [`ndcg`] with exponential gain.
@@ -54,8 +62,18 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics, in the order in which reports print them.
-    pub const ALL: [Self; 8] =
-        [Self::Ndcg, Self::NdcgExponential, Self::Recall, Self::Precision, Self::F1, Self::Hit, Self::Mrr, Self::Map];
+    pub const ALL: [Self; 10] = [
+        Self::Ndcg,
+        Self::NdcgExponential,
+        Self::Recall,
+        Self::Precision,
+        Self::F1,
+        Self::Hit,
+        Self::Mrr,
+        Self::Map,
+        Self::MapCapped,
+        Self::Mar,
+    ];
 
     /// The metric of one list at cut-off `k`.
     ///
@@ -69,6 +87,8 @@ impl Metric {
             Self::Hit => hit(ranked, judged, k),
             Self::Mrr => reciprocal_rank(ranked, judged, k),
             Self::Map => average_precision(ranked, judged, k),
+            Self::MapCapped => average_precision_capped(ranked, judged, k),
+            Self::Mar => average_recall(ranked, judged, k),
             Self::Ndcg => ndcg(ranked, judged, k, Gain::Linear),
             Self::NdcgExponential => ndcg(ranked, judged, k, Gain::Exponential),
         }
@@ -84,6 +104,8 @@ impl Metric {
             Self::Hit => "Hit",
             Self::Mrr => "MRR",
             Self::Map => "MAP",
+            Self::MapCapped => "MAP-capped",
+            Self::Mar => "MAR",
             Self::Ndcg => "NDCG",
             Self::NdcgExponential => "NDCG-exp",
         };
@@ -100,6 +122,8 @@ impl Metric {
             Self::Hit => "1 when any of the first k is relevant",
             Self::Mrr => "1 / rank of the first hit within k, else 0",
             Self::Map => "sum of P@j at hits / all relevant items (not min(relevant, k))",
+            Self::MapCapped => "sum of P@j at hits / min(relevant items, k), as RecBole prints it under the name MAP",
+            Self::Mar => "sum of R@j at hits / all relevant items, as Evidently prints it",
             Self::Ndcg => "linear gain, log2 discount, ideal from all judged gains cut at k",
             Self::NdcgExponential => "gain 2^g − 1, log2 discount, ideal from all judged gains cut at k",
         }
@@ -139,13 +163,25 @@ pub fn recall(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
     Ok(found as f64 / relevant as f64)
 }
 
-/// F1@k of one user; 0 when precision and recall are both 0.
+/// F1@k of one user: 2 P R / (P + R), 0 when both are 0. The mean over users is the mean of these, not F1 of the means.
 ///
 /// # Errors
 /// As [`precision`].
 pub fn f1(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
+    f_beta(ranked, judged, k, 1.0)
+}
+
+/// F-beta@k of one user: (1 + β²) P R / (β² P + R), 0 when both are 0. β above 1 weighs recall more (van Rijsbergen 1979).
+///
+/// # Errors
+/// As [`precision`]; [`Undefined::BadParameter`] for a β that is not above 0.
+pub fn f_beta(ranked: &[f64], judged: &[f64], k: usize, beta: f64) -> Measure {
+    if !(beta > 0.0 && beta.is_finite()) {
+        return Err(Undefined::BadParameter);
+    }
     let (p, r) = (precision(ranked, judged, k)?, recall(ranked, judged, k)?);
-    Ok(if p + r > 0.0 { 2.0 * p * r / (p + r) } else { 0.0 })
+    let square = beta * beta;
+    Ok(if p + r > 0.0 { (1.0 + square) * p * r / (square * p + r) } else { 0.0 })
 }
 
 /// Hit@k: 1 when a relevant item is among the first k, else 0.
@@ -157,7 +193,7 @@ pub fn hit(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
     Ok(if found > 0 { 1.0 } else { 0.0 })
 }
 
-/// Reciprocal rank of the first hit within k, else 0.
+/// Reciprocal rank of the first hit within k, else 0. Its mean over users is MRR@k.
 ///
 /// # Errors
 /// As [`precision`].
@@ -167,12 +203,8 @@ pub fn reciprocal_rank(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
     Ok(first.map_or(0.0, |position| 1.0 / (position + 1) as f64))
 }
 
-/// Average precision at k, divided by all relevant items (trec_eval and ranx; RecBole divides by min(relevant, k)).
-///
-/// # Errors
-/// As [`precision`].
-pub fn average_precision(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
-    let (_, relevant) = hits(ranked, judged, k)?;
+/// Σ P@j over the hits within k.
+fn precision_at_hits(ranked: &[f64], k: usize) -> f64 {
     let (mut found, mut sum) = (0_usize, 0.0);
     for (position, gain) in ranked.iter().take(k).enumerate() {
         if *gain > 0.0 {
@@ -180,6 +212,37 @@ pub fn average_precision(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
             sum += found as f64 / (position + 1) as f64;
         }
     }
+    sum
+}
+
+/// Average precision at k: Σ P@j over the hits within k, divided by all relevant items (trec_eval, ranx). A user with more relevant
+/// items than k cannot reach 1. Its mean over users is MAP@k.
+///
+/// # Errors
+/// As [`precision`].
+pub fn average_precision(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
+    let (_, relevant) = hits(ranked, judged, k)?;
+    Ok(precision_at_hits(ranked, k) / relevant as f64)
+}
+
+/// Average precision at k divided by min(relevant items, k), which RecBole prints as MAP (`evaluator/metrics.py`). It is another metric
+/// with another name: never below [`average_precision`], and 1 when the first k are all relevant.
+///
+/// # Errors
+/// As [`precision`].
+pub fn average_precision_capped(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
+    let (_, relevant) = hits(ranked, judged, k)?;
+    Ok(precision_at_hits(ranked, k) / relevant.min(k) as f64)
+}
+
+/// Average recall at k: Σ R@j over the hits within k, divided by all relevant items (Evidently `mar_k`). With h hits of R relevant items
+/// it is h (h + 1) / (2 R²), so it does not read the ranks of the hits, and its maximum is (R + 1) / (2 R), not 1.
+///
+/// # Errors
+/// As [`precision`].
+pub fn average_recall(ranked: &[f64], judged: &[f64], k: usize) -> Measure {
+    let (found, relevant) = hits(ranked, judged, k)?;
+    let sum = (1..=found).map(|hit| hit as f64 / relevant as f64).sum::<f64>();
     Ok(sum / relevant as f64)
 }
 

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn vector_r3_gauc() {
+    fn tv_r3_gauc() {
         let labels = [bits("1001"), bits("10"), bits("11"), bits("100")];
         let scores = [vec![0.9, 0.8, 0.2, 0.1], vec![0.3, 0.3], vec![0.9, 0.1], vec![0.9, 0.2, 0.1]];
         let users: Vec<Labelled<'_>> =
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn vector_r4_probabilities() {
+    fn tv_r4_probabilities() {
         let y = bits("1101001000");
         let p = [0.95, 0.85, 0.65, 0.65, 0.45, 0.35, 0.25, 0.15, 0.05, 0.02];
         close(auc(&y, &p).unwrap(), 0.854_167);

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vector_s4_counterfactual() {
+    fn tv_s4_counterfactual() {
         let columns = [
             [1.0, 0.0, 1.0, 0.0, 1.0, 0.0],
             [0.5, 0.25, 0.25, 0.5, 0.1, 0.5],

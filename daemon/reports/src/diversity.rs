@@ -1,6 +1,11 @@
 //! Diversity of lists over a catalogue: coverage, concentration, long tail, diversity within lists by the reference encoder, calibration
 //! (METRICS.md section 3).
 //!
+//! Metrics of the catalogue (coverage, Gini, entropy, HHI, tail share) are one number for all lists of a fixed set of users and a fixed
+//! period; coverage and aggregate diversity grow with both, so they are compared only at equal numbers of users. Their intervals
+//! resample users and recount ([`crate::bootstrap_statistic`]); a difference of two models resamples the same users in both. Metrics of
+//! one list (ILD, calibration) are means over users with [`crate::bootstrap_mean`].
+//!
 //! Items are indices below `catalogue`, the number of eligible items at the time of the lists. [`ild`] takes vectors
 //! of the frozen reference encoder, never of the model under test: fine-tuning would change the measure.
 
@@ -107,6 +112,15 @@ pub fn hhi(counts: &[f64]) -> Result<(f64, Measure), Undefined> {
     Ok((index, normalised))
 }
 
+/// Share of the largest seller or brand, shown beside [`hhi`].
+///
+/// # Errors
+/// As [`gini`].
+pub fn top_share(counts: &[f64]) -> Measure {
+    let total = total(counts)?;
+    Ok(counts.iter().copied().fold(0.0, f64::max) / total)
+}
+
 /// How far each item belongs to the long tail: 0 for the short head, the smallest set of items that covers `head` (0.8) of the
 /// interactions, 1 for the rest including items without any.
 ///
@@ -197,6 +211,62 @@ pub fn ild_by(list: &[u32], mut similarity: impl FnMut(u32, u32) -> Measure) -> 
 pub fn ild<V: AsRef<[f32]>>(vectors: &[V]) -> Measure {
     let places: Vec<u32> = (0..vectors.len() as u32).collect();
     ild_by(&places, |left, right| cosine(vectors[left as usize].as_ref(), vectors[right as usize].as_ref()))
+}
+
+/// The reference of [`ild`]: the mean of 1 − cosine over all pairs of the catalogue, which is what lists of random items have in
+/// expectation. A list far below it is monotonous for this shop; the number alone says nothing, since it depends on the encoder.
+///
+/// All pairs are covered exactly and in linear time: with unit vectors the sum of cosines over ordered pairs is |Σ v|² − n.
+///
+/// # Errors
+/// [`Undefined::ListTooShort`] below two items; [`Undefined::LengthMismatch`], [`Undefined::ZeroVector`], [`Undefined::NotFinite`].
+pub fn catalogue_ild<V: AsRef<[f32]>>(vectors: &[V]) -> Measure {
+    if vectors.len() < 2 {
+        return Err(Undefined::ListTooShort);
+    }
+    let mut sum = vec![0.0_f64; vectors[0].as_ref().len()];
+    for vector in vectors.iter().map(AsRef::as_ref) {
+        crate::value::same_length(vector.len(), sum.len())?;
+        let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        if norm == 0.0 {
+            return Err(Undefined::ZeroVector);
+        }
+        for (total, x) in sum.iter_mut().zip(vector) {
+            *total += f64::from(*x) / norm;
+        }
+    }
+    let n = vectors.len() as f64;
+    let cosines = sum.iter().map(|x| x * x).sum::<f64>() - n;
+    finite(1.0 - cosines / (n * (n - 1.0)))
+}
+
+/// Personalisation (inter-list diversity): the mean over pairs of users of 1 − |A ∩ B| / √(|A| |B|), the cosine of their lists as sets;
+/// 0 when all get the same list, 1 when no two share an item. Evidently's `PersonalizationMetric` divides by k instead, which is the
+/// same for lists of k items. Lists are cut at k; empty ones are left out. All pairs are covered in time linear in the items shown.
+///
+/// # Errors
+/// [`Undefined::TooFew`] below two lists that are not empty.
+pub fn personalisation<L: AsRef<[u32]>>(lists: &[L], k: usize) -> Measure {
+    use std::collections::BTreeMap;
+    // Per item the sum of 1 / √|L| and of its squares over the users who see it: half of the difference is the sum over pairs.
+    let mut weights: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+    let mut users = 0_usize;
+    for list in lists {
+        let mut items: Vec<u32> = list.as_ref().iter().take(k).copied().collect();
+        items.sort_unstable();
+        items.dedup();
+        users += usize::from(!items.is_empty());
+        let weight = 1.0 / (items.len() as f64).sqrt();
+        for item in items {
+            let sums = weights.entry(item).or_default();
+            *sums = (sums.0 + weight, sums.1 + weight * weight);
+        }
+    }
+    if users < 2 {
+        return Err(Undefined::TooFew);
+    }
+    let shared: f64 = weights.values().map(|(sum, squares)| (sum * sum - squares) / 2.0).sum();
+    finite(1.0 - shared / (users * (users - 1)) as f64 * 2.0)
 }
 
 /// Fewest events from which a shopper's taste distribution is made.

@@ -66,12 +66,60 @@ pub fn psi_categories(
     Ok((observed, quantile_sorted(&null, 1.0 - level)))
 }
 
+/// PSI of numbers against a reference, and the value that chance alone exceeds in a share `level` of permutations.
+///
+/// The bins are the quantiles of the *reference* (10 by default, see [`QUANTILE_BINS`]), the outer ones open, so that the reference has
+/// equal shares and a number outside its range counts. The mean under no change is about (bins − 1) (1/N + 1/M), so a fixed threshold such
+/// as 0.1 fails on small samples; compare with the threshold returned.
+///
+/// # Errors
+/// [`Undefined::NoObservations`] when a sample is empty, [`Undefined::NotFinite`], [`Undefined::BadParameter`] for fewer than two bins, a
+/// level outside (0, 1) or no permutations.
+pub fn psi_quantiles(
+    reference: &[f64],
+    current: &[f64],
+    bins: usize,
+    test: Permutations,
+) -> Result<(f64, f64), Undefined> {
+    if reference.is_empty() || current.is_empty() {
+        return Err(Undefined::NoObservations);
+    }
+    if reference.iter().chain(current).any(|value| !value.is_finite()) {
+        return Err(Undefined::NotFinite);
+    }
+    if bins < 2 {
+        return Err(Undefined::BadParameter);
+    }
+    let mut sorted = reference.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let mut edges: Vec<f64> = (1..bins).map(|bin| quantile_sorted(&sorted, bin as f64 / bins as f64)).collect();
+    // A value that fills several quantiles makes one bin.
+    edges.dedup();
+    let bin = |value: &f64| edges.partition_point(|edge| edge <= value) as u32;
+    let named = |sample: &[f64]| sample.iter().map(bin).collect::<Vec<u32>>();
+    psi_categories(&named(reference), &named(current), test.level, test.permutations, test.seed)
+}
+
+/// Bins of [`psi_quantiles`] unless something else is asked for.
+pub const QUANTILE_BINS: usize = 10;
+
+/// How the threshold of a PSI is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Permutations {
+    /// Share of permutations without any change that exceed the threshold.
+    pub level: f64,
+    /// Number of permutations.
+    pub permutations: usize,
+    /// Seed.
+    pub seed: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn vector_psi() {
+    fn psi_of_the_vector() {
         let value = psi(&[0.25; 4], &[0.4, 0.3, 0.2, 0.1]).unwrap();
         assert!((value - 0.228_217).abs() < 1e-6, "{value}");
         assert!(psi(&[0.0], &[1.0]).is_err());

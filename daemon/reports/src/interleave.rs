@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vector_s3_team_draft() {
+    fn tv_s3_team_draft() {
         let mut coins = [Team::A, Team::B].into_iter();
         let list = team_draft(&["a", "b", "c", "d"], &["b", "c", "a", "e"], 4, || coins.next().unwrap_or(Team::A));
         assert_eq!(list, [("a", Team::A), ("b", Team::B), ("c", Team::B), ("d", Team::A)]);

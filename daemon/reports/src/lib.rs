@@ -1,4 +1,4 @@
-//! Metrics, intervals, gate, diversity and fairness of Mercer: pure arithmetic on slices.
+//! Metrics, intervals, gate, diversity, fairness, privacy accounting and explanations of Mercer: pure arithmetic on slices.
 //!
 //! No store, clock, tensors or wire types. Every number follows METRICS.md, whose test vectors are this crate's tests. Four rules hold
 //! everywhere (METRICS.md section 0):
@@ -11,25 +11,36 @@
 pub mod accuracy;
 pub mod adwin;
 pub mod alpha_ledger;
+pub mod attribution;
 pub mod blocks;
 pub mod calibrate;
+pub mod calibration_error;
 pub mod classification;
+pub mod clipping;
 pub mod compare;
+pub mod continual;
 pub mod counterfactual;
 pub mod distributions;
 pub mod diversity;
 pub mod drift;
 pub mod exposure;
+pub mod fidelity;
 pub mod gaps;
 pub mod gate;
 pub mod groups;
 pub mod interleave;
+pub mod noised_counts;
 pub mod novelty;
 pub mod page_hinkley;
 pub mod parity;
+pub mod popularity;
 pub mod proportions;
+pub mod ratings;
+pub mod rdp;
 pub mod rerank;
 pub mod resample;
+pub mod scores;
+pub mod signed_rank;
 pub mod ties;
 pub mod value;
 

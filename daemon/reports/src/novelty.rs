@@ -9,20 +9,50 @@ use crate::value::{Measure, Undefined, mean};
 /// (n = 1 of N + 1) instead of being dropped.
 ///
 /// # Errors
-/// [`Undefined::NoObservations`] without recommendations or interactions, [`Undefined::BadParameter`] for an unknown item.
+/// [`Undefined::NoObservations`] without recommendations or interactions, [`Undefined::BadParameter`] for an unknown item,
+/// [`Undefined::NotFinite`] for a negative or infinite count.
 pub fn novelty<L: AsRef<[u32]>>(lists: &[L], popularity: &[f64]) -> Measure {
-    let total: f64 = popularity.iter().sum();
-    if total.is_nan() || total <= 0.0 {
-        return Err(Undefined::NoObservations);
-    }
+    let information = Information::of(popularity)?;
     let mut bits = Vec::new();
     for list in lists {
         for &item in list.as_ref() {
-            let count = *popularity.get(item as usize).ok_or(Undefined::BadParameter)?;
-            bits.push(if count > 0.0 { -(count / total).log2() } else { (total + 1.0).log2() });
+            bits.push(information.bits(item)?);
         }
     }
     mean(&bits)
+}
+
+/// Novelty of one list, in bits: the mean over its items. Its mean over users weighs users alike, so that an interval can resample
+/// users ([`crate::bootstrap_mean`]); with lists of one length it equals [`novelty`].
+///
+/// # Errors
+/// [`Undefined::ListTooShort`] for an empty list; as [`novelty`].
+pub fn novelty_of_list(list: &[u32], popularity: &[f64]) -> Measure {
+    if list.is_empty() {
+        return Err(Undefined::ListTooShort);
+    }
+    novelty(&[list], popularity)
+}
+
+/// Self-information of items.
+struct Information<'a> {
+    popularity: &'a [f64],
+    total: f64,
+}
+
+impl<'a> Information<'a> {
+    fn of(popularity: &'a [f64]) -> Result<Self, Undefined> {
+        if popularity.iter().any(|count| !count.is_finite() || *count < 0.0) {
+            return Err(Undefined::NotFinite);
+        }
+        let total: f64 = popularity.iter().sum();
+        if total > 0.0 { Ok(Self { popularity, total }) } else { Err(Undefined::NoObservations) }
+    }
+
+    fn bits(&self, item: u32) -> Measure {
+        let count = *self.popularity.get(item as usize).ok_or(Undefined::BadParameter)?;
+        Ok(if count > 0.0 { -(count / self.total).log2() } else { (self.total + 1.0).log2() })
+    }
 }
 
 /// Serendipity of one list: mean over its items of relevance × (1 − mean similarity to the history).

@@ -53,18 +53,69 @@ pub fn ndcg_tie_averaged(scores: &[f64], gains: &[f64], judged: &[f64], k: usize
     Ok(dcg / ideal_dcg(judged, k, gain))
 }
 
+/// Whether equal scores decide which items stand among the first k: the item at rank k and the next one have the same score.
+///
+/// `scores` run over the whole candidate list in any order. Where this is true the list depends on the tie rule, and an accuracy metric
+/// at k is to be averaged over ties. A list of at most k candidates has no boundary.
+///
+/// # Errors
+/// [`Undefined::BadParameter`] at k = 0, [`Undefined::NotFinite`].
+pub fn tied_at_boundary(scores: &[f64], k: usize) -> Result<bool, Undefined> {
+    if k == 0 {
+        return Err(Undefined::BadParameter);
+    }
+    if scores.iter().any(|score| !score.is_finite()) {
+        return Err(Undefined::NotFinite);
+    }
+    let mut sorted = scores.to_vec();
+    sorted.sort_by(|left, right| right.total_cmp(left));
+    Ok(sorted.len() > k && sorted[k - 1] == sorted[k])
+}
+
+/// Share of users whose list at k depends on the tie rule. It is printed with every accuracy metric; above [`TIED_SHARE`] the metric is
+/// the tie-averaged one (METRICS.md section 0.2). Interval: Wilson, it is a rate over users.
+///
+/// # Errors
+/// As [`tied_at_boundary`]; [`Undefined::NoObservations`] without users.
+pub fn share_tied_at_boundary<S: AsRef<[f64]>>(users: &[S], k: usize) -> Measure {
+    let mut tied = Vec::with_capacity(users.len());
+    for scores in users {
+        tied.push(if tied_at_boundary(scores.as_ref(), k)? { 1.0 } else { 0.0 });
+    }
+    crate::value::mean(&tied)
+}
+
+/// Share of tied users above which the tie-averaged expectation replaces the metric of one order.
+pub const TIED_SHARE: f64 = 0.01;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::accuracy::{ndcg, reciprocal_rank};
 
     #[test]
-    fn vector_r2_ties() {
+    fn tv_r2_ties() {
         let tied = ndcg_tie_averaged(&[0.5, 0.5, 0.1], &[1.0, 0.0, 0.0], &[1.0], 3, Gain::Linear).unwrap();
         assert!((tied - 0.815_465).abs() < 1e-6, "{tied}");
         // ranx keeps the input order, trec_eval the document id descending: the same scores give 1.0 or 0.5.
         assert_eq!(reciprocal_rank(&[1.0, 0.0, 0.0], &[1.0], 3), Ok(1.0));
         assert_eq!(reciprocal_rank(&[0.0, 1.0, 0.0], &[1.0], 3), Ok(0.5));
+    }
+
+    #[test]
+    fn the_boundary_is_tied_only_where_the_tie_decides() {
+        // TV-R2: a and b are equal, so one place is decided by the tie, two are not.
+        let scores = [0.5, 0.5, 0.1];
+        assert_eq!(
+            [1, 2, 3].map(|k| tied_at_boundary(&scores, k)),
+            [Ok(true), Ok(false), Ok(false)],
+            "a list with room for both does not depend on their order"
+        );
+        assert_eq!(tied_at_boundary(&[0.0, -0.0], 1), Ok(true), "the two zeros are one score");
+        assert_eq!(share_tied_at_boundary(&[&scores[..], &[0.3, 0.2]], 1), Ok(0.5));
+        assert_eq!(share_tied_at_boundary::<Vec<f64>>(&[], 1), Err(Undefined::NoObservations));
+        assert_eq!(tied_at_boundary(&scores, 0), Err(Undefined::BadParameter));
+        assert_eq!(tied_at_boundary(&[f64::NAN], 1), Err(Undefined::NotFinite));
     }
 
     #[test]

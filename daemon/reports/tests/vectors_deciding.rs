@@ -13,7 +13,7 @@ fn close(left: f64, right: f64) {
 }
 
 #[test]
-fn vector_s1_paired_difference() {
+fn tv_s1_paired_difference() {
     let d: Vec<f64> = B.iter().zip(A).map(|(b, a)| b - a).collect();
     close(mean(&d).unwrap(), 0.142);
     let t = student_test(&d, 0.95).unwrap();
@@ -34,7 +34,7 @@ fn vector_s1_paired_difference() {
 }
 
 #[test]
-fn vector_s2_cuped() {
+fn tv_s2_cuped() {
     let (xa, xb) = ([2.0, 4.0, 3.0, 5.0], [1.0, 6.0, 2.0, 4.0]);
     let (ya, yb) = ([3.0, 5.0, 4.0, 6.0], [3.0, 8.0, 4.0, 6.0]);
     let (adjusted, theta) =

@@ -9,7 +9,7 @@ fn close(left: f64, right: f64) {
 }
 
 #[test]
-fn vector_d1_catalogue() {
+fn tv_d1_catalogue() {
     let lists = [[0, 1, 2], [0, 1, 3], [0, 2, 4], [0, 1, 2]];
     let popularity = [10.0, 6.0, 4.0, 2.0, 1.0, 1.0];
     let counts = counts(&lists, 3, 6).unwrap();
@@ -38,7 +38,7 @@ const RELEVANT: [[f64; 2]; 4] = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
 const FEATURES: [[f32; 3]; 5] = [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]];
 
 #[test]
-fn vector_d2_beyond_accuracy() {
+fn tv_d2_beyond_accuracy() {
     let users_of: Vec<Vec<u32>> =
         (0..5).map(|item| (0..4).filter(|user| TRAIN[*user as usize].contains(&item)).collect()).collect();
     let popularity: Vec<f64> = users_of.iter().map(|users| users.len() as f64).collect();
@@ -70,7 +70,7 @@ fn vector_d2_beyond_accuracy() {
 }
 
 #[test]
-fn vector_d3_calibration() {
+fn tv_d3_calibration() {
     let c = |drama: f64, action: f64| calibration_kl(&[0.7, 0.3], &[drama, action], 5, 0.01).unwrap();
     close(c(1.0, 0.0), 1.133_982);
     close(c(0.7, 0.3), 0.0);

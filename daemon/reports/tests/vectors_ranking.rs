@@ -49,7 +49,7 @@ fn check(metric: Metric, k: usize, expected: [f64; 5]) {
 }
 
 #[test]
-fn vector_r1_at_5() {
+fn tv_r1_at_5() {
     check(Metric::Precision, 5, [0.4, 0.4, 0.0, 0.2, 0.25]);
     check(Metric::Recall, 5, [0.666_667, 1.0, 0.0, 1.0, 0.666_667]);
     check(Metric::F1, 5, [0.5, 0.571_429, 0.0, 0.333_333, 0.351_190]);
@@ -61,7 +61,7 @@ fn vector_r1_at_5() {
 }
 
 #[test]
-fn vector_r1_at_3_and_1() {
+fn tv_r1_at_3_and_1() {
     check(Metric::Ndcg, 3, [0.735_007, 0.386_853, 0.0, 1.0, 0.530_465]);
     close(values(Metric::Map, 3)[4], 0.451_389);
     close(values(Metric::Map, 1)[0], 0.333_333);

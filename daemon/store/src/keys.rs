@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn test_vector_p4() {
+    fn tv_p4_keyed_pseudonym() {
         let pseudonym = keyed(&counting_key(), "user", "42");
         assert_eq!(pseudonym.hex(), "9610cf6a571f1e92f2f76a8e77c0e975e0ed287eb318f0d300c5b0bcf43ea50c");
         assert_eq!(Pseudonym::from_hex(&pseudonym.hex()), Some(pseudonym));
