@@ -1,37 +1,13 @@
 //! Exposure of groups of items (sellers, brands, categories, tail): parity, merit, attention against relevance
 //! (METRICS.md section 4, item side).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Measure, Undefined, Value};
+use crate::value::{Measure, Undefined};
 
-/// How much attention a rank gets: v(rank). The default is logarithmic; every finding is checked under another one as well.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "model")]
-pub enum Attention {
-    /// 1 / log2(1 + rank).
-    #[default]
-    Logarithmic,
-    /// Rank-biased precision: p^(rank−1) (Moffat and Zobel 2008), p = 0.85 by default.
-    Rbp {
-        /// Probability to look at the next rank.
-        persistence: f64,
-    },
-    /// Every rank counts 1.
-    Uniform,
-}
-
-impl Attention {
-    /// Attention of a position counted from 0.
-    #[must_use]
-    pub fn at(self, position: usize) -> f64 {
-        match self {
-            Self::Logarithmic => crate::accuracy::discount(position),
-            Self::Rbp { persistence } => persistence.powi(i32::try_from(position).unwrap_or(i32::MAX)),
-            Self::Uniform => 1.0,
-        }
-    }
-}
+pub use crate::attention::{Attention, ExposureModel, MeasuredAttention};
 
 /// One served list for the item side: items by index and what the user found relevant (all of it, in the list or not).
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +31,15 @@ pub struct GroupExposure {
     pub gain: f64,
 }
 
+impl GroupExposure {
+    /// Adds `weight` times the exposure, relevance and gain of `other`.
+    pub(crate) fn add(&mut self, other: &Self, weight: f64) {
+        self.exposure += weight * other.exposure;
+        self.relevance += weight * other.relevance;
+        self.gain += weight * other.gain;
+    }
+}
+
 /// Exposure, relevance and click gain per group. `group_of[item]` is the group of each item of the eligible catalogue.
 ///
 /// # Errors
@@ -63,24 +48,40 @@ pub fn group_exposure(
     served: &[Served<'_>],
     group_of: &[usize],
     groups: usize,
-    attention: Attention,
+    attention: impl ExposureModel,
 ) -> Result<Vec<GroupExposure>, Undefined> {
     let mut sums = vec![GroupExposure::default(); groups];
     for &group in group_of {
         sums.get_mut(group).ok_or(Undefined::BadParameter)?.items += 1;
     }
-    let group = |item: u32| group_of.get(item as usize).copied().ok_or(Undefined::BadParameter);
     for one in served {
-        for (position, item) in one.list.iter().enumerate() {
-            let sum = &mut sums[group(*item)?];
-            sum.exposure += attention.at(position);
-            if one.relevant.contains(item) {
-                sum.gain += attention.at(position);
-            }
+        for (group, own) in list_exposure(one, group_of, &attention)? {
+            sums[group].add(&own, 1.0);
         }
-        for &item in one.relevant {
-            sums[group(item)?].relevance += 1.0;
+    }
+    Ok(sums)
+}
+
+/// What one list gives each group that it shows or that its user finds relevant, by group. `items` stays 0.
+///
+/// # Errors
+/// [`Undefined::BadParameter`] for an item outside the catalogue.
+pub fn list_exposure(
+    one: &Served<'_>,
+    group_of: &[usize],
+    attention: &impl ExposureModel,
+) -> Result<BTreeMap<usize, GroupExposure>, Undefined> {
+    let group = |item: u32| group_of.get(item as usize).copied().ok_or(Undefined::BadParameter);
+    let mut sums: BTreeMap<usize, GroupExposure> = BTreeMap::new();
+    for (position, item) in one.list.iter().enumerate() {
+        let sum = sums.entry(group(*item)?).or_default();
+        sum.exposure += attention.at(position);
+        if one.relevant.contains(item) {
+            sum.gain += attention.at(position);
         }
+    }
+    for &item in one.relevant {
+        sums.entry(group(item)?).or_default().relevance += 1.0;
     }
     Ok(sums)
 }
@@ -126,11 +127,49 @@ pub fn total_variation(left: &[f64], right: &[f64]) -> Measure {
     Ok(0.5 * left.iter().zip(right).map(|(x, y)| (x / a - y / b).abs()).sum::<f64>())
 }
 
+/// What a group's share of the exposure is held against. It is declared, never guessed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "target")]
+pub enum ExposureTarget {
+    /// The group's share of the eligible items.
+    Catalogue,
+    /// The group's share of the relevance.
+    Relevance,
+    /// Shares that somebody decided on, one per group, that sum to 1.
+    Policy {
+        /// The shares.
+        shares: Vec<f64>,
+    },
+}
+
+/// Attention-weighted rank fairness (Sapiezynski 2019): the total variation between the groups' shares of exposure and the declared
+/// target; 0 is on target, 1 the farthest.
+///
+/// # Errors
+/// [`Undefined::LengthMismatch`] and [`Undefined::BadParameter`] for policy shares that do not fit the groups or do not sum to 1,
+/// [`Undefined::ZeroDenominator`] when nothing was shown or nothing is relevant.
+pub fn awrf(groups: &[GroupExposure], target: &ExposureTarget) -> Measure {
+    let shares: Vec<f64> = groups.iter().map(|group| group.exposure).collect();
+    let wanted: Vec<f64> = match target {
+        ExposureTarget::Catalogue => groups.iter().map(|group| group.items as f64).collect(),
+        ExposureTarget::Relevance => groups.iter().map(|group| group.relevance).collect(),
+        ExposureTarget::Policy { shares } => {
+            if shares.iter().any(|share| !(0.0..=1.0).contains(share))
+                || (shares.iter().sum::<f64>() - 1.0).abs() > 1e-9
+            {
+                return Err(Undefined::BadParameter);
+            }
+            shares.clone()
+        }
+    };
+    total_variation(&shares, &wanted)
+}
+
 /// Inequity of amortised attention (Biega 2018): Σ_i |A_i − R_i|, attention and relevance normalised to 1 per list, summed over lists.
 ///
 /// # Errors
 /// [`Undefined::NoObservations`] when no list has both items and relevance, [`Undefined::BadParameter`] for an unknown item.
-pub fn amortised_inequity(served: &[Served<'_>], catalogue: usize, attention: Attention) -> Measure {
+pub fn amortised_inequity(served: &[Served<'_>], catalogue: usize, attention: impl ExposureModel) -> Measure {
     let mut debt = vec![0.0; catalogue];
     let mut used = 0_usize;
     for one in served.iter().filter(|one| !one.list.is_empty() && !one.relevant.is_empty()) {
@@ -144,54 +183,6 @@ pub fn amortised_inequity(served: &[Served<'_>], catalogue: usize, attention: At
         }
     }
     if used == 0 { Err(Undefined::NoObservations) } else { Ok(debt.iter().map(|value| value.abs()).sum()) }
-}
-
-/// A ratio under two attention models, and whether the finding survives the change.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RobustRatio {
-    /// Under the configured model.
-    pub value: Value,
-    /// Under the other model.
-    pub other: Value,
-    /// True when one says "more" (above 1) and the other "less": to be printed as "depends on exposure model".
-    pub depends_on_exposure_model: bool,
-}
-
-/// The two groups of a ratio, by index.
-#[derive(Clone, Copy, Debug)]
-pub struct GroupPair {
-    /// The group above the line.
-    pub group: usize,
-    /// The group below the line.
-    pub reference: usize,
-}
-
-/// The two attention models of a [`RobustRatio`].
-#[derive(Clone, Copy, Debug)]
-pub struct AttentionPair {
-    /// The configured model.
-    pub configured: Attention,
-    /// The model that the finding is checked under.
-    pub other: Attention,
-}
-
-/// Computes a ratio of two groups under both attention models.
-///
-/// # Errors
-/// As [`group_exposure`]; an undefined ratio is a value, not an error.
-pub fn robust_ratio(
-    served: &[Served<'_>],
-    group_of: &[usize],
-    groups: GroupPair,
-    models: AttentionPair,
-    of: impl Fn(&GroupExposure, &GroupExposure) -> Measure,
-) -> Result<RobustRatio, Undefined> {
-    let GroupPair { group, reference } = groups;
-    let count = group.max(reference).max(group_of.iter().copied().max().unwrap_or(0)) + 1;
-    let under = |model| group_exposure(served, group_of, count, model).map(|sums| of(&sums[group], &sums[reference]));
-    let (first, second) = (under(models.configured)?, under(models.other)?);
-    let flips = matches!((first, second), (Ok(a), Ok(b)) if (a - 1.0) * (b - 1.0) < 0.0);
-    Ok(RobustRatio { value: first.into(), other: second.into(), depends_on_exposure_model: flips })
 }
 
 /// NDKL (Geyik 2019): Σ_i KL(share of groups in the first i ‖ target) / log2(i+1), over Σ_i 1/log2(i+1); 0 is on target.

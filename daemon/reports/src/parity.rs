@@ -2,6 +2,7 @@
 //! (METRICS.md section 4).
 
 use crate::gaps::{gap, min_over_max};
+use crate::proportions::{Rate, RateDifference, newcombe, wilson};
 use crate::value::{Measure, Undefined, same_length};
 
 /// Rates of one event per group and their differences. A group in which the event cannot happen is undefined, not 0.
@@ -15,6 +16,34 @@ pub struct RateGap {
     pub ratio: Measure,
     /// Largest distance of a group's rate from the rate over everybody.
     pub to_overall: Measure,
+    /// Hits and trials per group.
+    pub counts: Vec<Rate>,
+}
+
+impl RateGap {
+    /// Wilson interval of each group's rate.
+    #[must_use]
+    pub fn intervals(&self, level: f64) -> Vec<Result<(f64, f64), Undefined>> {
+        self.counts.iter().map(|rate| wilson(rate.hits, rate.trials, level)).collect()
+    }
+
+    /// Newcombe's interval of the difference between the groups with the highest and the lowest rate.
+    ///
+    /// With more than two groups the choice of the extremes is not in the interval: the permutation noise floor is.
+    ///
+    /// # Errors
+    /// [`Undefined::NoGroups`] below two groups with a rate.
+    pub fn difference_interval(&self, level: f64) -> Result<RateDifference, Undefined> {
+        let with_rate = || self.counts.iter().filter(|rate| rate.trials > 0);
+        let by_rate = |a: &&Rate, b: &&Rate| (a.hits * b.trials).cmp(&(b.hits * a.trials));
+        let (Some(high), Some(low)) = (with_rate().max_by(by_rate), with_rate().min_by(by_rate)) else {
+            return Err(Undefined::NoGroups);
+        };
+        if with_rate().count() < 2 {
+            return Err(Undefined::NoGroups);
+        }
+        newcombe(*high, *low, level)
+    }
 }
 
 fn rate_gap(hits: &[u64], trials: &[u64]) -> RateGap {
@@ -26,7 +55,8 @@ fn rate_gap(hits: &[u64], trials: &[u64]) -> RateGap {
     let defined: Vec<f64> = rates.iter().filter_map(|rate| rate.ok()).collect();
     let overall = rate(hits.iter().sum(), trials.iter().sum());
     let to_overall = overall.map(|all| defined.iter().map(|one| (one - all).abs()).fold(0.0, f64::max));
-    RateGap { difference: gap(&defined), ratio: min_over_max(&defined), rates, to_overall }
+    let counts = hits.iter().zip(trials).map(|(hits, trials)| Rate { hits: *hits, trials: *trials }).collect();
+    RateGap { difference: gap(&defined), ratio: min_over_max(&defined), rates, to_overall, counts }
 }
 
 fn count(groups: &[usize], n: usize, event: impl Fn(usize) -> bool) -> Vec<u64> {

@@ -53,26 +53,3 @@ pub fn newcombe(a: Rate, b: Rate, level: f64) -> Result<RateDifference, Undefine
     let up = ((high_a - rate_a).powi(2) + (rate_b - low_b).powi(2)).sqrt();
     Ok(RateDifference { difference, low: difference - down, high: difference + up })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn vector_f0_rates() {
-        let close = |left: f64, right: f64| assert!((left - right).abs() < 1e-6, "{left} is not {right}");
-        let (low, high) = wilson(0, 20, 0.95).unwrap();
-        close(low, 0.0);
-        close(high, 0.161_125);
-        let (low, high) = wilson(30, 100, 0.95).unwrap();
-        close(low, 0.218_949);
-        close(high, 0.395_849);
-        let (a, b) = (Rate { hits: 30, trials: 100 }, Rate { hits: 6, trials: 50 });
-        let RateDifference { difference, low, high } = newcombe(a, b, 0.95).unwrap();
-        close(difference, 0.18);
-        close(low, 0.036_806);
-        close(high, 0.295_154);
-        assert_eq!(wilson(1, 0, 0.95), Err(Undefined::NoObservations));
-        assert_eq!(wilson(3, 2, 0.95), Err(Undefined::BadParameter));
-    }
-}
