@@ -178,7 +178,7 @@ impl ExposureTable {
         let known = |one: &Comparison| {
             one.group < self.items.len() && !matches!(one.reference, Reference::Group(h) if h >= self.items.len())
         };
-        if !comparisons.iter().all(known) || !(options.level > 0.0 && options.level < 1.0) {
+        if !(comparisons.iter().all(known) && options.level > 0.0 && options.level < 1.0) {
             return Err(Undefined::BadParameter);
         }
         let whole = self.groups();

@@ -3,7 +3,7 @@
 use mercer_reports::exposure::{Attention, Served, amortised_inequity, group_exposure, parity_ratio};
 use mercer_reports::fair_prefix::PrefixTable;
 use mercer_reports::parity::equal_opportunity;
-use mercer_reports::rerank::det_greedy;
+use mercer_reports::rerank::{Candidates, Method, rerank};
 
 #[test]
 fn defect_1_the_last_prefix_counts() {
@@ -27,7 +27,9 @@ fn defect_1_the_last_prefix_counts() {
 #[test]
 fn defect_2_a_candidate_is_listed_once() {
     // AIF360 took a place in a filtered list for a group and listed one item five times.
-    let list = det_greedy(&[0.9, 0.8, 0.7, 0.6, 0.5], &[1, 1, 0, 1, 0], &[0.5, 0.5], 5).unwrap();
+    let candidates =
+        Candidates { scores: &[0.9, 0.8, 0.7, 0.6, 0.5], keys: &[0; 5], groups: &[1, 1, 0, 1, 0], vectors: None };
+    let list = rerank(&candidates, Method::DetGreedy { shares: &[0.5, 0.5] }, 5).unwrap().order;
     let mut sorted = list.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, [0, 1, 2, 3, 4], "{list:?}");
