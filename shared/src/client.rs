@@ -3,6 +3,7 @@
 
 mod body;
 mod calls;
+mod report_calls;
 mod sender;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 pub use body::{Body, LineStream};
+pub use report_calls::{ExportQuery, ExportedFile, StoredReportsQuery};
 
 use crate::problem::{Code, Problem};
 use sender::Sender;
@@ -148,6 +150,22 @@ impl Client {
             .to_bytes();
         self.keep(sender);
         Ok(bytes)
+    }
+
+    /// GET of a file: its bytes, and the value of one header of the answer.
+    ///
+    /// # Errors
+    /// The daemon's problem document, or `not-running`.
+    pub async fn get_file(&self, path: &str, header: &str) -> Result<(Bytes, Option<String>), Problem> {
+        let (response, sender) = self.send(Method::GET, path, Body::Empty).await?;
+        if !response.status().is_success() {
+            return Err(Self::problem(response).await);
+        }
+        let value = response.headers().get(header).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let broke = |error| Problem::new(Code::NotRunning, format!("the answer broke off: {error}"));
+        let bytes = response.into_body().collect().await.map_err(broke)?.to_bytes();
+        self.keep(sender);
+        Ok((bytes, value))
     }
 
     /// One call whose answer is a stream of NDJSON documents.

@@ -153,6 +153,12 @@ problems! {
     ForeignSignature "foreign-signature" 422 FAILED "the document was signed by another installation" "mercer report verify FILE --key KEY checks against the public key of that installation; ask its operator for it";
     /// There is no signature.
     Unsigned "unsigned" 422 FAILED "the document is not signed" "exports carry a signature, or a file of the same name with .sig beside it";
+    /// Two reports of different windows.
+    DifferentWindows "different-windows" 409 REFUSED "the two reports are of different windows" "interactions came between the two computations: ask again";
+    /// The privacy budget of exports is spent.
+    ExportBudgetSpent "export-budget-spent" 429 REFUSED "the privacy budget of exports is spent" "wait for the next day (UTC), raise reports.export_budget, or export exact numbers as an operator: --exact";
+    /// A file that would be overwritten.
+    FileExists "file-exists" 409 REFUSED "the file exists already" "name another file, or overwrite it with --force";
     /// No daemon answers.
     NotRunning "not-running" 503 NOT_RUNNING "no daemon answers on the socket" "start one: mercerd --state DIR --socket PATH";
     /// The daemon broke.

@@ -8,7 +8,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
 
 use crate::problem::{Code, Problem};
-use crate::wire::DocumentSignature;
+use crate::wire::{DocumentSignature, FileStatement};
 
 /// The one algorithm.
 pub const ALGORITHM: &str = "ed25519";
@@ -131,6 +131,27 @@ pub fn verify_document(file: &[u8], expected: Expected<'_>) -> Result<Value, Pro
     }
     verify(&canonical_bytes(&document), &signature, expected)?;
     Ok(document)
+}
+
+/// BLAKE3 of a file, in hexadecimal.
+#[must_use]
+pub fn file_hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+/// Checks a file against the signed statement beside it.
+///
+/// # Errors
+/// As [`verify_document`] for the statement; `bad-signature` if the file is not the one that it names.
+pub fn verify_file(file: &[u8], statement: &[u8], expected: Expected<'_>) -> Result<FileStatement, Problem> {
+    let statement = verify_document(statement, expected)?;
+    let statement: FileStatement = serde_json::from_value(statement)
+        .map_err(|error| Problem::new(Code::BadSignature, format!("the statement is of another form: {error}")))?;
+    if statement.bytes != file.len() as u64 || statement.blake3 != file_hash(file) {
+        let detail = "the file is not the one that was signed: its bytes have another hash";
+        return Err(Problem::new(Code::BadSignature, detail));
+    }
+    Ok(statement)
 }
 
 /// Reads hexadecimal digits.

@@ -206,7 +206,7 @@ impl Tour<'_> {
             ("Report: diversity", ReportKind::Diversity),
             ("Report: fairness", ReportKind::Fairness),
         ] {
-            let args = ReportArgs { kind, model: None };
+            let args = ReportArgs::of(kind);
             self.step(title, async |client, out| reports::run(&args, client, out).await).await?;
         }
         Ok(())

@@ -23,9 +23,12 @@ mod out;
 mod pages;
 mod prequential;
 mod profile;
+mod ranking_parameters;
+mod report_files;
 mod reports;
 mod runs;
 mod status;
+mod stored_reports;
 mod suggest;
 mod sweep;
 mod table;
@@ -57,6 +60,7 @@ use pages::Paging;
 use profile::ProfileArgs;
 use reports::ReportArgs;
 use runs::RunsCommand;
+use stored_reports::ReportsArgs;
 use sweep::SweepArgs;
 use train::TrainArgs;
 use users::{EraseArgs, UserArgs, UsersArgs};
@@ -122,6 +126,8 @@ pub(crate) enum Command {
     Trending(TrendingArgs),
     /// Quality, diversity or fairness of a model version.
     Report(ReportArgs),
+    /// Stored reports, newest first.
+    Reports(ReportsArgs),
     /// Follows what happens, live.
     Events,
     /// What the agent decided and why.
@@ -216,6 +222,7 @@ pub(crate) async fn run(cli: Cli, socket: &Path, out: &mut Out) -> Done {
         Command::Related(args) => lists::related(&args, &client, out).await,
         Command::Trending(args) => lists::trending(&args, &client, out).await,
         Command::Report(args) => reports::run(&args, &client, out).await,
+        Command::Reports(args) => stored_reports::list(args, &client, out).await,
         Command::Events => logs::events(&client, out).await,
         Command::Decisions(paging) => logs::decisions(paging, &client, out).await,
         Command::Audit(paging) => logs::audit(paging, &client, out).await,

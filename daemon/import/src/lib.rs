@@ -19,5 +19,5 @@ pub use preset::Preset;
 pub use records::{BodyDocument, split_body};
 pub use run::{ImportFailure, Kind, Plan, run};
 pub use sink::{DryRun, Sink};
-pub use table::{Column, write_table};
+pub use table::{Column, table_bytes, write_table};
 pub use validate::{Document, Refusal, validate_interaction, validate_item, validate_user};

@@ -12,6 +12,7 @@ use crate::neighbour_lists::{NeighbourLists, Shrinkage};
 use crate::next_basket::{self, NextBasketOptions};
 use crate::popularity::{Counting, ItemStats, Stats, count, pool};
 use crate::sequence::SequenceScorer;
+use crate::signal::Signal;
 use crate::source::{SOURCES, Source};
 use crate::sparse::{Csr, InterestDecay, interest_matrix};
 use crate::user_neighbours::{NeighbourOptions, UserNeighbours};
@@ -94,6 +95,8 @@ pub struct CollaborativeIndex {
     pub(crate) ials: Option<Arc<Ials>>,
     pub(crate) ease: Option<Arc<Ease>>,
     pub(crate) sequence: Option<Arc<dyn SequenceScorer>>,
+    /// The group of signals that an ablation leaves out.
+    pub(crate) left_out: Option<Signal>,
     options: IndexOptions,
 }
 
@@ -201,6 +204,7 @@ impl CollaborativeIndex {
             ials,
             ease,
             sequence: None,
+            left_out: None,
             options: o.clone(),
         }
     }
@@ -271,6 +275,14 @@ impl CollaborativeIndex {
     /// The same index with a sequence model among the sources, or without one.
     pub fn with_sequence(mut self, model: Option<Arc<dyn SequenceScorer>>) -> Self {
         self.sequence = model;
+        self
+    }
+
+    /// The same index for an ablation: sources of this group score 0 for every item, and features of it are missing. Nothing is fitted or
+    /// trained again.
+    #[must_use]
+    pub fn without(mut self, signal: Signal) -> Self {
+        self.left_out = Some(signal);
         self
     }
 

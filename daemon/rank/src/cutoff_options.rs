@@ -3,9 +3,9 @@ use std::ops::ControlFlow;
 
 use crate::blend::BlendWeights;
 use crate::collaborative_index::IndexOptions;
-use crate::features::Signal;
 use crate::log::{DAY_MS, Log};
 use crate::mlp::MlpOptions;
+use crate::signal::Signal;
 use crate::trees::TreeOptions;
 
 /// Settings of the training.

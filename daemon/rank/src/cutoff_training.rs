@@ -8,12 +8,13 @@ use crate::cutoff_options::{
 };
 use crate::dataset::Dataset;
 use crate::error::RankError;
-use crate::features::{FEATURES, Signal, WIDTH};
+use crate::features::{FEATURES, WIDTH};
 use crate::head::{Head, Scale};
 use crate::mlp::{List, Mlp, MlpOptions, Scaling};
 use crate::mode::PerMode;
 use crate::ranker::Ranker;
 use crate::sequence::SequenceScorerHistory;
+use crate::signal::Signal;
 use crate::trees::Trees;
 
 /// A head with fewer lists than this is not trained.

@@ -4,6 +4,8 @@
 //! features of the ranker. [`SourceScores`](crate::source_scores) computes them.
 use serde::{Deserialize, Serialize};
 
+use crate::signal::Signal;
+
 /// A source: one score per item for one user as of a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,6 +75,28 @@ pub const SOURCES: [Source; 19] = [
 ];
 
 impl Source {
+    /// The group of signals that it belongs to; an ablation leaves out one of them.
+    #[must_use]
+    pub const fn signal(self) -> Signal {
+        match self {
+            Self::Own => Signal::Own,
+            Self::Intent => Signal::Intent,
+            Self::Popular7 | Self::Popular30 | Self::Popular90 | Self::Popular | Self::Trending => Signal::Popularity,
+            Self::Knn
+            | Self::KnnRecent
+            | Self::KnnStrongest
+            | Self::Next
+            | Self::UserKnn
+            | Self::UserKnnFresh
+            | Self::NeighbourFirstPurchases
+            | Self::Ials
+            | Self::Ease => Signal::Collaborative,
+            Self::Content => Signal::Text,
+            Self::Category => Signal::Group,
+            Self::Sequence => Signal::Sequence,
+        }
+    }
+
     /// The name on the wire.
     pub fn name(self) -> &'static str {
         match self {

@@ -38,7 +38,8 @@ impl<'a> SourceScores<'a> {
     /// Sets the scores of a source that were computed for many users at once; a row of another length counts as no scores.
     pub(crate) fn set(&mut self, source: Source, scores: Vec<f32>) {
         let n = self.catalogue.len();
-        self.done[source as usize] = Some(if scores.len() == n { scores } else { vec![0.0; n] });
+        let taken = scores.len() == n && !self.is_left_out(source);
+        self.done[source as usize] = Some(if taken { scores } else { vec![0.0; n] });
     }
 
     /// One score per item, not negative; 0 for no score.
@@ -49,8 +50,16 @@ impl<'a> SourceScores<'a> {
         self.done[source as usize].as_deref().unwrap_or(&[])
     }
 
+    fn is_left_out(&self, source: Source) -> bool {
+        self.index.left_out == Some(source.signal())
+    }
+
     fn compute(&mut self, source: Source) {
         let n = self.catalogue.len();
+        if self.is_left_out(source) {
+            self.done[source as usize] = Some(vec![0.0; n]);
+            return;
+        }
         let (m, s) = (self.index, self.user);
         let mut out = vec![0f32; n];
         let mut stat = |f: fn(&ItemStats) -> f32| {

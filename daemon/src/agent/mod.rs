@@ -6,6 +6,7 @@
 mod alarm;
 mod decisions;
 mod drift;
+mod nightly;
 mod policy;
 mod rollout;
 
@@ -36,6 +37,7 @@ const PAGES: usize = 20;
 
 /// Starts the loop; it ends when the daemon stops.
 pub fn spawn(app: &Arc<App>) {
+    nightly::spawn(app);
     let app = Arc::clone(app);
     tokio::spawn(async move {
         let mut seen = Seen::default();

@@ -1,9 +1,16 @@
 //! Reports on a version: quality, diversity, fairness. Lists are evaluated on what users took later.
 
+pub(crate) mod difference;
 pub mod diversity;
+pub mod documents;
+pub mod export;
 pub mod fairness;
+pub(crate) mod hashes;
 pub(crate) mod history_length;
+mod parameter_texts;
+pub(crate) mod parameters;
 pub mod report;
 pub mod rows;
+pub(crate) mod stored;
 pub mod window_lists;
 pub mod window_scorer;

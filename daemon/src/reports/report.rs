@@ -7,16 +7,15 @@ use mercer_rank::{BlendWeights, Mode, RankRequest, ScoringPolicy, Snapshot, Wind
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Report, ReportKind};
-use mercer_store::DocKind;
 
 use crate::reports::diversity::ReportLists;
+use crate::reports::hashes::hashes;
 use crate::reports::rows::{K, METRICS, interval_row};
 use crate::reports::window_lists::{Limits, Lists, evaluate, window};
 use crate::reports::window_scorer::window_policy;
-use crate::reports::{diversity, fairness};
+use crate::reports::{diversity, fairness, stored};
 use crate::state::app::App;
 use crate::state::problems::Answer;
-use crate::state::problems::store_problem;
 use crate::state::report_cache::ReportKey;
 pub use crate::state::report_cache::{Computed, PerUserSeries};
 use crate::state::shop::ShopState;
@@ -45,8 +44,7 @@ pub fn compute_for(app: &App, kind: ReportKind, version: Option<&str>) -> Answer
         return Ok((*computed).clone());
     }
     let computed = compute(app, kind, &view)?;
-    let name = format!("{}-{}", kind.as_str(), computed.report.model);
-    app.store.put_doc(DocKind::Report, &name, &computed.report).map_err(|e| store_problem(&e))?;
+    stored::store(&app.store, computed.report.clone(), hashes(app, &view)?)?;
     app.reports.put(key, Arc::new(computed.clone()));
     Ok(computed)
 }
@@ -77,6 +75,7 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Computed> {
         rows: Vec::new(),
         groups: Vec::new(),
         notes: Vec::new(),
+        curves: Vec::new(),
     };
     let mut per_user = Vec::new();
     let log = view.training_log();

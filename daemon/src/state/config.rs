@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{OutOfStock, Tuning};
+use mercer_shared::wire::{OutOfStock, ReportKind, Tuning};
 
 use crate::state::settings::Limits::{AboveUpTo, AtLeast, Within};
 use crate::state::settings::settings;
@@ -108,6 +108,15 @@ settings! {
         /// Declared attributes by which the fairness report compares shoppers, such as ["gender", "age_band", "region"]. Empty means all
         /// that are declared with at least two values. Shoppers who did not agree to audits count as `unknown`.
         protected: Vec<String> = Vec::new();
+        /// Reports that are computed and stored every night, such as ["fairness", "diversity"].
+        nightly: Vec<ReportKind> = Vec::new();
+        /// Hour of the day (UTC) from which the nightly reports are computed.
+        nightly_hour: u32 = 3, in Within(0.0, 23.0);
+        /// Epsilon of the counts of one exported report, for a user as the unit: smaller is more noise. Exports of exact numbers are for
+        /// operators.
+        export_epsilon: f64 = 1.0, in AboveUpTo(0.0, 10.0);
+        /// Epsilon that all exports of a day (UTC) may spend together; when it is spent, exports are refused until the next day.
+        export_budget: f64 = 10.0, in AtLeast(0.0);
     }
 }
 

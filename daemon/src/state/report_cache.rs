@@ -79,6 +79,7 @@ mod tests {
             rows: Vec::new(),
             groups: Vec::new(),
             notes: Vec::new(),
+            curves: Vec::new(),
         };
         Arc::new(Computed { report, per_user: Vec::new() })
     }

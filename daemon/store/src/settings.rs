@@ -26,6 +26,8 @@ pub enum Setting {
     CrossEncoder,
     /// Fingerprint of the data that the last cycle trained on.
     DataFingerprint,
+    /// What exports of reports have spent of their privacy budget.
+    ExportBudget,
     /// The version that was promoted automatically and is still being watched, if any.
     Grace,
     /// Number of promotions, for the schedule of holdout evaluations.
@@ -34,6 +36,8 @@ pub enum Setting {
     LeftOutComponents,
     /// Model versions in order of promotion, the serving one last.
     ModelChain,
+    /// The day of the last nightly reports.
+    NightlyReports,
     /// Plan of the current run.
     RunPlan,
     /// Encoders whose vector tables each model version needs.
@@ -42,16 +46,18 @@ pub enum Setting {
 
 impl Setting {
     /// All settings.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ActiveEncoder,
         Self::AlphaLedger,
         Self::Canary,
         Self::CrossEncoder,
         Self::DataFingerprint,
+        Self::ExportBudget,
         Self::Grace,
         Self::HoldoutPromotions,
         Self::LeftOutComponents,
         Self::ModelChain,
+        Self::NightlyReports,
         Self::RunPlan,
         Self::VectorTables,
     ];
@@ -65,10 +71,12 @@ impl Setting {
             Self::Canary => "canary",
             Self::CrossEncoder => "pair-classifier",
             Self::DataFingerprint => "learned-from",
+            Self::ExportBudget => "export-budget",
             Self::Grace => "grace",
             Self::HoldoutPromotions => "holdout-promotions",
             Self::LeftOutComponents => "left-out-parts",
             Self::ModelChain => "model-chain",
+            Self::NightlyReports => "nightly-reports",
             Self::RunPlan => "run-plan",
             Self::VectorTables => "vector-tables",
         }

@@ -11,18 +11,18 @@ use crate::time::Timestamp;
 use crate::wire::{
     AddEncoder, AuditEntry, BatchLine, Decision, DeletedItem, EncoderInfo, EraseReceipt, Evaluation, EvaluationRequest,
     EvaluationSummary, Event, ExportLine, ImportEvent, ImportQuery, Interaction, Item, ItemPatch, ListQuery,
-    ModelVersion, Page, PresetInfo, Profile, Replay, ReplayRequest, Report, ReportKind, Run, SearchRequest, ServedList,
-    SessionRequest, SimilarUsers, Status, SweepRequest, TrainRequest, User,
+    ModelVersion, Page, PresetInfo, Profile, Replay, ReplayRequest, Run, SearchRequest, ServedList, SessionRequest,
+    SimilarUsers, Status, SweepRequest, TrainRequest, User,
 };
 
 /// What may stand in a path segment as it is (RFC 3986 unreserved).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-fn segment(id: &str) -> String {
+pub(super) fn segment(id: &str) -> String {
     utf8_percent_encode(id, SEGMENT).to_string()
 }
 
-fn with_query(path: &str, query: &impl Serialize) -> Result<String, Problem> {
+pub(super) fn with_query(path: &str, query: &impl Serialize) -> Result<String, Problem> {
     let query =
         serde_urlencoded::to_string(query).map_err(|error| Problem::new(Code::BadParameter, error.to_string()))?;
     Ok(if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") })
@@ -39,7 +39,7 @@ struct PageQuery<'a> {
     q: Option<&'a str>,
 }
 
-type Answer<T> = Result<T, Problem>;
+pub(super) type Answer<T> = Result<T, Problem>;
 
 /// Every method fails with the daemon's problem document, or with `not-running`.
 #[allow(clippy::missing_errors_doc, reason = "said once, above")]
@@ -234,16 +234,6 @@ impl Client {
     pub async fn pin(&self, version: &str, pinned: bool) -> Answer<ModelVersion> {
         let verb = if pinned { "pin" } else { "unpin" };
         self.call(Method::POST, &format!("/v1/models/{}/{verb}", segment(version)), Body::Empty).await
-    }
-
-    /// `GET /v1/reports/{kind}` of the serving model, or of the one named.
-    pub async fn report(&self, kind: ReportKind, model: Option<&str>) -> Answer<Report> {
-        #[derive(Serialize)]
-        struct Of<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            model: Option<&'a str>,
-        }
-        self.get(&with_query(&format!("/v1/reports/{}", kind.as_str()), &Of { model })?).await
     }
 
     /// `GET /v1/decisions`, newest first.

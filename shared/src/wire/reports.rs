@@ -80,6 +80,29 @@ pub struct Report {
     /// What limits the report, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Curves of the report, such as how exposure is shared among the items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<ReportCurve>,
+}
+
+/// A curve of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReportCurve {
+    /// Stable name, such as `exposure`.
+    pub name: String,
+    /// For people: what the axes are.
+    pub label: String,
+    /// Its points, ascending.
+    pub points: Vec<CurvePoint>,
+}
+
+/// A point of a curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CurvePoint {
+    /// Across.
+    pub x: f64,
+    /// Up.
+    pub y: f64,
 }
 
 /// One number with everything that is needed to read it.

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The response header of an exported file that carries the signed statement for the file beside it.
+pub const STATEMENT_HEADER: &str = "mercer-statement";
+
 /// A signature by a key of the installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -88,5 +88,6 @@ pub(super) fn report(kind: ReportKind) -> Report {
         rows,
         groups,
         notes: vec!["64 % of the traffic is covered".into()],
+        curves: Vec::new(),
     }
 }

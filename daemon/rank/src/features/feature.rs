@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::context::{CandidateContext, FeatureContext};
+use crate::signal::Signal;
 
 /// The unit of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,47 +26,6 @@ pub enum FeatureUnit {
     /// Cosine.
     Cosine,
 }
-
-/// The group of signals that a feature belongs to; an ablation leaves out one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Signal {
-    /// The user's own purchases of the item.
-    Own,
-    /// Views, clicks and carts.
-    Intent,
-    /// How much the item sells, and how that changes.
-    Popularity,
-    /// Purchases of users with similar purchases.
-    Collaborative,
-    /// How often and how soon the item is bought again.
-    Renewal,
-    /// The same of its brand and category, and the user's share of purchases in them.
-    Group,
-    /// Its price relative to what the user pays.
-    Price,
-    /// Text similarity.
-    Text,
-    /// The user as a whole: equal for all candidates. Stored as `shopper`.
-    #[serde(rename = "shopper")]
-    User,
-    /// The sequence model.
-    Sequence,
-}
-
-/// All signals.
-pub const SIGNALS: [Signal; 10] = [
-    Signal::Own,
-    Signal::Intent,
-    Signal::Popularity,
-    Signal::Collaborative,
-    Signal::Renewal,
-    Signal::Group,
-    Signal::Price,
-    Signal::Text,
-    Signal::User,
-    Signal::Sequence,
-];
 
 /// When a new interaction changes a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use feature::{Feature, FeatureUnit, Freshness, SIGNALS, Signal};
+pub use feature::{Feature, FeatureUnit, Freshness};
 pub use row::are_current_features;
 pub(crate) use row::{WIDTH, features};
 pub use table::FEATURES;

@@ -11,11 +11,15 @@ pub(crate) const WIDTH: usize = FEATURES.len();
 
 /// Features of the candidates, `candidates x WIDTH` row-major.
 pub(crate) fn features(s: &Snapshot, user: &UserState, scores: &mut SourceScores<'_>, candidates: &[u32]) -> Vec<f32> {
+    let left_out = s.index.left_out;
     let context = FeatureContext::new(s, user, scores, candidates);
     let mut out = Vec::with_capacity(candidates.len() * WIDTH);
     for (row, &item) in candidates.iter().enumerate() {
         let candidate = context.candidate(row, item);
-        out.extend(FEATURES.iter().map(|f| (f.value)(&context, &candidate)));
+        out.extend(FEATURES.iter().map(|f| match left_out {
+            Some(signal) if signal == f.signal => f32::NAN,
+            _ => (f.value)(&context, &candidate),
+        }));
     }
     out
 }

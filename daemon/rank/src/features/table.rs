@@ -1,6 +1,7 @@
 //! The table of features. Their names are stored with a ranker.
 use super::context::{CandidateContext, FeatureContext, PooledStats};
-use super::feature::{Feature, FeatureUnit, Freshness, Signal};
+use super::feature::{Feature, FeatureUnit, Freshness};
+use crate::signal::Signal;
 use crate::source::Source;
 use crate::source_scores::growth;
 

@@ -9,7 +9,9 @@ use crate::collaborative_index::{CollaborativeIndex, IndexOptions};
 use crate::dataset::Dataset;
 use crate::log::{DAY_MS, Event, Log};
 use crate::sequence::SequenceScorer;
+use crate::signal::{SIGNALS, Signal};
 use crate::snapshot::{Recipient, Snapshot};
+use crate::source::SOURCES;
 use crate::source_scores::SourceScores;
 use crate::vectors::Vectors;
 use mercer_shared::interaction::InteractionType;
@@ -78,6 +80,28 @@ fn served(s: &Snapshot, at: i64) -> Vec<Vec<f32>> {
 
 fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
+
+#[test]
+fn an_ablation_takes_a_group_of_signals_from_sources_and_features() {
+    let (at, whole) = (200 * DAY_MS + 7, log());
+    let fitted =
+        CollaborativeIndex::fit(Dataset { log: &whole, catalogue: &catalogue() }, at, &IndexOptions::default());
+    let all = served(&snapshot(whole.clone(), fitted.clone()), at);
+    for signal in SIGNALS.into_iter().filter(|signal| *signal != Signal::User) {
+        let s = snapshot(whole.clone(), fitted.clone().without(signal));
+        let without = served(&s, at);
+        for (k, (&x, &y)) in all.iter().flatten().zip(without.iter().flatten()).enumerate() {
+            let feature = &FEATURES[k % WIDTH];
+            assert!(feature.signal != signal || y.is_nan(), "{} still speaks without {signal:?}", feature.name);
+            assert!(feature.signal == signal || feature.signal != Signal::User || same(x, y), "{}", feature.name);
+        }
+        let state = s.user_state(Recipient::User(0), at);
+        let mut scores = SourceScores::new(&s, &state, Recipient::User(0));
+        for source in SOURCES.into_iter().filter(|source| source.signal() == signal) {
+            assert!(scores.get(source).iter().all(|score| *score == 0.0), "{source:?} still scores");
+        }
+    }
 }
 
 #[test]

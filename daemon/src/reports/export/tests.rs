@@ -1,0 +1,179 @@
+//! Tests of exports on reports made by hand.
+
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{
+    CurvePoint, DifferenceRow, DifferenceWord, ExportedReport, GroupRow, GroupTable, Report, ReportCurve,
+    ReportDifference, ReportHashes, ReportKind, ReportRow, ReportTrend, TrendPoint, Verdict,
+};
+
+use super::noise::NoisedCounts;
+use super::page::{Beside, page};
+use super::protect::{Protected, exact, protect};
+use super::{numbers, plots};
+use crate::reports::rows::plain_row;
+
+/// What a shop may write.
+const NASTY: &str = "<script>alert(\"x\")</script>, & '=1+1'";
+
+fn group(name: &str, n: u64, mean: f64) -> GroupRow {
+    GroupRow {
+        group: name.to_owned(),
+        n,
+        share: n as f64 / 200.0,
+        suppressed: false,
+        mean: Some(mean),
+        low: Some(mean - 0.05),
+        high: Some(mean + 0.05),
+    }
+}
+
+fn report() -> Report {
+    let row = |name: &str, value, n| -> ReportRow { plain_row(name, "what it is", value, n, "formula") };
+    let worst =
+        ReportRow { label: "worst group by region: west".to_owned(), ..row("worst-group/region", Some(0.1), 12) };
+    Report {
+        kind: ReportKind::Fairness,
+        model: "v000002".to_owned(),
+        created: Timestamp::at(1_700_000_000_000),
+        from: Some(Timestamp::at(1_690_000_000_000)),
+        to: Some(Timestamp::at(1_700_000_000_000)),
+        users: 200,
+        rows: vec![row("ndcg@10/repeat", Some(0.25), 200), worst, row("missing", None, 200)],
+        groups: vec![GroupTable {
+            attribute: "region".to_owned(),
+            metric: "ndcg@10".to_owned(),
+            groups: vec![group(NASTY, 110, 0.3), group("north", 78, 0.2), group("west", 12, 0.1)],
+            gap: Some(0.2),
+            noise_floor: Some(0.1),
+            p: Some(0.01),
+            p_holm: Some(0.02),
+            worst: Some("west".to_owned()),
+            verdict: Verdict::AboveNoise,
+        }],
+        notes: vec!["12 shoppers are in the west".to_owned(), "nothing is inferred".to_owned()],
+        curves: vec![ReportCurve {
+            name: "exposure".to_owned(),
+            label: "share of items against share of exposure".to_owned(),
+            points: [(0.0, 0.0), (0.5, 0.8), (1.0, 1.0)].map(|(x, y)| CurvePoint { x, y }).to_vec(),
+        }],
+    }
+}
+
+fn compared() -> ReportDifference {
+    let row = DifferenceRow {
+        name: "ndcg@10/repeat".to_owned(),
+        label: "ndcg".to_owned(),
+        value: Some(0.25),
+        against: Some(0.24),
+        difference: Some(0.01),
+        low: Some(-0.02),
+        high: Some(0.04),
+        p: Some(0.4),
+        minimum_detectable: Some(0.05),
+        n: 200,
+        verdict: DifferenceWord::NotMeasurable,
+        undefined: None,
+    };
+    ReportDifference { against: "v000001".to_owned(), rows: vec![row], notes: Vec::new() }
+}
+
+fn document() -> ExportedReport {
+    ExportedReport {
+        form: 1,
+        id: "p000007".to_owned(),
+        hashes: ReportHashes { data: "da".to_owned(), version: "fe".to_owned() },
+        privacy: exact(),
+        report: report(),
+        difference: Some(compared()),
+        code_version: "0".to_owned(),
+    }
+}
+
+/// Noise that subtracts.
+fn minus(shift: u64) -> impl Fn(&[u64], u32) -> crate::state::problems::Answer<NoisedCounts> {
+    move |counts, cells| {
+        Ok(NoisedCounts {
+            counts: counts.iter().map(|count| count.saturating_sub(shift)).collect(),
+            scale: f64::from(cells),
+            epsilon: 1.0,
+        })
+    }
+}
+
+#[test]
+fn every_count_is_noised_and_a_user_is_in_a_bounded_number_of_cells() {
+    let Protected { report, difference, privacy } = protect(report(), Some(compared()), &minus(1)).unwrap();
+    assert_eq!(report.users, 199);
+    assert_eq!(report.rows.iter().map(|row| row.n).collect::<Vec<_>>(), [199, 11, 199]);
+    assert_eq!(report.groups[0].groups.iter().map(|group| group.n).collect::<Vec<_>>(), [109, 77, 11]);
+    assert_eq!(difference.unwrap().rows[0].n, 199);
+    // The total, the count of the worst group's row, and one group of one table.
+    assert_eq!(privacy.cells_per_user, Some(3));
+    assert_eq!(report.notes, ["nothing is inferred"]);
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(!json.contains("200") && !json.contains("110"), "an exact count stands in {json}");
+}
+
+#[test]
+fn a_group_below_the_threshold_takes_another_with_it_and_the_worst_row() {
+    let Protected { report, privacy, .. } = protect(report(), None, &minus(5)).unwrap();
+    let shown: Vec<&str> =
+        report.groups[0].groups.iter().filter(|group| !group.suppressed).map(|group| group.group.as_str()).collect();
+    assert_eq!(shown, [NASTY], "the smallest is hidden, and the next, or the total would reveal it");
+    assert_eq!(privacy.suppressed, 2);
+    assert_eq!(report.groups[0].worst, None);
+    assert!(report.groups[0].groups.iter().filter(|g| g.suppressed).all(|g| g.mean.is_none() && g.low.is_none()));
+    let worst = report.rows.iter().find(|row| row.name == "worst-group/region").unwrap();
+    assert_eq!((worst.value, worst.label.as_str()), (None, "worst group by region"));
+    assert!(worst.undefined.is_some());
+}
+
+#[test]
+fn the_page_escapes_what_a_shop_wrote_and_loads_nothing() {
+    let points = [0.2, 0.3].map(|value| TrendPoint {
+        id: "p000001".to_owned(),
+        model: "v000001".to_owned(),
+        created: Timestamp::default(),
+        value: Some(value),
+        low: Some(value - 0.1),
+        high: Some(value + 0.1),
+    });
+    let trend = ReportTrend { kind: ReportKind::Fairness, row: "ndcg@10/repeat".to_owned(), points: points.to_vec() };
+    let html = page(&document(), &Beside { trends: &[trend], public_key: "abcd" });
+    assert!(!html.contains("<script"), "a script got through");
+    assert!(html.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;, &amp; "));
+    for foreign in ["http://", "https://", "url(", "@import", "src="] {
+        let allowed = html.matches("http://www.w3.org/2000/svg").count();
+        let found = html.matches(foreign).count();
+        assert!(found == 0 || (foreign == "http://" && found == allowed), "{foreign}");
+    }
+    assert_eq!(html.matches("<svg").count(), 3, "groups, exposure, trend");
+    for word in ["prefers-color-scheme:dark", "@media print", "above noise", "not measurable", "p000007", "abcd"] {
+        assert!(html.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn csv_has_a_line_for_each_number() {
+    let text = String::from_utf8(numbers::csv(&document())).unwrap();
+    let lines: Vec<&str> = text.split("\r\n").filter(|line| !line.is_empty()).collect();
+    // Rows, the table's gap, its groups, the difference.
+    assert_eq!(lines.len(), 1 + 3 + 1 + 3 + 1);
+    assert_eq!(lines[0].split(',').count(), numbers::COLUMNS.len());
+    assert!(lines[1].starts_with("p000007,fairness,v000002,2023-11-14T"), "{}", lines[1]);
+    assert!(text.contains("\"<script>alert(\"\"x\"\")</script>, & '=1+1'\""));
+}
+
+#[test]
+fn parquet_has_a_row_for_each_number() {
+    let bytes = numbers::parquet(&document()).unwrap();
+    assert_eq!((&bytes[..4], &bytes[bytes.len() - 4..]), (&b"PAR1"[..], &b"PAR1"[..]));
+    assert_eq!(numbers::numbers(&document()).len(), 8);
+}
+
+#[test]
+fn a_table_without_intervals_has_no_plot() {
+    let mut table = report().groups.remove(0);
+    table.groups.iter_mut().for_each(|group| (group.low, group.high) = (None, None));
+    assert_eq!(plots::groups(&table), None);
+}
