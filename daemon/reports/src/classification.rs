@@ -286,6 +286,7 @@ mod tests {
         assert_eq!(auc(&labels[0], &scores[0]), Ok(0.5));
         assert_eq!(auc(&labels[1], &scores[1]), Ok(0.5));
         assert_eq!(auc(&labels[2], &scores[2]), Err(Undefined::OneClass));
+        assert_eq!(auc(&labels[3], &scores[3]), Ok(1.0));
         let by_impressions = gauc(&users, GaucWeight::Impressions).unwrap();
         close(by_impressions.value, 0.666_667);
         close(by_impressions.skipped, 0.25);

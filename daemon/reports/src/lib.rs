@@ -33,6 +33,7 @@ pub mod gaps;
 pub mod gate;
 pub mod group_statistic;
 pub mod groups;
+pub mod harm;
 pub mod interleave;
 pub mod noised_counts;
 pub mod novelty;

@@ -2,6 +2,7 @@
 
 use mercer_reports::compare::{CupedArm, cuped, detectable_effect, student_test};
 use mercer_reports::resample::sign_flip_p;
+use mercer_reports::signed_rank::signed_rank_p;
 use mercer_reports::value::standard_deviation;
 use mercer_reports::{compare_paired, mean};
 
@@ -22,6 +23,7 @@ fn tv_s1_paired_difference() {
     close(t.low, 0.026_170);
     close(t.high, 0.257_830);
     close(sign_flip_p(&d, 2000, 1).unwrap(), 0.03125);
+    close(signed_rank_p(&d).unwrap(), 0.03125);
 
     let some = |values: [f64; 10]| values.map(Some);
     let comparison = compare_paired(&some(B), &some(A), 0.025, 2000, 1).unwrap();
@@ -42,6 +44,13 @@ fn tv_s2_cuped() {
     close(theta, 0.974_843);
     close(mean(&yb).unwrap() - mean(&ya).unwrap(), 0.75);
     close(mean(&adjusted[1]).unwrap() - mean(&adjusted[0]).unwrap(), 0.993_711);
+    // The variance that is left is 1 − ρ² of covariate and outcome.
+    let variance = |values: &[f64]| standard_deviation(values).unwrap().powi(2);
+    let (x, y) = ([xa, xb].concat(), [ya, yb].concat());
+    close(variance(&adjusted.concat()) / variance(&y), 0.095_206);
+    let (cx, cy) = (mean(&x).unwrap(), mean(&y).unwrap());
+    let covariance = x.iter().zip(&y).map(|(a, b)| (a - cx) * (b - cy)).sum::<f64>() / (x.len() - 1) as f64;
+    close(1.0 - covariance.powi(2) / (variance(&x) * variance(&y)), 0.095_206);
 }
 
 #[test]

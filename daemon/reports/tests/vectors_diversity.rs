@@ -17,12 +17,20 @@ fn tv_d1_catalogue() {
     close(coverage(&counts).unwrap(), 0.833_333);
     assert_eq!(aggregate_diversity(&counts), 5);
     close(gini(&counts).unwrap(), 0.388_889);
+    // The same value in other conventions: with the n − 1 form, as 1 − G (elliot), and wrongly over shown items only.
+    let unbiased = gini(&counts).unwrap() * 6.0 / 5.0;
+    close(unbiased, 0.466_667);
+    close(1.0 - unbiased, 0.533_333);
+    close(gini(&counts[..5]).unwrap(), 0.266_667);
     close(entropy(&counts).unwrap(), 1.473_502);
+    // RecBole divides by the number of distinct items.
+    close(entropy(&counts).unwrap() / aggregate_diversity(&counts) as f64, 0.294_700);
     close(entropy(&counts).unwrap() / 2.0_f64.ln(), 2.125_815);
     close(effective_items(&counts).unwrap(), 4.364_494);
     let (index, normalised) = hhi(&counts).unwrap();
     close(index, 0.25);
     close(normalised.unwrap(), 0.1);
+    close(top_share(&counts).unwrap(), 4.0 / 12.0);
     close(average_popularity(&lists, &popularity).unwrap(), 6.083_333);
     // The vector's tail is the bottom 40 % of items; the short head of 80 % is {1, 2, 3}.
     close(tail_share(&counts, &[0.0, 0.0, 0.0, 0.0, 1.0, 1.0]).unwrap(), 0.083_333);
@@ -93,4 +101,27 @@ fn nothing_is_undefined_not_zero() {
     assert!(novelty(&[[2]], &popularity).unwrap() > novelty(&[[1]], &popularity).unwrap());
     close(popularity_lift(&[[0]], &[[1]], &popularity).unwrap(), 2.0);
     assert_eq!(popularity_lift::<[u32; 1], Vec<u32>>(&[[0]], &[], &popularity), Err(Undefined::NoHistory));
+}
+
+#[test]
+fn the_reference_of_ild_is_the_mean_over_all_pairs_of_the_catalogue() {
+    // TV-D2's features: against all ten pairs one by one.
+    let all: Vec<u32> = (0..5).collect();
+    let pairs = ild_by(&all, |a, b| cosine(&FEATURES[a as usize], &FEATURES[b as usize])).unwrap();
+    close(catalogue_ild(&FEATURES).unwrap(), pairs);
+    assert_eq!(catalogue_ild(&FEATURES[..1]), Err(Undefined::ListTooShort));
+    assert_eq!(catalogue_ild(&[[0.0_f32, 0.0], [1.0, 0.0]]), Err(Undefined::ZeroVector));
+    assert_eq!(catalogue_ild(&[vec![1.0_f32], vec![1.0, 0.0]]), Err(Undefined::LengthMismatch));
+}
+
+#[test]
+fn personalisation_by_hand() {
+    // TV-D1: overlaps of the six pairs of users are 2, 2, 3, 1, 2, 2 of three items.
+    let lists = [[0, 1, 2], [0, 1, 3], [0, 2, 4], [0, 1, 2]];
+    close(personalisation(&lists, 3).unwrap(), 1.0 - 12.0 / 3.0 / 6.0);
+    assert_eq!(personalisation(&[[1, 2], [1, 2]], 2).map(|value| value.abs() < 1e-12), Ok(true));
+    assert_eq!(personalisation(&[[1, 2], [3, 4]], 2), Ok(1.0));
+    // Lists of one and of two items: cosine 1 / √2.
+    close(personalisation(&[vec![1], vec![1, 2], vec![]], 5).unwrap(), 1.0 - 1.0 / 2.0_f64.sqrt());
+    assert_eq!(personalisation(&[vec![1], vec![]], 5), Err(Undefined::TooFew));
 }

@@ -65,6 +65,7 @@ fn tv_r1_at_3_and_1() {
     check(Metric::Ndcg, 3, [0.735_007, 0.386_853, 0.0, 1.0, 0.530_465]);
     close(values(Metric::Map, 3)[4], 0.451_389);
     close(values(Metric::Map, 1)[0], 0.333_333);
+    close(values(Metric::MapCapped, 1)[0], 1.0);
     let binary = accuracy::ndcg(&[1.0, 0.0, 1.0, 0.0, 0.0], &[1.0, 1.0, 1.0], 5, Gain::Linear).unwrap();
     close(binary, 0.703_918);
 }
@@ -81,4 +82,21 @@ fn a_user_without_list_counts_zero_and_one_without_truth_is_left_out() {
     assert_eq!(gains_of(&["a", "a"], &[("a", 1.0)]), vec![1.0, 0.0]);
     // Negative gains clip to zero.
     assert_eq!(accuracy::ndcg(&[-2.0, 1.0], &[-2.0, 1.0], 1, Gain::Linear), Ok(0.0));
+}
+
+#[test]
+fn map_by_recbole_and_mar_by_evidently_are_other_metrics() {
+    // Hits on ranks 1 and 3 of three relevant items.
+    let (ranked, judged) = ([1.0, 0.0, 1.0, 0.0], [1.0; 3]);
+    let precisions = 1.0 + 2.0 / 3.0;
+    close(accuracy::average_precision(&ranked, &judged, 2).unwrap(), 1.0 / 3.0);
+    close(accuracy::average_precision_capped(&ranked, &judged, 2).unwrap(), 0.5);
+    close(accuracy::average_precision(&ranked, &judged, 4).unwrap(), precisions / 3.0);
+    close(accuracy::average_precision_capped(&ranked, &judged, 4).unwrap(), precisions / 3.0);
+    // Recall 1/3 at the first hit, 2/3 at the second.
+    close(accuracy::average_recall(&ranked, &judged, 4).unwrap(), 1.0 / 3.0);
+    // P = 2/4, R = 2/3.
+    close(accuracy::f_beta(&ranked, &judged, 4, 2.0).unwrap(), 5.0 * (1.0 / 3.0) / (4.0 * 0.5 + 2.0 / 3.0));
+    close(accuracy::f_beta(&ranked, &judged, 4, 1.0).unwrap(), accuracy::f1(&ranked, &judged, 4).unwrap());
+    assert!(accuracy::f_beta(&ranked, &judged, 4, 0.0).is_err());
 }
