@@ -1,31 +1,31 @@
 //! Tests whether one group of users is served worse than another (METRICS.md section 4, user side).
 //!
-//! A user is in a group only by a declared attribute with consent; all others are in the group `unknown`. The gap between the best and
-//! the worst group is biased upward if there is no difference, so it is always shown with the permutation noise floor, p and a verdict.
-
-use std::collections::BTreeMap;
+//! A user is in a group only by a declared attribute with consent; all others are in the group `unknown`, which is a group like any other.
+//! Every group of at least 30 users is tested: against all others, and by the largest gap. The gap between the best and the worst group
+//! is biased upward if there is no difference, so it is always shown with the permutation noise floor, p and a verdict.
 
 use serde::{Deserialize, Serialize};
 
 use crate::gaps::{gap, holm, mean_pairwise, min_over_max};
-use crate::resample::{Interval, bootstrap_statistic, generator, percentile_interval, quantile_sorted, shuffle};
+use crate::group_resampling::{Draws, Permutation, bootstrap, permute};
+use crate::resample::{Interval, percentile_interval};
+pub use crate::small_groups::OTHER;
+use crate::small_groups::{Group, Rounding, collect, hidden_bounds};
 use crate::value::{Measure, Undefined, Value, mean, same_length};
 
 /// Label of users without a declared, consented attribute.
 pub const UNKNOWN: &str = "unknown";
 
-/// Limits and seeds of a group report. The defaults are those of METRICS.md.
+/// Limits and seeds of a group report.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupOptions {
-    /// Below this, a group is suppressed, and with a lone one the next larger group.
+    /// Below this, a group is merged with other small ones or suppressed.
     pub suppress_below: usize,
-    /// Below this, only the interval is shown and the group stays out of max − min.
+    /// Below this, only rounded bounds are shown and the group stays out of the permutation test.
     pub compare_from: usize,
     /// From here on, the smallest compared group may decide a gate.
     pub gate_from: usize,
-    /// Whether `unknown` takes part in max − min. Off: its members share nothing but silence.
-    pub compare_unknown: bool,
-    /// Level of intervals and, as 1 − level, of the test.
+    /// Level of intervals and, as 1 − level, of the tests.
     pub level: f64,
     /// Replicates of the bootstrap and permutations.
     pub replicates: usize,
@@ -37,9 +37,8 @@ impl Default for GroupOptions {
     fn default() -> Self {
         Self {
             suppress_below: 10,
-            compare_from: 100,
+            compare_from: 30,
             gate_from: 400,
-            compare_unknown: false,
             level: 0.95,
             replicates: crate::resample::REPLICATES,
             seed: 0,
@@ -53,18 +52,34 @@ impl Default for GroupOptions {
 pub enum Display {
     /// Neither number nor size.
     Suppressed,
-    /// The interval, but no mean, and not part of the gap.
+    /// Bounds rounded outward to 0.05, so that their middle does not tell the mean.
     IntervalOnly,
     /// Everything.
     Shown,
 }
 
+/// Where a group stands against all other compared users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// Served worse: by the permutation test after Holm over the groups, or for an interval-only group by its interval.
+    Below,
+    /// Served better, likewise.
+    Above,
+    /// No difference beyond what chance makes.
+    Within,
+    /// Too few users to tell.
+    NotTested,
+}
+
 /// One group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupRow {
-    /// Declared value, or `unknown`.
+    /// Declared value, `unknown`, or [`OTHER`].
     pub group: String,
-    /// Users with a defined value; `None` when suppressed.
+    /// Declared values that the row holds: more than 1 for [`OTHER`].
+    pub merged: usize,
+    /// Users with a defined value; `None` when suppressed. Rounded to tens where [`GroupReport::rounded`] says so.
     pub n: Option<usize>,
     /// Share of the users of all groups that are not suppressed.
     pub share: Value,
@@ -74,8 +89,14 @@ pub struct GroupRow {
     pub interval: Option<Interval>,
     /// How much is shown.
     pub display: Display,
-    /// Whether the group takes part in max − min.
+    /// Whether the group takes part in the permutation test.
     pub compared: bool,
+    /// Permutation p of the group against all other compared users; `None` unless compared.
+    pub p: Option<f64>,
+    /// `p` after Holm over the groups of the attribute.
+    pub p_adjusted: Option<f64>,
+    /// What follows.
+    pub finding: Finding,
 }
 
 /// The word for a gap.
@@ -111,8 +132,11 @@ pub struct GroupReport {
     pub metric: String,
     /// All groups by label.
     pub groups: Vec<GroupRow>,
-    /// Number of suppressed groups.
+    /// Number of suppressed rows.
     pub suppressed: usize,
+    /// Whether means are rounded to 0.005, and sizes to tens where a size is suppressed, so that no hidden number follows from the
+    /// total.
+    pub rounded: bool,
     /// Users with a defined value in groups that are not suppressed. No total over all is given, since the difference would
     /// reveal a suppressed group.
     pub n_used: usize,
@@ -126,13 +150,17 @@ pub struct GroupReport {
     pub ratio: Value,
     /// Mean absolute difference over pairs of groups (MADR when the metric is NDCG).
     pub mean_pairwise: Value,
-    /// The compared group with the lowest mean.
+    /// The group served worst: the lowest mean among the groups found below the others, else among all compared.
     pub worst: Option<String>,
     /// 95th percentile of the gap when labels are shuffled among the compared users.
     pub noise_floor: Value,
     /// (1 + #{gap* ≥ gap}) / (B + 1).
     pub p: Value,
-    /// `p` after Holm over the attributes of the report, once [`holm_over`] ran.
+    /// p of the largest standardised difference of any group from the rest (max-T).
+    pub p_any: Value,
+    /// p of the verdict: with two groups `p`, with more the smaller of `p` and `p_any`, doubled (Bonferroni).
+    pub p_verdict: Value,
+    /// `p_verdict` after Holm over the attributes of the report, once [`holm_over`] ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_adjusted: Option<f64>,
     /// The word.
@@ -141,48 +169,20 @@ pub struct GroupReport {
     pub may_gate: bool,
 }
 
-/// The least size of a group that is shown. Where the groups below `least` hold fewer than `least` users together, or there is only
-/// one of them, the total over all users less the groups that are shown would give them away: the next larger groups are hidden
-/// with them (complementary suppression; Hundepool et al. 2012, section 4.1).
-fn shown_from(sizes: impl Iterator<Item = usize>, least: usize) -> usize {
-    let mut sizes: Vec<usize> = sizes.filter(|&n| n > 0).collect();
-    sizes.sort_unstable();
-    let below = sizes.partition_point(|&n| n < least);
-    if below == 0 {
-        return least;
+impl GroupReport {
+    /// Groups that the permutation test does not cover.
+    pub fn not_compared(&self) -> impl Iterator<Item = &GroupRow> {
+        self.groups.iter().filter(|row| !row.compared)
     }
-    let (mut hidden, mut together) = (below, sizes[..below].iter().sum::<usize>());
-    while hidden < sizes.len() && (hidden < 2 || together < least) {
-        together += sizes[hidden];
-        hidden += 1;
-    }
-    sizes[hidden - 1] + 1
 }
 
-/// Means of consecutive blocks of `values` with the given sizes.
-fn block_means(values: &[f64], sizes: &[usize]) -> Vec<f64> {
-    let mut start = 0;
-    sizes
-        .iter()
-        .map(|size| {
-            let block = &values[start..start + size];
-            start += size;
-            block.iter().sum::<f64>() / *size as f64
-        })
-        .collect()
-}
-
-/// Distribution of the gap when group labels mean nothing: sorted gaps of `replicates` shuffles.
-fn permuted_gaps(mut pooled: Vec<f64>, sizes: &[usize], replicates: usize, seed: u64) -> Vec<f64> {
-    let mut rng = generator(seed, "group permutation");
-    let mut gaps: Vec<f64> = (0..replicates)
-        .map(|_| {
-            shuffle(&mut rng, &mut pooled);
-            gap(&block_means(&pooled, sizes)).unwrap_or(0.0)
-        })
-        .collect();
-    gaps.sort_by(f64::total_cmp);
-    gaps
+/// Labels of the two-way intersections of two attributes, as in `female, 18-24`. A user who declared only one of them is `unknown`.
+#[must_use]
+pub fn intersections(first: &[&str], second: &[&str]) -> Vec<String> {
+    let label = |(one, other): (&&str, &&str)| {
+        if *one == UNKNOWN || *other == UNKNOWN { UNKNOWN.to_owned() } else { format!("{one}, {other}") }
+    };
+    first.iter().zip(second).map(label).collect()
 }
 
 /// Report of `metric` by the groups of `attribute`: one value and one label per user, `None` where the metric is undefined.
@@ -203,128 +203,193 @@ pub fn group_report(
     if options.suppress_below > options.compare_from || options.compare_from == 0 || options.replicates == 0 {
         return Err(Undefined::BadParameter);
     }
-    let mut members: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for (value, label) in values.iter().zip(labels) {
-        let group = members.entry(label).or_default();
-        group.extend(value);
-    }
-    let groups: Vec<Group<'_>> = members.into_iter().map(|(name, values)| Group { name, values }).collect();
-    let least = shown_from(groups.iter().map(|group| group.values.len()), options.suppress_below.max(1));
-    let visible = |users: &[f64]| users.len() >= least;
-    let compared = |name: &str, users: &[f64]| {
-        visible(users) && users.len() >= options.compare_from && (options.compare_unknown || name != UNKNOWN)
+    let groups = collect(values, labels, options.suppress_below.max(1));
+    let display = |n: usize| match n {
+        n if n < options.suppress_below.max(1) => Display::Suppressed,
+        n if n < options.compare_from => Display::IntervalOnly,
+        _ => Display::Shown,
     };
-    let n_used: usize = groups.iter().filter(|group| visible(&group.values)).map(|group| group.values.len()).sum();
-    let share = |n: usize| {
-        if n_used == 0 { Err(Undefined::NoObservations) } else { Ok(n as f64 / n_used as f64) }
+    let displays: Vec<Display> = groups.iter().map(|group| display(group.values.len())).collect();
+    let rounding = if displays.contains(&Display::Suppressed) {
+        Rounding::SizesAndMeans
+    } else if displays.contains(&Display::IntervalOnly) {
+        Rounding::Means
+    } else {
+        Rounding::Exact
     };
-
     // One bootstrap over all users serves every group's interval and the gap's.
-    let replicate_means = bootstrap_groups(&groups, options);
-    let mut rows = Vec::with_capacity(groups.len());
-    for (Group { name, values: users }, sample) in groups.iter().zip(&replicate_means) {
-        let display = match users.len() {
-            n if n < least => Display::Suppressed,
-            n if n < options.compare_from => Display::IntervalOnly,
-            _ => Display::Shown,
-        };
-        let hidden = display == Display::Suppressed;
-        rows.push(GroupRow {
-            group: (*name).to_owned(),
-            n: (!hidden).then_some(users.len()),
-            share: if hidden { Err(Undefined::Suppressed) } else { share(users.len()) }.into(),
-            mean: match display {
-                Display::Suppressed => Err(Undefined::Suppressed),
-                Display::IntervalOnly => Err(Undefined::TooFew),
-                Display::Shown => mean(users),
-            }
-            .into(),
-            interval: if hidden { None } else { percentile_interval(sample, options.level).ok() },
-            display,
-            compared: compared(name, users),
-        });
-    }
-
-    let chosen: Vec<usize> = (0..groups.len()).filter(|&i| rows[i].compared).collect();
-    let means: Vec<f64> = chosen.iter().filter_map(|&i| mean(&groups[i].values).ok()).collect();
-    let observed = gap(&means);
-    let unknown_users = groups.iter().find(|group| group.name == UNKNOWN).map(|group| group.values.as_slice());
-    let unknown = unknown_users.filter(|users| visible(users)).map_or(0, <[f64]>::len);
-    let unknown_hidden = unknown_users.is_some_and(|users| !visible(users));
-    let mut report = GroupReport {
-        attribute: attribute.to_owned(),
-        metric: metric.to_owned(),
-        suppressed: rows.iter().filter(|row| row.display == Display::Suppressed).count(),
-        n_used,
-        unknown_share: if unknown_hidden { Err(Undefined::Suppressed) } else { share(unknown) }.into(),
-        gap: observed.into(),
-        gap_interval: None,
-        ratio: min_over_max(&means).into(),
-        mean_pairwise: mean_pairwise(&means).into(),
-        worst: None,
-        noise_floor: Err(Undefined::NoGroups).into(),
-        p: Err(Undefined::NoGroups).into(),
-        p_adjusted: None,
-        verdict: GroupVerdict::InsufficientData,
-        may_gate: false,
-        groups: rows,
-    };
-    let Ok(observed) = observed else {
-        return Ok(report);
-    };
-    let replicate_gap = |b: usize| {
-        let means: Result<Vec<f64>, Undefined> = chosen.iter().map(|&i| replicate_means[i][b]).collect();
-        means.and_then(|means| gap(&means))
-    };
-    let gaps: Vec<Measure> = (0..options.replicates).map(replicate_gap).collect();
-    report.gap_interval = percentile_interval(&gaps, options.level).ok();
-    report.worst = chosen
-        .iter()
-        .zip(&means)
-        .min_by(|left, right| left.1.total_cmp(right.1))
-        .map(|(&i, _)| groups[i].name.to_owned());
-    let sizes: Vec<usize> = chosen.iter().map(|&i| groups[i].values.len()).collect();
-    let pooled: Vec<f64> = chosen.iter().flat_map(|&i| groups[i].values.iter().copied()).collect();
-    let null = permuted_gaps(pooled, &sizes, options.replicates, options.seed);
-    // A shuffle that rebuilds the same groups may differ in the last bits and still has to count.
-    let extreme = null.iter().filter(|other| **other >= observed - 1e-12).count();
-    let p = (extreme + 1) as f64 / (null.len() + 1) as f64;
-    report.noise_floor = Ok(quantile_sorted(&null, options.level)).into();
-    report.p = Ok(p).into();
-    report.verdict = verdict_of(p, options.level);
-    report.may_gate = sizes.iter().all(|size| *size >= options.gate_from);
+    let draws = Draws { replicates: options.replicates, seed: options.seed };
+    let users: Vec<&[f64]> = groups.iter().map(|group| group.values.as_slice()).collect();
+    let samples = bootstrap(&users, draws);
+    let table = Groups { groups: &groups, displays, samples: &samples, rounding, options };
+    let mut report = table.described(attribute, metric);
+    table.compare(&mut report);
     Ok(report)
 }
 
-fn verdict_of(p: f64, level: f64) -> GroupVerdict {
-    if p <= 1.0 - level { GroupVerdict::AboveNoise } else { GroupVerdict::WithinNoise }
+/// The groups of a report while it is made.
+struct Groups<'a> {
+    groups: &'a [Group],
+    displays: Vec<Display>,
+    samples: &'a [Vec<Measure>],
+    rounding: Rounding,
+    options: &'a GroupOptions,
 }
 
-/// A group of users: its name and the metric of each user.
-struct Group<'a> {
-    name: &'a str,
-    values: Vec<f64>,
-}
-
-/// Per group, the means of all replicates of one Poisson bootstrap over users.
-fn bootstrap_groups(groups: &[Group<'_>], options: &GroupOptions) -> Vec<Vec<Measure>> {
-    let users = groups.iter().map(|group| group.values.len()).sum();
-    let mut samples: Vec<Vec<Measure>> = vec![Vec::with_capacity(options.replicates); groups.len()];
-    bootstrap_statistic(users, options.replicates, options.seed, |weights| {
-        let mut start = 0;
-        for (Group { values, .. }, sample) in groups.iter().zip(&mut samples) {
-            sample.push(crate::resample::weighted_mean(values, &weights[start..start + values.len()]));
-            start += values.len();
+impl Groups<'_> {
+    /// The rows without any test.
+    fn described(&self, attribute: &str, metric: &str) -> GroupReport {
+        let sizes: Vec<Option<usize>> = self
+            .groups
+            .iter()
+            .zip(&self.displays)
+            .map(|(group, display)| (*display != Display::Suppressed).then(|| self.rounding.size(group.values.len())))
+            .collect();
+        let n_used: usize = sizes.iter().flatten().sum();
+        let share = |n: Option<usize>| match n {
+            None => Err(Undefined::Suppressed),
+            Some(_) if n_used == 0 => Err(Undefined::NoObservations),
+            Some(n) => Ok(n as f64 / n_used as f64),
+        };
+        let rows: Vec<GroupRow> = (0..self.groups.len())
+            .map(|place| {
+                let (group, display) = (&self.groups[place], self.displays[place]);
+                let interval = percentile_interval(&self.samples[place], self.options.level).ok();
+                let (mean, interval) = match display {
+                    Display::Suppressed => (Err(Undefined::Suppressed), None),
+                    Display::IntervalOnly => (Err(Undefined::TooFew), interval.map(hidden_bounds)),
+                    Display::Shown => (
+                        mean(&group.values).map(|mean| self.rounding.mean(mean)),
+                        interval.map(|interval| self.rounding.interval(interval)),
+                    ),
+                };
+                GroupRow {
+                    group: group.name.clone(),
+                    merged: group.merged,
+                    n: sizes[place],
+                    share: share(sizes[place]).into(),
+                    mean: mean.into(),
+                    interval,
+                    display,
+                    compared: display == Display::Shown,
+                    p: None,
+                    p_adjusted: None,
+                    finding: Finding::NotTested,
+                }
+            })
+            .collect();
+        let unknown = rows.iter().find(|row| row.group == UNKNOWN).map_or(Some(0), |row| row.n);
+        let undefined = || Value::from(Err(Undefined::NoGroups));
+        GroupReport {
+            attribute: attribute.to_owned(),
+            metric: metric.to_owned(),
+            suppressed: self.displays.iter().filter(|display| **display == Display::Suppressed).count(),
+            rounded: self.rounding != Rounding::Exact,
+            n_used,
+            unknown_share: share(unknown).into(),
+            gap: undefined(),
+            gap_interval: None,
+            ratio: undefined(),
+            mean_pairwise: undefined(),
+            worst: None,
+            noise_floor: undefined(),
+            p: undefined(),
+            p_any: undefined(),
+            p_verdict: undefined(),
+            p_adjusted: None,
+            verdict: GroupVerdict::InsufficientData,
+            may_gate: false,
+            groups: rows,
         }
-        Ok(0.0)
-    });
-    samples
+    }
+
+    /// Places of the groups that are tested.
+    fn compared(&self) -> Vec<usize> {
+        (0..self.groups.len()).filter(|&place| self.displays[place] == Display::Shown).collect()
+    }
+
+    /// Adds what comparing the groups says.
+    fn compare(&self, report: &mut GroupReport) {
+        let chosen = self.compared();
+        let means: Vec<f64> = chosen.iter().filter_map(|&i| mean(&self.groups[i].values).ok()).collect();
+        let rounded = |measure: Measure| Value::from(measure.map(|value| self.rounding.mean(value)));
+        self.by_interval(&chosen, report);
+        let Ok(_) = gap(&means) else { return };
+        (report.gap, report.ratio, report.mean_pairwise) =
+            (rounded(gap(&means)), rounded(min_over_max(&means)), rounded(mean_pairwise(&means)));
+        let replicate = |b: usize| {
+            let means: Result<Vec<f64>, Undefined> = chosen.iter().map(|&i| self.samples[i][b]).collect();
+            means.and_then(|means| gap(&means))
+        };
+        let gaps: Vec<Measure> = (0..self.options.replicates).map(replicate).collect();
+        report.gap_interval =
+            percentile_interval(&gaps, self.options.level).ok().map(|interval| self.rounding.interval(interval));
+        let users: Vec<&[f64]> = chosen.iter().map(|&i| self.groups[i].values.as_slice()).collect();
+        let draws = Draws { replicates: self.options.replicates, seed: self.options.seed };
+        let found = permute(&users, draws, self.options.level);
+        self.findings(&chosen, &means, &found, report);
+        (report.noise_floor, report.p, report.p_any) =
+            (Ok(found.floor).into(), Ok(found.gap_p).into(), Ok(found.any_p).into());
+        let p = if chosen.len() == 2 { found.gap_p } else { (2.0 * found.gap_p.min(found.any_p)).min(1.0) };
+        report.p_verdict = Ok(p).into();
+        report.verdict = verdict_of(p, self.options.level);
+        report.may_gate = users.iter().all(|users| users.len() >= self.options.gate_from);
+    }
+
+    /// The p of each compared group, what follows from it, and which group is served worst.
+    fn findings(&self, chosen: &[usize], means: &[f64], found: &Permutation, report: &mut GroupReport) {
+        let others = |place: usize| self.mean_of_others(chosen, place).unwrap_or(means[0]);
+        for (((&place, &mean), &p), adjusted) in chosen.iter().zip(means).zip(&found.group_p).zip(holm(&found.group_p))
+        {
+            let row = &mut report.groups[place];
+            (row.p, row.p_adjusted) = (Some(p), Some(adjusted));
+            row.finding = match verdict_of(adjusted, self.options.level) {
+                GroupVerdict::AboveNoise if mean < others(place) => Finding::Below,
+                GroupVerdict::AboveNoise => Finding::Above,
+                _ => Finding::Within,
+            };
+        }
+        let order = |&(&place, mean): &(&usize, &f64)| (report.groups[place].finding != Finding::Below, *mean);
+        report.worst = chosen
+            .iter()
+            .zip(means)
+            .min_by(|left, right| order(left).0.cmp(&order(right).0).then(order(left).1.total_cmp(&order(right).1)))
+            .map(|(&place, _)| self.groups[place].name.clone());
+    }
+
+    /// Mean of all compared users but those of one group.
+    fn mean_of_others(&self, chosen: &[usize], place: usize) -> Measure {
+        let others = chosen.iter().filter(|&&other| other != place).flat_map(|&other| &self.groups[other].values);
+        mean(&others.copied().collect::<Vec<f64>>())
+    }
+
+    /// Interval-only groups: an interval that does not hold the mean of the compared users, at a level shared among these groups.
+    fn by_interval(&self, chosen: &[usize], report: &mut GroupReport) {
+        let few: Vec<usize> =
+            (0..self.groups.len()).filter(|&place| self.displays[place] == Display::IntervalOnly).collect();
+        let level = 1.0 - (1.0 - self.options.level) / few.len().max(1) as f64;
+        for place in few {
+            let interval = percentile_interval(&self.samples[place], level);
+            if let (Ok(interval), Ok(others)) = (interval, self.mean_of_others(chosen, place)) {
+                report.groups[place].finding = match () {
+                    () if interval.high < others => Finding::Below,
+                    () if interval.low > others => Finding::Above,
+                    () => Finding::Within,
+                };
+            }
+        }
+    }
+}
+
+fn verdict_of(p: f64, level: f64) -> GroupVerdict {
+    // The tolerance lets a p of exactly 1 − level count, whatever the last bit of the difference.
+    if p <= 1.0 - level + 1e-12 { GroupVerdict::AboveNoise } else { GroupVerdict::WithinNoise }
 }
 
 /// Applies Holm over the attributes of one report and updates the verdicts.
 pub fn holm_over(reports: &mut [GroupReport], level: f64) {
-    let tested: Vec<usize> = (0..reports.len()).filter(|&i| reports[i].p.value.is_some()).collect();
-    let p: Vec<f64> = tested.iter().filter_map(|&i| reports[i].p.value).collect();
+    let tested: Vec<usize> = (0..reports.len()).filter(|&i| reports[i].p_verdict.value.is_some()).collect();
+    let p: Vec<f64> = tested.iter().filter_map(|&i| reports[i].p_verdict.value).collect();
     for (&index, adjusted) in tested.iter().zip(holm(&p)) {
         reports[index].p_adjusted = Some(adjusted);
         reports[index].verdict = verdict_of(adjusted, level);

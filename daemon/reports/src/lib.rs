@@ -31,6 +31,7 @@ pub mod fair_prefix;
 pub mod fidelity;
 pub mod gaps;
 pub mod gate;
+pub(crate) mod group_resampling;
 pub mod group_statistic;
 pub mod groups;
 pub mod harm;
@@ -49,6 +50,7 @@ pub mod rerank;
 pub mod resample;
 pub mod scores;
 pub mod signed_rank;
+pub(crate) mod small_groups;
 pub mod ties;
 pub mod value;
 

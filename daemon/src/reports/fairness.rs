@@ -74,7 +74,7 @@ fn worst(table: &GroupTable) -> Option<ReportRow> {
     let name = table.worst.as_ref()?;
     let group = table.groups.iter().find(|group| group.group == *name)?;
     let label = format!("worst group by {}: {name}", table.attribute);
-    let formula = "mean ndcg@10 of the lowest group of at least 100 users; interval by bootstrap over users";
+    let formula = "mean ndcg@10 of the lowest group of at least 30 users; interval by bootstrap over users";
     let mut row = plain_row(&format!("worst-group/{}", table.attribute), &label, group.mean, group.n as usize, formula);
     (row.low, row.high) = (group.low, group.high);
     Some(row)
@@ -84,7 +84,7 @@ fn worst(table: &GroupTable) -> Option<ReportRow> {
 fn gap(table: &GroupTable) -> ReportRow {
     let users = table.groups.iter().map(|group| group.n).sum::<u64>();
     let label = format!("gap between groups by {}", table.attribute);
-    let formula = "largest minus smallest group mean (groups of at least 100); baseline: 95th percentile of that gap when users \
+    let formula = "largest minus smallest group mean (groups of at least 30); baseline: 95th percentile of that gap when users \
                    are dealt to the groups at random; verdict by permutation p with Holm over attributes";
     let mut row = plain_row(&format!("gap/{}", table.attribute), &label, table.gap, users as usize, formula);
     if table.gap.is_none() {
