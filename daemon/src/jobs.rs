@@ -41,6 +41,10 @@ pub fn start_training(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -
         let why = "`encoder`, `tuning` and `promote` belong to the whole cycle, not to the cross-encoder";
         return Err(Problem::new(Code::BadParameter, why));
     }
+    if request.rebuild == Some(true) && (request.model == Some(TrainModel::Pair) || request.promote == Some(false)) {
+        let why = "`rebuild` replaces versions of the whole cycle and promotes what it makes";
+        return Err(Problem::new(Code::BadParameter, why));
+    }
     if request.encoder == Some(false) && request.tuning.is_some() {
         return Err(Problem::new(
             Code::BadParameter,

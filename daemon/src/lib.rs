@@ -144,6 +144,7 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     let vectors = VectorCache::open(&state.join("vectors"))
         .map_err(|error| Problem::new(Code::BadState, format!("{}: {error}", state.join("vectors").display())))?;
     let mut shop = ShopWriter::new(model);
+    shop.set_default_consent(config.consent.default);
     for item in store.items() {
         shop.put_item(item.map_err(|error| store_problem(&error))?);
     }

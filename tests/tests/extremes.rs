@@ -18,6 +18,7 @@ const PLAIN: TrainRequest = TrainRequest {
     tuning: None,
     promote: Some(false),
     holdout: None,
+    rebuild: None,
 };
 
 fn start(daemon: &Daemon, request: &TrainRequest) -> Run {

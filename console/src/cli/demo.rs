@@ -256,7 +256,16 @@ async fn promoted(run: &Run, client: &Client, out: &mut Out) -> Result<(), Stop>
 }
 
 fn list(reasons: bool) -> ListArgs {
-    ListArgs { k: SHOWN, at: None, mode: None, candidates: None, filter: None, reasons, out_of_stock: None }
+    ListArgs {
+        k: SHOWN,
+        at: None,
+        mode: None,
+        candidates: None,
+        filter: None,
+        reasons,
+        out_of_stock: None,
+        profiling: None,
+    }
 }
 
 async fn recommend(shop: &Shop, reasons: bool, client: &Client, out: &mut Out) -> Result<(), Stop> {

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use mercer_shared::filter::Filter;
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Candidates, ListQuery, Mode, OutOfStock};
+use mercer_shared::wire::{Candidates, ListQuery, Mode, OutOfStock, Profiling};
 use std::path::PathBuf;
 
 /// What every list takes.
@@ -38,6 +38,9 @@ pub(crate) struct ListArgs {
     /// What to do with items that are out of stock; the daemon's configuration decides if this is absent.
     #[arg(long, value_name = "hide|demote|show")]
     pub(crate) out_of_stock: Option<OutOfStock>,
+    /// off: use nothing that is known of the person, so that everybody gets the same list.
+    #[arg(long, value_name = "on|off")]
+    pub(crate) profiling: Option<Profiling>,
 }
 
 impl ListArgs {
@@ -51,6 +54,7 @@ impl ListArgs {
             candidates: self.candidates,
             reasons: self.reasons.then_some(true),
             out_of_stock: self.out_of_stock,
+            profiling: self.profiling,
         }
     }
 }
@@ -151,6 +155,7 @@ pub(crate) fn search_request(q: &str, args: &SearchArgs) -> SearchRequest {
         candidates: list.candidates,
         reasons: list.reasons,
         out_of_stock: list.out_of_stock,
+        profiling: list.profiling,
     }
 }
 

@@ -5,6 +5,7 @@
 mod budget;
 mod bulk;
 mod compare;
+mod consent;
 mod cross_encoder;
 mod demo;
 mod encoders;
@@ -97,6 +98,7 @@ pub(crate) enum Command {
     /// Trains rankers with other settings, within a budget, and judges them on the window before the gate's.
     Sweep(SweepArgs),
     /// Model versions: list, show, promote, roll back, pin.
+    #[command(visible_alias = "model")]
     Models {
         #[command(subcommand)]
         command: Option<ModelsCommand>,
@@ -108,7 +110,7 @@ pub(crate) enum Command {
     },
     /// Lists shoppers.
     Users(UsersArgs),
-    /// Shows or changes what a shopper declared and agreed to.
+    /// Shows or changes what a shopper declared and agreed to, and exports or erases it.
     User(UserArgs),
     /// Lists items of the catalogue, or shows one.
     Items(ItemsArgs),

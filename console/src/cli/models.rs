@@ -2,7 +2,7 @@
 
 use mercer_shared::client::Client;
 use mercer_shared::problem::exit;
-use mercer_shared::wire::ModelVersion;
+use mercer_shared::wire::{ModelVersion, TrainRequest};
 
 use super::gate;
 use super::out::{Done, Out, Stop};
@@ -25,6 +25,8 @@ pub(crate) enum ModelsCommand {
         /// Version, such as v000002.
         version: String,
     },
+    /// Trains again on the remaining log, lets that version serve, and deletes those that know an erased shopper.
+    Rebuild,
     /// Goes back to the version that served before.
     Rollback,
     /// Keeps a version when old ones are deleted.
@@ -37,6 +39,18 @@ pub(crate) enum ModelsCommand {
         /// Version, such as v000002.
         version: String,
     },
+}
+
+/// `mercer models rebuild`: starts the run that replaces the versions that know an erased shopper.
+async fn rebuild(client: &Client, out: &mut Out) -> Done {
+    let request = TrainRequest { rebuild: Some(true), ..TrainRequest::default() };
+    let run = client.train(&request).await?;
+    if out.json {
+        out.document(&run)?;
+    } else {
+        out.line(format!("{} rebuilds from the remaining log; `mercer runs show {}` follows it", run.id, run.id))?;
+    }
+    Ok(exit::OK)
 }
 
 /// `mercer models`.
@@ -52,6 +66,7 @@ pub(crate) async fn run(command: Option<ModelsCommand>, client: &Client, out: &m
             }
             return Ok(exit::OK);
         }
+        ModelsCommand::Rebuild => return rebuild(client, out).await,
         ModelsCommand::Promote { version } => (client.promote(&version).await?, "serves now"),
         ModelsCommand::Rollback => (client.rollback().await?, "serves again"),
         ModelsCommand::Pin { version } => (client.pin(&version, true).await?, "is kept"),

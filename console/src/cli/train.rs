@@ -79,6 +79,7 @@ fn request(args: &TrainArgs) -> TrainRequest {
         }),
         promote: if args.promote { Some(true) } else { args.no_promote.then_some(false) },
         holdout: args.holdout.then_some(true),
+        rebuild: None,
     }
 }
 

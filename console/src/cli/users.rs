@@ -4,13 +4,14 @@ use std::io::{IsTerminal, stdin};
 
 use mercer_shared::client::Client;
 use mercer_shared::problem::{Code, Problem, exit};
-use mercer_shared::wire::{Consent, User};
+use mercer_shared::wire::{Consent, ConsentChoice, ConsentScope, User};
 
+use super::consent::{self, ConsentArgs, ScopeSwitches};
 use super::out::{Done, Out, Stop};
 use super::pages::{Paging, more, pages};
 use super::table::Table;
 use crate::text;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand};
 use mercer_shared::ids::UserId;
 
 #[derive(Debug, Args)]
@@ -22,28 +23,27 @@ pub(crate) struct UsersArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct UserArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<UserCommand>,
     /// Shopper's id.
-    pub(crate) user: UserId,
+    #[arg(required = true)]
+    pub(crate) user: Option<UserId>,
     /// Set a declared attribute; an empty value removes it.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) set: Vec<(String, String)>,
-    /// History may shape this shopper's lists.
-    #[arg(long, value_name = "on|off")]
-    pub(crate) personalise: Option<Switch>,
-    /// History may train models.
-    #[arg(long, value_name = "on|off")]
-    pub(crate) train: Option<Switch>,
-    /// Declared attributes may be used in fairness reports.
-    #[arg(long, value_name = "on|off")]
-    pub(crate) audit_attributes: Option<Switch>,
+    #[command(flatten)]
+    pub(crate) scopes: ScopeSwitches,
 }
 
-/// A switch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Switch {
-    On,
-    Off,
+/// What can be done with the data of a shopper.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// What a shopper agreed to, since when and by whom; switches change it.
+    Consent(ConsentArgs),
+    /// Erases a shopper everywhere.
+    Erase(EraseArgs),
 }
 
 #[derive(Debug, Args)]
@@ -79,50 +79,57 @@ fn table(users: &[User], out: &mut Out) -> Result<(), Stop> {
     let mut table = Table::new().text("user").text("agreed to").title("declared");
     for user in users {
         let declared: Vec<_> = user.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        table.row([user.id.to_string(), agreed(user.consent), declared.join(" ")]);
+        table.row([user.id.to_string(), agreed(user.consent.over(Consent::NONE)), declared.join(" ")]);
     }
     if table.is_empty() { out.line("no shopper found") } else { table.print(out) }
 }
 
 /// What a shopper agreed to, in words.
 pub(crate) fn agreed(consent: Consent) -> String {
-    let scopes = [
-        ("personalise", consent.personalise),
-        ("train", consent.train),
-        ("audit attributes", consent.audit_attributes),
-    ];
-    let words: Vec<_> = scopes.iter().filter(|(_, on)| *on).map(|(word, _)| *word).collect();
+    let given = ConsentScope::ALL.into_iter().filter(|scope| consent.get(*scope));
+    let words: Vec<_> = given.map(|scope| scope.name().replace('_', " ")).collect();
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
-/// `mercer user USER`.
+/// `mercer user USER`, and what can be done with a shopper's data.
 pub(crate) async fn user(args: UserArgs, client: &Client, out: &mut Out) -> Done {
-    let switches = [args.personalise, args.train, args.audit_attributes];
-    let changes = !args.set.is_empty() || switches.iter().any(Option::is_some);
-    let mut user = match client.user(args.user.as_str()).await {
-        Err(problem) if changes && problem.code == Code::UnknownUser => {
-            User { id: args.user, attributes: Default::default(), consent: Consent::default() }
-        }
-        known => known?,
-    };
-    if changes {
-        for (name, value) in args.set {
-            if value.is_empty() {
-                user.attributes.remove(&name);
-            } else {
-                user.attributes.insert(name, value);
-            }
-        }
-        let set = |slot: &mut bool, switch: Option<Switch>| {
-            if let Some(switch) = switch {
-                *slot = switch == Switch::On;
-            }
-        };
-        set(&mut user.consent.personalise, args.personalise);
-        set(&mut user.consent.train, args.train);
-        set(&mut user.consent.audit_attributes, args.audit_attributes);
-        user = client.put_user(&user).await?;
+    match (args.command, args.user) {
+        (Some(UserCommand::Consent(args)), _) => consent::run(&args, client, out).await,
+        (Some(UserCommand::Erase(args)), _) => erase(&args, client, out).await,
+        (None, Some(id)) => show(id, args.set, args.scopes.choice(), client, out).await,
+        (None, None) => Err(Problem::new(Code::BadParameter, "a shopper's id is missing").into()),
     }
+}
+
+/// Changes what is given, then shows the shopper.
+async fn show(id: UserId, set: Vec<(String, String)>, consent: ConsentChoice, client: &Client, out: &mut Out) -> Done {
+    let user = if !set.is_empty() {
+        let mut attributes = match client.user(id.as_str()).await {
+            Err(problem) if problem.code == Code::UnknownUser => Default::default(),
+            known => known?.attributes,
+        };
+        for (name, value) in set {
+            if value.is_empty() {
+                attributes.remove(&name);
+            } else {
+                attributes.insert(name, value);
+            }
+        }
+        client.put_user(&User { attributes, consent, ..User::new(id) }).await?
+    } else if consent.is_empty() {
+        client.user(id.as_str()).await?
+    } else {
+        match client.change_consent(id.as_str(), &consent).await {
+            // A shop may know what a shopper agrees to before anything else.
+            Err(problem) if problem.code == Code::UnknownUser => {
+                client.put_user(&User { consent, ..User::new(id) }).await?
+            }
+            changed => {
+                changed?;
+                client.user(id.as_str()).await?
+            }
+        }
+    };
     if out.json {
         out.document(&user)?;
     } else {

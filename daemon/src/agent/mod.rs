@@ -6,6 +6,7 @@
 mod alarm;
 mod decisions;
 mod drift;
+mod housekeeping;
 mod nightly;
 mod policy;
 mod rollout;
@@ -68,6 +69,7 @@ struct Seen {
     open: Option<Open>,
     disk_was_low: bool,
     drift: alarm::Drift,
+    housekeeping: housekeeping::Housekeeping,
 }
 
 impl Seen {
@@ -78,6 +80,7 @@ impl Seen {
         if app.store.is_read_only().is_none() {
             app.clear("read-only");
             rollout::look(app);
+            self.housekeeping.look(app);
         }
         // A log that is still being imported is left to settle: a cycle on half of it would be a cycle for nothing.
         let importing = app.counters.traffic().interactions_per_second > IMPORT_RATE;

@@ -36,6 +36,7 @@ use crate::training::contrastive_pairs::{Renumbered, next_options};
 use crate::training::encoder_tuning::{Progress, ending, or_anew};
 use crate::versions::cross_encoder::{KeptCrossEncoder, keep, kept};
 use crate::versions::encoders::{self, ActiveEncoder};
+use crate::versions::knowledge;
 
 /// Negatives a positive.
 const NEGATIVES: usize = 4;
@@ -119,6 +120,7 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     };
     context.check()?;
     let kept = keep(app, kept, &outcome.learned)?;
+    knowledge::made(&app.store, &plan.run, &kept.name)?;
     app.audit(None, "keep", &kept.name, kept.report.check.reason.clone());
     context.note(format!("{} is kept; {}", kept.name, kept.report.check.reason));
     context.update(|run| run.pair = Some(kept.report));

@@ -76,9 +76,10 @@ impl BatchRequest {
         self,
         app: Arc<App>,
         collection: &'static str,
-        apply: impl Fn(&App, Vec<T>) -> Vec<Answer<LineStatus>> + Send + 'static,
+        apply: impl Fn(&App, Peer, Vec<T>) -> Vec<Answer<LineStatus>> + Send + 'static,
     ) -> HttpResult<Response> {
         let Self { peer, errors_only, ndjson, bytes } = self;
+        let apply = move |app: &App, lines: Vec<T>| apply(app, peer, lines);
         if !ndjson {
             if bytes.trim_ascii_start().first() == Some(&b'[') {
                 let detail = "the body is a list of documents; send it as application/x-ndjson";

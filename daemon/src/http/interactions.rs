@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use crate::http::batch::{BatchParams, BatchRequest, statuses};
 use crate::http::problem::HttpResult;
 use crate::http::state::HttpState;
+use crate::ingest::consent::api_origin;
 use crate::ingest::write;
 
 /// Routes of interactions.
@@ -23,8 +24,8 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
 async fn interactions(State(state): State<HttpState>, batch: BatchRequest) -> HttpResult<Response> {
     batch
-        .write(state.app, "interactions", |app, lines: Vec<Interaction>| {
-            statuses(write::interactions(app, lines), |outcome| match outcome {
+        .write(state.app, "interactions", |app, peer, lines: Vec<Interaction>| {
+            statuses(write::interactions(app, lines, &api_origin(Some(peer))), |outcome| match outcome {
                 Appended::Accepted(_) => LineStatus::Accepted,
                 Appended::Duplicate(_) => LineStatus::Duplicate,
             })

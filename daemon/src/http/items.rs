@@ -119,5 +119,5 @@ async fn delete_item(
 #[utoipa::path(post, path = "/v1/items", operation_id = "items", tag = "catalogue", params(BatchParams), request_body(content = Item, description = "one document, or NDJSON as application/x-ndjson"),
     responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
 async fn post_items(State(state): State<HttpState>, batch: BatchRequest) -> HttpResult<Response> {
-    batch.write(state.app, "items", |app, lines: Vec<Item>| statuses(write::items(app, lines), change_status)).await
+    batch.write(state.app, "items", |app, _, lines: Vec<Item>| statuses(write::items(app, lines), change_status)).await
 }

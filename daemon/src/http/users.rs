@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{BatchLine, EraseReceipt, Page, Profile, SimilarUsers, User};
+use mercer_shared::wire::{BatchLine, ConsentChoice, ConsentReport, EraseReceipt, Page, Profile, SimilarUsers, User};
+use mercer_store::Change;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,22 +17,28 @@ use crate::http::extract::{FilteredPageParams, JsonBody, PathId, QueryParams, cu
 use crate::http::peer::Operator;
 use crate::http::problem::{HttpResult, ProblemResponse, blocking};
 use crate::http::state::HttpState;
-use crate::ingest::write;
+use crate::ingest::audited;
+use crate::ingest::consent::{self, api_origin};
+use crate::ingest::erase::erase as erase_user;
+use crate::ingest::users;
 use crate::serving::profile as service;
+use crate::state::problems::Answer;
+use crate::state::shop::ShopState;
 
 /// Routes of users.
 pub(super) fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::default()
-        .routes(routes!(users, post_users))
+        .routes(routes!(list_users, post_users))
+        .routes(routes!(consent_report, change_consent))
         .routes(routes!(user, put_user, erase))
         .routes(routes!(profile))
         .routes(routes!(similar))
 }
 
 /// Users in order of first sight; `q` is a prefix of the id.
-#[utoipa::path(get, path = "/v1/users", tag = "users", params(FilteredPageParams),
+#[utoipa::path(get, path = "/v1/users", operation_id = "list_users", tag = "users", params(FilteredPageParams),
     responses((status = 200, body = Page<User>), (status = "default", body = Problem)))]
-async fn users(
+async fn list_users(
     State(state): State<HttpState>,
     QueryParams(page): QueryParams<FilteredPageParams>,
 ) -> HttpResult<Json<Page<User>>> {
@@ -49,11 +56,34 @@ async fn users(
     responses((status = 200, body = User), (status = "default", body = Problem)))]
 async fn user(State(state): State<HttpState>, PathId(id): PathId) -> HttpResult<Json<User>> {
     let view = state.app.view_that(|view| view.user_number(&id).is_some());
-    let found = view.user_number(&id).and_then(|number| view.user(number));
-    found.map(Json).ok_or_else(|| ProblemResponse(Problem::new(Code::UnknownUser, format!("there is no user `{id}`"))))
+    Ok(Json(known(&view, &id)?))
 }
 
-/// Writes a user whole: attributes and consent.
+fn known(view: &ShopState, id: &str) -> Answer<User> {
+    let found = view.user_number(id).and_then(|number| view.user(number));
+    found.ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))
+}
+
+/// What a user agreed to: each scope with its basis, source and time, and every change.
+#[utoipa::path(get, path = "/v1/users/{id}/consent", tag = "users", params(("id" = String, Path, description = "the shopper")),
+    responses((status = 200, body = ConsentReport), (status = "default", body = Problem)))]
+async fn consent_report(State(state): State<HttpState>, PathId(id): PathId) -> HttpResult<Json<ConsentReport>> {
+    blocking(move || consent::report(&state.app, &id)).await.map(Json)
+}
+
+/// Changes the scopes of consent that are named, from the next request on; the others stay.
+#[utoipa::path(patch, path = "/v1/users/{id}/consent", tag = "users", params(("id" = String, Path, description = "the shopper")), request_body = ConsentChoice,
+    responses((status = 200, body = ConsentReport), (status = "default", body = Problem)))]
+async fn change_consent(
+    State(state): State<HttpState>,
+    Operator(peer): Operator,
+    PathId(id): PathId,
+    JsonBody(choice): JsonBody<ConsentChoice>,
+) -> HttpResult<Json<ConsentReport>> {
+    blocking(move || consent::change(&state.app, &id, choice, Some(peer))).await.map(Json)
+}
+
+/// Writes a user: attributes whole, and the scopes of consent that the document names. The answer has the consent in force.
 #[utoipa::path(put, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")), request_body = User,
     responses((status = 200, body = User), (status = "default", body = Problem)))]
 async fn put_user(
@@ -69,11 +99,12 @@ async fn put_user(
         )));
     }
     blocking(move || {
-        let answer = write::users(&state.app, vec![user.clone()]).pop();
+        let (id, said) = (user.id.clone(), user.consent);
+        let answer = users::users(&state.app, vec![user], &api_origin(Some(peer))).pop();
         answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "no answer")))?;
-        let pseudonym = state.app.store.pseudonym(&user.id).hex();
-        state.app.audit(Some(peer), "put-user", &pseudonym, "");
-        Ok(user)
+        state.app.audit(Some(peer), "put-user", &audited::name(&state.app, &id), "");
+        consent::audit(&state.app, &id, said, Some(peer));
+        known(state.app.shop.lock().view(), id.as_str())
     })
     .await
     .map(Json)
@@ -87,14 +118,7 @@ async fn erase(
     Operator(peer): Operator,
     PathId(id): PathId,
 ) -> HttpResult<Json<EraseReceipt>> {
-    blocking(move || {
-        let receipt = write::erase(&state.app, &id)?;
-        let detail = format!("{} interactions", receipt.interactions);
-        state.app.audit(Some(peer), "erase", &receipt.pseudonym, detail);
-        Ok(receipt)
-    })
-    .await
-    .map(Json)
+    blocking(move || erase_user(&state.app, &id, Some(peer))).await.map(Json)
 }
 
 /// The moment of a profile.
@@ -128,5 +152,16 @@ async fn similar(State(state): State<HttpState>, PathId(id): PathId) -> HttpResu
 #[utoipa::path(post, path = "/v1/users", operation_id = "users", tag = "users", params(BatchParams), request_body(content = User, description = "one document, or NDJSON as application/x-ndjson"),
     responses((status = 200, body = BatchLine, description = "NDJSON: a line for each line, a summary last"), (status = "default", body = Problem)))]
 async fn post_users(State(state): State<HttpState>, batch: BatchRequest) -> HttpResult<Response> {
-    batch.write(state.app, "users", |app, lines: Vec<User>| statuses(write::users(app, lines), change_status)).await
+    batch
+        .write(state.app, "users", |app, peer, lines: Vec<User>| {
+            let said: Vec<_> = lines.iter().map(|user| (user.id.clone(), user.consent)).collect();
+            let answers = users::users(app, lines, &api_origin(Some(peer)));
+            for ((id, choice), answer) in said.iter().zip(&answers) {
+                if answer.as_ref().is_ok_and(|change| *change != Change::Same) {
+                    consent::audit(app, id, *choice, Some(peer));
+                }
+            }
+            statuses(answers, change_status)
+        })
+        .await
 }

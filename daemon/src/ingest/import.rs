@@ -9,12 +9,14 @@ use mercer_import::{DryRun, ImportFailure, Kind, Outcome, Plan, Preset, Sink};
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{
-    DeletedItem, EventKind, ImportPhase, ImportProgress, ImportQuery, ImportReport, Interaction, Item, PresetInfo, User,
+    ConsentChoice, DeletedItem, EventKind, ImportPhase, ImportProgress, ImportQuery, ImportReport, Interaction, Item,
+    PresetInfo, User,
 };
-use mercer_store::{Appended, Change};
+use mercer_store::{Appended, Change, ConsentOrigin};
 use rustc_hash::FxHashSet;
 
-use crate::ingest::write;
+use crate::ingest::consent::import_origin;
+use crate::ingest::{users, write};
 use crate::state::app::{App, Peer};
 use crate::state::config::TrainConfig;
 use crate::state::problems::Answer;
@@ -112,7 +114,8 @@ pub fn run(
         app.tell(EventKind::Import(now.clone()));
         progress(now);
     };
-    let mut sink = ShopSink { app, dry: job.dry_run.then(Dry::default), broken: None };
+    let origin = origin(app, job, peer);
+    let mut sink = ShopSink { app, origin, dry: job.dry_run.then(Dry::default), broken: None };
     let outcome = mercer_import::run(file, &job.name, &job.plan, job.dry_run, &mut sink, &mut told);
     let outcome = match (outcome, sink.broken) {
         (Ok(report), Some(problem)) => Err(ImportFailure { problem, report: Box::new(report) }),
@@ -159,6 +162,17 @@ pub fn run(
     outcome
 }
 
+/// The origin of an import's documents: the defaults are those of its preset, by the configuration or by the preset itself.
+fn origin(app: &App, job: &ImportJob, peer: Option<Peer>) -> ConsentOrigin {
+    match &job.plan {
+        Plan::Preset(name, preset) => {
+            let configured = app.config.consent.presets.get(name).copied().unwrap_or_default();
+            import_origin(peer, name, configured.or(preset.consent))
+        }
+        Plan::Ndjson(_) => import_origin(peer, "ndjson", ConsentChoice::UNSAID),
+    }
+}
+
 /// A note on the run that the import may start, and how to cancel it. `None` if no interaction was added.
 fn what_follows(config: &TrainConfig, report: &ImportReport) -> Option<String> {
     let added: u64 = report.interactions.values().sum();
@@ -190,6 +204,8 @@ fn what_follows(config: &TrainConfig, report: &ImportReport) -> Option<String> {
 /// Writes documents into the shop.
 struct ShopSink<'a> {
     app: &'a App,
+    /// Where the documents come from.
+    origin: ConsentOrigin,
     /// The state of a dry run; `None` for a real one.
     dry: Option<Dry>,
     /// The problem that ended the import; every later line is refused with it.
@@ -289,21 +305,24 @@ impl Sink for ShopSink<'_> {
 
     fn users(&mut self, users: Vec<User>) -> Vec<Outcome> {
         let Some(dry) = &mut self.dry else {
-            return self.write(users, write::users, |change| *change != Change::Same);
+            let origin = self.origin.clone();
+            let write = move |app: &App, lines| users::users(app, lines, &origin);
+            return self.write(users, write, |change| *change != Change::Same);
         };
-        let view = self.app.view();
         let outcomes = dry.file.users(users.clone());
         with_shop(&users, outcomes, |user| {
             erased(self.app, &user.id).or_else(|| {
-                let known = view.user(view.user_number(user.id.as_str())?)?;
-                (known == *user).then_some(Outcome::Duplicate)
+                let known = self.app.store.stored_user(&user.id).ok().flatten()?;
+                (!known.is_changed_by(user.clone(), &self.origin)).then_some(Outcome::Duplicate)
             })
         })
     }
 
     fn interactions(&mut self, interactions: Vec<Interaction>) -> Vec<Outcome> {
         let Some(dry) = &mut self.dry else {
-            return self.write(interactions, write::interactions, |done| matches!(done, Appended::Accepted(_)));
+            let origin = self.origin.clone();
+            let write = move |app: &App, lines| write::interactions(app, lines, &origin);
+            return self.write(interactions, write, |done| matches!(done, Appended::Accepted(_)));
         };
         let view = self.app.view();
         let outcomes = dry.file.interactions(interactions.clone());

@@ -1,4 +1,12 @@
 //! The write path: single documents, batches and imports.
 
+pub mod audited;
+pub mod compact;
+pub mod consent;
+pub mod erase;
+#[cfg(test)]
+mod erase_tests;
 pub mod import;
+mod redact;
+pub mod users;
 pub mod write;

@@ -1,19 +1,21 @@
 //! Writes documents: checks each line, makes it durable, then applies it. A wrong line does not affect the others.
 
-use mercer_import::{validate_interaction, validate_item, validate_user};
-use mercer_shared::ids::{ItemId, UserId};
+use mercer_import::{validate_interaction, validate_item};
+use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{DeletedItem, EraseReceipt, EventKind, Interaction, InteractionType, Item, ItemPatch, User};
-use mercer_store::{Appended, Change};
+use mercer_shared::wire::{DeletedItem, EventKind, Interaction, InteractionType, Item, ItemPatch};
+use mercer_store::{Appended, Change, ConsentOrigin};
 
+use crate::ingest::users;
 use crate::state::app::App;
-use crate::state::evaluation_files;
 use crate::state::problems::{Answer, store_problem};
-use crate::versions::{cross_encoder, registry};
 
 /// Checks the lines of a batch. Returns the refusals by place, and the places and lines that passed.
-fn checked<T, D>(lines: Vec<T>, check: impl Fn(&T) -> Answer<()>) -> (Vec<Option<Answer<D>>>, Vec<usize>, Vec<T>) {
+pub(super) fn checked<T, D>(
+    lines: Vec<T>,
+    check: impl Fn(&T) -> Answer<()>,
+) -> (Vec<Option<Answer<D>>>, Vec<usize>, Vec<T>) {
     let mut answers = Vec::with_capacity(lines.len());
     let (mut places, mut good) = (Vec::new(), Vec::new());
     for (place, line) in lines.into_iter().enumerate() {
@@ -29,11 +31,19 @@ fn checked<T, D>(lines: Vec<T>, check: impl Fn(&T) -> Answer<()>) -> (Vec<Option
     (answers, places, good)
 }
 
-fn finish<D>(answers: Vec<Option<Answer<D>>>) -> Vec<Answer<D>> {
+pub(super) fn finish<D>(answers: Vec<Option<Answer<D>>>) -> Vec<Answer<D>> {
     answers
         .into_iter()
         .map(|answer| answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "the store gave no answer"))))
         .collect()
+}
+
+/// Gives the lines at some places one refusal.
+fn refuse<D>(mut answers: Vec<Option<Answer<D>>>, places: Vec<usize>, problem: &Problem) -> Vec<Option<Answer<D>>> {
+    for place in places {
+        answers[place] = Some(Err(problem.clone()));
+    }
+    answers
 }
 
 /// Whether an interaction counts as an outcome of a list: a click, a cart or a purchase.
@@ -41,8 +51,9 @@ const fn is_taken(kind: InteractionType) -> bool {
     matches!(kind, InteractionType::Click | InteractionType::Cart | InteractionType::Purchase)
 }
 
-/// Writes interactions and returns one answer per line, in order. An accepted line is durable and will be seen by readers within a second.
-pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>> {
+/// Writes interactions and returns one answer per line, in order. An accepted line is durable and will be seen by readers within a second. Users
+/// whom the store does not know yet get the consent of their source.
+pub fn interactions(app: &App, lines: Vec<Interaction>, origin: &ConsentOrigin) -> Vec<Answer<Appended>> {
     if let Err(problem) = app.writable() {
         return lines.iter().map(|_| Err(problem.clone())).collect();
     }
@@ -64,6 +75,10 @@ pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>>
             }
         })
     };
+    let in_order = app.write_order.interactions(&good);
+    if let Err(problem) = users::introduce(app, &good, origin) {
+        return finish(refuse(answers, places, &problem));
+    }
     let outcomes = app.store.append(good.clone());
     let mut accepted = 0;
     {
@@ -80,6 +95,7 @@ pub fn interactions(app: &App, lines: Vec<Interaction>) -> Vec<Answer<Appended>>
             answers[place] = Some(outcome.map_err(|error| store_problem(&error)));
         }
     }
+    drop(in_order);
     if accepted > 0 {
         app.counters.interactions(accepted);
         app.tell(EventKind::Interactions { accepted, total: app.store.counts().interactions });
@@ -183,57 +199,4 @@ fn forget_items<'a>(app: &App, ids: impl Iterator<Item = &'a ItemId>) {
     if written > 0 {
         app.tell(EventKind::Items { written, total });
     }
-}
-
-/// Writes users whole; one answer each.
-pub fn users(app: &App, lines: Vec<User>) -> Vec<Answer<Change>> {
-    if let Err(problem) = app.writable() {
-        return lines.iter().map(|_| Err(problem.clone())).collect();
-    }
-    let now = Timestamp::now();
-    let (mut answers, places, good) = checked(lines, |user: &User| validate_user(user, now).map_err(Problem::from));
-    match app.store.put_users(good.clone()) {
-        Ok(changes) => {
-            let mut shop = app.shop.lock();
-            for ((place, user), change) in places.into_iter().zip(good).zip(changes) {
-                if matches!(change, Ok(Change::New | Change::Changed)) {
-                    shop.put_user(user);
-                }
-                answers[place] = Some(change.map_err(|error| store_problem(&error)));
-            }
-        }
-        Err(error) => {
-            for place in places {
-                answers[place] = Some(Err(store_problem(&error)));
-            }
-        }
-    }
-    finish(answers)
-}
-
-/// Erases a user everywhere and leaves a tombstone.
-///
-/// # Errors
-/// `unknown-user`, `erased`, or the store's.
-pub fn erase(app: &App, id: &str) -> Answer<EraseReceipt> {
-    app.writable()?;
-    let id = UserId::new(id).map_err(|error| Problem::new(Code::BadId, error.to_string()))?;
-    if app.store.is_erased(&id) {
-        return Err(Problem::new(Code::Erased, "this user was erased before"));
-    }
-    if !app.store.knows_user(&id).map_err(|e| store_problem(&e))? {
-        return Err(Problem::new(Code::UnknownUser, format!("there is no user `{id}`")));
-    }
-    let erasure = app.store.erase_user(&id).map_err(|e| store_problem(&e))?;
-    app.shop.lock().erase(&id);
-    app.moments.forget_from(0);
-    app.publish();
-    app.model.forget_queries();
-    evaluation_files::forget(app);
-    let pseudonym = erasure.pseudonym.hex();
-    app.tell(EventKind::Erased { pseudonym: pseudonym.clone() });
-    let first = erasure.first();
-    let mut models = registry::saw(app, first);
-    models.extend(cross_encoder::saw(app, first));
-    Ok(EraseReceipt { pseudonym, at: Timestamp::now(), interactions: erasure.interactions(), models })
 }

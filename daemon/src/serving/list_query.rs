@@ -7,7 +7,7 @@ use mercer_rank::{RankRequest, RankedItem};
 use mercer_shared::filter::Filter;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Candidates, ListItem, ListQuery, Mode, OutOfStock, ScorePart, ServedList};
+use mercer_shared::wire::{Candidates, ListItem, ListQuery, Mode, OutOfStock, Profiling, ScorePart, ServedList};
 
 use crate::state::app::App;
 use crate::state::problems::Answer;
@@ -37,6 +37,8 @@ pub struct ListRequest {
     pub reasons: bool,
     /// What to do with items that are out of stock.
     pub out_of_stock: OutOfStock,
+    /// Whether what is known of the person may be used.
+    pub profiling: Profiling,
 }
 
 impl ListRequest {
@@ -64,6 +66,7 @@ impl ListRequest {
             candidates: query.candidates.unwrap_or_default(),
             reasons: query.reasons.unwrap_or(false),
             out_of_stock: query.out_of_stock.unwrap_or(app.config.serve.out_of_stock),
+            profiling: query.profiling.unwrap_or_default(),
         })
     }
 

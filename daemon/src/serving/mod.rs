@@ -4,6 +4,8 @@ pub mod explain;
 pub mod guarded;
 pub mod list_query;
 pub mod profile;
+#[cfg(test)]
+mod profiling_tests;
 pub mod recommend;
 pub mod scorer;
 pub mod search;

@@ -56,7 +56,7 @@ pub fn profile(app: &App, id: &str, at: Option<Timestamp>) -> Answer<Profile> {
         at: Timestamp::at(at),
         model: view.model.meta.version.clone(),
         attributes: user.attributes,
-        consent: user.consent,
+        consent: subject.consent,
         lifecycle: lifecycle(&view, events, at),
         categories: tally(&|item| (!item.category.is_empty()).then(|| item.category.join(" / "))),
         brands: tally(&|item| item.brand.clone()),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use mercer_rank::{Event, RankError, RankRequest, RankedItem, Recipient, Snapshot};
 use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{InteractionType, ListItem, ListQuery, ServedList, SessionRequest};
+use mercer_shared::wire::{InteractionType, ListItem, ListQuery, Profiling, ServedList, SessionRequest};
 
 use crate::serving::explain;
 use crate::serving::guarded::{self, Guarded, ListKind};
@@ -28,6 +28,9 @@ pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view_that(|view| view.user_number(id).is_some());
     let asked = ListRequest::read(app, &view, query)?;
+    if asked.profiling == Profiling::Off {
+        return answer(app, &view, &asked, Recipient::Session(&[]), started);
+    }
     let Some(number) = view.user_number(id) else {
         let list = answer(app, &view, &asked, Recipient::Session(&[]), started)?;
         return Ok(ServedList { known: false, ..list });
@@ -46,6 +49,9 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
     let started = Instant::now();
     let view = app.view();
     let asked = ListRequest::read(app, &view, &request.list)?;
+    if asked.profiling == Profiling::Off {
+        return answer(app, &view, &asked, Recipient::Session(&[]), started);
+    }
     let mut events: Vec<Event> = Vec::new();
     let mut unknown: Vec<&ItemId> = Vec::new();
     if let Some(session) = &request.session
@@ -109,7 +115,11 @@ fn answer(
             Some(ListItem { probability, ..row(view, scored)? })
         })
         .collect();
-    if asked.reasons {
+    let explained = match whom {
+        Recipient::User(number) => view.subject(number).is_some_and(|subject| subject.consent.explanations),
+        Recipient::Session(_) => true,
+    };
+    if asked.reasons && explained {
         explain::explain(view, &snapshot, &scorer, asked, whom, &mut rows)?;
     }
     let (events, queries) = match whom {
@@ -126,13 +136,16 @@ fn answer(
         events,
         at: asked.at,
         queries,
-        reasons: asked.reasons,
+        reasons: asked.reasons && explained,
     };
     let head = asked.first_group(view, &rows);
     let note = app.head_rescorer.rescore(&request, &mut rows[..head]);
     let mut list = served(app, view, asked, rows, started);
     scorer.name(&mut list);
     list.notes.extend(note);
+    if asked.reasons && !explained {
+        list.notes.push("no reasons are given: the shopper did not agree to explanations".to_owned());
+    }
     Ok(list)
 }
 

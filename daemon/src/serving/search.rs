@@ -6,7 +6,7 @@ use std::time::Instant;
 use mercer_model::{Embedded, Encoder, ModelError, Priority, TextKind};
 use mercer_search::{Hit, Query, QueryError, QueryVector, SearchOptions};
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{Candidates, Mode, QueryUnderstanding, ScorePart, SearchRequest, ServedList};
+use mercer_shared::wire::{Candidates, Mode, Profiling, QueryUnderstanding, ScorePart, SearchRequest, ServedList};
 
 use crate::serving::guarded::{self, Guarded, ListKind};
 use crate::serving::list_query::{ListRequest, item_row, served};
@@ -35,7 +35,8 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
         QueryError::TooLong(..) => Problem::new(Code::TooLong, error.to_string()),
         _ => Problem::new(Code::BadParameter, format!("q: {error}")),
     })?;
-    let Some(id) = &request.user else { return answer(app, &view, &asked, &query, None, started) };
+    let user = request.user.as_ref().filter(|_| asked.profiling == Profiling::On);
+    let Some(id) = user else { return answer(app, &view, &asked, &query, None, started) };
     let Some(user) = view.user_index.get(id).copied() else {
         let list = answer(app, &view, &asked, &query, None, started)?;
         return Ok(ServedList { known: false, ..list });

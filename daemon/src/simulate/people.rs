@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mercer_shared::ids::UserId;
-use mercer_shared::wire::{Consent, User};
+use mercer_shared::wire::{ConsentChoice, User};
 
 use crate::simulate::dice::{Dice, running};
 use crate::simulate::goods::{DEPARTMENTS, KINDS};
@@ -63,15 +63,19 @@ pub(crate) fn people(options: &Options, truth: &Truth) -> Result<People, Simulat
                 declared.push((name, value));
             }
         }
-        let consent =
-            Consent { personalise: dice.chance(0.97), train: dice.chance(0.93), audit_attributes: dice.chance(0.9) };
+        let consent = ConsentChoice {
+            personalise: Some(dice.chance(0.97)),
+            train: Some(dice.chance(0.93)),
+            audit_attributes: Some(dice.chance(0.9)),
+            explanations: None,
+        };
         users.push(User {
-            id: UserId::new(format!("sim-u{number:06}"))?,
             attributes: declared
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect::<BTreeMap<_, _>>(),
             consent,
+            ..User::new(UserId::new(format!("sim-u{number:06}"))?)
         });
         let taste = taste(&mut dice, options, truth, gender, age);
         let since = if dice.chance(0.7) { 0 } else { dice.below(options.days as usize * 4 / 5) as u32 };

@@ -126,7 +126,7 @@ fn the_log_is_in_order_complete_and_labelled() {
     }
     assert!(simulation.users.iter().all(|user| user.attributes["source"] == SOURCE));
     assert!(simulation.users.iter().any(|user| !user.attributes.contains_key("gender")));
-    assert!(simulation.users.iter().any(|user| !user.consent.audit_attributes));
+    assert!(simulation.users.iter().any(|user| user.consent.audit_attributes == Some(false)));
     let titles: BTreeSet<&str> = simulation.items.iter().map(|item| item.title.as_str()).collect();
     assert!(titles.len() * 100 >= simulation.items.len() * 98, "{} titles of {}", titles.len(), simulation.items.len());
 }

@@ -23,6 +23,7 @@ use crate::state::run_slot::RunSlot;
 use crate::state::shop::ShopState;
 use crate::state::shop::writer::ShopWriter;
 use crate::state::vector_cache::VectorCache;
+use crate::state::write_order::WriteOrder;
 
 /// Events a slow reader of the stream may fall behind before it is told "lagged".
 const EVENT_QUEUE: usize = 1_024;
@@ -48,6 +49,8 @@ pub struct App {
     pub model: ModelHandle,
     /// The shop in memory.
     pub shop: Mutex<ShopWriter>,
+    /// The order of commit and apply of each user.
+    pub write_order: WriteOrder,
     /// The published state; a request loads it once.
     pub view: ArcSwap<ShopState>,
     /// Collaborative indexes of past moments.
@@ -105,6 +108,7 @@ impl App {
             store,
             model,
             shop: Mutex::new(shop),
+            write_order: WriteOrder::default(),
             view: ArcSwap::new(view),
             moments: MomentCache::default(),
             vectors,

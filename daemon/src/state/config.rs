@@ -2,10 +2,11 @@
 //! state directory and the socket. A new key is one line here: `MERCER_WRITE_DOCS=1 cargo test -p mercer-daemon docs` writes the
 //! reference page anew.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{OutOfStock, ReportKind, Tuning};
+use mercer_shared::wire::{Consent, ConsentChoice, OutOfStock, ReportKind, Tuning};
 
 use crate::state::settings::Limits::{AboveUpTo, AtLeast, Within};
 use crate::state::settings::settings;
@@ -33,6 +34,10 @@ settings! {
         gate: GateConfig;
         /// Reports.
         reports: ReportsConfig;
+        /// Consent of those who say nothing.
+        consent: ConsentConfig;
+        /// Erasures.
+        erase: EraseConfig;
     }
 }
 
@@ -117,6 +122,43 @@ settings! {
         export_epsilon: f64 = 1.0, in AboveUpTo(0.0, 10.0);
         /// Epsilon that all exports of a day (UTC) may spend together; when it is spent, exports are refused until the next day.
         export_budget: f64 = 10.0, in AtLeast(0.0);
+    }
+}
+
+settings! {
+    /// What holds for a shopper who says nothing of consent. What a document or a request says always wins, and a document that says nothing
+    /// never changes what was recorded.
+    pub struct ConsentConfig in "consent" {
+        /// For every source that has no default of its own, scope by scope: history shapes lists (`personalise`), history trains models
+        /// (`train`), declared attributes are used in fairness reports (`audit_attributes`), explanations name own events (`explanations`).
+        /// Reports say how many shoppers agreed explicitly.
+        default: Consent = Consent::default();
+        /// By import preset: for shoppers whom an import by it brings in. Wins over `[consent]` in the preset itself.
+        presets: BTreeMap<String, ConsentChoice> = BTreeMap::new(), like "{ gorse = { train = false } }";
+        /// By declared attribute: whether reports may use it of a shopper who did not explicitly agree to `audit_attributes`. An attribute
+        /// that is not named follows that scope.
+        attributes: BTreeMap<String, bool> = BTreeMap::new(), like "{ gender = false }";
+    }
+}
+
+settings! {
+    /// What follows an erasure.
+    pub struct EraseConfig in "erase" {
+        /// Minutes after which nothing of what was erased is left in the files of the store, which are written anew for that; writes wait
+        /// meanwhile. 0 does it before the erasure is answered.
+        compact_within_minutes: u64 = 60;
+        /// Days after which versions that know an erased shopper are rebuilt from the remaining log and deleted. The rebuilt version serves
+        /// whatever the gate says, because the serving one must go. 0 rebuilds on request only (`mercer model rebuild`).
+        rebuild_within_days: u64 = 0;
+    }
+}
+
+impl ConsentConfig {
+    /// Whether reports may use a declared attribute of a shopper with this agreement.
+    #[must_use]
+    pub fn audits(&self, attribute: &str, consent: Consent, explicit: ConsentChoice) -> bool {
+        let by_default = || self.attributes.get(attribute).copied().unwrap_or(true);
+        consent.audit_attributes && (explicit.audit_attributes == Some(true) || by_default())
     }
 }
 

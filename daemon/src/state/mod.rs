@@ -23,3 +23,4 @@ pub mod settings;
 pub mod shop;
 pub mod signing;
 pub mod vector_cache;
+pub mod write_order;

@@ -51,6 +51,11 @@ impl ReportCache {
         self.0.lock().iter().find(|(known, _)| known == key).map(|(_, computed)| Arc::clone(computed))
     }
 
+    /// Drops all reports: a user was erased whose values are in some.
+    pub fn clear(&self) {
+        self.0.lock().clear();
+    }
+
     /// Stores a report in place of earlier ones of its kind and version; drops the oldest beyond the limit.
     pub fn put(&self, key: ReportKey, computed: Arc<Computed>) {
         let mut kept = self.0.lock();

@@ -41,6 +41,7 @@ use crate::versions::canary;
 use crate::versions::directory;
 use crate::versions::embedded_catalogue;
 use crate::versions::encoder_variant::EncoderVariant;
+use crate::versions::knowledge;
 
 /// The phases from the ranker on.
 const RANKING: [RunPhase; 3] = [RunPhase::Ranker, RunPhase::Evaluation, RunPhase::Gate];
@@ -89,7 +90,8 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     metrics.extend(evaluate_holdout(cycle, &data, &eval, &incumbent, &fitted, &candidate.variant, passed)?);
     let calibrated = calibrate(cycle, &data, &eval, &fitted, &candidate.variant)?;
     metrics.extend(calibrated.metrics);
-    let refitted = if passed { refit(cycle, &data, &mut candidate_fit, &fitted)? } else { None };
+    let rebuilds = data.plan.request.rebuild == Some(true);
+    let refitted = if passed || rebuilds { refit(cycle, &data, &mut candidate_fit, &fitted)? } else { None };
     context.check()?;
     context.update(|run| run.record.metrics = metrics.clone());
     let version = NewVersion {
@@ -106,7 +108,9 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     };
     let model = write(app, &data.view, &data.plan, version)?;
     record_version(cycle, &data, candidate_fit.components, &fitted, &model)?;
-    if passed && data.plan.request.promote.unwrap_or(app.config.train.promote) {
+    if rebuilds {
+        replace_knowing(cycle, model, &candidate.variant.encoder)?;
+    } else if passed && data.plan.request.promote.unwrap_or(app.config.train.promote) {
         promote(cycle, model, &candidate.variant.encoder)?;
     }
     directory::prune(app);
@@ -384,6 +388,19 @@ fn record_version(
     cycle.app.tell(EventKind::Model(Box::new(model.meta.clone())));
     component_selection::store(cycle.app, made, fitted, data.plan.sizes.events)?;
     data_fingerprint::note(cycle.app, data.fingerprint.clone(), &cycle.run.id, name)
+}
+
+/// Lets a rebuilt version serve at once, whatever the gate says, and deletes the versions that know an erased user.
+fn replace_knowing(cycle: Cycle<'_>, model: Model, encoder: &Arc<BertEncoder>) -> Result<(), RunExit> {
+    cycle.context.phase(RunPhase::Promotion, 0);
+    let version = model.meta.version.clone();
+    let embedded = embedded_catalogue::embed_catalogue(cycle.app, encoder, |_| cycle.context.check())?;
+    crate::versions::promote::install(cycle.app, model, &embedded)?;
+    let gone = knowledge::delete_knowing(cycle.app)?;
+    let words = if gone.is_empty() { "none".to_owned() } else { gone.join(", ") };
+    cycle.app.audit(None, "rebuild", &version, format!("deleted, because they knew an erased shopper: {words}"));
+    cycle.context.note(format!("{version} serves; deleted, because they knew an erased shopper: {words}"));
+    Ok(())
 }
 
 /// Puts a version to work.

@@ -20,6 +20,7 @@ use crate::training::prepare::{Cycle, CycleData};
 use crate::versions::embedded_catalogue;
 use crate::versions::encoder_variant::EncoderVariant;
 use crate::versions::encoders::{self, ActiveEncoder};
+use crate::versions::knowledge;
 use crate::versions::load;
 
 /// The encoders of a cycle.
@@ -93,6 +94,10 @@ fn start_adapter(
         return Ok(None);
     }
     let Some(adapter) = load::adapter(&app.config.state, &parent)? else { return Ok(None) };
+    if knowledge::knows_erased(app, &plan.parent)? {
+        context.note(format!("the encoder starts at its base: {} knows a shopper who was erased", plan.parent));
+        return Ok(None);
+    }
     if let Some(why) = method.incompatibility(&adapter) {
         context.note(format!("the encoder starts at its base: what {} learned {why}", plan.parent));
         return Ok(None);

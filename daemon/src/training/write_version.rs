@@ -21,6 +21,7 @@ use crate::training::ranker_fit::FittedRanker;
 use crate::versions::directory;
 use crate::versions::directory::{VersionEncoders, VersionStore};
 use crate::versions::encoder_variant::EncoderVariant;
+use crate::versions::knowledge;
 
 /// A version to write.
 pub(crate) struct NewVersion<'a> {
@@ -94,5 +95,8 @@ pub(crate) fn write(app: &App, view: &ShopState, plan: &Plan, made: NewVersion<'
     };
     let encoders = VersionEncoders { encoder: Arc::clone(&variant.encoder), base_encoder };
     let versions = VersionStore { store: &app.store, state: &app.config.state };
-    Ok(directory::write(versions, meta, encoders, artifacts)?)
+    let model = directory::write(versions, meta, encoders, artifacts)?;
+    // Who was erased meanwhile is in what this run has read.
+    knowledge::made(&app.store, &plan.run, &model.meta.version)?;
+    Ok(model)
 }

@@ -107,6 +107,22 @@ pub fn keep(app: &App, mut kept: KeptCrossEncoder, weights: &CrossEncoderWeights
     Ok(kept)
 }
 
+/// Deletes the kept cross-encoder; returns its name, if there was one.
+///
+/// # Errors
+/// The store's or the disk's.
+pub fn delete(app: &App) -> Answer<Option<String>> {
+    let Some(kept) = kept(&app.store)? else { return Ok(None) };
+    app.store.remove_setting::<KeptCrossEncoder>().map_err(|e| store_problem(&e))?;
+    if let Err(error) = std::fs::remove_file(path(&app.config.state, &kept.name))
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(internal(&error));
+    }
+    app.head_rescorer.changed();
+    Ok(Some(kept.name))
+}
+
 /// Reads the weights of a kept cross-encoder on its base.
 ///
 /// # Errors

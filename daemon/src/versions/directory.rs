@@ -167,8 +167,20 @@ pub fn prune(app: &App) {
 }
 
 fn try_prune(app: &App) -> Answer<()> {
+    let doomed = doomed(&list(app)?.items, &chain(&app.store)?.promoted, app.config.train.keep_versions);
+    delete(app, &doomed).map(|_| ())
+}
+
+/// Deletes versions with their files and the vectors that no other needs, but never the serving one. Returns those that are gone.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn delete(app: &App, versions: &[String]) -> Answer<Vec<String>> {
     let mut chain = chain(&app.store)?;
-    let gone = doomed(&list(app)?.items, &chain.promoted, app.config.train.keep_versions);
+    let serving = chain.promoted.last().cloned();
+    let known = list(app)?.items.into_iter().map(|model| model.version);
+    let gone: Vec<String> =
+        known.filter(|version| versions.contains(version) && serving.as_ref() != Some(version)).collect();
     chain.promoted.retain(|version| !gone.contains(version));
     put_chain(&app.store, &chain)?;
     for version in &gone {
@@ -186,7 +198,7 @@ fn try_prune(app: &App) -> Answer<()> {
     app.store.put_setting(&needed).map_err(|e| store_problem(&e))?;
     let kept: Vec<String> = needed.0.into_values().flatten().collect();
     app.vectors.keep_only(&kept);
-    Ok(())
+    Ok(gone)
 }
 
 #[cfg(test)]

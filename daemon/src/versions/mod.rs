@@ -7,9 +7,12 @@ pub mod directory;
 pub mod embedded_catalogue;
 pub mod encoder_variant;
 pub mod encoders;
+pub mod knowledge;
 pub mod layout;
 pub mod load;
 pub mod promote;
 pub mod registry;
 pub mod startup;
+#[cfg(test)]
+pub(crate) mod test_app;
 pub mod trial;

@@ -71,7 +71,7 @@ pub(crate) fn largest(tree: &sled::Tree, prefix: u8) -> Result<u64> {
 /// nothing else.
 pub(crate) fn keys(core: &Core, prefix: u8) -> Result<Vec<sled::IVec>> {
     let mut found = Vec::new();
-    for entry in core.tree.scan_prefix([prefix]) {
+    for entry in core.tree().scan_prefix([prefix]) {
         let (key, bytes) = entry?;
         let arrival = Numbered::read(&key, &bytes).map_or(u64::MAX, |record| record.arrival);
         found.push((arrival, key));

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
@@ -42,11 +43,16 @@ pub(crate) struct Counters {
     pub(crate) next_seq: AtomicU64,
 }
 
-/// Everything behind a [`Store`](crate::Store). Field order is drop order: the files are closed before the lock is released.
-pub(crate) struct Core {
+/// sled's files. A compaction replaces them whole; whoever still reads the old ones keeps them until then.
+pub(crate) struct Files {
     pub(crate) tree: sled::Tree,
     pub(crate) db: sled::Db,
     pub(crate) barrier: Barrier,
+}
+
+/// Everything behind a [`Store`](crate::Store). Field order is drop order: the files are closed before the lock is released.
+pub(crate) struct Core {
+    files: RwLock<Arc<Files>>,
     pub(crate) keys: Keyring,
     pub(crate) writer: Mutex<Writer>,
     pub(crate) counters: Counters,
@@ -59,7 +65,50 @@ pub(crate) struct Core {
     pub(crate) lock: DirLock,
 }
 
+/// The arguments of [`Core::new`] beside the files.
+pub(crate) struct CoreParts {
+    pub(crate) keys: Keyring,
+    pub(crate) writer: Writer,
+    pub(crate) counters: Counters,
+    /// Why the store is read-only from the start, if it is.
+    pub(crate) damage: Option<String>,
+    pub(crate) options: Options,
+    pub(crate) dir: PathBuf,
+    pub(crate) lock: DirLock,
+}
+
 impl Core {
+    /// Puts a store together.
+    pub(crate) fn new(files: Files, parts: CoreParts) -> Self {
+        let CoreParts { keys, writer, counters, damage, options, dir, lock } = parts;
+        Self {
+            files: RwLock::new(Arc::new(files)),
+            keys,
+            writer: Mutex::new(writer),
+            counters,
+            read_only: RwLock::new(damage),
+            shortage: RwLock::new(None),
+            options,
+            dir,
+            lock,
+        }
+    }
+
+    /// The files in use.
+    pub(crate) fn files(&self) -> Arc<Files> {
+        Arc::clone(&self.files.read())
+    }
+
+    /// The tree in use.
+    pub(crate) fn tree(&self) -> sled::Tree {
+        self.files.read().tree.clone()
+    }
+
+    /// Takes other files into use; the caller holds the writer.
+    pub(crate) fn replace_files(&self, files: Files) {
+        *self.files.write() = Arc::new(files);
+    }
+
     /// Locks the writer.
     ///
     /// # Errors
@@ -89,15 +138,16 @@ impl Core {
     /// Applies a batch and makes it durable. A failure makes the store read-only.
     pub(crate) fn apply(&self, batch: sled::Batch) -> Result<()> {
         self.guarded(|| {
-            self.tree.apply_batch(batch)?;
+            self.tree().apply_batch(batch)?;
             self.sync()
         })
     }
 
     /// Makes everything that was applied durable.
     pub(crate) fn sync(&self) -> Result<()> {
-        self.tree.flush()?;
-        self.barrier.wait().map_err(|error| StoreError::Storage(format!("cannot be made durable: {error}")))
+        let files = self.files();
+        files.tree.flush()?;
+        files.barrier.wait().map_err(|error| StoreError::Storage(format!("cannot be made durable: {error}")))
     }
 
     /// Runs a write. A failure makes the store read-only, and so does a panic inside sled (it asserts when a disk fails).

@@ -100,7 +100,7 @@ impl Store {
         let core = self.core();
         let _writer = core.write()?;
         let bytes = wrap(key, VERSION, &json);
-        if core.tree.get(key)?.is_some_and(|before| *before == *bytes) {
+        if core.tree().get(key)?.is_some_and(|before| *before == *bytes) {
             return Ok(());
         }
         let mut batch = sled::Batch::default();
@@ -118,7 +118,7 @@ impl Store {
 
     /// Reads the document at `key`.
     pub(crate) fn get_json<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>> {
-        self.core().tree.get(key)?.map(|bytes| parse(key, &bytes)).transpose()
+        self.core().tree().get(key)?.map(|bytes| parse(key, &bytes)).transpose()
     }
 
     /// Removes a document; returns whether it was there.
@@ -126,10 +126,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::Storage`].
     pub fn remove_doc(&self, kind: DocKind, id: &str) -> Result<bool> {
+        self.remove_key(kind.key(id))
+    }
+
+    /// Removes the document at `key`; returns whether it was there.
+    pub(crate) fn remove_key(&self, key: Vec<u8>) -> Result<bool> {
         let core = self.core();
         let _writer = core.write()?;
-        let key = kind.key(id);
-        if !core.tree.contains_key(&key)? {
+        if !core.tree().contains_key(&key)? {
             return Ok(false);
         }
         let mut batch = sled::Batch::default();
@@ -157,7 +161,7 @@ impl Store {
             (Order::Newest, Some(after)) => (Bound::Included(first), Bound::Excluded(after)),
             (_, None) => (Bound::Included(first), Bound::Excluded(end)),
         };
-        let mut range = self.core().tree.range::<Vec<u8>, _>((low, high));
+        let mut range = self.core().tree().range::<Vec<u8>, _>((low, high));
         let mut step = || match order {
             Order::Oldest => range.next(),
             Order::Newest => range.next_back(),
@@ -226,6 +230,14 @@ impl Store {
         Ok(entry)
     }
 
+    /// Writes an entry of the audit log again under its number, because the user it names was erased.
+    ///
+    /// # Errors
+    /// As [`Store::put_doc`].
+    pub fn replace_audit(&self, entry: &AuditEntry) -> Result<()> {
+        self.put_doc(DocKind::Audit, &number_key(entry.seq), entry)
+    }
+
     /// Assigns the next number of a collection, from 1. It is durable before it is returned, so it is never assigned twice.
     ///
     /// # Errors
@@ -234,7 +246,7 @@ impl Store {
         let core = self.core();
         let _writer = core.write()?;
         let key = key(META, format!("number:{}", kind.word()).as_bytes());
-        let next = read_number(&key, core.tree.get(&key)?)?.unwrap_or(0) + 1;
+        let next = read_number(&key, core.tree().get(&key)?)?.unwrap_or(0) + 1;
         let mut batch = sled::Batch::default();
         batch.insert(key.as_slice(), wrap(&key, VERSION, &next.to_le_bytes()));
         core.apply(batch)?;

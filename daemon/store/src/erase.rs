@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use mercer_shared::ids::UserId;
+use mercer_shared::ids::{SessionId, UserId};
 use rustc_hash::FxHashMap;
 
 use crate::block::BlockV1;
@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::interaction::{StoredInteraction, identity};
 use crate::layout::{LOG, SESSION_NAME, TOMBSTONE, USER, USER_NAME, log_base, log_key, pseudonym_key};
 use crate::log::interactions;
+use crate::names::find_name;
 use crate::pseudonym::Pseudonym;
 use crate::record::wrap;
 use crate::recover::Erasures;
@@ -24,6 +25,8 @@ pub struct Erasure {
     pub seqs: Vec<u64>,
     /// Whether the user had a document.
     pub document: bool,
+    /// The visits that were the user's alone, whose anonymous interactions went too.
+    pub sessions: Vec<SessionId>,
 }
 
 impl Erasure {
@@ -71,7 +74,7 @@ impl Store {
                 || line.user.is_none()
                     && line.session.and_then(|session| sessions.get(&session)).is_some_and(|session| !session.shared)
         };
-        for entry in core.tree.scan_prefix([LOG]) {
+        for entry in core.tree().scan_prefix([LOG]) {
             let (key, bytes) = entry?;
             let lines = BlockV1::read(&key, &bytes)?;
             if !lines.iter().any(|line| gone(line, &sessions)) {
@@ -87,10 +90,12 @@ impl Store {
         }
 
         sessions.retain(|_, session| !session.shared);
+        let mut visits = Vec::new();
         for session in sessions.keys() {
+            visits.extend(find_name(core, SESSION_NAME, session)?);
             batch.remove(&pseudonym_key(SESSION_NAME, session)[..]);
         }
-        let document = core.tree.contains_key(pseudonym_key(USER, &user))?;
+        let document = core.tree().contains_key(pseudonym_key(USER, &user))?;
         batch.remove(&pseudonym_key(USER, &user)[..]);
         batch.remove(&pseudonym_key(USER_NAME, &user)[..]);
         let tombstone = core.keys.tombstone(&user);
@@ -112,7 +117,8 @@ impl Store {
         }
         core.counters.interactions.fetch_sub(removed.len() as u64, Ordering::AcqRel);
         core.counters.users.fetch_sub(u64::from(document), Ordering::AcqRel);
-        Ok(Erasure { pseudonym: user, seqs: removed.iter().map(|line| line.seq).collect(), document })
+        let seqs = removed.iter().map(|line| line.seq).collect();
+        Ok(Erasure { pseudonym: user, seqs, document, sessions: visits })
     }
 
     /// Finds the sessions in which the user took part.

@@ -20,7 +20,7 @@ impl Store {
             line(ExportLine::DeletedItem(deleted?))?;
         }
         for user in self.users() {
-            line(ExportLine::User(user?))?;
+            line(ExportLine::User(user?.into_export()))?;
         }
         for interaction in self.scan_interactions(0)?.named() {
             line(ExportLine::Interaction(interaction?.1))?;

@@ -78,7 +78,7 @@ impl Store {
     pub fn delete_item(&self, id: &ItemId, at: Timestamp) -> Result<Option<DeletedItem>> {
         let core = self.core();
         let _writer = core.write()?;
-        if !core.tree.contains_key(item_key(id))? {
+        if !core.tree().contains_key(item_key(id))? {
             return Ok(None);
         }
         let deleted = DeletedItem { id: id.clone(), at };
@@ -103,7 +103,7 @@ impl Store {
     /// [`StoreError::Corrupt`] if its record is damaged.
     pub fn get_item(&self, id: &ItemId) -> Result<Option<Item>> {
         let key = item_key(id);
-        self.core().tree.get(&key)?.map(|bytes| read(&key, &bytes)).transpose()
+        self.core().tree().get(&key)?.map(|bytes| read(&key, &bytes)).transpose()
     }
 
     /// Whether this item was deleted and has not been written since.
@@ -111,7 +111,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Storage`] if the store cannot be read.
     pub fn is_deleted_item(&self, id: &ItemId) -> Result<bool> {
-        Ok(self.core().tree.contains_key(deleted_key(id))?)
+        Ok(self.core().tree().contains_key(deleted_key(id))?)
     }
 
     /// All items in order of arrival. A damaged record is one error of the iterator.
@@ -123,7 +123,7 @@ impl Store {
     pub fn deleted_items(&self) -> impl Iterator<Item = Result<DeletedItem>> + use<> {
         // Holds the store open while the iterator lives.
         let core = Arc::clone(self.core());
-        let mut entries = core.tree.scan_prefix([DELETED_ITEM]);
+        let mut entries = core.tree().scan_prefix([DELETED_ITEM]);
         std::iter::from_fn(move || {
             let entry = entries.next()?;
             let _open = &core;
@@ -142,7 +142,7 @@ fn write_items(core: &Core, writer: &mut Writer, items: Vec<Item>) -> Result<Vec
         let key = item_key(&id);
         let before = match pending.get(&key) {
             Some(bytes) => Some(sled::IVec::from(bytes.as_slice())),
-            None => core.tree.get(&key)?,
+            None => core.tree().get(&key)?,
         };
         let payload = record.payload()?;
         // A record that cannot be read is replaced, and keeps no place in the order.
@@ -179,9 +179,9 @@ fn write_deleted(core: &Core, deleted: Vec<DeletedItem>) -> Result<Vec<Change>> 
     let mut changes = Vec::with_capacity(deleted.len());
     for DeletedItem { id, at } in deleted {
         let (item, tombstone) = (item_key(&id), deleted_key(&id));
-        let change = if !seen.insert(id) || core.tree.contains_key(&tombstone)? {
+        let change = if !seen.insert(id) || core.tree().contains_key(&tombstone)? {
             Change::Same
-        } else if core.tree.contains_key(&item)? {
+        } else if core.tree().contains_key(&item)? {
             Change::Changed
         } else {
             Change::New
@@ -212,7 +212,7 @@ pub(crate) fn read_keys<T>(
         Ok(keys) => (keys, None),
         Err(error) => (Vec::new(), Some(Err(error))),
     };
-    let records = keys.into_iter().filter_map(move |key| match core.tree.get(&key) {
+    let records = keys.into_iter().filter_map(move |key| match core.tree().get(&key) {
         Ok(bytes) => bytes.map(|bytes| read(&core, &key, &bytes)),
         Err(error) => Some(Err(error.into())),
     });

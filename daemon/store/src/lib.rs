@@ -14,11 +14,14 @@
 //! * User and session ids are stored as keyed pseudonyms; the ids themselves are sealed, see [`keys`].
 //!
 //! # Space
-//! sled never overwrites: the bytes of a removed or replaced record stay in the file until sled cleans their segment.
+//! sled never overwrites: the bytes of a removed or replaced record stay in the file until sled cleans their segment, which may be
+//! never. [`Store::compact`] writes the live records into fresh files and removes the old ones.
 
 mod arrival;
 mod block;
 mod commit;
+mod compact;
+mod consent;
 mod core;
 mod docs;
 mod durable;
@@ -41,9 +44,12 @@ mod record;
 mod recover;
 mod settings;
 mod store;
+mod user_record;
 mod users;
 
 pub use commit::{Appended, LineOutcome};
+pub use compact::Compaction;
+pub use consent::{ConsentOrigin, StoredConsent, StoredUser};
 pub use docs::{DocKind, Order};
 pub use erase::Erasure;
 pub use error::{Result, StoreError};
@@ -56,3 +62,4 @@ pub use options::Options;
 pub use pseudonym::Pseudonym;
 pub use settings::{Setting, SettingDocument};
 pub use store::{Store, StoreCounts};
+pub use users::WrittenUser;

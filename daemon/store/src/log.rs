@@ -91,12 +91,12 @@ impl Iterator for Interactions {
 
 /// Reads the log from the block on that holds `from`.
 pub(crate) fn interactions(core: &Arc<Core>, from: u64) -> Result<Interactions> {
-    let holder = core.tree.get_lt(log_key(from.saturating_add(1)))?;
+    let holder = core.tree().get_lt(log_key(from.saturating_add(1)))?;
     let start = match holder {
         Some((key, _)) if key.first() == Some(&LOG) => key.to_vec(),
         _ => log_key(from).to_vec(),
     };
-    let blocks = core.tree.range::<Vec<u8>, _>((Bound::Included(start), Bound::Excluded(vec![LOG + 1])));
+    let blocks = core.tree().range::<Vec<u8>, _>((Bound::Included(start), Bound::Excluded(vec![LOG + 1])));
     Ok(Interactions {
         blocks,
         from,

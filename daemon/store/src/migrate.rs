@@ -4,13 +4,14 @@
 //! |---|---|
 //! | 1 | first |
 //! | 2 | new items and users get an arrival number ([`crate::arrival`]); deleted items have a tombstone |
+//! | 3 | records of users say which consent was given explicitly, and keep its ledger ([`crate::consent`]) |
 
 use crate::error::{Result, StoreError};
 use crate::layout::{META, key};
 use crate::record::{unwrap, wrap};
 
 /// The schema this program writes. Raise it and add a step whenever an older program could misread what a newer one writes.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Version byte of the schema record itself. It never changes, so that every program can read it.
 const RECORD: u8 = 1;
@@ -19,11 +20,17 @@ const RECORD: u8 = 1;
 pub(crate) type Step = fn(&sled::Tree, &mut sled::Batch) -> Result<()>;
 
 /// Migrations by the schema they start from: `STEPS[0]` leads from schema 1 to schema 2.
-pub(crate) const STEPS: &[Step] = &[number_arrivals];
+pub(crate) const STEPS: &[Step] = &[number_arrivals, keep_consent_ledger];
 
 /// Schema 1 to 2 rewrites nothing: records without an arrival number stay readable and come first, in order of their keys. The
 /// new schema only keeps older programs away from the records that have one.
 fn number_arrivals(_: &sled::Tree, _: &mut sled::Batch) -> Result<()> {
+    Ok(())
+}
+
+/// Schema 2 to 3 rewrites nothing: users stay readable as they are and get the new form when they change. The new schema only keeps
+/// older programs away from the new form.
+fn keep_consent_ledger(_: &sled::Tree, _: &mut sled::Batch) -> Result<()> {
     Ok(())
 }
 

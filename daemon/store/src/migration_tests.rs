@@ -40,14 +40,14 @@ fn store_of_schema_one(path: &std::path::Path, store_key: &Key) {
     for id in ["zoe", "ann"] {
         let pseudonym = keys.user(&id.parse().unwrap());
         put(&pseudonym_key(USER_NAME, &pseudonym), &keys.seal(&pseudonym, id).unwrap());
-        put(&pseudonym_key(USER, &pseudonym), &crate::record::UserV1::default().payload().unwrap());
+        put(&pseudonym_key(USER, &pseudonym), &crate::user_record::UserV1::default().payload().unwrap());
     }
     db.flush().unwrap();
 }
 
 #[test]
 fn a_store_of_schema_one_is_read_and_goes_on_in_order_of_arrival() {
-    use mercer_shared::wire::{Consent, Item, User};
+    use mercer_shared::wire::{Item, User};
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
@@ -55,7 +55,7 @@ fn a_store_of_schema_one_is_read_and_goes_on_in_order_of_arrival() {
     let key = Key::from_bytes([7; 32]);
     store_of_schema_one(&path, &key);
     let item = |id: &str| Item::new(id.parse().unwrap(), id);
-    let user = |id: &str| User { id: id.parse().unwrap(), attributes: [].into(), consent: Consent::default() };
+    let user = |id: &str| User::new(id.parse().unwrap());
 
     let open = || Store::open(&path, key.clone()).unwrap();
     let items = |store: &Store| store.items().map(|item| item.unwrap().id.to_string()).collect::<Vec<_>>();
@@ -68,10 +68,10 @@ fn a_store_of_schema_one_is_read_and_goes_on_in_order_of_arrival() {
     // What is written now comes after, whatever its key; an old item that changes keeps its place.
     store.put_items(vec![item("B"), item("A")]).unwrap();
     store.put_items(vec![Item { hidden: true, ..item("b") }]).unwrap();
-    store.put_users(vec![user("new-2"), user("new-1")]).unwrap();
+    store.put_users(vec![user("new-2"), user("new-1")], &Default::default()).unwrap();
     drop(store);
     let store = open();
     assert_eq!(items(&store), ["a", "b", "c", "B", "A"]);
     assert_eq!(users(&store), [old_users, vec!["new-2".to_owned(), "new-1".to_owned()]].concat());
-    assert_eq!(found(&store.core().tree).unwrap(), Some(SCHEMA));
+    assert_eq!(found(&store.core().tree()).unwrap(), Some(SCHEMA));
 }

@@ -39,7 +39,7 @@ pub(crate) fn name_record(
         return Ok(None);
     }
     let key = pseudonym_key(prefix, &pseudonym);
-    if core.tree.contains_key(key)? {
+    if core.tree().contains_key(key)? {
         return Ok(None);
     }
     let sealed = core.keys.seal(&pseudonym, id)?;
@@ -60,7 +60,7 @@ where
     T: TryFrom<String, Error: std::fmt::Display>,
 {
     let key = pseudonym_key(prefix, pseudonym);
-    core.tree.get(key)?.map(|bytes| open_name(core, &key, &bytes)).transpose()
+    core.tree().get(key)?.map(|bytes| open_name(core, &key, &bytes)).transpose()
 }
 
 /// Opens the record of a name.

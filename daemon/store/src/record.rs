@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use mercer_shared::ids::{ItemId, UserId};
+use mercer_shared::ids::ItemId;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Consent, DeletedItem, Item, User};
+use mercer_shared::wire::{DeletedItem, Item};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -175,46 +175,6 @@ impl DeletedItemV1 {
     }
 }
 
-/// A user, first version; the id is not in it.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct UserV1 {
-    attributes: BTreeMap<String, String>,
-    personalise: bool,
-    train: bool,
-    audit_attributes: bool,
-}
-
-impl Record for UserV1 {
-    const VERSION: u8 = 1;
-}
-
-impl Default for UserV1 {
-    /// A user without attributes and with the default consent.
-    fn default() -> Self {
-        let Consent { personalise, train, audit_attributes } = Consent::default();
-        Self { attributes: BTreeMap::new(), personalise, train, audit_attributes }
-    }
-}
-
-impl UserV1 {
-    /// Keeps everything of a user except the id.
-    pub(crate) fn from_wire(user: User) -> Self {
-        let User { id: _, attributes, consent } = user;
-        Self {
-            attributes,
-            personalise: consent.personalise,
-            train: consent.train,
-            audit_attributes: consent.audit_attributes,
-        }
-    }
-
-    /// Converts back to the wire.
-    pub(crate) fn into_wire(self, id: UserId) -> User {
-        let Self { attributes, personalise, train, audit_attributes } = self;
-        User { id, attributes, consent: Consent { personalise, train, audit_attributes } }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::option::of;
@@ -260,22 +220,13 @@ mod tests {
             prop_assert!(ItemV1::decode(b"T2", &bytes).is_err(), "a record belongs to its key");
             prop_assert!(ItemV1::decode(b"T1", &bytes[..bytes.len() - 1]).is_err());
         }
-
-        #[test]
-        fn users_come_back(attributes in prop::collection::btree_map(".{1,5}", ".{0,9}", 0..4), flags in any::<[bool; 3]>()) {
-            let id = UserId::new("u").unwrap();
-            let consent = Consent { personalise: flags[0], train: flags[1], audit_attributes: flags[2] };
-            let user = User { id: id.clone(), attributes, consent };
-            let bytes = UserV1::from_wire(user.clone()).encode(b"U").unwrap();
-            prop_assert_eq!(UserV1::decode(b"U", &bytes).unwrap().into_wire(id), user);
-        }
     }
 
     #[test]
     fn later_versions_and_left_over_bytes_are_refused() {
-        let payload = postcard::to_stdvec(&UserV1::default()).unwrap();
-        assert!(UserV1::decode(b"U", &wrap(b"U", 1, &payload)).is_ok());
-        assert!(UserV1::decode(b"U", &wrap(b"U", 2, &payload)).unwrap_err().to_string().contains("version 2"));
-        assert!(UserV1::decode(b"U", &wrap(b"U", 1, &[payload, vec![0]].concat())).is_err());
+        let payload = postcard::to_stdvec(&DeletedItemV1 { at: 1 }).unwrap();
+        assert!(DeletedItemV1::decode(b"R", &wrap(b"R", 1, &payload)).is_ok());
+        assert!(DeletedItemV1::decode(b"R", &wrap(b"R", 2, &payload)).unwrap_err().to_string().contains("version 2"));
+        assert!(DeletedItemV1::decode(b"R", &wrap(b"R", 1, &[payload, vec![0]].concat())).is_err());
     }
 }

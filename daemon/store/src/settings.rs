@@ -24,10 +24,14 @@ pub enum Setting {
     Canary,
     /// The current cross-encoder.
     CrossEncoder,
+    /// When something was erased that is still in the store's files.
+    CompactionDue,
     /// Fingerprint of the data that the last cycle trained on.
     DataFingerprint,
     /// What exports of reports have spent of their privacy budget.
     ExportBudget,
+    /// Erased users whom a version still knows.
+    ErasedKnowledge,
     /// The version that was promoted automatically and is still being watched, if any.
     Grace,
     /// Number of promotions, for the schedule of holdout evaluations.
@@ -46,13 +50,15 @@ pub enum Setting {
 
 impl Setting {
     /// All settings.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ActiveEncoder,
         Self::AlphaLedger,
         Self::Canary,
         Self::CrossEncoder,
+        Self::CompactionDue,
         Self::DataFingerprint,
         Self::ExportBudget,
+        Self::ErasedKnowledge,
         Self::Grace,
         Self::HoldoutPromotions,
         Self::LeftOutComponents,
@@ -70,8 +76,10 @@ impl Setting {
             Self::AlphaLedger => "alpha-ledger",
             Self::Canary => "canary",
             Self::CrossEncoder => "pair-classifier",
+            Self::CompactionDue => "compaction-due",
             Self::DataFingerprint => "learned-from",
             Self::ExportBudget => "export-budget",
+            Self::ErasedKnowledge => "erased-knowledge",
             Self::Grace => "grace",
             Self::HoldoutPromotions => "holdout-promotions",
             Self::LeftOutComponents => "left-out-parts",
@@ -109,6 +117,14 @@ impl Store {
     pub fn put_setting<T: SettingDocument>(&self, document: &T) -> Result<()> {
         self.put_json(&T::SETTING.key(), document)
     }
+
+    /// Removes a setting; returns whether it was there.
+    ///
+    /// # Errors
+    /// As [`Store::remove_doc`].
+    pub fn remove_setting<T: SettingDocument>(&self) -> Result<bool> {
+        self.remove_key(T::SETTING.key())
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +154,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let open = || Store::open(&dir.path().join("store"), Key::from_bytes([7; 32])).unwrap();
         let store = open();
+        assert_eq!(store.get_setting::<Promotions>().unwrap(), None);
+        store.put_setting(&Promotions(3)).unwrap();
+        assert!(store.remove_setting::<Promotions>().unwrap() && !store.remove_setting::<Promotions>().unwrap());
         assert_eq!(store.get_setting::<Promotions>().unwrap(), None);
         store.put_setting(&Promotions(3)).unwrap();
         drop(store);

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mercer_shared::ids::UserId;
-use parking_lot::{Mutex, RwLock};
 
 use crate::commit::Committer;
-use crate::core::{Core, Counters};
+use crate::compact::finish_compaction;
+use crate::core::{Core, CoreParts, Counters, Files};
 use crate::durable::Barrier;
 use crate::error::{Result, StoreError};
 use crate::keys::{Key, KeyPurpose, Keyring};
@@ -64,30 +64,19 @@ impl Store {
     /// As [`Store::open`].
     pub fn open_with(dir: &Path, secret: Key, options: Options) -> Result<Self> {
         let lock = lock::acquire(dir)?;
-        let db = open_sled(dir, &options)?;
-        let barrier = Barrier::new(&dir.join(SLED)).map_err(|error| bad_state(dir, &error))?;
-        let tree: sled::Tree = (*db).clone();
+        finish_compaction(dir).map_err(|error| bad_state(dir, &error))?;
+        let files = open_files(&dir.join(SLED), &options)?;
         let keys = Keyring::new(&secret);
-        prepare(&tree, &keys)?;
+        prepare(&files.tree, &keys)?;
 
         let counters = Counters::default();
-        let Recovered { writer, damage } = recover(&tree, &keys, &counters, lock.noted())?;
+        let Recovered { writer, damage } = recover(&files.tree, &keys, &counters, lock.noted())?;
         if let Some(reason) = &damage {
             tracing::error!(reason, "the store is damaged and opens read-only");
         }
-        let core = Arc::new(Core {
-            tree,
-            db,
-            barrier,
-            keys,
-            writer: Mutex::new(writer),
-            counters,
-            read_only: RwLock::new(damage),
-            shortage: RwLock::new(None),
-            dir: dir.to_path_buf(),
-            lock,
-            options,
-        });
+        let core =
+            Core::new(files, CoreParts { keys, writer, counters, damage, options, dir: dir.to_path_buf(), lock });
+        let core = Arc::new(core);
         core.check_space();
         let committer = Arc::new(Committer::start(&core)?);
         Ok(Self { committer, core })
@@ -136,7 +125,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Storage`] if the files cannot be read.
     pub fn bytes(&self) -> Result<u64> {
-        Ok(self.core.db.size_on_disk()?)
+        Ok(self.core.files().db.size_on_disk()?)
     }
 
     /// Flushes to disk. Every write of this crate is durable when it returns, so there is normally nothing to flush.
@@ -158,15 +147,22 @@ impl Store {
     }
 }
 
-fn bad_state(dir: &Path, error: &std::io::Error) -> StoreError {
+pub(crate) fn bad_state(dir: &Path, error: &std::io::Error) -> StoreError {
     StoreError::BadState { path: dir.to_path_buf(), reason: error.to_string() }
+}
+
+/// Opens sled's files in a directory, which is made if it is missing.
+pub(crate) fn open_files(sled: &Path, options: &Options) -> Result<Files> {
+    let db = open_sled(sled, options)?;
+    let barrier = Barrier::new(sled).map_err(|error| bad_state(sled, &error))?;
+    Ok(Files { tree: (*db).clone(), db, barrier })
 }
 
 /// Opens sled. Its own file lock can outlive a closed store of this process for a moment, because sled drops its threads'
 /// handles late; the directory is ours already, so waiting is safe.
 fn open_sled(dir: &Path, options: &Options) -> Result<sled::Db> {
     let config = sled::Config::new()
-        .path(dir.join(SLED))
+        .path(dir)
         .mode(sled::Mode::HighThroughput)
         // Larger than sled's default, so that pages of the log stay in it: sled writes pages of more than a quarter of a
         // segment into files of their own, each of which would have to be synced. A file keeps the size it was made with:

@@ -7,7 +7,7 @@ use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::problem::Code;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{AuditEntry, Decision, DeletedItem, Interaction, Item, ItemPatch, User};
-use mercer_store::{Appended, Change, DocKind, Options, Order, Store, StoreError};
+use mercer_store::{Appended, Change, DocKind, Options, Order, Store, StoreError, StoredUser};
 
 #[test]
 fn repeated_interactions_are_found_by_id_and_by_content() {
@@ -172,18 +172,18 @@ fn items_and_users_stand_in_order_of_first_sight_after_a_restart() {
     let (dir, store) = fresh();
     // Neither in order of ids nor of pseudonyms, in several batches, users by document and by interaction.
     store.put_items(vec![item("m"), item("z")]).unwrap();
-    store.put_users(vec![user("zoe"), user("ann")]).unwrap();
+    store.put_users(vec![user("zoe"), user("ann")], &Default::default()).unwrap();
     store.put_items(vec![item("a"), item("z"), item("k")]).unwrap();
     let _ = store.append(vec![view("bob", "m", 1), view("ann", "m", 2), view("al", "m", 3)]);
-    store.put_users(vec![user("cid"), user("al"), user("bea")]).unwrap();
+    store.put_users(vec![user("cid"), user("al"), user("bea")], &Default::default()).unwrap();
     let _ = store.append(vec![view("dan", "z", 4)]);
     // Changes and repetitions move nobody.
     store.put_items(vec![Item { hidden: true, ..item("a") }]).unwrap();
-    store.put_users(vec![User { attributes: [].into(), ..user("ann") }]).unwrap();
+    store.put_users(vec![User { attributes: [].into(), ..user("ann") }], &Default::default()).unwrap();
 
     let check = |store: &Store| {
         assert_eq!(ids(store), ["m", "z", "a", "k"]);
-        let users = |users: &mut dyn Iterator<Item = Result<User, StoreError>>| {
+        let users = |users: &mut dyn Iterator<Item = Result<StoredUser, StoreError>>| {
             users.map(|user| user.unwrap().id.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(users(&mut store.users()), ["zoe", "ann", "al", "cid", "bea"], "those with documents");
@@ -196,7 +196,7 @@ fn items_and_users_stand_in_order_of_first_sight_after_a_restart() {
 
     // An erased user gives up the place, and what comes later is last.
     store.erase_user(&"bob".parse().unwrap()).unwrap();
-    store.put_users(vec![user("aaa")]).unwrap();
+    store.put_users(vec![user("aaa")], &Default::default()).unwrap();
     drop(store);
     let store = Store::open(&dir.path().join("store"), key()).unwrap();
     let known: Vec<_> = store.known_users().map(|user| user.unwrap().id.to_string()).collect();
@@ -208,7 +208,7 @@ fn export_into_a_fresh_store_exports_the_same() {
     let (_dir, store) = fresh();
     store.put_items((0..50).map(|n| item(&format!("item-{n}"))).collect()).unwrap();
     store.delete_item(&ItemId::new("item-7").unwrap(), Timestamp::from_millis(9).unwrap()).unwrap();
-    store.put_users((0..20).map(|n| user(&format!("shopper-{n}"))).collect()).unwrap();
+    store.put_users((0..20).map(|n| user(&format!("shopper-{n}"))).collect(), &Default::default()).unwrap();
     assert!(store.append((0..3000).map(shop_line).collect()).iter().all(Result::is_ok));
     store.erase_user(&UserId::new("shopper-3").unwrap()).unwrap();
     let before = text(&store);

@@ -15,7 +15,7 @@ use mercer_store::{Appended, DocKind, Key, Options, Store, StoreError};
 fn erasing_leaves_a_mark_and_nothing_else() {
     let (dir, store) = fresh();
     let gone = UserId::new("shopper-3").unwrap();
-    store.put_users(vec![user("shopper-3"), user("shopper-4")]).unwrap();
+    store.put_users(vec![user("shopper-3"), user("shopper-4")], &Default::default()).unwrap();
     let lines: Vec<Interaction> = (0..2000).map(shop_line).collect();
     let _ = store.append(lines.clone());
     let of_user = lines.iter().filter(|line| line.user.as_ref() == Some(&gone)).count() as u64;
@@ -45,7 +45,7 @@ fn erasing_leaves_a_mark_and_nothing_else() {
         assert_eq!(outcomes[0], Err(StoreError::Erased));
         assert_eq!(outcomes[1].as_ref().unwrap_err().code(), Code::Erased);
         assert!(matches!(outcomes[2], Ok(Appended::Duplicate(_))));
-        assert_eq!(store.put_users(vec![user("shopper-3")]).unwrap(), [Err(StoreError::Erased)]);
+        assert_eq!(store.put_users(vec![user("shopper-3")], &Default::default()).unwrap(), [Err(StoreError::Erased)]);
     };
     check(&store);
     drop(store);
@@ -88,7 +88,7 @@ fn a_session_goes_with_its_only_user_but_not_with_one_of_several() {
 #[test]
 fn nothing_on_disk_names_a_user() {
     let (dir, store) = fresh();
-    store.put_users(vec![user("very-private-person")]).unwrap();
+    store.put_users(vec![user("very-private-person")], &Default::default()).unwrap();
     let line = Interaction {
         session: Some("secret-visit-7".parse().unwrap()),
         ..view("very-private-person", "openly-known-item", 1)

@@ -9,10 +9,10 @@ use super::{Body, Client, LineStream};
 use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
 use crate::wire::{
-    AddEncoder, AuditEntry, BatchLine, Decision, DeletedItem, EncoderInfo, EraseReceipt, Evaluation, EvaluationRequest,
-    EvaluationSummary, Event, ExportLine, ImportEvent, ImportQuery, Interaction, Item, ItemPatch, ListQuery,
-    ModelVersion, Page, PresetInfo, Profile, Replay, ReplayRequest, Run, SearchRequest, ServedList, SessionRequest,
-    SimilarUsers, Status, SweepRequest, TrainRequest, User,
+    AddEncoder, AuditEntry, BatchLine, ConsentChoice, ConsentReport, Decision, DeletedItem, EncoderInfo, EraseReceipt,
+    Evaluation, EvaluationRequest, EvaluationSummary, Event, ExportLine, ImportEvent, ImportQuery, Interaction, Item,
+    ItemPatch, ListQuery, ModelVersion, Page, PresetInfo, Profile, Replay, ReplayRequest, Run, SearchRequest,
+    ServedList, SessionRequest, SimilarUsers, Status, SweepRequest, TrainRequest, User,
 };
 
 /// What may stand in a path segment as it is (RFC 3986 unreserved).
@@ -97,6 +97,16 @@ impl Client {
     /// `PUT /v1/users/{id}`.
     pub async fn put_user(&self, user: &User) -> Answer<User> {
         self.call(Method::PUT, &format!("/v1/users/{}", segment(user.id.as_str())), Body::json(user)?).await
+    }
+
+    /// `GET /v1/users/{id}/consent`.
+    pub async fn consent(&self, id: &str) -> Answer<ConsentReport> {
+        self.get(&format!("/v1/users/{}/consent", segment(id))).await
+    }
+
+    /// `PATCH /v1/users/{id}/consent`: the scopes that are named.
+    pub async fn change_consent(&self, id: &str, choice: &ConsentChoice) -> Answer<ConsentReport> {
+        self.call(Method::PATCH, &format!("/v1/users/{}/consent", segment(id)), Body::json(choice)?).await
     }
 
     /// `GET /v1/users/{id}/profile`.

@@ -52,6 +52,7 @@ macro_rules! words {
 words!(Mode, New "new", Repeat "repeat");
 words!(Candidates, All "all", Warm "warm", Cold "cold");
 words!(OutOfStock, Hide "hide", Demote "demote", Show "show");
+words!(Profiling, On "on", Off "off");
 
 /// What a list does with items that are out of stock. An item without stock information counts as in stock; stock is that of now, also in
 /// a list as of an earlier moment, for no history of it is kept.
@@ -65,6 +66,17 @@ pub enum OutOfStock {
     Demote,
     /// List them like the others.
     Show,
+}
+
+/// Whether a list may use what is known of the person it is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Profiling {
+    /// History shapes the list where the shopper agreed to it.
+    #[default]
+    On,
+    /// No history is read and no version is chosen by the person: everybody gets the same list.
+    Off,
 }
 
 /// What every list takes.
@@ -93,6 +105,9 @@ pub struct ListQuery {
     /// What to do with items that are out of stock; the configured way (`serve.out_of_stock`) if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out_of_stock: Option<OutOfStock>,
+    /// `off` answers as for an unknown visitor, whoever it is for; `on` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profiling: Option<Profiling>,
 }
 
 /// A search.
@@ -126,6 +141,9 @@ pub struct SearchRequest {
     /// What to do with items that are out of stock; the configured way (`serve.out_of_stock`) if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out_of_stock: Option<OutOfStock>,
+    /// `off` answers as for an unknown visitor, whoever it is for; `on` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profiling: Option<Profiling>,
 }
 
 impl SearchRequest {
@@ -140,6 +158,7 @@ impl SearchRequest {
             candidates: self.candidates,
             reasons: self.reasons,
             out_of_stock: self.out_of_stock,
+            profiling: self.profiling,
         }
     }
 }

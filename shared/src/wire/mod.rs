@@ -1,7 +1,9 @@
 //! The documents that travel over the socket. Field names here are the contract; OpenAPI is made from these types.
 
+mod consent;
 mod decisions;
 mod encoders;
+mod erasure;
 mod evaluations;
 mod events;
 mod imports;
@@ -20,8 +22,10 @@ mod signatures;
 mod status;
 mod users;
 
+pub use consent::*;
 pub use decisions::*;
 pub use encoders::*;
+pub use erasure::*;
 pub use evaluations::*;
 pub use events::*;
 pub use imports::*;
@@ -116,17 +120,4 @@ pub enum ExportLine {
     User(User),
     /// An interaction.
     Interaction(Interaction),
-}
-
-/// The receipt of an erasure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct EraseReceipt {
-    /// Keyed pseudonym of the erased user, in hexadecimal.
-    pub pseudonym: String,
-    /// When.
-    pub at: crate::time::Timestamp,
-    /// How many interactions were deleted.
-    pub interactions: u64,
-    /// Model versions that were trained on data of this user and stand until they are rebuilt.
-    pub models: Vec<String>,
 }

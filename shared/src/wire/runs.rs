@@ -206,4 +206,7 @@ pub struct TrainRequest {
     /// absent, for each look wears them out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holdout: Option<bool>,
+    /// Replaces the versions that know an erased shopper: what the cycle makes serves whatever the gate says, and they are deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<bool>,
 }

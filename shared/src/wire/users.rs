@@ -1,10 +1,11 @@
-//! Shoppers: declared attributes and consent. Nothing here is ever inferred.
+//! Shoppers: declared attributes. Nothing here is ever inferred.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::consent::{ConsentChange, ConsentChoice};
 use super::items::scalars;
 use crate::ids::UserId;
 
@@ -17,25 +18,19 @@ pub struct User {
     /// What the shopper declared: `gender`, `age_band`, `region` and the like.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "scalars")]
     pub attributes: BTreeMap<String, String>,
-    /// What the shopper agreed to.
-    #[serde(default)]
-    pub consent: Consent,
+    /// What the shopper agreed to. A write changes the scopes that it names and leaves the others as they are; a scope that a new shopper
+    /// says nothing of has the default of its source.
+    #[serde(default, skip_serializing_if = "ConsentChoice::is_empty")]
+    pub consent: ConsentChoice,
+    /// Every change of consent, oldest first. Only exports carry it; an import takes over what is newer than what the shop has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consent_ledger: Vec<ConsentChange>,
 }
 
-/// What a shopper agreed to; each scope is a switch of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Consent {
-    /// History may shape this shopper's lists.
-    pub personalise: bool,
-    /// History may train models.
-    pub train: bool,
-    /// Declared attributes may be used in fairness reports.
-    pub audit_attributes: bool,
-}
-
-impl Default for Consent {
-    fn default() -> Self {
-        Self { personalise: true, train: true, audit_attributes: true }
+impl User {
+    /// A shopper who declared nothing and said nothing of consent.
+    #[must_use]
+    pub const fn new(id: UserId) -> Self {
+        Self { id, attributes: BTreeMap::new(), consent: ConsentChoice::UNSAID, consent_ledger: Vec::new() }
     }
 }

@@ -242,9 +242,27 @@ fn a_shopper_is_changed_and_erased() {
     let sent: Value = serde_json::from_str(ran.asked[1].strip_prefix("PUT /v1/users/u ").unwrap()).unwrap();
     assert_eq!(
         sent,
-        json!({"id": "u", "attributes": {"region": "south"},
-               "consent": {"personalise": true, "train": false, "audit_attributes": true}})
+        json!({"id": "u", "attributes": {"region": "south"}, "consent": {"train": false}}),
+        "what is not named is left to the daemon"
     );
+    let report = json!({"user": "u", "consent": {"train": false}, "scopes": [], "ledger": []});
+    let ran = Fake::default()
+        .on("PATCH /v1/users/u/consent", &report)
+        .on("GET /v1/users/u", &known)
+        .run(&["user", "u", "--train", "off"]);
+    assert_eq!((ran.code, ran.asked[0].as_str()), (0, r#"PATCH /v1/users/u/consent {"train":false}"#), "{}", ran.err);
+    let ran = Fake::default()
+        .refuse("PATCH /v1/users/u/consent", mercer_shared::problem::Code::UnknownUser, "there is no user `u`")
+        .on("PUT /v1/users/u", &known)
+        .run(&["user", "u", "--train", "off"]);
+    assert_eq!(ran.asked[1], r#"PUT /v1/users/u {"id":"u","consent":{"train":false}}"#, "{}", ran.err);
+    let report = json!({"user": "u", "consent": {"train": false},
+        "scopes": [{"scope": "train", "agreed": false, "basis": "explicit", "source": "api", "at": "2026-01-01T00:00:00Z"},
+                   {"scope": "personalise", "agreed": true, "basis": "default", "source": "configuration"}],
+        "ledger": [{"at": "2026-01-01T00:00:00Z", "scope": "train", "from": true, "to": false, "basis": "explicit",
+                    "source": "api", "uid": 7}]});
+    let ran = Fake::default().on("GET /v1/users/u/consent", &report).run(&["user", "consent", "u"]);
+    assert!(ran.out.contains("by default") && ran.out.contains("user 7"), "{} {}", ran.out, ran.err);
     let ran = Fake::default().run(&["erase", "u"]);
     assert_eq!((ran.code, ran.asked.len()), (2, 0), "{}", ran.err);
     let receipt = json!({"pseudonym": "ab12", "at": "2026-01-01T00:00:00Z", "interactions": 3, "models": ["v000001"]});

@@ -29,11 +29,16 @@ const TWO_PANES: usize = 110;
 
 /// A shopper's consent, in words.
 pub(crate) fn consent(consent: &Consent) -> String {
-    let scopes = [(consent.personalise, "lists"), (consent.train, "training"), (consent.audit_attributes, "audit")];
+    let scopes = [
+        (consent.personalise, "lists"),
+        (consent.train, "training"),
+        (consent.audit_attributes, "audit"),
+        (consent.explanations, "reasons"),
+    ];
     let given: Vec<_> = scopes.iter().filter(|(given, _)| *given).map(|(_, word)| *word).collect();
     match given.len() {
         0 => "nothing".to_owned(),
-        3 => "all".to_owned(),
+        4 => "all".to_owned(),
         _ => given.join(", "),
     }
 }
@@ -211,7 +216,7 @@ mod tests {
     #[test]
     fn consent_in_words() {
         assert_eq!(consent(&Consent::default()), "all");
-        assert_eq!(consent(&Consent { personalise: false, train: true, audit_attributes: true }), "training, audit");
-        assert_eq!(consent(&Consent { personalise: false, train: false, audit_attributes: false }), "nothing");
+        assert_eq!(consent(&Consent { personalise: false, ..Consent::default() }), "training, audit, reasons");
+        assert_eq!(consent(&Consent::NONE), "nothing");
     }
 }

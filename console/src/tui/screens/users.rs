@@ -3,7 +3,7 @@
 use mercer_shared::ids::UserId;
 use mercer_shared::problem::Problem;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Event, EventKind, Mode, Page, Profile, ServedList, User};
+use mercer_shared::wire::{Consent, Event, EventKind, Mode, Page, Profile, ServedList, User};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -321,7 +321,7 @@ impl Users {
             vec![
                 Line::from(text::cut(&text::clean(user.id.as_str()), 28)),
                 Line::styled(text::clean(&declared.join(", ")), theme::QUIET),
-                Line::styled(profile::consent(&user.consent), theme::QUIET),
+                Line::styled(profile::consent(&user.consent.over(Consent::NONE)), theme::QUIET),
             ]
         };
         let rows = all.iter().map(row).collect();

@@ -252,9 +252,9 @@ pub(super) fn list() -> ServedList {
 
 pub(super) fn users() -> Page<User> {
     let user = |id: &str, attributes: &[(&str, &str)]| User {
-        id: user_id(id),
         attributes: attributes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        consent: Consent::default(),
+        consent: Consent::default().into(),
+        ..User::new(user_id(id))
     };
     Page {
         items: vec![

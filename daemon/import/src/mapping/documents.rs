@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mercer_shared::ids::{IdError, InteractionId, ItemId, SessionId, UserId};
 use mercer_shared::problem::Code;
-use mercer_shared::wire::{Consent, Interaction, InteractionType, Item, User};
+use mercer_shared::wire::{Interaction, InteractionType, Item, User};
 use rustc_hash::FxHashMap;
 
 use super::columns::Columns;
@@ -294,7 +294,7 @@ impl Record<'_, '_> {
     /// `bad-id`.
     pub(super) fn user(&self, map: &UserMap<'_>) -> Result<User, Refusal> {
         let id = UserId::new(self.id("user", &map.id)?).map_err(|error| bad_id("user", &error))?;
-        Ok(User { id, attributes: self.declared(&map.attributes), consent: Consent::default() })
+        Ok(User { attributes: self.declared(&map.attributes), ..User::new(id) })
     }
 
     /// The type of a record; `None` where the preset does not map its word.

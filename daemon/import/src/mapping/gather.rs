@@ -163,7 +163,7 @@ impl Users {
         let Some(spec) = &file.user else { return };
         let counted = file.interaction.is_none() && file.item.is_none();
         let place = *self.places.entry(user.id.clone()).or_insert_with(|| {
-            let bare = User { id: user.id.clone(), attributes: BTreeMap::new(), consent: user.consent };
+            let bare = User::new(user.id.clone());
             self.all.push((bare, BTreeMap::new(), Seen { line, lines: 0, counted }));
             self.all.len() - 1
         });

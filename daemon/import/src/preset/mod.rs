@@ -6,7 +6,7 @@ mod spec;
 use std::path::Path;
 
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::PresetInfo;
+use mercer_shared::wire::{ConsentChoice, PresetInfo};
 use serde::Deserialize;
 
 use crate::mapping::Mapper;
@@ -21,6 +21,9 @@ pub use spec::{
 pub struct Preset {
     /// What it reads.
     pub description: String,
+    /// What holds for new users of this log who say nothing of consent; scopes that are absent follow the configuration.
+    #[serde(default)]
+    pub consent: ConsentChoice,
     /// Kinds of file.
     pub file: Vec<FileSpec>,
 }

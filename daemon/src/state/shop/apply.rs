@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use mercer_rank::{Event, ItemFacts, stable_key};
 use mercer_search::{Document, passage_text};
-use mercer_shared::ids::{ItemId, UserId};
-use mercer_shared::wire::{Consent, Interaction, Item, User};
+use mercer_shared::ids::{ItemId, SessionId, UserId};
+use mercer_shared::wire::{Consent, ConsentChoice, Interaction, Item};
+use mercer_store::StoredUser;
 use rustc_hash::FxHashMap;
 
 use crate::state::shop::writer::ShopWriter;
-use crate::state::shop::{RECENT_QUERIES, Subject, TypedQuery, Who, texts};
+use crate::state::shop::{Agreement, RECENT_QUERIES, Subject, TypedQuery, Who, texts};
 
 /// Dense number of a name, given on first sight.
 fn number_of(names: &mut FxHashMap<String, u32>, name: &str) -> u32 {
@@ -119,7 +120,8 @@ impl ShopWriter {
             Who::Erased => 0,
         };
         self.view.rank.log.set_key(number, key);
-        let subject = Subject { who, attributes: Default::default(), consent: Consent::default(), queries: Vec::new() };
+        let Agreement { consent, explicit } = Agreement::unsaid(self.default_consent);
+        let subject = Subject { who, attributes: Default::default(), consent, explicit, queries: Vec::new() };
         self.view.subjects.push_back(Arc::new(subject));
         self.dirty = true;
         number
@@ -129,14 +131,16 @@ impl ShopWriter {
         self.view.subjects.get_mut(number as usize).map(Arc::make_mut)
     }
 
-    /// Writes a user.
-    pub fn put_user(&mut self, user: User) {
+    /// Writes a user as the store has it now.
+    pub fn put_user(&mut self, user: StoredUser) {
+        let Agreement { consent, explicit } = Agreement::of(&user.consent, self.default_consent);
         let number = self.slot(Who::User(user.id));
         let mut trained = true;
         if let Some(subject) = self.subject_mut(number) {
-            trained = subject.consent.train == user.consent.train;
+            trained = subject.consent.train == consent.train;
             subject.attributes = user.attributes;
-            subject.consent = user.consent;
+            subject.consent = consent;
+            subject.explicit = explicit;
         }
         if !trained {
             self.changed.insert(number);
@@ -191,6 +195,19 @@ impl ShopWriter {
     /// Forgets a user; returns the slot's number, if there was one.
     pub fn erase(&mut self, id: &UserId) -> Option<u32> {
         let number = self.view.user_index.remove(id)?;
+        self.forget(number);
+        Some(number)
+    }
+
+    /// Forgets a visit, which was an erased user's.
+    pub fn erase_session(&mut self, id: &SessionId) {
+        if let Some(number) = self.view.session_index.remove(id) {
+            self.forget(number);
+        }
+    }
+
+    /// Empties a slot. Its number is not given again.
+    fn forget(&mut self, number: u32) {
         for text in self.view.rank.log.events(number).iter().filter_map(|event| event.text) {
             if self.view.texts.release(text) {
                 self.asked.forget(text);
@@ -204,7 +221,8 @@ impl ShopWriter {
             *subject = Subject {
                 who: Who::Erased,
                 attributes: Default::default(),
-                consent: Consent { personalise: false, train: false, audit_attributes: false },
+                consent: Consent::NONE,
+                explicit: ConsentChoice::UNSAID,
                 queries: Vec::new(),
             };
         }
@@ -212,6 +230,5 @@ impl ShopWriter {
         self.changed.insert(number);
         self.must_fit();
         self.dirty = true;
-        Some(number)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mercer_rank::Snapshot;
 use mercer_search::{DenseIndex, LexicalReader};
 use mercer_shared::ids::{ItemId, SessionId, UserId};
-use mercer_shared::wire::{Consent, Item, User};
+use mercer_shared::wire::{Consent, ConsentChoice, Item, User};
 
 use crate::state::shop::model::Model;
 use crate::state::shop::texts::Texts;
@@ -40,8 +40,10 @@ pub struct Subject {
     pub who: Who,
     /// Declared attributes.
     pub attributes: std::collections::BTreeMap<String, String>,
-    /// Consent.
+    /// Consent in force.
     pub consent: Consent,
+    /// What of it was said explicitly; the rest is the default of its source.
+    pub explicit: ConsentChoice,
     /// Latest queries, oldest first.
     pub queries: Vec<TypedQuery>,
 }
@@ -143,7 +145,8 @@ impl ShopState {
     pub fn user(&self, number: u32) -> Option<User> {
         let subject = self.subject(number)?;
         let Who::User(id) = &subject.who else { return None };
-        Some(User { id: id.clone(), attributes: subject.attributes.clone(), consent: subject.consent })
+        let (attributes, consent) = (subject.attributes.clone(), subject.consent.into());
+        Some(User { attributes, consent, ..User::new(id.clone()) })
     }
 
     /// The moment that "now" means for lists; see [`now_of`].

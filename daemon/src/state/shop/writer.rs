@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mercer_rank::{Catalogue, CollaborativeIndex, Dataset, IndexOptions, Log, Snapshot, Vectors, WhitenedVectors};
 use mercer_search::{DenseIndex, LexicalIndex};
 use mercer_shared::ids::ItemId;
+use mercer_shared::wire::Consent;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::state::shop::model::Model;
@@ -89,6 +90,8 @@ pub struct ShopWriter {
     canary: Option<CanaryTables>,
     /// Earliest event that came in since the last publication: cached indexes of later moments are void.
     pub(crate) past: Option<i64>,
+    /// Consent of users and visits that said nothing.
+    pub(crate) default_consent: Consent,
 }
 
 impl ShopWriter {
@@ -135,7 +138,13 @@ impl ShopWriter {
             changed: FxHashSet::default(),
             canary: None,
             past: None,
+            default_consent: Consent::default(),
         }
+    }
+
+    /// Sets the consent of users and visits that say nothing; for a shop that is still empty.
+    pub const fn set_default_consent(&mut self, default: Consent) {
+        self.default_consent = default;
     }
 
     /// The state that readers see after [`ShopWriter::publish`]; for the writer's own look-ups.

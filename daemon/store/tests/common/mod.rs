@@ -3,8 +3,8 @@
 
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Consent, ExportLine, Interaction, InteractionType, Item, User};
-use mercer_store::{Appended, Change, Key, Store, StoreError};
+use mercer_shared::wire::{ExportLine, Interaction, InteractionType, Item, User};
+use mercer_store::{Appended, Change, ConsentOrigin, Key, Store, StoreError};
 
 /// The key of all tests.
 pub(crate) fn key() -> Key {
@@ -60,13 +60,9 @@ pub(crate) fn fresh() -> (tempfile::TempDir, Store) {
     (dir, store)
 }
 
-/// A user with one attribute and the default consent.
+/// A user with one attribute who says nothing of consent.
 pub(crate) fn user(id: &str) -> User {
-    User {
-        id: UserId::new(id).unwrap(),
-        attributes: [("region".to_owned(), "north".to_owned())].into(),
-        consent: Consent::default(),
-    }
+    User { attributes: [("region".to_owned(), "north".to_owned())].into(), ..User::new(UserId::new(id).unwrap()) }
 }
 
 /// The export of a store, one JSON document a line.
@@ -93,10 +89,10 @@ pub(crate) fn load(store: &Store, lines: &[String]) -> usize {
         }
     }
     let documents = [store.put_items(items).unwrap(), store.put_deleted_items(deleted).unwrap()].concat();
-    let users = store.put_users(users).unwrap();
+    let users = store.put_users(users, &ConsentOrigin::default()).unwrap();
     let interactions = store.append(interactions);
     documents.iter().filter(|change| **change != Change::Same).count()
-        + users.iter().filter(|change| **change != Ok(Change::Same)).count()
+        + users.iter().filter(|written| written.as_ref().is_ok_and(|written| written.change != Change::Same)).count()
         + interactions.iter().filter(|outcome| matches!(outcome, Ok(Appended::Accepted(_)))).count()
 }
 
