@@ -109,7 +109,6 @@ pub async fn run(
             }
         }
         drop(worker);
-        app.flush_frequent();
         app.store.flush()
     });
     match closed.await {

@@ -60,7 +60,8 @@ pub(crate) fn print(report: &PairReport, out: &mut Out) -> Result<(), Stop> {
         ]);
     }
     table.print(out)?;
-    out.line("gauc: mean over shoppers of their AUC, weighted by their rows; ece: 15 bins of equal mass")?;
+    out.line("gauc: mean over shoppers of their AUC, weighted by their rows")?;
+    out.line("ece: 15 bins of equal mass, without what chance adds; ece_plain: with it; ece_chance: chance alone")?;
     out.line("")?;
     out.line(text::clean(&format!(
         "re-scoring the first {} rows of lists by {}: {}",

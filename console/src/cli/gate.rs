@@ -1,6 +1,6 @@
 //! The gate's decision with its numbers, as runs and versions show it.
 
-use mercer_shared::wire::GateReport;
+use mercer_shared::wire::{GateGuardrail, GateReport};
 
 use super::out::{Out, Stop};
 use super::table::Table;
@@ -38,6 +38,10 @@ pub(crate) fn print(gate: &GateReport, out: &mut Out) -> Result<(), Stop> {
         let share = 100.0 * objective.share;
         out.line(format!("objective {}, {share:.0} % of the traffic: {word}", text::slice(&objective.slice)))?;
     }
+    if gate.asks {
+        out.line("it does harm: promote it by hand if that is accepted")?;
+    }
+    guardrails(&gate.guardrails, out)?;
     if gate.comparisons.is_empty() {
         return Ok(());
     }
@@ -66,6 +70,46 @@ pub(crate) fn print(gate: &GateReport, out: &mut Out) -> Result<(), Stop> {
             text::count(row.n),
             row.rule.clone(),
             if row.passed { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    table.print(out)
+}
+
+/// Whom or what the candidate might harm.
+fn guardrails(all: &[GateGuardrail], out: &mut Out) -> Result<(), Stop> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new()
+        .text("guardrail")
+        .text("metric")
+        .number("candidate")
+        .number("serving")
+        .number("change")
+        .text("interval")
+        .number("n")
+        .number("tolerated")
+        .text("verdict");
+    for row in all {
+        let name = match &row.attribute {
+            Some(attribute) => format!("{attribute}: {}", row.name),
+            None => row.name.clone(),
+        };
+        let value = |value: Option<f64>| value.map_or_else(String::new, text::value);
+        let word = text::word(&row.verdict);
+        table.row([
+            text::clean(&name),
+            row.metric.clone(),
+            value(row.candidate),
+            value(row.other),
+            row.change.map_or_else(String::new, text::signed),
+            text::interval(row.low, row.high),
+            row.n.map_or_else(String::new, text::count),
+            text::value(row.margin),
+            match &row.undefined {
+                Some(why) => format!("{word}: {why}"),
+                None => word,
+            },
         ]);
     }
     table.print(out)

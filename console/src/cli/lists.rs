@@ -222,11 +222,7 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
         if calibrated {
             table = table.number("probability");
         }
-        // A ranker's scores have no parts.
-        let with_parts = list.items.iter().any(|item| !item.parts.is_empty());
-        if with_parts {
-            table = table.text("made of");
-        }
+        table = table.text("made of");
         for (rank, item) in list.items.iter().enumerate() {
             let mut row = vec![
                 (rank + 1).to_string(),
@@ -238,9 +234,7 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
             if calibrated {
                 row.push(item.probability.map_or_else(|| "-".to_owned(), text::percent));
             }
-            if with_parts {
-                row.push(parts(item));
-            }
+            row.push(parts(item));
             table.row(row);
         }
         table.print(out)?;
@@ -249,17 +243,9 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
         out.line("")?;
         out.heading("Why")?;
         for (rank, item) in list.items.iter().enumerate() {
-            let title = text::clean(&item.title);
             for reason in &item.reasons {
-                let category = reason.category.words();
-                out.line(format!("{}  {title}: {category}: {}", rank + 1, text::clean(&reason.text)))?;
+                out.line(format!("{}  {}: {}", rank + 1, text::clean(&item.title), text::clean(&reason.text)))?;
             }
-            if let Some(none) = &item.unexplained {
-                out.line(format!("{}  {title}: {}", rank + 1, text::clean(&none.text)))?;
-            }
-        }
-        if let Some(scope) = &list.explanation {
-            out.line(text::scope(scope))?;
         }
     }
     if let Some(bound) = list.understood.as_ref().and_then(|read| read.price) {

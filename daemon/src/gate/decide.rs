@@ -98,6 +98,8 @@ pub(crate) fn not_compared(window: Window, candidate: &Evaluated, reason: String
         comparisons: Vec::new(),
         spending: None,
         objectives: Vec::new(),
+        guardrails: Vec::new(),
+        asks: false,
     }
 }
 
@@ -145,6 +147,8 @@ pub(crate) fn decide(input: &GateInput<'_>, alpha: Alpha) -> GateReport {
                 }
             })
             .collect(),
+        guardrails: Vec::new(),
+        asks: false,
     }
 }
 

@@ -5,6 +5,7 @@ pub mod baselines;
 pub mod decide;
 pub mod eval_context;
 pub mod evaluate;
+pub mod guardrails;
 pub mod holdout;
 pub mod incumbent;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mercer_reports::calibration_error::{self, calibration_error};
 use mercer_reports::classification::{
     Binning, GaucWeight, Labelled, auc, brier, calibration, confusion, gauc, log_loss,
 };
@@ -30,11 +31,46 @@ fn flat(users: &[Vec<Scored>]) -> (Vec<bool>, Vec<f64>) {
     users.iter().flatten().map(|row| (row.label, row.p)).unzip()
 }
 
+/// Labels and probabilities of each user.
+fn columns(users: &[Vec<Scored>]) -> Vec<(Vec<bool>, Vec<f64>)> {
+    users.iter().map(|rows| rows.iter().map(|row| (row.label, row.p)).unzip()).collect()
+}
+
+fn labelled(columns: &[(Vec<bool>, Vec<f64>)]) -> Vec<Labelled<'_>> {
+    columns.iter().map(|(labels, scores)| Labelled { labels, scores }).collect()
+}
+
 fn per_user(users: &[Vec<Scored>]) -> Measure {
-    let parts: Vec<(Vec<bool>, Vec<f64>)> =
-        users.iter().map(|rows| rows.iter().map(|row| (row.label, row.p)).unzip()).collect();
-    let parts: Vec<Labelled<'_>> = parts.iter().map(|(labels, scores)| Labelled { labels, scores }).collect();
-    Ok(gauc(&parts, GaucWeight::Impressions)?.value)
+    Ok(gauc(&labelled(&columns(users)), GaucWeight::Impressions)?.value)
+}
+
+/// The calibration error as three metrics: `ece` without what chance adds, with its interval; `ece_plain`, as other tools print it; and
+/// `ece_chance`, what a perfectly calibrated model would show on these rows, with the value it exceeds once in twenty logs as its upper end.
+fn calibration_errors(slice: &str, users: &[Vec<Scored>], resampling: Resampling) -> [MetricValue; 3] {
+    let Resampling { seed, replicates } = resampling;
+    let options = calibration_error::Resampling { level: 0.95, replicates, seed };
+    let found = calibration_error(&labelled(&columns(users)), Binning::EqualMass(BINS), options).ok();
+    let (labels, p) = flat(users);
+    let plain = calibration(&labels, &p, Binning::EqualMass(BINS)).map(|found| found.ece).ok();
+    let value = |name: &str, value: Option<f64>, low: Option<f64>, high: Option<f64>| MetricValue {
+        name: name.to_owned(),
+        slice: slice.to_owned(),
+        value,
+        low,
+        high,
+        n: users.len() as u64,
+    };
+    let (low, high) = (found.map(|found| found.interval.low), found.map(|found| found.interval.high));
+    [
+        value("ece", found.map(|found| found.debiased), low, high),
+        value("ece_plain", plain, None, None),
+        value(
+            "ece_chance",
+            found.map(|found| found.chance),
+            Some(0.0).filter(|_| found.is_some()),
+            found.map(|f| f.chance_high),
+        ),
+    ]
 }
 
 /// The metrics of a slice, each with an interval from resampling users; nothing for an empty slice. Metrics that need a
@@ -77,7 +113,7 @@ pub(crate) fn some_metrics(
         confusion(&labels, &p, threshold.ok_or(Undefined::BadParameter)?)
     };
     let bins = Binning::EqualMass(BINS);
-    let all: [(&str, Statistic<'_>); 9] = [
+    let all: [(&str, Statistic<'_>); 8] = [
         ("precision", &|u| at(u)?.precision()),
         ("recall", &|u| at(u)?.recall()),
         ("f1", &|u| at(u)?.f1()),
@@ -85,10 +121,10 @@ pub(crate) fn some_metrics(
         ("gauc", &per_user),
         ("log_loss", &|u| with(&log_loss, u)),
         ("brier", &|u| with(&brier, u)),
-        ("ece", &|u| with(&|l, p| Ok(calibration(l, p, bins)?.ece), u)),
         ("predicted/observed", &|u| with(&|l, p| calibration(l, p, bins)?.ratio, u)),
     ];
-    all.into_iter()
+    let measured = all
+        .into_iter()
         .filter(|(name, _)| wanted(name))
         .filter(|(name, _)| threshold.is_some() || !["precision", "recall", "f1"].contains(name))
         .map(|(name, statistic)| {
@@ -109,8 +145,10 @@ pub(crate) fn some_metrics(
                 high: interval.map(|interval| interval.high),
                 n: users.len() as u64,
             }
-        })
-        .collect()
+        });
+    let errors = ["ece", "ece_plain", "ece_chance"].into_iter().any(wanted);
+    let calibrated = errors.then(|| calibration_errors(slice, &users, resampling)).into_iter().flatten();
+    measured.chain(calibrated.filter(|metric| wanted(&metric.name))).collect()
 }
 
 #[cfg(test)]
@@ -128,17 +166,31 @@ mod tests {
             .collect();
         let all = metrics("later", &rows, Some(0.5), 1);
         let named = |name: &str| all.iter().find(|m| m.name == name).unwrap();
-        assert_eq!(all.len(), 9);
-        for metric in &all {
+        assert_eq!(all.len(), 11);
+        for metric in all.iter().filter(|metric| metric.name != "ece_plain") {
             let (value, low, high) = (metric.value.unwrap(), metric.low.unwrap(), metric.high.unwrap());
             assert!(low <= value && value <= high && metric.n == 50, "{metric:?}");
         }
+        let (debiased, plain) = (named("ece").value.unwrap(), named("ece_plain").value.unwrap());
+        assert!(debiased <= plain && named("ece_plain").low.is_none(), "{debiased} {plain}");
         assert!((named("recall").value.unwrap() - 1.0).abs() < 1e-12);
         let labels: Vec<bool> = rows.iter().map(|r| r.label).collect();
         let p: Vec<f64> = rows.iter().map(|r| r.p).collect();
         assert_eq!(named("auc").value, auc(&labels, &p).ok());
         let one_class: Vec<Scored> = rows.iter().map(|r| Scored { label: true, ..*r }).collect();
         assert!(metrics("later", &one_class, Some(0.5), 1).iter().any(|m| m.name == "auc" && m.value.is_none()));
-        assert_eq!(metrics("untrained", &rows, None, 1).len(), 6);
+        assert_eq!(metrics("untrained", &rows, None, 1).len(), 8);
+    }
+
+    #[test]
+    fn a_calibrated_model_has_an_interval_that_holds_zero() {
+        // Every label agrees with its probability as far as so few rows can.
+        let rows: Vec<Scored> = (0..600u32)
+            .map(|i| Scored { user: i / 6, label: (i * 37 + i / 20) % 10 < i % 10, p: f64::from(i % 10) / 10.0 })
+            .collect();
+        let all = metrics("later", &rows, None, 1);
+        let named = |name: &str| all.iter().find(|m| m.name == name).unwrap();
+        assert!(named("ece_plain").value.unwrap() <= named("ece_chance").high.unwrap(), "{all:?}");
+        assert_eq!(named("ece").low, Some(0.0), "{all:?}");
     }
 }

@@ -231,5 +231,7 @@ pub(crate) fn no_verdict(reason: String) -> GateReport {
         comparisons: Vec::new(),
         spending: None,
         objectives: Vec::new(),
+        guardrails: Vec::new(),
+        asks: false,
     }
 }

@@ -55,13 +55,7 @@ impl Scorer {
         at: i64,
         r: &RankRequest<'_>,
     ) -> Result<Vec<RankedItem>, RankError> {
-        self.policy().list(s, whom, at, r)
-    }
-
-    /// The policy itself.
-    #[must_use]
-    pub fn policy(&self) -> ScoringPolicy<'_> {
-        ScoringPolicy { ranker: self.ranker.as_deref(), blend: &self.weights }
+        ScoringPolicy { ranker: self.ranker.as_deref(), blend: &self.weights }.list(s, whom, at, r)
     }
 }
 

@@ -1,9 +1,7 @@
 //! The status of the daemon, the agent's decisions and the audit log.
 
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{
-    AuditEntry, AuditVerification, Counts, Decision, Health, Page, QueueStatus, Run, ServingModel, Status,
-};
+use mercer_shared::wire::{AuditEntry, Counts, Decision, Health, Page, QueueStatus, Run, ServingModel, Status};
 use mercer_store::{DocKind, Order};
 
 use crate::state::app::App;
@@ -90,12 +88,4 @@ pub fn decisions(app: &App, cursor: Option<&str>, limit: usize) -> Answer<Page<D
 /// `bad-cursor`, or the store's.
 pub fn audit(app: &App, cursor: Option<&str>, limit: usize) -> Answer<Page<AuditEntry>> {
     app.store.list_docs(DocKind::Audit, Order::Newest, cursor, limit).map_err(|error| store_problem(&error))
-}
-
-/// Checks the hash chain of the audit log; `head` is one that an earlier check returned.
-///
-/// # Errors
-/// The store's.
-pub fn verify_audit(app: &App, head: Option<&str>) -> Answer<AuditVerification> {
-    app.store.verify_audit(head).map_err(|error| store_problem(&error))
 }

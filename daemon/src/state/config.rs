@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{Consent, ConsentChoice, OutOfStock, ReportKind, Tuning};
+use mercer_shared::wire::{Consent, ConsentChoice, OnHarm, OutOfStock, ReportKind, Tuning};
 
 use crate::state::settings::Limits::{AboveUpTo, AtLeast, Within};
 use crate::state::settings::settings;
@@ -76,9 +76,6 @@ settings! {
         /// Milliseconds in which the cross-encoder (`mercer train --model pair`) may re-score the head of a list, as many rows as fit; 0
         /// turns it off. It stays off where re-scoring was not better on later events.
         pair_budget_ms: u64 = 0;
-        /// Milliseconds that the search for the reasons of one list may take (`reasons=true`). The answer says how much of the shopper's
-        /// history was tried in that time.
-        explain_ms: u64 = 2000, in AtLeast(1.0);
         /// Share of the shoppers that a version that passed the gate answers first; 0 lets it serve everybody at once. The same shoppers
         /// each time.
         canary_share: f64 = 0.0, in Within(0.0, 0.5);
@@ -107,6 +104,15 @@ settings! {
         holdout_shoppers: usize = 10_000;
         /// Promotions between two evaluations on those who are held out; 0 evaluates on request only (`mercer train --holdout`).
         holdout_every: u64 = 5;
+        /// What happens to a candidate that passes and harms a group of shoppers or the variety of what is shown: "ask" lets it wait for
+        /// the operator, who may promote it, "refuse" rejects it. Either way the decision has the numbers.
+        on_harm: OnHarm = OnHarm::Ask;
+        /// Loss of NDCG@10 that is tolerated in a group of shoppers: by length of history always, by declared and consented attributes in
+        /// groups of at least 400.
+        group_margin: f64 = 0.01, in AboveUpTo(0.0, 1.0);
+        /// Loss of coverage, effective items, exposure of the long tail and evenness of exposure that is tolerated, as a share of what the
+        /// serving version has.
+        diversity_margin: f64 = 0.1, in AboveUpTo(0.0, 1.0);
     }
 }
 
@@ -215,6 +221,8 @@ mod tests {
             "[gate]\nalpha = 0.51\n",
             "[gate]\nperiod_days = 0\n",
             "[gate]\nholdout = 0.6\n",
+            "[gate]\ngroup_margin = 0.0\n",
+            "[gate]\ndiversity_margin = 1.5\n",
             "[train]\nreplay = 0.95\n",
         ] {
             let refused = Config::parse(text).expect_err(text);

@@ -16,7 +16,7 @@ const USERS: usize = 500;
 /// Length of the lists: more than the candidates of any head. Items below those have no share and cost time.
 const ALL: usize = 400;
 /// The metrics of the probabilities that are reported.
-const TOLD: [&str; 3] = ["log_loss", "ece", "predicted/observed"];
+const TOLD: [&str; 5] = ["log_loss", "ece", "ece_plain", "ece_chance", "predicted/observed"];
 
 fn told(name: &str) -> bool {
     TOLD.contains(&name)

@@ -8,17 +8,15 @@ use std::sync::Arc;
 
 use mercer_model::BertEncoder;
 use mercer_rank::{Catalogue, CollaborativeIndex, CutoffLists, Dataset, IndexOptions, RankerTrainOptions};
-use mercer_shared::wire::{EventKind, GateReport, GateVerdict, MetricValue, RunPhase};
+use mercer_shared::wire::{EventKind, GateVerdict, MetricValue, RunPhase};
 
 use crate::background::query_vectors;
-use crate::gate::baselines;
-use crate::gate::decide::{self, GateInput};
+use crate::gate::decide;
 use crate::gate::eval_context::EvalContext;
 use crate::gate::evaluate::{Evaluated, ListSlice};
 use crate::gate::holdout::{self, HoldoutComparison};
 use crate::gate::incumbent::Incumbent;
-use crate::gate::search_queries::{self, MIN_SEARCHERS, SearchQueries};
-use crate::gate::version_config::{IncumbentFit, VersionConfig};
+use crate::gate::search_queries;
 use crate::reports::window_lists::Limits;
 use crate::runs::context::{RunContext, RunExit};
 use crate::runs::plan::Plan;
@@ -26,13 +24,13 @@ use crate::state::app::App;
 use crate::state::probabilities::Probabilities;
 use crate::state::shop::model::Model;
 use crate::training::calibration;
+use crate::training::comparison::{compare_with_incumbent, decide_on, guarded};
 use crate::training::component_fit;
 use crate::training::component_selection::{self, Selected};
 use crate::training::components::{ComponentSet, FitOptions};
 use crate::training::data_fingerprint;
 use crate::training::encoder_choice::{EvaluatedVariant, choose};
 use crate::training::encoder_fit::{self, Encoders};
-use crate::training::incumbent_refit;
 use crate::training::prepare::{Cycle, CycleData, finish_interrupted, prepare};
 use crate::training::ranker_fit::{FittedRanker, RefitParts, SequenceFit};
 use crate::training::sequence_fit::SequenceModels;
@@ -84,7 +82,8 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     let compared = compare_with_incumbent(cycle, &data, &eval, &incumbent, &fitted, &mut candidate, &queries)?;
     let gate =
         decide_on(cycle, &eval, &incumbent, &candidate.evaluated, &compared, &queries, &candidate_fit.catalogue)?;
-    let passed = gate.verdict == GateVerdict::Promote;
+    let gate = guarded(cycle, &data, &eval, &candidate.evaluated, &compared, &candidate_fit.catalogue, gate)?;
+    let (passed, asks) = (gate.verdict == GateVerdict::Promote, gate.asks);
 
     let mut metrics = decide::metrics(&candidate.evaluated, run.seed);
     metrics.extend(evaluate_holdout(cycle, &data, &eval, &incumbent, &fitted, &candidate.variant, passed)?);
@@ -108,9 +107,11 @@ pub(crate) fn run(app: &App, plan: Plan, context: &RunContext<'_>) -> Result<(),
     };
     let model = write(app, &data.view, &data.plan, version)?;
     record_version(cycle, &data, candidate_fit.components, &fitted, &model)?;
+    let wanted = data.plan.request.promote.unwrap_or(app.config.train.promote);
     if rebuilds {
         replace_knowing(cycle, model, &candidate.variant.encoder)?;
-    } else if passed && data.plan.request.promote.unwrap_or(app.config.train.promote) {
+    } else if passed && !asks && wanted {
+        // Whether harm is accepted is for a person to say, also where the request asks for promotion.
         promote(cycle, model, &candidate.variant.encoder)?;
     }
     directory::prune(app);
@@ -190,112 +191,6 @@ fn evaluate_beside(eval: &EvalContext<'_>, fitted: &FittedRanker, catalogue: &Ca
         evaluated.cold = eval.evaluate_slice(catalogue, fitted.policy(), ListSlice::Cold)?.ndcg;
     }
     Ok(evaluated)
-}
-
-/// The incumbent's part of a comparison.
-enum Compared {
-    /// Its lists and search without what it has learned from the window.
-    With(Evaluated),
-    /// The candidate is the incumbent's configuration on newer data; these are the candidate's own lists.
-    Refresh(Evaluated),
-    /// It could not be compared, and why.
-    Not(String),
-}
-
-/// Evaluates the fit of the incumbent that a candidate is compared with.
-fn compare_with_incumbent(
-    cycle: Cycle<'_>,
-    data: &CycleData,
-    eval: &EvalContext<'_>,
-    incumbent: &Incumbent<'_>,
-    fitted: &FittedRanker,
-    candidate: &mut EvaluatedVariant,
-    queries: &SearchQueries,
-) -> Result<Compared, RunExit> {
-    let context = cycle.context;
-    let EvaluatedVariant { variant, evaluated } = candidate;
-    let config = VersionConfig::new(fitted.policy(), variant.version(), variant.whitening().as_deref());
-    let mut theirs = match incumbent.fit_for(&config, &data.plan) {
-        IncumbentFit::Refreshed => {
-            context.note(
-                "the serving version has this very configuration and knows this window: the candidate is a refresh of it",
-            );
-            evaluated.search.clear();
-            return Ok(Compared::Refresh(evaluated.clone()));
-        }
-        IncumbentFit::AsServed => incumbent.evaluate_served(eval)?,
-        IncumbentFit::AsJudged => {
-            context.note(
-                "the serving version knows this window: it is compared by its own components as its gate compared them",
-            );
-            incumbent.evaluate_judged(eval)?
-        }
-        IncumbentFit::Refitted => {
-            context.note("the serving version knows this window: its configuration is fitted again up to the cut-off");
-            let dataset = Dataset { log: &data.log, catalogue: &incumbent.catalogue };
-            let again = incumbent_refit::refit(context, incumbent.model, dataset, data.plan.cutoff, data.tier)?;
-            let Some(again) = again else {
-                let why = "the budget was used up while the configuration of the serving version was fitted again up to the \
-                           cut-off, so the candidate could not be compared with it";
-                return Ok(Compared::Not(why.to_owned()));
-            };
-            incumbent.evaluate(eval, again.policy())?
-        }
-    };
-    if queries.users() >= MIN_SEARCHERS && !incumbent.searches_like(variant) {
-        theirs.search = incumbent.evaluate_search(cycle.app, &data.view, queries, context)?;
-    } else {
-        evaluated.search.clear();
-    }
-    context.check()?;
-    Ok(Compared::With(theirs))
-}
-
-/// Holds the candidate against the incumbent and the baselines.
-fn decide_on(
-    cycle: Cycle<'_>,
-    eval: &EvalContext<'_>,
-    incumbent: &Incumbent<'_>,
-    candidate: &Evaluated,
-    compared: &Compared,
-    queries: &SearchQueries,
-    catalogue: &Catalogue,
-) -> Result<GateReport, RunExit> {
-    let Cycle { app, run, context } = cycle;
-    let (incumbent_evaluated, refresh) = match compared {
-        Compared::With(evaluated) => (Some(evaluated), false),
-        Compared::Refresh(evaluated) => (Some(evaluated), true),
-        Compared::Not(_) => (None, false),
-    };
-    let baselines = if incumbent_evaluated.is_some() { baselines::all(eval, catalogue)? } else { Vec::new() };
-    context.check()?;
-    context.phase(RunPhase::Gate, 0);
-    let gate = match (incumbent_evaluated, compared) {
-        (None, Compared::Not(why)) => decide::not_compared(eval.window, candidate, why.clone()),
-        (evaluated, _) => {
-            let input = GateInput {
-                window: eval.window,
-                seed: run.seed,
-                candidate,
-                incumbent: incumbent.version(),
-                incumbent_evaluated: evaluated.unwrap_or(candidate),
-                refresh,
-                baselines: &baselines,
-                traffic: queries.traffic(),
-            };
-            decide::book_and_decide(app, &run.id, &input)?
-        }
-    };
-    for objective in &gate.objectives {
-        if let Some(why) = &objective.left_out {
-            let share = 100.0 * objective.share;
-            context.note(format!("objective {} ({share:.0} % of the traffic) does not count: {why}", objective.slice));
-        }
-    }
-    context.note(format!("gate: {:?}: {}", gate.verdict, gate.reason));
-    context.update(|run| run.gate = Some(gate.clone()));
-    context.check()?;
-    Ok(gate)
 }
 
 /// Evaluates candidate and incumbent on the held-out users, if their evaluation is due.

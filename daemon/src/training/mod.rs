@@ -2,6 +2,7 @@
 
 pub mod borders;
 pub mod calibration;
+pub mod comparison;
 pub mod component_fit;
 pub mod component_selection;
 pub mod components;

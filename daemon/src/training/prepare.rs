@@ -86,7 +86,7 @@ pub(crate) fn finish_interrupted(app: &App, plan: &Plan, context: &RunContext<'_
     let name = model.version.clone();
     context.note(format!("{name} was written before the interruption"));
     let gate = model.gate.clone();
-    let passed = gate.as_ref().is_some_and(|gate| gate.verdict == GateVerdict::Promote);
+    let passed = gate.as_ref().is_some_and(|gate| gate.verdict == GateVerdict::Promote && !gate.asks);
     context.update(|run| (run.model, run.gate) = (Some(name.clone()), gate));
     let wanted = plan.request.promote.unwrap_or(app.config.train.promote);
     if passed && wanted && model.state == ModelState::Candidate {

@@ -1,13 +1,12 @@
 //! The documents that travel over the socket. Field names here are the contract; OpenAPI is made from these types.
 
-mod audit;
 mod consent;
 mod decisions;
 mod encoders;
 mod erasure;
 mod evaluations;
 mod events;
-mod explanations;
+mod guardrails;
 mod imports;
 mod interactions;
 mod items;
@@ -24,14 +23,13 @@ mod signatures;
 mod status;
 mod users;
 
-pub use audit::*;
 pub use consent::*;
 pub use decisions::*;
 pub use encoders::*;
 pub use erasure::*;
 pub use evaluations::*;
 pub use events::*;
-pub use explanations::*;
+pub use guardrails::*;
 pub use imports::*;
 pub use interactions::*;
 pub use items::*;

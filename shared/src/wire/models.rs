@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::time::Timestamp;
+use crate::wire::GateGuardrail;
 
 /// What a version is at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -151,6 +152,13 @@ pub struct GateReport {
     /// What the candidate could be better at, most traffic first. Empty in reports of older versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objectives: Vec<GateObjective>,
+    /// Whether groups of shoppers or the variety of what is shown would be harmed. Empty where the candidate was not compared with the
+    /// serving version's lists, and in reports of older versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<GateGuardrail>,
+    /// Whether the candidate passed and does harm, so that it waits for the operator.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
 }
 
 /// An objective of the gate: a slice of the shop's traffic in which the candidate may be better than the serving version.

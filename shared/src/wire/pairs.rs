@@ -81,8 +81,10 @@ pub struct PairReport {
     /// Rows are called positive from this probability on: the best F1 on the validation rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
-    /// On later rows: `precision`, `recall`, `f1`, `auc`, `gauc` (per shopper, weighted by rows), `log_loss`, `brier`, `ece` (15 bins of equal
-    /// mass) and `predicted/observed`; slices `later`, `later new`, `later repeat`, and `untrained` for the same model before its first step.
+    /// On later rows: `precision`, `recall`, `f1`, `auc`, `gauc` (per shopper, weighted by rows), `log_loss`, `brier`,
+    /// `predicted/observed`, `ece` (15 bins of equal mass, without what chance adds), `ece_plain` (as other tools print it) and
+    /// `ece_chance` (what a perfectly calibrated model would show); slices `later`, `later new`, `later repeat`, and `untrained` for the
+    /// same model before its first step.
     pub metrics: Vec<MetricValue>,
     /// Whether it re-scores lists.
     pub check: PairCheck,
