@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use mercer_reports::rdp::SampledGaussian;
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{EvaluationRequest, ReplayRequest, Run, RunCause, SweepRequest, TrainModel, TrainRequest};
+use mercer_shared::wire::{
+    EvaluationRequest, MembershipRequest, ReplayRequest, Run, RunCause, SweepRequest, TrainModel, TrainRequest, Tuning,
+};
 
 use crate::cross_encoder;
-use crate::evaluation::{evaluate, prequential, sweep};
+use crate::evaluation::{evaluate, membership, prequential, sweep};
 use crate::runs::context::{RunContext, RunExit};
 use crate::runs::lifecycle::{Enqueue, enqueue};
 use crate::runs::plan::{Job, Plan};
 use crate::state::app::App;
+use crate::state::privacy_ledger::check_budget;
 use crate::state::problems::Answer;
 use crate::training::cycle;
 
@@ -27,6 +31,7 @@ pub(crate) fn execute(app: &App, plan: Plan, context: &RunContext<'_>) -> Result
         Job::Evaluate(request) => evaluate::run(app, &plan, request, context),
         Job::Sweep(request) => sweep::run(app, &plan, request, context),
         Job::Replay(request) => prequential::run(app, &plan, request, context),
+        Job::Membership(request) => membership::run(app, &plan, request, context),
     }
 }
 
@@ -55,9 +60,25 @@ pub fn start_training(app: &Arc<App>, request: &TrainRequest, cause: RunCause) -
     if view.rank.log.is_empty() {
         return Err(Problem::new(Code::NotEnoughData, "there is no interaction to learn from"));
     }
+    if app.config.privacy.is_on() && request.model != Some(TrainModel::Pair) && request.encoder != Some(false) {
+        check_private(app, request, cause, view.user_index.len())?;
+    }
     let plan = Plan { request: request.clone(), ..Plan::default() };
     let seed = request.seed.unwrap_or(app.config.train.seed);
     enqueue(app, Enqueue { plan, seed, cursor: Some(view.last_seq), cause }, execute)
+}
+
+/// Whether a cycle can tune the encoder privately. The schedule's cycles run without when the budget is spent: they have more to renew than
+/// the adapter.
+fn check_private(app: &App, request: &TrainRequest, cause: RunCause, users: usize) -> Answer<()> {
+    if request.tuning.is_some_and(|tuning| tuning != Tuning::Lora) {
+        return Err(Problem::new(Code::BadParameter, "`tuning` other than lora cannot be private (privacy.epsilon)"));
+    }
+    if cause != RunCause::Operator {
+        return Ok(());
+    }
+    let config = &app.config.privacy;
+    check_budget(&app.store, config, SampledGaussian { noise: config.noise, sampling: config.rate_of(users) })
 }
 
 /// Starts an evaluation; it runs where training runs, one at a time.
@@ -74,6 +95,14 @@ pub fn start_evaluation(app: &Arc<App>, request: &EvaluationRequest) -> Answer<R
 /// As [`start_evaluation`].
 pub fn start_sweep(app: &Arc<App>, request: &SweepRequest) -> Answer<Run> {
     enqueue(app, sweep::prepare(app, request)?, execute)
+}
+
+/// Starts a membership test.
+///
+/// # Errors
+/// As [`start_evaluation`]; `not-enough-data` for a version that held nobody out.
+pub fn start_membership(app: &Arc<App>, request: &MembershipRequest) -> Answer<Run> {
+    enqueue(app, membership::prepare(app, request)?, execute)
 }
 
 /// Starts a prequential experiment.

@@ -113,6 +113,8 @@ problems! {
     TrainingRuns "training-runs" 409 REFUSED "a training run is in progress" "wait for it or cancel it: mercer runs cancel";
     /// Nothing to train on.
     NotEnoughData "not-enough-data" 409 REFUSED "there is not enough data for this" "the detail says how much is needed";
+    /// Private training has no step left.
+    PrivacyBudgetSpent "privacy-budget-spent" 409 REFUSED "the privacy budget is spent" "train without the encoder (--no-encoder), or raise privacy.epsilon: what is spent stays spent";
     /// The peer may not do this.
     Forbidden "forbidden" 403 REFUSED "this user may not do that" "reading needs the daemon's group; changing needs root, the daemon's own user or the operator group";
     /// The queue is full.

@@ -6,12 +6,14 @@ use clap::{Args, Subcommand};
 use mercer_shared::client::Client;
 use mercer_shared::problem::{Code, Problem, exit};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{DifferenceVerdict, EvaluatedSlice, Evaluation, EvaluationRequest, ReplayRequest, RunState};
+use mercer_shared::wire::{
+    DifferenceVerdict, EvaluatedSlice, Evaluation, EvaluationRequest, MembershipRequest, ReplayRequest, RunState,
+};
 
 use super::out::{Done, Out, Stop};
 use super::pages::{Paging, more, pages};
 use super::table::Table;
-use super::{follow, prequential, runs};
+use super::{follow, membership, prequential, runs};
 use crate::text;
 
 #[derive(Debug, Args)]
@@ -74,6 +76,18 @@ pub(crate) enum EvalCommand {
         #[arg(long, value_name = "FILE")]
         per_user: Option<PathBuf>,
     },
+    /// Tests whether a version's users can be told from users that were held out of it: share recognised at 1 % false positives.
+    Membership {
+        /// Version, such as v000002 [default: the serving one].
+        #[arg(long, value_name = "VERSION")]
+        model: Option<String>,
+        /// Decides negatives and intervals.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Show the test that a run made instead.
+        #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "seed"])]
+        show: Option<String>,
+    },
     /// Shows a replay, by the id of its run.
     Replay {
         /// Run, such as r000001.
@@ -116,6 +130,10 @@ pub(crate) async fn run(args: EvalArgs, client: &Client, out: &mut Out) -> Done 
             return Ok(exit::OK);
         }
         Some(EvalCommand::Show { id, per_user }) => (id, per_user),
+        Some(EvalCommand::Membership { show: Some(id), .. }) => return membership::show(&id, client, out).await,
+        Some(EvalCommand::Membership { model, seed, show: None }) => {
+            return membership::run(&MembershipRequest { model, seed }, client, out).await;
+        }
         Some(EvalCommand::Replay { id }) => return prequential::show(&id, client, out).await,
         None if args.replay => return prequential::run(&args.prequential(), client, out).await,
         None => {

@@ -19,6 +19,7 @@ mod items;
 mod lists;
 mod logs;
 mod manual;
+mod membership;
 mod models;
 mod out;
 mod pages;

@@ -2,7 +2,7 @@
 
 use mercer_shared::client::Client;
 use mercer_shared::problem::exit;
-use mercer_shared::wire::{ModelVersion, TrainRequest};
+use mercer_shared::wire::{ModelVersion, PrivacyGuarantee, TrainRequest};
 
 use super::gate;
 use super::out::{Done, Out, Stop};
@@ -124,6 +124,41 @@ fn encoder_name(version: &ModelVersion) -> String {
     format!("{}{tuned}", version.encoder.name)
 }
 
+/// Prints what is guaranteed about an adapter.
+fn guarantee(privacy: &PrivacyGuarantee, out: &mut Out) -> Result<(), Stop> {
+    out.heading("Differential privacy")?;
+    facts(
+        out,
+        &[
+            ("unit", privacy.unit.clone()),
+            (
+                "epsilon",
+                format!(
+                    "{} for its run, {} of {} with all runs before, at delta {}",
+                    text::value(privacy.epsilon),
+                    text::value(privacy.epsilon_total),
+                    text::value(privacy.limit),
+                    privacy.delta
+                ),
+            ),
+            ("accountant", privacy.accountant.clone()),
+            (
+                "mechanism",
+                format!(
+                    "{} steps, noise {} times the clipping bound {}, each user drawn with probability {} ({}), divided by {}",
+                    text::count(privacy.steps),
+                    privacy.noise,
+                    privacy.clip,
+                    text::value(privacy.rate),
+                    privacy.sampler,
+                    privacy.expected_batch
+                ),
+            ),
+            ("covers", privacy.covers.clone()),
+        ],
+    )
+}
+
 /// Prints all of a version.
 pub(crate) fn show(version: &ModelVersion, out: &mut Out) -> Result<(), Stop> {
     let dash = || "-".to_owned();
@@ -146,6 +181,10 @@ pub(crate) fn show(version: &ModelVersion, out: &mut Out) -> Result<(), Stop> {
             ("size", text::bytes(version.bytes)),
         ],
     )?;
+    if let Some(privacy) = &version.privacy {
+        out.line("")?;
+        guarantee(privacy, out)?;
+    }
     if !version.metrics.is_empty() {
         out.line("")?;
         let mut table = Table::new().text("metric").text("slice").number("value").text("interval").number("users");

@@ -74,6 +74,19 @@ pub(crate) async fn run(client: &Client, out: &mut Out) -> Done {
         let model = run.model.as_ref().map(|model| format!(", model {model}")).unwrap_or_default();
         rows.push(("training", format!("{} {}, {}{model}", run.id, text::word(&run.state), text::phase(&run.phase))));
     }
+    if let Some(privacy) = &status.privacy {
+        rows.push((
+            "privacy",
+            format!(
+                "epsilon {} of {} spent at delta {} per {}, {}",
+                text::value(privacy.epsilon),
+                text::value(privacy.limit),
+                privacy.delta,
+                privacy.unit,
+                text::plural(privacy.runs, "run", "runs")
+            ),
+        ));
+    }
     facts(out, &rows)?;
     for alarm in &status.alarms {
         out.line(format!("ALARM {} since {}: {}", alarm.kind, text::moment(alarm.since), text::clean(&alarm.text)))?;

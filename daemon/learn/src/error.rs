@@ -72,6 +72,12 @@ pub enum LearnError {
         /// What differs.
         what: &'static str,
     },
+    /// A private step could not be booked, or the system gave no randomness for it: it was not taken.
+    #[error("private training: {why}")]
+    Ledger {
+        /// One sentence.
+        why: String,
+    },
 }
 
 impl LearnError {

@@ -15,10 +15,8 @@
 //! | [`optim`], [`sampler`], [`checkpoint`], [`run`] | AdamW, batch order, resumable state, what all runs share |
 //! | [`mod@tune`] | fine-tuning of the encoder |
 //! | [`cross_encoder`] | history and item text to a probability; its own examples, training and scoring |
+//! | [`private`] | differentially private fine-tuning of the encoder |
 //! | [`sequence`] | the sequence model: what a user takes next |
-//!
-//! # Where to extend
-//! * DP fine-tuning: [`tune`](mod@tune) would clip gradients per user where it now sums micro-batches.
 
 pub mod adalora;
 pub mod cache;
@@ -34,6 +32,7 @@ pub mod losses;
 mod micro_batch;
 pub mod ops;
 pub mod optim;
+pub mod private;
 pub mod run;
 pub mod sampler;
 pub mod sequence;
@@ -48,6 +47,7 @@ pub use contrastive_pairs::{Anchor, ContrastivePair, HardNegative, KnownPositive
 pub use error::{LearnError, Result};
 pub use graph::{BaseEncoder, Method, TunableEncoder, fingerprint};
 pub use lora::{Adapter, LoraOptions, Targets};
+pub use private::{CatalogueText, PrivacyLedger, PrivateOptions, PrivateSet, tune_privately};
 pub use run::{CacheCounts, CheckpointOptions, Hooks, NothingToLearn, RunOutcome, StepReport, StopReason};
 pub use texts::{TextId, TextTable, TextTemplate};
 pub use tune::{Teacher, TeacherMargin, TrainingSet, TuneOptions, TuneOutcome, tune};

@@ -16,7 +16,7 @@ use crate::error::{LearnError, Result};
 use crate::ops::composed::log_softmax;
 
 /// Added to masked scores: far below any score, and finite so that nothing becomes NaN.
-const MASKED: f32 = -1e9;
+pub(crate) const MASKED: f32 = -1e9;
 
 /// Options of the in-batch softmax.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

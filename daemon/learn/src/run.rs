@@ -107,11 +107,11 @@ pub struct StepReport {
     pub step: usize,
     /// Steps planned.
     pub total: usize,
-    /// Loss of the step's batch in nats; with a teacher it includes the weighted margin loss.
+    /// Loss of the step's batch in nats; with a teacher it includes the weighted margin loss. NaN in a private run, which shows none.
     pub loss: f32,
     /// Weighted penalties: distance to the base weights, and for AdaLoRA the distance from orthonormal. Not part of `loss`.
     pub pull: f32,
-    /// Global gradient norm before clipping.
+    /// Global gradient norm before clipping; of a private run the norm of the noisy gradient.
     pub grad_norm: f64,
     /// Learning rate of the step.
     pub learning_rate: f64,
@@ -171,6 +171,8 @@ pub enum StopReason {
     WallBudget,
     /// [`Hooks::should_stop`] returned true.
     Cancelled,
+    /// The ledger of a private run booked no further step.
+    PrivacySpent,
     /// No step was taken; the weights are those of the start.
     NothingToLearn(NothingToLearn),
 }

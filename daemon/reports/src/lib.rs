@@ -39,6 +39,7 @@ pub mod group_statistic;
 pub mod groups;
 pub mod harm;
 pub mod interleave;
+pub mod membership;
 pub mod noised_counts;
 pub mod novelty;
 pub mod page_hinkley;

@@ -139,6 +139,6 @@ pub(crate) fn base_arm(
     context: &RunContext<'_>,
 ) -> Result<EncoderVariant, RunExit> {
     let base = encoders::base(&app.config.state, &meta.encoder.name, &meta.encoder.sha256)?;
-    let embedded = embed(app, base, None, 0.0, context)?;
+    let embedded = embed(app, base, 0.0, context)?;
     embedded.ok_or_else(|| RunExit::Nothing("the budget was used up while the catalogue was embedded".to_owned()))
 }

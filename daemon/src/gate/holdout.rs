@@ -54,6 +54,20 @@ pub(crate) fn without(app: &App, view: &ShopState, share: f64) -> ShopState {
     view
 }
 
+/// The shop without consent to training of all but the held-out users: what [`without`] leaves out, and nobody else.
+pub(crate) fn only(app: &App, view: &ShopState, share: f64) -> ShopState {
+    let mut view = view.clone();
+    for number in 0..view.subjects.len() {
+        let Some(subject) = view.subjects.get(number).filter(|subject| subject.consent.train) else { continue };
+        if !matches!(&subject.who, Who::User(id) if is_held(app, id, share)) {
+            let mut subject = (**subject).clone();
+            subject.consent.train = false;
+            view.subjects.set(number, std::sync::Arc::new(subject));
+        }
+    }
+    view
+}
+
 /// The log of the held-out users who agreed to training.
 pub(crate) fn log(app: &App, view: &ShopState, share: f64) -> Log {
     let mut log = view.training_log();

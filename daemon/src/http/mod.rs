@@ -16,6 +16,7 @@ mod interactions;
 mod items;
 mod latency;
 mod lists;
+mod membership;
 pub mod metrics;
 mod models;
 mod ndjson;

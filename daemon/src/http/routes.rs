@@ -4,8 +4,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::state::HttpState;
 use crate::http::{
-    audit, decisions, document, encoders, evaluations, events, export, imports, interactions, items, lists, metrics,
-    models, presets, replays, reports, runs, status, sweeps, users,
+    audit, decisions, document, encoders, evaluations, events, export, imports, interactions, items, lists, membership,
+    metrics, models, presets, replays, reports, runs, status, sweeps, users,
 };
 
 /// Routes that compute or write. Their number in progress is limited; more are refused at once.
@@ -29,6 +29,7 @@ pub(super) fn watch() -> OpenApiRouter<HttpState> {
         .merge(runs::routes())
         .merge(evaluations::routes())
         .merge(sweeps::routes())
+        .merge(membership::routes())
         .merge(replays::routes())
         .merge(presets::routes())
         .merge(export::routes())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use mercer_rank::Window;
-use mercer_shared::wire::{EvaluationRequest, ReplayRequest, RunKind, SweepRequest, TrainRequest};
+use mercer_shared::wire::{EvaluationRequest, MembershipRequest, ReplayRequest, RunKind, SweepRequest, TrainRequest};
 use mercer_store::{Setting, SettingDocument};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,8 @@ pub(crate) enum Job {
     Sweep(SweepRequest),
     /// A replay.
     Replay(ReplayRequest),
+    /// A membership test.
+    Membership(MembershipRequest),
 }
 
 impl Job {
@@ -74,6 +76,7 @@ impl Job {
             Self::Evaluate(_) => RunKind::Evaluation,
             Self::Sweep(_) => RunKind::Sweep,
             Self::Replay(_) => RunKind::Replay,
+            Self::Membership(_) => RunKind::Membership,
         }
     }
 }

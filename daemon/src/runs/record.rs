@@ -1,7 +1,7 @@
 //! The record of a run: its settings by name, the data it read, its curves. The table of settings is also what a sweep can
 //! change: a new setting is a row.
 
-use mercer_learn::TuneOptions;
+use mercer_learn::{PrivateOptions, TuneOptions};
 use mercer_model::Checkpoint;
 use mercer_rank::{Log, RankerTrainOptions, RankerTrainReport};
 use mercer_shared::time::Timestamp;
@@ -172,6 +172,12 @@ pub(crate) fn tuning(context: &RunContext<'_>, options: &TuneOptions) {
     });
 }
 
+/// Notes how the encoder is tuned privately.
+pub(crate) fn private_tuning(context: &RunContext<'_>, options: &PrivateOptions) {
+    let value = serde_json::to_value(options).unwrap_or_default();
+    context.update(|run| flatten(&mut run.record, "encoder.private", &value));
+}
+
 /// The data of a run: the moment up to which it reads, and the length of the log at its start.
 fn data(log: &Log, until: i64, cursor: u64) -> DataSnapshot {
     let shape = log.summary(until);
@@ -181,6 +187,7 @@ fn data(log: &Log, until: i64, cursor: u64) -> DataSnapshot {
         from: Some(Timestamp::at(shape.first)),
         to: Some(Timestamp::at(shape.last)),
         consent_rule: "shoppers without consent to training are left out".to_owned(),
+        held_out: 0.0,
     }
 }
 

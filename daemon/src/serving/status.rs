@@ -1,10 +1,13 @@
 //! The status of the daemon, the agent's decisions and the audit log.
 
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{AuditEntry, Counts, Decision, Health, Page, QueueStatus, Run, ServingModel, Status};
+use mercer_shared::wire::{
+    AuditEntry, Counts, Decision, Health, Page, PrivacySpending, QueueStatus, Run, ServingModel, Status,
+};
 use mercer_store::{DocKind, Order};
 
 use crate::state::app::App;
+use crate::state::privacy_ledger::Ledger;
 use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
 use crate::state::process::{device, resident_bytes};
@@ -62,10 +65,21 @@ pub fn status(app: &App) -> Status {
             background: items - embedded,
         },
         run: latest_run(app),
+        privacy: privacy(app),
         alarms,
         memory_bytes: resident_bytes(),
         store_bytes: app.store.bytes().unwrap_or(0),
     }
+}
+
+/// What private training has spent; `None` where it is off and never ran.
+fn privacy(app: &App) -> Option<PrivacySpending> {
+    let config = &app.config.privacy;
+    let ledger = Ledger::load(&app.store).ok()?;
+    if !config.is_on() && ledger.entries().is_empty() {
+        return None;
+    }
+    ledger.spending(config).ok()
 }
 
 /// The run in progress, or the last one.

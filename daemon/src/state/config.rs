@@ -38,6 +38,8 @@ settings! {
         consent: ConsentConfig;
         /// Erasures.
         erase: EraseConfig;
+        /// Differentially private fine-tuning of the encoder.
+        privacy: PrivacyConfig;
     }
 }
 
@@ -171,6 +173,54 @@ impl ConsentConfig {
     }
 }
 
+settings! {
+    /// Differentially private fine-tuning of the encoder (DP-SGD): no shopper's behaviour shows in the adapter beyond (epsilon, delta). The
+    /// guarantee covers the adapter alone; the ranker and the collaborative index are fitted without noise.
+    pub struct PrivacyConfig in "privacy" {
+        /// Most that all private runs together may cost a shopper. 0 trains without noise, and nothing is guaranteed. Once it is spent, the
+        /// adapter stays as it is; starting it anew gives nothing back.
+        epsilon: f64 = 0.0, in Within(0.0, 1e9);
+        /// Probability with which the guarantee may fail; well below one over the number of shoppers.
+        delta: f64 = 1e-6, in AboveUpTo(0.0, 0.1);
+        /// Noise multiplier: more noise costs less epsilon and teaches less.
+        noise: f64 = 1.0, in AboveUpTo(0.0, 1000.0);
+        /// Largest norm of the gradient of one shopper.
+        clip: f64 = 1.0, in AboveUpTo(0.0, 1e6);
+        /// Shoppers that a step draws on average. The noisy sum is divided by it, so it has to be a constant.
+        expected_batch: f64 = 64.0, in Within(1.0, 1e6);
+        /// Probability with which a step draws each shopper. 0 takes `expected_batch` over the number of shoppers, rounded down to a power of
+        /// two: then that order of magnitude counts as public.
+        rate: f64 = 0.0, in Within(0.0, 1.0);
+        /// Steps of a run.
+        steps: u64 = 100, in Within(1.0, 1e6);
+        /// Examples of one shopper in a step, at most.
+        pairs_per_user: usize = 2, in Within(1.0, 1000.0);
+        /// Peak learning rate.
+        learning_rate: f64 = 0.001, in AboveUpTo(0.0, 1.0);
+        /// Whether a cycle's candidate has the private adapter even where the base encoder made better lists on the window. That comparison
+        /// reads shoppers' data outside the guarantee; the gate does so in any case.
+        always_serve: bool = false;
+    }
+}
+
+impl PrivacyConfig {
+    /// Whether the encoder is tuned privately.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.epsilon > 0.0
+    }
+
+    /// Probability with which a step draws each of so many users.
+    #[must_use]
+    pub fn rate_of(&self, users: usize) -> f64 {
+        if self.rate > 0.0 {
+            return self.rate;
+        }
+        let rounded = users.checked_ilog2().map_or(1, |power| 1usize << power);
+        (self.expected_batch / rounded as f64).min(1.0)
+    }
+}
+
 impl Config {
     /// Reads a configuration file.
     ///
@@ -224,6 +274,13 @@ mod tests {
             "[gate]\ngroup_margin = 0.0\n",
             "[gate]\ndiversity_margin = 1.5\n",
             "[train]\nreplay = 0.95\n",
+            "[privacy]\nepsilon = -1.0\n",
+            "[privacy]\ndelta = 0.0\n",
+            "[privacy]\nnoise = 0.0\n",
+            "[privacy]\nclip = nan\n",
+            "[privacy]\nexpected_batch = 0.5\n",
+            "[privacy]\nrate = 1.5\n",
+            "[privacy]\nsteps = 0\n",
         ] {
             let refused = Config::parse(text).expect_err(text);
             assert!(refused.contains("it takes"), "{refused}");
@@ -242,6 +299,15 @@ mod tests {
             declared.sort_unstable();
             assert_eq!(values.keys().map(String::as_str).collect::<Vec<_>>(), declared);
         }
+    }
+
+    #[test]
+    fn the_sampling_rate_tells_no_more_than_the_order_of_magnitude() {
+        let config = PrivacyConfig { expected_batch: 64.0, ..PrivacyConfig::default() };
+        assert_eq!([1_024, 1_500, 2_047].map(|users| config.rate_of(users)), [1.0 / 16.0; 3]);
+        assert_eq!([0, 1, 10].map(|users| config.rate_of(users)), [1.0; 3]);
+        assert_eq!(PrivacyConfig { rate: 0.02, ..config }.rate_of(9), 0.02);
+        assert!(!PrivacyConfig::default().is_on());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::state::app::App;
 use crate::state::shop::ShopState;
 
 /// Longest text in training, tokens: titles fit, and a step's cost grows with the longest text of a micro-batch.
-const MAX_TOKENS: usize = 48;
+pub(crate) const MAX_TOKENS: usize = 48;
 /// Items of a history in an anchor: each costs one more text per step, and the latest carry most information.
 const RECENT: usize = 4;
 /// Pairs of one cycle at most: new and old ones together.
@@ -117,7 +117,7 @@ pub(crate) fn next_options(log: &[Interaction]) -> NextOptions {
     }
 }
 
-fn shortened(mut ids: Vec<u32>, most: usize) -> Vec<u32> {
+pub(crate) fn shortened(mut ids: Vec<u32>, most: usize) -> Vec<u32> {
     if ids.len() > most {
         // The closing token stays.
         let last = ids.pop();

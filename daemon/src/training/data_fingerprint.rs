@@ -41,6 +41,9 @@ pub(crate) fn digest(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan, run:
         plan.cursor,
     );
     add(format!("{settings:?}").as_bytes());
+    if app.config.privacy.is_on() {
+        add(format!("{:?}", app.config.privacy).as_bytes());
+    }
     for &number in ids.users() {
         let events = view.rank.log.events(number).len() as u64;
         let Some(subject) = view.subject(number) else { continue };

@@ -56,6 +56,10 @@ pub(crate) fn choose(
         context.note(format!("the same on lists of cold items alone: {cold:+.4} for {users} shoppers"));
     }
     let traffic = if searchers >= MIN_SEARCHERS { queries.traffic() } else { Traffic::default() };
+    if tuned.privacy.is_some() && cycle.app.config.privacy.always_serve {
+        context.note("the private adapter is taken whatever the comparison says (privacy.always_serve)");
+        return Ok(EvaluatedVariant { variant: tuned, evaluated: with_tuned });
+    }
     if weighted_gain(lists, found, &traffic) > 0.0 {
         return Ok(EvaluatedVariant { variant: tuned, evaluated: with_tuned });
     }

@@ -1,12 +1,12 @@
 //! Fits the encoders of a cycle and embeds the catalogue with each: the base encoder, and a tuned one where there is something to learn and
 //! time for it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use mercer_learn::{Adapter, Method};
 use mercer_model::{BertEncoder, Checkpoint, Encoder, Priority, TextKind};
 use mercer_search::passage_text;
-use mercer_shared::wire::RunPhase;
+use mercer_shared::wire::{PrivacyGuarantee, RunPhase, Tuning};
 
 use crate::runs::budget::{self, BudgetTier};
 use crate::runs::context::{RunContext, RunExit};
@@ -15,8 +15,9 @@ use crate::runs::record;
 use crate::state::app::App;
 use crate::state::problems::{model_problem, store_problem};
 use crate::state::shop::ShopState;
-use crate::training::encoder_tuning::{self, EncoderTraining};
+use crate::training::encoder_tuning::{self, EncoderTraining, Tuned};
 use crate::training::prepare::{Cycle, CycleData};
+use crate::training::private_tuning;
 use crate::versions::embedded_catalogue;
 use crate::versions::encoder_variant::EncoderVariant;
 use crate::versions::encoders::{self, ActiveEncoder};
@@ -38,7 +39,7 @@ pub(crate) fn fit(cycle: Cycle<'_>, data: &CycleData) -> Result<Encoders, RunExi
     let ActiveEncoder { name, sha256 } = encoders::active_encoder(&app.store)?;
     let checkpoint = encoders::base(&app.config.state, &name, &sha256)?;
     record::cycle(context, &data.log, plan, &checkpoint);
-    let base = embed(app, checkpoint.clone(), None, 0.0, context)?.ok_or_else(|| {
+    let base = embed(app, checkpoint.clone(), 0.0, context)?.ok_or_else(|| {
         RunExit::Nothing(
             "the budget was used up while the catalogue was embedded: nothing could be evaluated".to_owned(),
         )
@@ -67,28 +68,47 @@ fn tune(
         ));
         return Ok(None);
     };
-    let method = encoder_tuning::method(plan.request.tuning.unwrap_or(app.config.train.tuning));
+    let private = app.config.privacy.is_on();
+    // Only adapters of one rank are trained privately; `jobs` refuses a request for another method.
+    let method = if private { Tuning::Lora } else { plan.request.tuning.unwrap_or(app.config.train.tuning) };
+    let method = encoder_tuning::method(method);
     let start = start_adapter(app, plan, checkpoint, &method, context)?;
-    let training = EncoderTraining { base: checkpoint, start: start.as_ref(), method, seed: run.seed, seconds };
-    let Some((checkpoint, adapter)) = encoder_tuning::train(app, view, plan, training, context)? else {
-        return Ok(None);
+    let training = EncoderTraining {
+        base: checkpoint,
+        start: start.as_ref().map(|start| &start.adapter),
+        guarantee: start.as_ref().and_then(|start| start.guarantee.clone()),
+        method,
+        seed: run.seed,
+        seconds,
     };
-    let tuned = embed(app, checkpoint, Some(adapter), 0.5 * behind, context)?;
+    let trained = if private {
+        private_tuning::train(app, view, plan, &training, context)?
+    } else {
+        encoder_tuning::train(app, view, plan, training, context)?
+    };
+    let Some(Tuned { checkpoint, adapter, privacy }) = trained else { return Ok(None) };
+    let tuned = embed(app, checkpoint, 0.5 * behind, context)?;
     if tuned.is_none() {
         context.note("the tuned encoder is left out: embedding the catalogue with it would have used up the budget");
     }
-    Ok(tuned)
+    Ok(tuned.map(|variant| EncoderVariant { adapter: Some(adapter), privacy, ..variant }))
+}
+
+/// An adapter to go on from, with what is guaranteed about it.
+struct Start {
+    adapter: Adapter,
+    guarantee: Option<PrivacyGuarantee>,
 }
 
 /// The serving version's adapter, if it was made for this base by the same method. Training continues from it, with
-/// experience replay against forgetting.
+/// experience replay against forgetting. Private training continues only from a private one.
 fn start_adapter(
     app: &App,
     plan: &Plan,
     base: &Checkpoint,
     method: &Method,
     context: &RunContext<'_>,
-) -> Result<Option<Adapter>, RunExit> {
+) -> Result<Option<Start>, RunExit> {
     let Some(parent) = app.store.get_model(&plan.parent).map_err(|e| store_problem(&e))? else { return Ok(None) };
     if parent.encoder.name != base.identity.name || parent.encoder.sha256 != base.identity.sha256 {
         return Ok(None);
@@ -98,19 +118,22 @@ fn start_adapter(
         context.note(format!("the encoder starts at its base: {} knows a shopper who was erased", plan.parent));
         return Ok(None);
     }
+    if app.config.privacy.is_on() && parent.privacy.is_none() {
+        context.note(format!("the encoder starts at its base: {} was trained without noise", plan.parent));
+        return Ok(None);
+    }
     if let Some(why) = method.incompatibility(&adapter) {
         context.note(format!("the encoder starts at its base: what {} learned {why}", plan.parent));
         return Ok(None);
     }
     context.note(format!("the encoder goes on from {} after {} steps", plan.parent, adapter.meta.steps));
-    Ok(Some(adapter))
+    Ok(Some(Start { adapter, guarantee: parent.privacy }))
 }
 
 /// Embeds the catalogue with a checkpoint. `None` when fewer than `reserve` seconds of the budget were left before the end.
 pub(crate) fn embed(
     app: &App,
     checkpoint: Checkpoint,
-    adapter: Option<Adapter>,
     reserve: f64,
     context: &RunContext<'_>,
 ) -> Result<Option<EncoderVariant>, RunExit> {
@@ -135,9 +158,7 @@ pub(crate) fn embed(
         context.check()
     });
     match embedded {
-        Ok(embedded) => {
-            Ok(Some(EncoderVariant { encoder, embedded, adapter, whitening: None, whitened: OnceLock::new() }))
-        }
+        Ok(embedded) => Ok(Some(EncoderVariant::of(encoder, embedded))),
         Err(RunExit::Nothing(_)) => Ok(None),
         Err(ended) => Err(ended),
     }

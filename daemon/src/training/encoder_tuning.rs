@@ -7,7 +7,7 @@ use mercer_learn::{
     StopReason, TrainingSet, TuneOptions, tune,
 };
 use mercer_model::{Checkpoint, ModelHandle};
-use mercer_shared::wire::{RunPhase, Tuning};
+use mercer_shared::wire::{PrivacyGuarantee, RunPhase, Tuning};
 
 use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::curve::Curve;
@@ -42,11 +42,14 @@ impl Hooks for Progress<'_, '_> {
         let (step, loss) = (report.step as u64, f64::from(report.loss));
         let curve = &mut self.curve;
         self.context.update(|run| {
-            let curve = curve.get_or_insert_with(|| Curve::going_on(&run.losses, step));
-            curve.push(step, loss);
             (run.step, run.steps) = (step, report.total as u64);
-            run.loss = Some(loss);
-            curve.points().clone_into(&mut run.losses);
+            // Private training shows no loss.
+            if loss.is_finite() {
+                let curve = curve.get_or_insert_with(|| Curve::going_on(&run.losses, step));
+                curve.push(step, loss);
+                run.loss = Some(loss);
+                curve.points().clone_into(&mut run.losses);
+            }
             run.items_per_second = Some(report.items_per_second);
             run.eta_seconds = Some(report.eta_s);
         });
@@ -75,7 +78,7 @@ pub(crate) fn or_anew<T>(
     plan: &Plan,
     context: &RunContext<'_>,
     what_trains: &str,
-    attempt: impl Fn(&RunContext<'_>) -> mercer_learn::Result<T>,
+    mut attempt: impl FnMut(&RunContext<'_>) -> mercer_learn::Result<T>,
 ) -> Result<T, RunExit> {
     let outcome = match attempt(context) {
         Err(LearnError::Foreign { what, .. }) => {
@@ -103,12 +106,24 @@ pub(crate) struct EncoderTraining<'a> {
     pub(crate) base: &'a Checkpoint,
     /// The adapter to go on from.
     pub(crate) start: Option<&'a Adapter>,
+    /// What is guaranteed about that adapter.
+    pub(crate) guarantee: Option<PrivacyGuarantee>,
     /// What is tuned.
     pub(crate) method: Method,
     /// Decides everything random.
     pub(crate) seed: u64,
     /// Most seconds.
     pub(crate) seconds: f64,
+}
+
+/// A tuned encoder.
+pub(crate) struct Tuned {
+    /// The base with the adapter applied.
+    pub(crate) checkpoint: Checkpoint,
+    /// The adapter.
+    pub(crate) adapter: Adapter,
+    /// What is guaranteed about it, where it was trained privately.
+    pub(crate) privacy: Option<PrivacyGuarantee>,
 }
 
 /// Fine-tunes an encoder on the log up to the cut-off. `None` if there was nothing to learn.
@@ -118,8 +133,8 @@ pub(crate) fn train(
     plan: &Plan,
     training: EncoderTraining<'_>,
     context: &RunContext<'_>,
-) -> Result<Option<(Checkpoint, Adapter)>, RunExit> {
-    let EncoderTraining { base, start, method, seed, seconds } = training;
+) -> Result<Option<Tuned>, RunExit> {
+    let EncoderTraining { base, start, method, seed, seconds, .. } = training;
     let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.cutoff };
     let Examples { texts, pairs, known, fresh } = gather(app, view, base, scope, plan.since, seed)?;
     context.note(format!(
@@ -168,8 +183,8 @@ pub(crate) fn train(
     }
     let changed = outcome.learned.changed(&base.tensors).map_err(|e| failed(&e))?;
     let adapter = outcome.learned;
-    let tuned = base.with_tensors(&base.identity.name, changed).map_err(|e| failed(&e))?;
-    Ok(Some((tuned, adapter)))
+    let checkpoint = base.with_tensors(&base.identity.name, changed).map_err(|e| failed(&e))?;
+    Ok(Some(Tuned { checkpoint, adapter, privacy: None }))
 }
 
 pub(crate) const fn ending(stopped: &StopReason) -> &'static str {
@@ -177,6 +192,7 @@ pub(crate) const fn ending(stopped: &StopReason) -> &'static str {
         StopReason::Finished => "finished",
         StopReason::WallBudget => "time used up (another machine may come further, to other weights)",
         StopReason::Cancelled => "stopped",
+        StopReason::PrivacySpent => "the privacy budget is spent",
         StopReason::NothingToLearn(_) => "nothing to learn",
     }
 }

@@ -14,6 +14,8 @@ pub mod encoder_fit;
 pub mod encoder_tuning;
 pub mod incumbent_refit;
 pub mod prepare;
+pub mod private_pairs;
+pub mod private_tuning;
 pub mod ranker_fit;
 pub mod sequence_fit;
 pub mod sequence_stages;

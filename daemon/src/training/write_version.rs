@@ -75,7 +75,9 @@ pub(crate) fn write(app: &App, view: &ShopState, plan: &Plan, made: NewVersion<'
             } else {
                 "shoppers without consent to training are left out".to_owned()
             },
+            held_out: plan.holdout,
         },
+        privacy: variant.privacy.clone(),
         seed: made.seed,
         ..directory::draft(Timestamp::now())
     };

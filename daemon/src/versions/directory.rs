@@ -43,6 +43,7 @@ pub fn draft(created: Timestamp) -> ModelVersion {
         metrics: Vec::new(),
         gate: None,
         data: DataSnapshot::default(),
+        privacy: None,
         seed: 0,
         code_version: crate::code_version(),
         bytes: 0,

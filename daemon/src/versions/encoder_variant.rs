@@ -6,6 +6,7 @@ use mercer_learn::Adapter;
 use mercer_model::{BertEncoder, Encoder};
 use mercer_rank::{Catalogue, WhitenedVectors, Whitening};
 use mercer_shared::problem::Problem;
+use mercer_shared::wire::PrivacyGuarantee;
 
 use crate::state::app::App;
 use crate::state::dense_ids::IdMap;
@@ -23,6 +24,8 @@ pub(crate) struct EncoderVariant {
     pub(crate) embedded: EmbeddedCatalogue,
     /// None for the base as it is.
     pub(crate) adapter: Option<Adapter>,
+    /// What is guaranteed about the adapter, where it was trained privately.
+    pub(crate) privacy: Option<PrivacyGuarantee>,
     /// The whitening of the version that it belongs to, if any. Another whitening would change that version's lists.
     pub(crate) whitening: Option<Option<Arc<Whitening>>>,
     /// The whitened vectors in a cycle's numbers.
@@ -30,6 +33,11 @@ pub(crate) struct EncoderVariant {
 }
 
 impl EncoderVariant {
+    /// An encoder with the catalogue under it, without adapter and with a whitening of its own.
+    pub(crate) fn of(encoder: Arc<BertEncoder>, embedded: EmbeddedCatalogue) -> Self {
+        Self { encoder, embedded, adapter: None, privacy: None, whitening: None, whitened: OnceLock::new() }
+    }
+
     /// A version's encoder with the whole catalogue embedded; a view may be older than the vectors of its newest items.
     ///
     /// # Errors
@@ -41,7 +49,7 @@ impl EncoderVariant {
     ) -> Result<Self, E> {
         let embedded = embedded_catalogue::embed_catalogue(app, &model.encoder, look)?;
         let whitening = Some(model.artifacts.whitening.clone());
-        Ok(Self { encoder: Arc::clone(&model.encoder), embedded, adapter: None, whitening, whitened: OnceLock::new() })
+        Ok(Self { whitening, ..Self::of(Arc::clone(&model.encoder), embedded) })
     }
 
     /// Takes the whitening of a version with the same encoder, unless the catalogue has outgrown it. Serving version and candidate then differ

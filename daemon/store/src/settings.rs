@@ -42,6 +42,8 @@ pub enum Setting {
     ModelChain,
     /// The day of the last nightly reports.
     NightlyReports,
+    /// What private training has spent, over all runs.
+    PrivacyLedger,
     /// Plan of the current run.
     RunPlan,
     /// Encoders whose vector tables each model version needs.
@@ -50,7 +52,7 @@ pub enum Setting {
 
 impl Setting {
     /// All settings.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ActiveEncoder,
         Self::AlphaLedger,
         Self::Canary,
@@ -64,6 +66,7 @@ impl Setting {
         Self::LeftOutComponents,
         Self::ModelChain,
         Self::NightlyReports,
+        Self::PrivacyLedger,
         Self::RunPlan,
         Self::VectorTables,
     ];
@@ -85,6 +88,7 @@ impl Setting {
             Self::LeftOutComponents => "left-out-parts",
             Self::ModelChain => "model-chain",
             Self::NightlyReports => "nightly-reports",
+            Self::PrivacyLedger => "privacy-ledger",
             Self::RunPlan => "run-plan",
             Self::VectorTables => "vector-tables",
         }

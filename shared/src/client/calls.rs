@@ -11,8 +11,9 @@ use crate::time::Timestamp;
 use crate::wire::{
     AddEncoder, AuditEntry, BatchLine, ConsentChoice, ConsentReport, Decision, DeletedItem, EncoderInfo, EraseReceipt,
     Evaluation, EvaluationRequest, EvaluationSummary, Event, ExportLine, ImportEvent, ImportQuery, Interaction, Item,
-    ItemPatch, ListQuery, ModelVersion, Page, PresetInfo, Profile, Replay, ReplayRequest, Run, SearchRequest,
-    ServedList, SessionRequest, SimilarUsers, Status, SweepRequest, TrainRequest, User,
+    ItemPatch, ListQuery, MembershipRequest, MembershipTest, ModelVersion, Page, PresetInfo, Profile, Replay,
+    ReplayRequest, Run, SearchRequest, ServedList, SessionRequest, SimilarUsers, Status, SweepRequest, TrainRequest,
+    User,
 };
 
 /// What may stand in a path segment as it is (RFC 3986 unreserved).
@@ -203,6 +204,16 @@ impl Client {
     /// `GET /v1/evaluations/{id}/shoppers`: the values of each shopper, as Parquet.
     pub async fn evaluation_shoppers(&self, id: &str) -> Answer<bytes::Bytes> {
         self.call_text(Method::GET, &format!("/v1/evaluations/{}/shoppers", segment(id)), Body::Empty).await
+    }
+
+    /// `POST /v1/membership-tests`: asks for a membership test.
+    pub async fn start_membership(&self, request: &MembershipRequest) -> Answer<Run> {
+        self.post("/v1/membership-tests", request).await
+    }
+
+    /// `GET /v1/membership-tests/{id}`.
+    pub async fn membership_test(&self, id: &str) -> Answer<MembershipTest> {
+        self.get(&format!("/v1/membership-tests/{}", segment(id))).await
     }
 
     /// `POST /v1/replays`: asks for a replay.

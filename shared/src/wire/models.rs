@@ -55,6 +55,9 @@ pub struct ModelVersion {
     pub gate: Option<GateReport>,
     /// What it was made from.
     pub data: DataSnapshot,
+    /// What is guaranteed about its adapter; absent for an encoder that was tuned without noise or not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<PrivacyGuarantee>,
     /// Seeds of everything random in its making.
     pub seed: u64,
     /// Version of the program that made it.
@@ -92,6 +95,65 @@ pub struct DataSnapshot {
     pub to: Option<Timestamp>,
     /// Which shoppers were left out, in words.
     pub consent_rule: String,
+    /// Share of the shoppers that were held out of it, chosen by pseudonym.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held_out: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
+}
+
+/// The guarantee of an adapter that was trained privately: whoever sees it learns about any one user at most what (epsilon, delta)
+/// differential privacy allows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PrivacyGuarantee {
+    /// Whose data it hides: `user`, all events together. A session without a user is a user of its own.
+    pub unit: String,
+    /// What it covers and what not, in words.
+    pub covers: String,
+    /// Noise multiplier: standard deviation of the noise over `clip`.
+    pub noise: f64,
+    /// Probability with which a step draws each user.
+    pub rate: f64,
+    /// Largest norm of a user's gradient.
+    pub clip: f64,
+    /// Constant by which the noisy sum is divided.
+    pub expected_batch: f64,
+    /// Steps that its run booked.
+    pub steps: u64,
+    /// Delta.
+    pub delta: f64,
+    /// How users were drawn.
+    pub sampler: String,
+    /// How epsilon was computed.
+    pub accountant: String,
+    /// Epsilon of its run alone.
+    pub epsilon: f64,
+    /// Epsilon of all runs up to it, for a user who was there from the first on.
+    pub epsilon_total: f64,
+    /// Most that may be spent.
+    pub limit: f64,
+}
+
+/// What private training has spent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PrivacySpending {
+    /// Epsilon of all runs together, for a user who was there from the first on.
+    pub epsilon: f64,
+    /// Most that may be spent; 0 where private training is off.
+    pub limit: f64,
+    /// Delta at which both are meant.
+    pub delta: f64,
+    /// Whose data it is about.
+    pub unit: String,
+    /// How epsilon was computed.
+    pub accountant: String,
+    /// Runs that spent something.
+    pub runs: u64,
+    /// Their steps.
+    pub steps: u64,
 }
 
 /// A measured value with its interval.

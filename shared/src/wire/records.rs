@@ -22,6 +22,8 @@ pub enum RunKind {
     SweepPoint,
     /// A replay that asks whether fine-tuning pays.
     Replay,
+    /// A membership test of a version.
+    Membership,
 }
 
 /// The value of a setting.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Run;
+use super::{PrivacySpending, Run};
 use crate::time::Timestamp;
 
 /// What the daemon is and does.
@@ -39,6 +39,9 @@ pub struct Status {
     /// The run in progress, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
+    /// What private training has spent; absent where it is off and never ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<PrivacySpending>,
     /// What needs attention.
     pub alarms: Vec<Alarm>,
     /// Resident memory in bytes.
