@@ -1,13 +1,13 @@
-//! Times training steps of an encoder of a given shape with random weights, against the graph without the cache of frozen layers and against
-//! adapters in all layers: `cargo run --release -p mercer-learn --example step_time -- [layers] [hidden] [upper] [pairs] [tokens] [steps]`.
+//! Times training steps of an encoder of a given shape with random weights, against the graph without the cache of frozen layers, against
+//! adapters in all layers, and against private steps: `cargo run --release -p mercer-learn --example step_time -- [layers] [hidden] [upper] [pairs] [tokens] [steps]`.
 #![allow(clippy::print_stdout, reason = "what it measures it prints")]
 
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use mercer_learn::{
-    Anchor, BaseEncoder, ContrastivePair, Hooks, KnownPositives, Method, StepReport, TextTable, TrainingSet,
-    TuneOptions, tune,
+    Anchor, BaseEncoder, CatalogueText, ContrastivePair, Hooks, KnownPositives, Method, PrivacyLedger, PrivateOptions,
+    PrivateSet, StepReport, TextTable, TrainingSet, TuneOptions, tune, tune_privately,
 };
 use mercer_model::{BertConfig, HiddenAct, ModelType, Pooling};
 
@@ -85,9 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("cached, upper layers in full", TuneOptions { method: Method::Full, ..options }),
     ];
     let mut reference = None;
-    for (name, options) in runs {
-        let mut times = Times(Vec::new());
-        tune(base, set, None, &options, &device, &mut times)?;
+    let mut print = |name: &str, times: &Times| {
         let mut gaps: Vec<f64> = times.0.windows(2).map(|w| w[1] - w[0]).collect();
         gaps.sort_by(f64::total_cmp);
         let median = gaps[gaps.len() / 2];
@@ -96,6 +94,37 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "{name:32} {median:7.3} s a step, {ratio:5.2} times the first; peak so far {} MB",
             peak_mb().unwrap_or(0)
         );
+    };
+    for (name, options) in runs {
+        let mut times = Times(Vec::new());
+        tune(base, set, None, &options, &device, &mut times)?;
+        print(name, &times);
     }
+    // The same pairs, four of each user, with as many negatives from the catalogue.
+    let users: Vec<Vec<ContrastivePair>> = all.chunks(4).map(<[ContrastivePair]>::to_vec).collect();
+    let catalogue: Vec<CatalogueText> =
+        all.iter().map(|pair| CatalogueText { text: pair.positive, item: pair.item }).collect();
+    let set = PrivateSet { texts: &texts, users: &users, catalogue: &catalogue };
+    let options = PrivateOptions {
+        upper_layers: upper,
+        steps: steps + 1,
+        rate: 1.0,
+        expected_batch: users.len() as f64,
+        pairs_per_user: 4,
+        negatives: pairs,
+        ..PrivateOptions::default()
+    };
+    let mut times = Times(Vec::new());
+    tune_privately(base, set, None, &options, &device, &mut Unlimited, &mut times)?;
+    print("private, user by user", &times);
     Ok(())
+}
+
+/// Books every step: nothing is kept of what this trains.
+struct Unlimited;
+
+impl PrivacyLedger for Unlimited {
+    fn book(&mut self) -> mercer_learn::Result<bool> {
+        Ok(true)
+    }
 }

@@ -14,7 +14,7 @@
 //! | nothing else of the data leaves a step: no loss, no gradient norm before the noise | `run` |
 //!
 //! candle gives no gradient per example. A loop over users costs little here, because the texts of one user fill a micro-batch of the plain
-//! run as well; `examples/private_step_time.rs` measures it.
+//! run as well; `examples/step_time.rs` measures it.
 //!
 //! Negatives are constants of the loss: their vectors are computed once per step without gradient, so that one set of them serves all users
 //! of the step.
