@@ -1,4 +1,4 @@
-//! Reports on a version: quality, diversity, fairness. Lists are evaluated on what users took later.
+//! Reports on a version: quality, diversity, fairness, privacy. Lists are evaluated on what users took later.
 
 pub(crate) mod difference;
 pub mod diversity;
@@ -9,6 +9,7 @@ pub(crate) mod hashes;
 pub(crate) mod history_length;
 mod parameter_texts;
 pub(crate) mod parameters;
+mod privacy;
 pub mod report;
 pub mod rows;
 pub(crate) mod stored;

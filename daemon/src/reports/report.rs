@@ -13,7 +13,7 @@ use crate::reports::hashes::hashes;
 use crate::reports::rows::{K, METRICS, interval_row};
 use crate::reports::window_lists::{Limits, Lists, evaluate, window};
 use crate::reports::window_scorer::window_policy;
-use crate::reports::{diversity, fairness, stored};
+use crate::reports::{diversity, fairness, privacy, stored};
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::report_cache::ReportKey;
@@ -40,7 +40,8 @@ pub fn compute_for(app: &App, kind: ReportKind, version: Option<&str>) -> Answer
     app.warm()?;
     let view = with_version(app, version)?;
     let key = ReportKey { kind, version: view.model.meta.version.clone(), generation: view.generation };
-    if let Some(computed) = app.reports.get(&key) {
+    // The privacy report also changes with the ledger and with membership tests, which the shop's state does not know.
+    if let Some(computed) = app.reports.get(&key).filter(|_| kind != ReportKind::Privacy) {
         return Ok((*computed).clone());
     }
     let computed = compute(app, kind, &view)?;
@@ -78,6 +79,10 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Computed> {
         curves: Vec::new(),
     };
     let mut per_user = Vec::new();
+    if kind == ReportKind::Privacy {
+        privacy::fill(app, view, &mut report)?;
+        return Ok(Computed { report, per_user });
+    }
     let log = view.training_log();
     let Some((from, to)) = window(&log, view.last_event) else {
         report.notes.push("the log is too short for a window of later interactions".to_owned());
@@ -125,6 +130,8 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Computed> {
         ReportKind::Diversity => {
             diversity::rows(app, view, &snapshot, ReportLists { model: &any, popularity: &base }, &mut report)?
         }
+        // Returned above: it needs no lists.
+        ReportKind::Privacy => {}
         ReportKind::Fairness => {
             fairness::tables(app, view, &snapshot, from, &any, &mut report);
             per_user.push(PerUserSeries { name: "ndcg@10/repeat".to_owned(), users: any.users, values: any.ndcg });

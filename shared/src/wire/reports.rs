@@ -15,11 +15,13 @@ pub enum ReportKind {
     Diversity,
     /// Who is served how well.
     Fairness,
+    /// Consent, erasures, what private training has spent, and whether members can be told from others.
+    Privacy,
 }
 
 impl ReportKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Quality, Self::Diversity, Self::Fairness];
+    pub const ALL: [Self; 4] = [Self::Quality, Self::Diversity, Self::Fairness, Self::Privacy];
 
     /// The word on the wire.
     #[must_use]
@@ -28,6 +30,7 @@ impl ReportKind {
             Self::Quality => "quality",
             Self::Diversity => "diversity",
             Self::Fairness => "fairness",
+            Self::Privacy => "privacy",
         }
     }
 }
@@ -39,7 +42,7 @@ impl std::str::FromStr for ReportKind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == word)
-            .ok_or_else(|| format!("`{word}` is none of quality, diversity, fairness"))
+            .ok_or_else(|| format!("`{word}` is none of {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 

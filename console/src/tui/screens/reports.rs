@@ -40,6 +40,8 @@ const ABOUT: About = About {
     ],
 };
 
+/// The reports that have a tab. The others are read on the command line.
+const SHOWN: [ReportKind; 3] = [ReportKind::Quality, ReportKind::Diversity, ReportKind::Fairness];
 /// Columns of the drawn intervals.
 const WHISKER: usize = 24;
 /// Share of a scale that stays free at its ends.
@@ -50,10 +52,10 @@ const NOTES: usize = 2;
 /// The screen.
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
-    /// The report that is shown, as its place in [`ReportKind::ALL`].
+    /// The report that is shown, as its place in [`SHOWN`].
     tab: usize,
-    /// The reports, in the order of [`ReportKind::ALL`].
-    reports: [Remote<Box<Report>>; ReportKind::ALL.len()],
+    /// The reports, in the order of [`SHOWN`].
+    reports: [Remote<Box<Report>>; SHOWN.len()],
     /// The selected row.
     selected: usize,
 }
@@ -81,7 +83,7 @@ impl Screen for Reports {
     }
 
     fn load(&mut self, context: &mut Context) {
-        context.ask(&mut self.reports[self.tab], Ask::Report(ReportKind::ALL[self.tab]));
+        context.ask(&mut self.reports[self.tab], Ask::Report(SHOWN[self.tab]));
     }
 
     fn act(&mut self, action: Action, _argument: Option<String>, context: &mut Context) {
@@ -103,7 +105,7 @@ impl Screen for Reports {
 
     fn reply(&mut self, reply: Reply, _context: &mut Context) -> Option<Reply> {
         let Ask::Report(kind) = reply.ask else { return Some(reply) };
-        if let Some(place) = ReportKind::ALL.iter().position(|known| *known == kind) {
+        if let Some(place) = SHOWN.iter().position(|known| *known == kind) {
             self.reports[place].take(reply.result);
         }
         None
@@ -141,7 +143,7 @@ impl Reports {
     /// The kinds of reports, and what the shown one was computed from.
     fn title<'a>(&self) -> Line<'a> {
         let mut title: Vec<Span<'_>> = Vec::new();
-        for (n, kind) in ReportKind::ALL.iter().enumerate() {
+        for (n, kind) in SHOWN.iter().enumerate() {
             let mut name = kind.as_str().to_owned();
             name[..1].make_ascii_uppercase();
             title.push(span(name, if n == self.tab { theme::SELECTED } else { theme::QUIET }));

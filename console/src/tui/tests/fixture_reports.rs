@@ -27,6 +27,7 @@ pub(super) fn report(kind: ReportKind) -> Report {
             ],
             vec![],
         ),
+        ReportKind::Privacy => (vec![row("epsilon_spent", "Epsilon spent", Some(1.25), None)], vec![]),
         ReportKind::Diversity => (
             vec![
                 row("coverage", "Coverage of the catalogue", Some(0.41), Some(0.003)),

@@ -1,0 +1,184 @@
+//! The privacy report of a version: consent, who was erased and what still knows them, how old models are, what private training has
+//! spent, and whether members can be told from others.
+
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Consent, ModelVersion, Report, ReportRow};
+
+use crate::state::app::App;
+use crate::state::membership_documents::{self, MembershipKey};
+use crate::state::privacy_ledger::Ledger;
+use crate::state::problems::Answer;
+use crate::state::shop::{ShopState, Who};
+use crate::versions::registry;
+
+/// Milliseconds of a day.
+const DAY_MS: f64 = 86_400_000.0;
+
+/// A scope of consent.
+struct Scope {
+    name: &'static str,
+    label: &'static str,
+    given: fn(&Consent) -> bool,
+}
+
+/// The scopes of consent.
+const SCOPES: &[Scope] = &[
+    Scope {
+        name: "consent_personalise",
+        label: "agreed that history shapes lists",
+        given: |consent| consent.personalise,
+    },
+    Scope { name: "consent_train", label: "agreed to training", given: |consent| consent.train },
+    Scope {
+        name: "consent_audit_attributes",
+        label: "agreed to fairness reports by attribute",
+        given: |consent| consent.audit_attributes,
+    },
+];
+
+/// Fills a report on a version: nothing of it needs a window of later interactions.
+///
+/// # Errors
+/// The store's; `not-found` for a version that was deleted meanwhile.
+pub(crate) fn fill(app: &App, view: &ShopState, report: &mut Report) -> Answer<()> {
+    let meta = registry::show(app, &report.model)?;
+    consent(view, report);
+    models(app, &meta, report)?;
+    budget(app, &meta, report)?;
+    membership(app, &meta, report)?;
+    report.notes.push(
+        "keys: pseudonyms, tombstones, tie-breaks and each kind of signature have a key of their own, derived from one secret outside the \
+         store; whoever holds it can link pseudonyms to ids, so they are personal data for them"
+            .to_owned(),
+    );
+    report.notes.push(format!("consent of the version's data: {}", meta.data.consent_rule));
+    Ok(())
+}
+
+/// A row without interval.
+fn row(name: &str, label: &str, value: Result<f64, String>, n: u64, formula: &str) -> ReportRow {
+    let (value, undefined) = match value {
+        Ok(value) => (Some(value), None),
+        Err(why) => (None, Some(why)),
+    };
+    ReportRow {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        value,
+        undefined,
+        low: None,
+        high: None,
+        n,
+        baseline: None,
+        formula: formula.to_owned(),
+        verdict: None,
+    }
+}
+
+/// Shares of the users by scope.
+fn consent(view: &ShopState, report: &mut Report) {
+    let users: Vec<&Consent> = view
+        .subjects
+        .iter()
+        .filter(|subject| matches!(subject.who, Who::User(_)))
+        .map(|subject| &subject.consent)
+        .collect();
+    report.users = users.len() as u64;
+    for scope in SCOPES {
+        let given = users.iter().filter(|consent| (scope.given)(consent)).count();
+        let share = if users.is_empty() { Err("no users".to_owned()) } else { Ok(given as f64 / users.len() as f64) };
+        report.rows.push(row(
+            scope.name,
+            scope.label,
+            share,
+            users.len() as u64,
+            "users whose consent holds for the scope now, by their own word or by default, over all users",
+        ));
+    }
+}
+
+/// Ages of the versions that are kept.
+fn models(app: &App, meta: &ModelVersion, report: &mut Report) -> Answer<()> {
+    let now = Timestamp::now().millis();
+    let days = |since: Timestamp| (now - since.millis()).max(0) as f64 / DAY_MS;
+    let kept = registry::list(app)?.items;
+    let trained: Vec<&ModelVersion> = kept.iter().filter(|version| version.data.interactions > 0).collect();
+    let oldest = trained.iter().map(|version| days(version.created)).reduce(f64::max);
+    report.rows.push(row(
+        "oldest_model_days",
+        "age of the oldest kept version that was trained on shoppers, days",
+        oldest.ok_or_else(|| "no version was trained on shoppers".to_owned()),
+        trained.len() as u64,
+        "now less the moment it was made; an erased shopper is in no version that was made after the erasure",
+    ));
+    let own = if meta.data.interactions > 0 {
+        Ok(days(meta.created))
+    } else {
+        Err("the version was not trained on shoppers".to_owned())
+    };
+    report.rows.push(row("model_days", "age of this version, days", own, 1, "now less the moment it was made"));
+    Ok(())
+}
+
+/// What private training has spent, and what is guaranteed about this version's adapter.
+fn budget(app: &App, meta: &ModelVersion, report: &mut Report) -> Answer<()> {
+    let config = &app.config.privacy;
+    let ledger = Ledger::load(&app.store)?;
+    let spending = ledger.spending(config)?;
+    let about =
+        format!("RDP of the Poisson-subsampled Gaussian, composed over all runs, at delta {}, per user", config.delta);
+    report.rows.push(row(
+        "epsilon_spent",
+        "epsilon spent by private training",
+        Ok(spending.epsilon),
+        spending.runs,
+        &about,
+    ));
+    let limit = if config.is_on() { Ok(config.epsilon) } else { Err("private training is off".to_owned()) };
+    report.rows.push(row(
+        "epsilon_limit",
+        "epsilon that may be spent",
+        limit,
+        spending.runs,
+        "privacy.epsilon; a step beyond it is refused",
+    ));
+    let own = match (&meta.privacy, &meta.encoder.adapter) {
+        (Some(privacy), _) => Ok(privacy.epsilon_total),
+        (None, Some(_)) => Err("its adapter was trained without noise: no epsilon holds".to_owned()),
+        (None, None) => Err("it serves its base encoder: nobody's data is in it".to_owned()),
+    };
+    report.rows.push(row(
+        "epsilon_adapter",
+        "epsilon of this version's adapter",
+        own,
+        meta.privacy.as_ref().map_or(0, |p| p.steps),
+        &about,
+    ));
+    if let Some(privacy) = &meta.privacy {
+        report.notes.push(format!("the guarantee covers {}", privacy.covers));
+    }
+    Ok(())
+}
+
+/// The latest membership test of this version.
+fn membership(app: &App, meta: &ModelVersion, report: &mut Report) -> Answer<()> {
+    let formula =
+        "share of the version's users that the attack recognises at 1 % false positives; .01 if it knows nothing";
+    let Some(test) = membership_documents::get(app, MembershipKey::Version(&meta.version))? else {
+        let why = format!("not measured; measure it: mercer eval membership --model {}", meta.version);
+        report.rows.push(row("membership", "membership test, TPR at 1 % FPR", Err(why), 0, formula));
+        return Ok(());
+    };
+    for attack in &test.attacks {
+        let value = attack.tpr.ok_or_else(|| attack.undefined.clone().unwrap_or_default());
+        let named = row(
+            &format!("membership_{}", attack.name),
+            &format!("membership test by {}, TPR at 1 % FPR", attack.name.replace('_', " ")),
+            value,
+            attack.members + attack.others,
+            formula,
+        );
+        report.rows.push(ReportRow { low: attack.low, high: attack.high, baseline: Some(test.fpr), ..named });
+    }
+    Ok(())
+}
