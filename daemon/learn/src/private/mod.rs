@@ -16,8 +16,8 @@
 //! candle gives no gradient per example. A loop over users costs little here, because the texts of one user fill a micro-batch of the plain
 //! run as well; `examples/step_time.rs` measures it.
 //!
-//! Negatives are constants of the loss: their vectors are computed once per step without gradient, so that one set of them serves all users
-//! of the step.
+//! Negatives are of two kinds. Some are the same for all users of a step; their vectors are computed once without gradient, which is cheap.
+//! A few are drawn for each user and train with it, so that items are also pushed apart.
 //!
 //! Not covered: floating-point attacks on the noise beyond the sum of four normal numbers (Holohan and Braghin, arXiv 2107.10138), and what
 //! the time of a step tells about the number of users in it.

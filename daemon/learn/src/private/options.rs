@@ -29,8 +29,11 @@ pub struct PrivateOptions {
     pub expected_batch: f64,
     /// Pairs of a drawn user that make its gradient, at least 1; drawn anew each step from those it has.
     pub pairs_per_user: usize,
-    /// Negatives per step, at least 1, drawn evenly from the catalogue.
+    /// Negatives per step, at least 1, drawn evenly from the catalogue, the same for all users. Their vectors are constants of the loss.
     pub negatives: usize,
+    /// Further negatives of each user, drawn evenly from the catalogue. The gradient goes through them too: without any, items would be
+    /// drawn together and never pushed apart. They cost as much as texts of the user.
+    pub trained_negatives: usize,
     /// Divisor of the cosines, 0.001 to 10.
     pub temperature: f64,
     /// Weight of the squared distance to the base (L2-SP), 0 for none. It depends on the weights alone and costs no privacy.
@@ -63,6 +66,7 @@ impl Default for PrivateOptions {
             expected_batch: 64.0,
             pairs_per_user: 2,
             negatives: 64,
+            trained_negatives: 8,
             temperature: 0.05,
             pull: 1e-3,
             adam: AdamOptions { learning_rate: 1e-3, clip_norm: 0.0, ..AdamOptions::default() },
@@ -92,6 +96,7 @@ impl PrivateOptions {
         check_range("noise", self.noise, 0.0..=1e4)?;
         check_range("expected_batch", self.expected_batch, 1.0..=1e9)?;
         check_range("negatives", self.negatives, 1..=65_536)?;
+        check_range("trained_negatives", self.trained_negatives, 0..=4_096)?;
         check_range("temperature", self.temperature, 0.001..=10.0)?;
         check_range("pull", self.pull, 0.0..=1e6)?;
         let above = |name: &'static str, value: f64, most: f64| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, Tensor};
+use candle_core::{D, Device, Tensor};
 use rustc_hash::FxHashSet;
 
 use super::clipped_sum::ClippedSum;
@@ -107,8 +107,7 @@ impl<'a> PrivateStepper<'a> {
 
     /// Draws the negatives of a step from the catalogue and encodes them.
     pub(super) fn negatives(&mut self, hooks: &mut dyn Hooks) -> Result<Negatives> {
-        let chosen = self.rng.choose(self.set.catalogue.len(), self.options.negatives);
-        let items: Vec<CatalogueText> = chosen.into_iter().map(|at| self.set.catalogue[at]).collect();
+        let items = self.draw(self.options.negatives);
         let ids: Vec<TextId> = items.iter().map(|one| one.text).collect();
         let mut rows = Vec::new();
         for ids in ids.chunks(32) {
@@ -117,6 +116,12 @@ impl<'a> PrivateStepper<'a> {
             hooks.yield_now();
         }
         Ok(Negatives { vectors: Tensor::cat(&rows, 0)?, items })
+    }
+
+    /// Different items of the catalogue with equal probability.
+    fn draw(&mut self, count: usize) -> Vec<CatalogueText> {
+        let chosen = self.rng.choose(self.set.catalogue.len(), count);
+        chosen.into_iter().map(|at| self.set.catalogue[at]).collect()
     }
 
     /// The gradient of one user's loss before clipping; `None` for a user without pairs.
@@ -132,8 +137,10 @@ impl<'a> PrivateStepper<'a> {
         }
         let chosen = self.rng.choose(own.len(), self.options.pairs_per_user);
         let pairs: Vec<&ContrastivePair> = chosen.into_iter().map(|at| &own[at]).collect();
+        let trained = self.draw(self.options.trained_negatives);
+        let user_loss = UserLoss { pairs: &pairs, own, trained: &trained, negatives };
         let key = DropKey { seed: self.options.seed, step: self.adam.step as u64 + 1, chunk: user as u32 };
-        let loss = self.loss(&pairs, own, negatives, Some(key), hooks)?;
+        let loss = self.loss(&user_loss, Some(key), hooks)?;
         let from = loss.backward()?;
         let mut gradient = BTreeMap::new();
         for (name, var) in self.encoder.vars() {
@@ -144,20 +151,15 @@ impl<'a> PrivateStepper<'a> {
         Ok(Some(gradient))
     }
 
-    /// Softmax of each positive against the negatives, the weighted mean over these pairs of one user in nats. Scalar. `own` are all pairs
-    /// of the user: none of their items is a negative.
-    pub(super) fn loss(
-        &mut self,
-        pairs: &[&ContrastivePair],
-        own: &[ContrastivePair],
-        negatives: &Negatives,
-        drop: Option<DropKey>,
-        hooks: &mut dyn Hooks,
-    ) -> Result<Tensor> {
-        let ids = texts_of(pairs);
+    /// Softmax of each positive against the negatives, the weighted mean over the pairs of one user in nats. Scalar.
+    pub(super) fn loss(&mut self, user: &UserLoss<'_>, drop: Option<DropKey>, hooks: &mut dyn Hooks) -> Result<Tensor> {
+        let mut ids = texts_of(user.pairs);
+        ids.extend(user.trained.iter().map(|one| one.text));
+        ids.sort_unstable();
+        ids.dedup();
         let packed = self.cache.states(self.encoder, self.set.texts, &ids, &mut || hooks.yield_now())?;
         let vectors = self.encoder.vectors(&packed.states, &packed.spans, drop)?;
-        catalogue_softmax(&vectors, &ids, pairs, own, negatives, self.options.temperature)
+        user.over(&vectors, &ids, self.options.temperature)
     }
 
     /// Adds the gradient of the pull towards the base; returns its weighted value.
@@ -194,31 +196,55 @@ fn texts_of(pairs: &[&ContrastivePair]) -> Vec<TextId> {
     ids
 }
 
-/// The loss of one user over the vectors `[texts, hidden]` of `ids`. Scalar.
-fn catalogue_softmax(
-    vectors: &Tensor,
-    ids: &[TextId],
-    pairs: &[&ContrastivePair],
-    own: &[ContrastivePair],
-    negatives: &Negatives,
-    temperature: f64,
-) -> Result<Tensor> {
-    let (device, n) = (vectors.device(), pairs.len());
-    // `ids` is sorted and holds every text of the pairs.
-    let row_of = |id: TextId| ids.partition_point(|one| *one < id);
-    let means = losses::anchor_means(pairs, ids.len(), row_of, device)?;
-    let anchors = unit_rows(&means.matmul(vectors)?)?;
-    let positives: Vec<u32> = pairs.iter().map(|pair| row_of(pair.positive) as u32).collect();
-    let positives = vectors.index_select(&Tensor::from_vec(positives, n, device)?, 0)?;
-    let taken: FxHashSet<u32> = own.iter().map(|pair| pair.item).collect();
-    let read: FxHashSet<TextId> = own.iter().map(|pair| pair.positive).collect();
-    let free = |one: &CatalogueText| !taken.contains(&one.item) && !read.contains(&one.text);
-    let mask: Vec<f32> = negatives.items.iter().map(|one| if free(one) { 0.0 } else { MASKED }).collect();
-    let mask = Tensor::from_vec(mask, (1, negatives.items.len()), device)?;
-    let with_positive = ((&anchors * positives)?.sum_keepdim(D::Minus1)? / temperature)?;
-    let with_negatives = (anchors.matmul(&negatives.vectors.t()?)? / temperature)?.broadcast_add(&mask)?;
-    let log_p = log_softmax(&Tensor::cat(&[&with_positive, &with_negatives], 1)?)?.narrow(1, 0, 1)?.squeeze(1)?;
-    let total: f32 = pairs.iter().map(|pair| pair.weight).sum();
-    let share: Vec<f32> = pairs.iter().map(|pair| pair.weight / total).collect();
-    Ok((log_p * Tensor::from_vec(share, n, device)?)?.sum_all()?.neg()?)
+/// What the loss of one user is made from.
+#[derive(Clone, Copy)]
+pub(super) struct UserLoss<'a> {
+    /// Pairs that count.
+    pub(super) pairs: &'a [&'a ContrastivePair],
+    /// All pairs of the user: none of their items is a negative.
+    pub(super) own: &'a [ContrastivePair],
+    /// Negatives with gradient.
+    pub(super) trained: &'a [CatalogueText],
+    /// Negatives without.
+    pub(super) negatives: &'a Negatives,
+}
+
+impl UserLoss<'_> {
+    /// The loss over the vectors `[texts, hidden]` of `ids`, which ascend and hold every text of the pairs and of the trained negatives.
+    /// Scalar.
+    fn over(&self, vectors: &Tensor, ids: &[TextId], temperature: f64) -> Result<Tensor> {
+        let (device, n) = (vectors.device(), self.pairs.len());
+        let row_of = |id: TextId| ids.partition_point(|one| *one < id);
+        let rows = |texts: Vec<TextId>| -> Result<Tensor> {
+            let rows: Vec<u32> = texts.into_iter().map(|id| row_of(id) as u32).collect();
+            let n = rows.len();
+            Ok(vectors.index_select(&Tensor::from_vec(rows, n, device)?, 0)?)
+        };
+        let means = losses::anchor_means(self.pairs, ids.len(), row_of, device)?;
+        let anchors = unit_rows(&means.matmul(vectors)?)?;
+        let positives = rows(self.pairs.iter().map(|pair| pair.positive).collect())?;
+        let mut columns = vec![((&anchors * positives)?.sum_keepdim(D::Minus1)? / temperature)?];
+        let mut against = |items: &[CatalogueText], vectors: &Tensor| -> Result<()> {
+            let scores = (anchors.matmul(&vectors.t()?)? / temperature)?;
+            columns.push(scores.broadcast_add(&self.mask(items, device)?)?);
+            Ok(())
+        };
+        against(&self.negatives.items, &self.negatives.vectors)?;
+        if !self.trained.is_empty() {
+            against(self.trained, &rows(self.trained.iter().map(|one| one.text).collect())?)?;
+        }
+        let log_p = log_softmax(&Tensor::cat(&columns, 1)?)?.narrow(1, 0, 1)?.squeeze(1)?;
+        let total: f32 = self.pairs.iter().map(|pair| pair.weight).sum();
+        let share: Vec<f32> = self.pairs.iter().map(|pair| pair.weight / total).collect();
+        Ok((log_p * Tensor::from_vec(share, n, device)?)?.sum_all()?.neg()?)
+    }
+
+    /// 0 for a negative, far below any score for an item of the user, `[1, items]`.
+    fn mask(&self, items: &[CatalogueText], device: &Device) -> Result<Tensor> {
+        let taken: FxHashSet<u32> = self.own.iter().map(|pair| pair.item).collect();
+        let read: FxHashSet<TextId> = self.own.iter().map(|pair| pair.positive).collect();
+        let free = |one: &CatalogueText| !taken.contains(&one.item) && !read.contains(&one.text);
+        let mask: Vec<f32> = items.iter().map(|one| if free(one) { 0.0 } else { MASKED }).collect();
+        Ok(Tensor::from_vec(mask, (1, items.len()), device)?)
+    }
 }

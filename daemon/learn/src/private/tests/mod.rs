@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 
-use super::step::PrivateStepper;
+use super::step::{PrivateStepper, UserLoss};
 use super::*;
 use crate::cache::CacheFormat;
 use crate::contrastive_pairs::ContrastivePair;

@@ -19,6 +19,7 @@ fn without_noise_and_bound_the_step_is_the_plain_one() {
         expected_batch: 8.0,
         pairs_per_user: 100,
         negatives: 1_000,
+        trained_negatives: 1_000,
         pull: 0.0,
         // A large epsilon: Adam would blow rounding of tiny gradients up to whole steps.
         adam: AdamOptions { learning_rate: 1e-2, eps: 1e-3, warmup: 0.0, ..AdamOptions::default() },
@@ -37,7 +38,11 @@ fn without_noise_and_bound_the_step_is_the_plain_one() {
         let losses: Vec<Tensor> = shop
             .users
             .iter()
-            .map(|own| plain.loss(&own.iter().collect::<Vec<_>>(), own, &negatives, None, &mut ()).unwrap())
+            .map(|own| {
+                let pairs: Vec<&ContrastivePair> = own.iter().collect();
+                let user = UserLoss { pairs: &pairs, own, trained: &shop.catalogue, negatives: &negatives };
+                plain.loss(&user, None, &mut ()).unwrap()
+            })
             .collect();
         let mean = (Tensor::stack(&losses, 0).unwrap().sum_all().unwrap() / 8.0).unwrap();
         let from = mean.backward().unwrap();
@@ -161,9 +166,11 @@ fn it_learns_when_the_noise_is_small() {
         expected_batch: 12.0,
         upper_layers: 2,
         negatives: 48,
+        trained_negatives: 32,
+        pairs_per_user: 4,
         pull: 0.0,
         adam: AdamOptions { learning_rate: 5e-3, ..AdamOptions::default() },
-        ..options(120)
+        ..options(200)
     };
     let recall = |encoder: &TunableEncoder| {
         let queries: Vec<u32> = shop.planted.queries.iter().map(|(id, _)| *id).collect();
