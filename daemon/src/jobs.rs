@@ -112,3 +112,44 @@ pub fn start_membership(app: &Arc<App>, request: &MembershipRequest) -> Answer<R
 pub fn start_prequential(app: &Arc<App>, request: &ReplayRequest) -> Answer<Run> {
     enqueue(app, prequential::prepare(app, request)?, execute)
 }
+
+#[cfg(test)]
+mod tests {
+    use mercer_shared::time::Timestamp;
+    use mercer_shared::wire::{Interaction, Item};
+
+    use super::*;
+    use crate::ingest::consent::api_origin;
+    use crate::ingest::write;
+    use crate::state::config::{Config, PrivacyConfig};
+    use crate::versions::test_app::TestApp;
+
+    #[test]
+    fn a_spent_privacy_budget_refuses_an_operator_and_not_the_schedule() {
+        // A limit that not even one step fits into.
+        let privacy = PrivacyConfig { epsilon: 0.001, ..PrivacyConfig::default() };
+        let app = TestApp::with(Config { privacy, ..Config::default() });
+        assert!(write::items(&app, vec![Item::new("i".parse().unwrap(), "lamp")]).remove(0).is_ok());
+        let bought = serde_json::json!([{"user": "u", "type": "purchase", "item": "i", "at": Timestamp::at(1)}]);
+        let lines: Vec<Interaction> = serde_json::from_value(bought).unwrap();
+        assert!(write::interactions(&app, lines, &api_origin(None)).iter().all(Result::is_ok));
+        app.publish();
+        let refused = |request: &TrainRequest| start_training(&app, request, RunCause::Operator).unwrap_err().code;
+        assert_eq!(refused(&TrainRequest::default()), Code::PrivacyBudgetSpent);
+        let full = TrainRequest { tuning: Some(Tuning::Full), ..TrainRequest::default() };
+        assert_eq!(refused(&full), Code::BadParameter);
+        assert!(check_private(&app, &TrainRequest::default(), RunCause::Schedule, 1).is_ok());
+        assert!(app.runs.current.lock().is_none(), "a refused run left something behind");
+    }
+
+    #[test]
+    fn a_membership_test_needs_a_version_that_held_somebody_out() {
+        let app = TestApp::new();
+        let refused = |model: Option<&str>| {
+            let request = MembershipRequest { model: model.map(str::to_owned), ..MembershipRequest::default() };
+            start_membership(&app, &request).unwrap_err().code
+        };
+        assert_eq!(refused(None), Code::NotEnoughData);
+        assert_eq!(refused(Some("v999999")), Code::NotFound);
+    }
+}

@@ -2,39 +2,17 @@
 //! spent, and whether members can be told from others.
 
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Consent, ModelVersion, Report, ReportRow};
+use mercer_shared::wire::{ConsentScope, ModelVersion, Report, ReportRow};
 
 use crate::state::app::App;
 use crate::state::membership_documents::{self, MembershipKey};
 use crate::state::privacy_ledger::Ledger;
 use crate::state::problems::Answer;
-use crate::state::shop::{ShopState, Who};
-use crate::versions::registry;
+use crate::state::shop::{ShopState, Subject, Who};
+use crate::versions::{knowledge, registry};
 
 /// Milliseconds of a day.
 const DAY_MS: f64 = 86_400_000.0;
-
-/// A scope of consent.
-struct Scope {
-    name: &'static str,
-    label: &'static str,
-    given: fn(&Consent) -> bool,
-}
-
-/// The scopes of consent.
-const SCOPES: &[Scope] = &[
-    Scope {
-        name: "consent_personalise",
-        label: "agreed that history shapes lists",
-        given: |consent| consent.personalise,
-    },
-    Scope { name: "consent_train", label: "agreed to training", given: |consent| consent.train },
-    Scope {
-        name: "consent_audit_attributes",
-        label: "agreed to fairness reports by attribute",
-        given: |consent| consent.audit_attributes,
-    },
-];
 
 /// Fills a report on a version: nothing of it needs a window of later interactions.
 ///
@@ -43,6 +21,7 @@ const SCOPES: &[Scope] = &[
 pub(crate) fn fill(app: &App, view: &ShopState, report: &mut Report) -> Answer<()> {
     let meta = registry::show(app, &report.model)?;
     consent(view, report);
+    erased(app, &meta, report)?;
     models(app, &meta, report)?;
     budget(app, &meta, report)?;
     membership(app, &meta, report)?;
@@ -75,26 +54,64 @@ fn row(name: &str, label: &str, value: Result<f64, String>, n: u64, formula: &st
     }
 }
 
-/// Shares of the users by scope.
+/// Shares of the users by scope: those for whom it holds, and those who said so themselves.
 fn consent(view: &ShopState, report: &mut Report) {
-    let users: Vec<&Consent> = view
-        .subjects
-        .iter()
-        .filter(|subject| matches!(subject.who, Who::User(_)))
-        .map(|subject| &subject.consent)
-        .collect();
+    let users: Vec<&Subject> =
+        view.subjects.iter().map(|subject| &**subject).filter(|subject| matches!(subject.who, Who::User(_))).collect();
     report.users = users.len() as u64;
-    for scope in SCOPES {
-        let given = users.iter().filter(|consent| (scope.given)(consent)).count();
-        let share = if users.is_empty() { Err("no users".to_owned()) } else { Ok(given as f64 / users.len() as f64) };
+    let share = |counts: &dyn Fn(&Subject) -> bool| {
+        let given = users.iter().filter(|subject| counts(subject)).count();
+        if users.is_empty() { Err("no users".to_owned()) } else { Ok(given as f64 / users.len() as f64) }
+    };
+    for scope in ConsentScope::ALL {
         report.rows.push(row(
-            scope.name,
-            scope.label,
-            share,
+            &format!("consent_{scope}"),
+            &format!("consent to {scope} in force"),
+            share(&|subject| subject.consent.get(scope)),
             users.len() as u64,
-            "users whose consent holds for the scope now, by their own word or by default, over all users",
+            "users for whom the scope holds now, by their own word or by default, over all users",
+        ));
+        report.rows.push(row(
+            &format!("agreed_{scope}"),
+            &format!("agreed to {scope} explicitly"),
+            share(&|subject| subject.explicit.get(scope) == Some(true)),
+            users.len() as u64,
+            "users who said so themselves, over all users",
         ));
     }
+}
+
+/// Erased users whom some model still knows.
+fn erased(app: &App, meta: &ModelVersion, report: &mut Report) -> Answer<()> {
+    let known = knowledge::list(app)?;
+    let formula = "erased users on whose events a kept version, the cross-encoder or a run in progress was trained; 0 once those are rebuilt";
+    report.rows.push(row(
+        "erased_known",
+        "erased users whom a model still knows",
+        Ok(known.len() as f64),
+        known.len() as u64,
+        formula,
+    ));
+    let by_this = known.iter().filter(|erased| erased.versions.contains(&meta.version)).count();
+    report.rows.push(row(
+        "erased_known_by_version",
+        "erased users whom this version still knows",
+        Ok(by_this as f64),
+        known.len() as u64,
+        formula,
+    ));
+    let mut versions: Vec<&str> = known.iter().flat_map(|erased| erased.versions.iter().map(String::as_str)).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    if !versions.is_empty() {
+        report.notes.push(format!("versions that know an erased user: {}", versions.join(", ")));
+    }
+    let days = app.config.erase.rebuild_within_days;
+    report.notes.push(match days {
+        0 => "versions that know an erased user are rebuilt on request only (erase.rebuild_within_days)".to_owned(),
+        days => format!("versions that know an erased user are rebuilt within {days} days"),
+    });
+    Ok(())
 }
 
 /// Ages of the versions that are kept.
@@ -181,4 +198,132 @@ fn membership(app: &App, meta: &ModelVersion, report: &mut Report) -> Answer<()>
         report.rows.push(ReportRow { low: attack.low, high: attack.high, baseline: Some(test.fpr), ..named });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mercer_shared::wire::{ConsentChoice, MembershipAttack, MembershipTest, ReportKind, User};
+
+    use super::*;
+    use crate::ingest::consent::{api_origin, change};
+    use crate::ingest::users;
+    use crate::reports::report::report;
+    use crate::state::config::{Config, PrivacyConfig};
+    use crate::state::privacy_ledger::{Entry, RunBudget};
+    use crate::versions::test_app::TestApp;
+
+    fn filled(app: &TestApp) -> Report {
+        let view = app.view();
+        let mut filled = report_of(&view.model.meta.version);
+        fill(app, &view, &mut filled).unwrap();
+        filled
+    }
+
+    fn report_of(version: &str) -> Report {
+        Report {
+            kind: ReportKind::Privacy,
+            model: version.to_owned(),
+            created: Timestamp::now(),
+            from: None,
+            to: None,
+            users: 0,
+            rows: Vec::new(),
+            groups: Vec::new(),
+            notes: Vec::new(),
+            curves: Vec::new(),
+        }
+    }
+
+    fn row_of<'a>(report: &'a Report, name: &str) -> &'a ReportRow {
+        report.rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("no row {name}"))
+    }
+
+    #[test]
+    fn shares_of_consent_tell_what_holds_from_what_was_said() {
+        let app = TestApp::new();
+        for id in ["a", "b", "c", "d"] {
+            assert!(users::users(&app, vec![User::new(id.parse().unwrap())], &api_origin(None)).remove(0).is_ok());
+        }
+        let say = |id: &str, train: bool| {
+            let choice = ConsentChoice { train: Some(train), ..ConsentChoice::default() };
+            change(&app, id, choice, None).unwrap();
+        };
+        say("a", false);
+        say("b", true);
+        app.publish();
+        let found = filled(&app);
+        assert_eq!(found.users, 4);
+        assert_eq!(row_of(&found, "consent_train").value, Some(0.75));
+        assert_eq!(row_of(&found, "agreed_train").value, Some(0.25));
+        assert_eq!(row_of(&found, "consent_explanations").value, Some(1.0));
+        assert_eq!(row_of(&found, "agreed_explanations").value, Some(0.0));
+        assert_eq!(row_of(&found, "erased_known").value, Some(0.0));
+    }
+
+    #[test]
+    fn what_is_not_known_has_a_reason_and_no_number() {
+        let found = filled(&TestApp::new());
+        for name in ["consent_train", "epsilon_limit", "epsilon_adapter", "membership", "oldest_model_days"] {
+            let row = row_of(&found, name);
+            assert!(row.value.is_none() && row.undefined.as_ref().is_some_and(|why| !why.is_empty()), "{row:?}");
+        }
+        assert_eq!(row_of(&found, "epsilon_spent").value, Some(0.0));
+    }
+
+    #[test]
+    fn the_ledger_and_a_membership_test_show() {
+        let privacy = PrivacyConfig { epsilon: 3.0, ..PrivacyConfig::default() };
+        let app = TestApp::with(Config { privacy, ..Config::default() });
+        let entry = Entry {
+            run: "r000001".to_owned(),
+            at: Timestamp::now(),
+            until: Timestamp::now(),
+            noise: 1.0,
+            rate: 0.01,
+            clip: 1.0,
+            expected_batch: 64.0,
+            steps: 0,
+        };
+        let mut budget = RunBudget::open(&app.store, &app.config.privacy, entry).unwrap();
+        assert!(budget.book().unwrap());
+        let attack = MembershipAttack {
+            name: "encoder_loss".to_owned(),
+            what: "a test".to_owned(),
+            members: 200,
+            others: 100,
+            tpr: Some(0.02),
+            low: Some(0.005),
+            high: Some(0.05),
+            auc: Some(0.51),
+            undefined: None,
+        };
+        let version = app.view().model.meta.version.clone();
+        let test = MembershipTest {
+            id: "r000002".to_owned(),
+            created: Timestamp::now(),
+            model: version,
+            held_out: 0.3,
+            fpr: 0.01,
+            attacks: vec![attack],
+            privacy: None,
+            notes: Vec::new(),
+        };
+        membership_documents::store(&app, &test).unwrap();
+        let found = filled(&app);
+        assert_eq!(row_of(&found, "epsilon_limit").value, Some(3.0));
+        assert_eq!(row_of(&found, "epsilon_spent").value, Some(budget.epsilon().unwrap()));
+        let row = row_of(&found, "membership_encoder_loss");
+        assert_eq!(
+            (row.value, row.low, row.high, row.n, row.baseline),
+            (Some(0.02), Some(0.005), Some(0.05), 300, Some(0.01))
+        );
+    }
+
+    #[test]
+    fn an_unknown_version_is_refused() {
+        let app = TestApp::new();
+        let view = app.view();
+        assert!(fill(&app, &view, &mut report_of("v999999")).is_err());
+        assert!(report(&app, ReportKind::Privacy, Some("v999999")).is_err());
+    }
 }
