@@ -75,7 +75,7 @@ TOML
     timed "$bin/mercer" eval membership --model "$version" --json > "$work/membership.json"
     "$python" - "$noise" "$work/run.json" "$work/version.json" "$work/membership.json" << 'PY' | tee -a "$work/rows" >&2
 import json, sys
-noise, run, version, test = sys.argv[1], *map(lambda path: json.loads(open(path).read().splitlines()[-1]), sys.argv[2:])
+noise, (run, version, test) = sys.argv[1], [json.load(open(path)) for path in sys.argv[2:]]
 privacy = version.get("privacy")
 pld = None
 if privacy and privacy["noise"] >= 0.1:
