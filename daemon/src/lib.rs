@@ -40,11 +40,13 @@ use std::time::{Duration, Instant};
 use mercer_model::{Encoder, Worker, WorkerOptions};
 use mercer_search::passage_text;
 use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
 use mercer_store::{Key, Store};
 use tokio::net::UnixListener;
 
 use crate::background::threads;
 use crate::cross_encoder::rescore;
+use crate::ingest::retention;
 use crate::runs::lifecycle;
 use crate::state::app::{App, AppParts, Peer};
 use crate::state::config::Config;
@@ -145,6 +147,9 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
         .map_err(|error| Problem::new(Code::BadState, format!("{}: {error}", state.join("vectors").display())))?;
     let mut shop = ShopWriter::new(model);
     shop.set_default_consent(config.consent.default);
+    if let Some(lexicon) = config.privacy.terms()? {
+        shop.set_lexicon(lexicon);
+    }
     for item in store.items() {
         shop.put_item(item.map_err(|error| store_problem(&error))?);
     }
@@ -170,7 +175,11 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     );
     let model = worker.handle();
     let head_rescorer = Box::new(rescore::CrossEncoderRescorer::default());
-    Ok((App::new(AppParts { config, store, model, shop, vectors, head_rescorer }), worker))
+    let app = App::new(AppParts { config, store, model, shop, vectors, head_rescorer });
+    if app.store.is_read_only().is_none() {
+        retention::apply(&app, Timestamp::now())?;
+    }
+    Ok((app, worker))
 }
 
 /// Sets the stored vectors of items; the others are embedded in the background.

@@ -36,6 +36,7 @@ mod sweep;
 mod table;
 mod tensorboard;
 mod train;
+mod user_data;
 mod users;
 
 #[cfg(test)]

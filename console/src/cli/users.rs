@@ -10,6 +10,7 @@ use super::consent::{self, ConsentArgs, ScopeSwitches};
 use super::out::{Done, Out, Stop};
 use super::pages::{Paging, more, pages};
 use super::table::Table;
+use super::user_data::{self, ForgetInterestArgs, UserExportArgs};
 use crate::text;
 use clap::{Args, Subcommand};
 use mercer_shared::ids::UserId;
@@ -42,6 +43,10 @@ pub(crate) struct UserArgs {
 pub(crate) enum UserCommand {
     /// What a shopper agreed to, since when and by whom; switches change it.
     Consent(ConsentArgs),
+    /// Everything that is held of a shopper: data, inferences, consent, versions.
+    Export(UserExportArgs),
+    /// Removes a derived interest and keeps it from coming back from the same events.
+    ForgetInterest(ForgetInterestArgs),
     /// Erases a shopper everywhere.
     Erase(EraseArgs),
 }
@@ -95,6 +100,8 @@ pub(crate) fn agreed(consent: Consent) -> String {
 pub(crate) async fn user(args: UserArgs, client: &Client, out: &mut Out) -> Done {
     match (args.command, args.user) {
         (Some(UserCommand::Consent(args)), _) => consent::run(&args, client, out).await,
+        (Some(UserCommand::Export(args)), _) => user_data::export(&args, client, out).await,
+        (Some(UserCommand::ForgetInterest(args)), _) => user_data::forget_interest(&args, client, out).await,
         (Some(UserCommand::Erase(args)), _) => erase(&args, client, out).await,
         (None, Some(id)) => show(id, args.set, args.scopes.choice(), client, out).await,
         (None, None) => Err(Problem::new(Code::BadParameter, "a shopper's id is missing").into()),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{ErasedUser, RunCause, TrainRequest};
 
-use crate::ingest::compact;
+use crate::ingest::{compact, retention};
 use crate::jobs;
 use crate::state::app::App;
 use crate::state::problems::Answer;
@@ -16,6 +16,8 @@ use crate::versions::knowledge;
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
 
+/// Time between two applications of retention.
+const RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Least time between two rebuilds that are started by themselves.
 const PAUSE: Duration = Duration::from_secs(3600);
 
@@ -24,14 +26,28 @@ const PAUSE: Duration = Duration::from_secs(3600);
 pub(super) struct Housekeeping {
     /// When a rebuild was last started.
     rebuilt: Option<Instant>,
+    /// When retention was last applied; none since the start, which applies it.
+    retained: Option<Instant>,
 }
 
 impl Housekeeping {
     /// One look at everything that may be due. A failure raises an alarm and is tried again at the next look.
     pub(super) fn look(&mut self, app: &Arc<App>) {
         let now = Timestamp::now();
+        report(app, "retention", self.retention(app, now));
         report(app, "compaction", compaction(app, now));
         report(app, "rebuild", self.rebuild(app, now));
+    }
+
+    /// Applies retention once a day.
+    fn retention(&mut self, app: &App, now: Timestamp) -> Answer<()> {
+        let last = *self.retained.get_or_insert_with(Instant::now);
+        if last.elapsed() < RETENTION {
+            return Ok(());
+        }
+        retention::apply(app, now)?;
+        self.retained = Some(Instant::now());
+        Ok(())
     }
 
     /// Starts a rebuild once most of the promised time is over, so that one that fails can be tried again.
@@ -56,7 +72,7 @@ impl Housekeeping {
 fn report(app: &App, what: &str, outcome: Answer<()>) {
     match outcome {
         Ok(()) => app.clear(what),
-        Err(problem) => app.raise(what, format!("what an erasure promised is not done: {problem}")),
+        Err(problem) => app.raise(what, format!("what was promised is not done: {problem}")),
     }
 }
 

@@ -33,6 +33,7 @@ mod state;
 mod status;
 mod strict_query;
 mod sweeps;
+mod user_data;
 mod users;
 
 pub use router::router;

@@ -5,7 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::state::HttpState;
 use crate::http::{
     audit, decisions, document, encoders, evaluations, events, export, imports, interactions, items, lists, membership,
-    metrics, models, presets, replays, reports, runs, status, sweeps, users,
+    metrics, models, presets, replays, reports, runs, status, sweeps, user_data, users,
 };
 
 /// Routes that compute or write. Their number in progress is limited; more are refused at once.
@@ -13,6 +13,7 @@ pub(super) fn work() -> OpenApiRouter<HttpState> {
     OpenApiRouter::default()
         .merge(items::routes())
         .merge(users::routes())
+        .merge(user_data::routes())
         .merge(interactions::routes())
         .merge(lists::routes())
         .merge(reports::routes())

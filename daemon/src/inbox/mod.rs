@@ -17,13 +17,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mercer_import::ImportFailure;
 use mercer_import::inbox::{FileWriter, WaitingFile, guess_plan, is_ignored, reading_order};
+use mercer_shared::ids::UserId;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::ImportReport;
 
 use crate::inbox::events::{SCAN, Writers, sleep, watcher};
 use crate::inbox::files::{file_name, free, look, write_report};
-use crate::ingest::import;
 use crate::ingest::import::ImportJob;
+use crate::ingest::{import, redact};
 use crate::state::app::App;
 
 /// How long a file that was read is watched for further growth.
@@ -162,11 +163,17 @@ impl Inbox {
             }
         };
         let target = free(&self.dir.join(place), &name);
-        match std::fs::rename(path, &target).and_then(|()| write_report(&target, &outcome)) {
+        // What a preset takes out of a log must not stay in the file.
+        let anonymous = guess_plan(&name, app.config.presets.as_deref()).is_ok_and(|plan| plan.anonymises());
+        let put = if anonymous { std::fs::remove_file(path) } else { std::fs::rename(path, &target) };
+        match put.and_then(|()| write_report(&target, &outcome)) {
             Ok(()) => app.clear("inbox"),
             Err(error) => app.raise("inbox", format!("`{name}` was read but could not be moved: {error}")),
         }
-        if outcome.is_ok() {
+        if outcome.as_ref().is_ok_and(names_erased) && !anonymous {
+            redact_file(app, &target);
+        }
+        if outcome.is_ok() && !anonymous {
             let (growth, at) = (WaitingFile::new(before, Instant::now()), Instant::now());
             self.taken.push(TakenFile { name, path: target, length: before.length, growth, at });
         }
@@ -230,6 +237,19 @@ impl TakenFile {
         if let Err(error) = write_report(&self.path, &outcome) {
             app.raise("inbox", format!("the report of `{}` could not be written: {error}", self.name));
         }
+    }
+}
+
+/// Whether lines were rejected because their user was erased.
+fn names_erased(report: &ImportReport) -> bool {
+    report.rejected.iter().any(|reason| reason.code == Code::Erased)
+}
+
+/// Takes erased users out of a file that named them again.
+fn redact_file(app: &App, path: &Path) {
+    let is_erased = |text: &str| UserId::new(text).is_ok_and(|id| app.store.is_erased(&id));
+    if let Err(error) = redact::file(path, app.config.presets.as_deref(), &is_erased) {
+        app.raise("inbox", format!("an erased shopper stays in {}: {error}", path.display()));
     }
 }
 

@@ -12,7 +12,7 @@ use mercer_shared::wire::{
     ConsentChoice, DeletedItem, EventKind, ImportPhase, ImportProgress, ImportQuery, ImportReport, Interaction, Item,
     PresetInfo, User,
 };
-use mercer_store::{Appended, Change, ConsentOrigin};
+use mercer_store::{Appended, Change, ConsentOrigin, KeyPurpose};
 use rustc_hash::FxHashSet;
 
 use crate::ingest::consent::import_origin;
@@ -116,7 +116,8 @@ pub fn run(
     };
     let origin = origin(app, job, peer);
     let mut sink = ShopSink { app, origin, dry: job.dry_run.then(Dry::default), broken: None };
-    let outcome = mercer_import::run(file, &job.name, &job.plan, job.dry_run, &mut sink, &mut told);
+    let plan = keyed(app, &job.plan);
+    let outcome = mercer_import::run(file, &job.name, &plan, job.dry_run, &mut sink, &mut told);
     let outcome = match (outcome, sink.broken) {
         (Ok(report), Some(problem)) => Err(ImportFailure { problem, report: Box::new(report) }),
         (Err(failure), Some(problem)) => Err(ImportFailure { problem, ..failure }),
@@ -160,6 +161,17 @@ pub fn run(
         app.audit(peer, verb, &job.name, detail);
     }
     outcome
+}
+
+/// A plan whose hashes only this installation can make.
+fn keyed(app: &App, plan: &Plan) -> Plan {
+    match plan {
+        Plan::Preset(name, preset) => {
+            let key = app.store.purpose_key(KeyPurpose::ImportHashes);
+            Plan::Preset(name.clone(), preset.clone().with_key(key))
+        }
+        Plan::Ndjson(kind) => Plan::Ndjson(*kind),
+    }
 }
 
 /// The origin of an import's documents: the defaults are those of its preset, by the configuration or by the preset itself.

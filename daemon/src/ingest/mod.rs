@@ -7,6 +7,8 @@ pub mod erase;
 #[cfg(test)]
 mod erase_tests;
 pub mod import;
-mod redact;
+pub mod interests;
+pub(crate) mod redact;
+pub mod retention;
 pub mod users;
 pub mod write;

@@ -11,3 +11,5 @@ pub mod scorer;
 pub mod search;
 pub mod snapshot;
 pub mod status;
+pub mod user_export;
+pub mod user_page;

@@ -13,6 +13,7 @@ use crate::serving::snapshot;
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::shop::ShopState;
+use crate::state::shop::withheld::price_band;
 
 /// Half-life of an event's weight in an interest, in days.
 const HALF_LIFE_DAYS: f64 = 90.0;
@@ -24,8 +25,6 @@ const REFS: usize = 3;
 const RECENT: usize = 30;
 /// Nearest users shown.
 const NEAREST: usize = 10;
-/// Upper ends of the price bands, in the shop's currency: each about twice the one before.
-const BANDS: [f64; 9] = [1.0, 2.5, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
 
 fn unknown(id: &str) -> Problem {
     Problem::new(Code::UnknownUser, format!("there is no user `{id}`"))
@@ -60,11 +59,12 @@ pub fn profile(app: &App, id: &str, at: Option<Timestamp>) -> Answer<Profile> {
         lifecycle: lifecycle(&view, events, at),
         categories: tally(&|item| (!item.category.is_empty()).then(|| item.category.join(" / "))),
         brands: tally(&|item| item.brand.clone()),
-        price_bands: tally(&|item| item.price.map(band)),
+        price_bands: tally(&|item| item.price.map(price_band)),
         items: tally(&|item| Some(item.title.clone())),
         recent_events: events.iter().rev().take(RECENT).map(|event| shown(&view, event)).collect(),
         recent_queries,
         nearest: nearest(app, &view, number, at, named),
+        withheld: subject.withheld.iter().filter(|event| event.at <= at).count() as u64 + subject.withheld_searches,
     })
 }
 
@@ -96,16 +96,6 @@ fn nearest(app: &App, view: &ShopState, number: u32, at: i64, named: bool) -> Ve
         })
         .take(NEAREST)
         .collect()
-}
-
-fn band(price: f64) -> String {
-    let place = BANDS.partition_point(|upper| *upper <= price);
-    match (place.checked_sub(1).map(|p| BANDS[p]), BANDS.get(place)) {
-        (None, Some(upper)) => format!("under {upper}"),
-        (Some(lower), Some(upper)) => format!("{lower} to {upper}"),
-        (Some(lower), None) => format!("{lower} and more"),
-        (None, None) => String::new(),
-    }
 }
 
 fn shown(view: &ShopState, event: &Event) -> ProfileEvent {

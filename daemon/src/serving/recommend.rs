@@ -63,6 +63,8 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
         let item = match &event.item {
             None => None,
             Some(id) => match view.item_index.get(id) {
+                // What the law protects shapes no list, not even that of a visitor whom nobody knows.
+                Some(number) if view.sensitive.contains(number) => continue,
                 Some(number) => Some(*number),
                 None => {
                     if !unknown.contains(&id) {

@@ -2,14 +2,16 @@
 //! state directory and the socket. A new key is one line here: `MERCER_WRITE_DOCS=1 cargo test -p mercer-daemon docs` writes the
 //! reference page anew.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::wire::{Consent, ConsentChoice, OnHarm, OutOfStock, ReportKind, Tuning};
+use mercer_shared::wire::{OnHarm, OutOfStock, ReportKind, Tuning};
 
 use crate::state::settings::Limits::{AboveUpTo, AtLeast, Within};
 use crate::state::settings::settings;
+use crate::state::shop::sensitive::Lexicon;
+
+pub use crate::state::personal_data::{ConsentConfig, EraseConfig, RetentionConfig, SensitiveHistory};
 
 settings! {
     /// Everything that can be set. Unknown keys are refused.
@@ -38,7 +40,9 @@ settings! {
         consent: ConsentConfig;
         /// Erasures.
         erase: EraseConfig;
-        /// Differentially private fine-tuning of the encoder.
+        /// How long interactions are kept.
+        retention: RetentionConfig;
+        /// What profiling leaves out, and differentially private fine-tuning of the encoder.
         privacy: PrivacyConfig;
     }
 }
@@ -137,43 +141,6 @@ settings! {
 }
 
 settings! {
-    /// What holds for a shopper who says nothing of consent. What a document or a request says always wins, and a document that says nothing
-    /// never changes what was recorded.
-    pub struct ConsentConfig in "consent" {
-        /// For every source that has no default of its own, scope by scope: history shapes lists (`personalise`), history trains models
-        /// (`train`), declared attributes are used in fairness reports (`audit_attributes`), explanations name own events (`explanations`).
-        /// Reports say how many shoppers agreed explicitly.
-        default: Consent = Consent::default();
-        /// By import preset: for shoppers whom an import by it brings in. Wins over `[consent]` in the preset itself.
-        presets: BTreeMap<String, ConsentChoice> = BTreeMap::new(), like "{ gorse = { train = false } }";
-        /// By declared attribute: whether reports may use it of a shopper who did not explicitly agree to `audit_attributes`. An attribute
-        /// that is not named follows that scope.
-        attributes: BTreeMap<String, bool> = BTreeMap::new(), like "{ gender = false }";
-    }
-}
-
-settings! {
-    /// What follows an erasure.
-    pub struct EraseConfig in "erase" {
-        /// Minutes after which nothing of what was erased is left in the files of the store, which are written anew for that; writes wait
-        /// meanwhile. 0 does it before the erasure is answered.
-        compact_within_minutes: u64 = 60;
-        /// Days after which versions that know an erased shopper are rebuilt from the remaining log and deleted. The rebuilt version serves
-        /// whatever the gate says, because the serving one must go. 0 rebuilds on request only (`mercer model rebuild`).
-        rebuild_within_days: u64 = 0;
-    }
-}
-
-impl ConsentConfig {
-    /// Whether reports may use a declared attribute of a shopper with this agreement.
-    #[must_use]
-    pub fn audits(&self, attribute: &str, consent: Consent, explicit: ConsentChoice) -> bool {
-        let by_default = || self.attributes.get(attribute).copied().unwrap_or(true);
-        consent.audit_attributes && (explicit.audit_attributes == Some(true) || by_default())
-    }
-}
-
-settings! {
     /// Differentially private fine-tuning of the encoder (DP-SGD): no shopper's behaviour shows in the adapter beyond (epsilon, delta). The
     /// guarantee covers the adapter alone; the ranker and the collaborative index are fitted without noise.
     pub struct PrivacyConfig in "privacy" {
@@ -200,6 +167,12 @@ settings! {
         /// Whether a cycle's candidate has the private adapter even where the base encoder made better lists on the window. That comparison
         /// reads shoppers' data outside the guarantee; the gate does so in any case.
         always_serve: bool = false;
+        /// "exclude" leaves events with items and searches of sensitive categories (health, sex life, religion, politics, trade unions,
+        /// origin) out of lists, interests and models; "include" uses them like all others. The log keeps them either way. An item's
+        /// attribute `sensitive` (yes, no) goes before the lexicon.
+        sensitive: SensitiveHistory = SensitiveHistory::Exclude;
+        /// File with the terms of sensitive categories in place of the one that ships (`data/privacy/sensitive.toml`).
+        lexicon: Option<PathBuf> = None, like "\"/etc/mercer/sensitive.toml\"";
     }
 }
 
@@ -218,6 +191,16 @@ impl PrivacyConfig {
         }
         let rounded = users.checked_ilog2().map_or(1, |power| 1usize << power);
         (self.expected_batch / rounded as f64).min(1.0)
+    }
+}
+
+impl PrivacyConfig {
+    /// The lexicon in force; none where nothing is left out.
+    ///
+    /// # Errors
+    /// `bad-config` for a file that cannot be read.
+    pub fn terms(&self) -> Result<Option<Lexicon>, Problem> {
+        self.sensitive.terms(self.lexicon.as_deref())
     }
 }
 

@@ -13,6 +13,7 @@ pub mod guardrails;
 pub mod head_rescorer;
 pub(crate) mod membership_documents;
 pub mod moments;
+pub mod personal_data;
 pub mod privacy_ledger;
 pub mod probabilities;
 pub mod problems;

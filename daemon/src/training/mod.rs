@@ -12,6 +12,8 @@ pub mod data_fingerprint;
 pub mod encoder_choice;
 pub mod encoder_fit;
 pub mod encoder_tuning;
+#[cfg(test)]
+mod erasure_tests;
 pub mod incumbent_refit;
 pub mod prepare;
 pub mod private_pairs;

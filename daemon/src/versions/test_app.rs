@@ -49,6 +49,9 @@ impl TestApp {
         let vectors = VectorCache::open(&state.join("vectors")).unwrap();
         let mut shop = ShopWriter::new(model);
         shop.set_default_consent(config.consent.default);
+        if let Some(lexicon) = config.privacy.terms().unwrap() {
+            shop.set_lexicon(lexicon);
+        }
         let config = Config { state, ..config };
         let (model, head_rescorer) = (worker.handle(), Box::new(NoRescorer));
         let app = App::new(AppParts { config, store, model, shop, vectors, head_rescorer });

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use mercer_shared::ids::UserId;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{ConsentBasis, ConsentChange, ConsentChoice, ConsentRecord, ConsentScope, User};
+use mercer_shared::wire::{
+    ConsentBasis, ConsentChange, ConsentChoice, ConsentRecord, ConsentScope, ForgottenInterest, User,
+};
 
 /// Where a document comes from, for the records and the ledger of consent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,25 +39,34 @@ pub struct StoredUser {
     pub attributes: BTreeMap<String, String>,
     /// Consent.
     pub consent: StoredConsent,
+    /// Interests that the user had removed, oldest first.
+    pub forgotten: Vec<ForgottenInterest>,
 }
 
 impl StoredUser {
     /// A user of whom nothing is known but the id.
     #[must_use]
     pub fn new(id: UserId) -> Self {
-        Self { id, attributes: BTreeMap::new(), consent: StoredConsent::default() }
+        Self { id, attributes: BTreeMap::new(), consent: StoredConsent::default(), forgotten: Vec::new() }
     }
 
     /// The document of an export. A store without a ledger of this user shows in `consent` what was said.
     #[must_use]
     pub fn into_export(self) -> User {
         let consent = self.consent.recorded();
-        User { id: self.id, attributes: self.attributes, consent, consent_ledger: self.consent.ledger }
+        User {
+            id: self.id,
+            attributes: self.attributes,
+            consent,
+            consent_ledger: self.consent.ledger,
+            forgotten_interests: self.forgotten,
+        }
     }
 
     /// Takes over a document: attributes whole, consent as [`StoredConsent::take`] says.
     pub(crate) fn take(&mut self, user: User, is_new: bool, origin: &ConsentOrigin) {
         self.attributes = user.attributes;
+        user.forgotten_interests.into_iter().for_each(|interest| self.forget(interest));
         let mut said = ConsentChoice::UNSAID;
         for scope in ConsentScope::ALL {
             // What an older program recorded stands in no ledger; the rest is told by the ledger.
@@ -66,6 +77,15 @@ impl StoredUser {
         }
         self.consent.take_ledger(user.consent_ledger);
         self.consent.take(said, is_new, origin);
+    }
+
+    /// Removes an interest. The later of two removals of one interest counts.
+    pub(crate) fn forget(&mut self, interest: ForgottenInterest) {
+        let is_same = |known: &&mut ForgottenInterest| known.kind == interest.kind && known.value == interest.value;
+        match self.forgotten.iter_mut().find(is_same) {
+            Some(known) => known.at = known.at.max(interest.at),
+            None => self.forgotten.push(interest),
+        }
     }
 
     /// Whether a document would change this user.

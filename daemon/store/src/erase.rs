@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use mercer_shared::ids::{SessionId, UserId};
+use mercer_shared::wire::Interaction;
 use rustc_hash::FxHashMap;
 
 use crate::block::BlockV1;
@@ -119,6 +120,30 @@ impl Store {
         core.counters.users.fetch_sub(u64::from(document), Ordering::AcqRel);
         let seqs = removed.iter().map(|line| line.seq).collect();
         Ok(Erasure { pseudonym: user, seqs, document, sessions: visits })
+    }
+
+    /// The interactions of a user with their sequence numbers, and the anonymous ones that an erasure would remove with them; in the
+    /// order of the log. Reads the log three times.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Storage`], [`crate::StoreError::Corrupt`].
+    pub fn interactions_of(&self, id: &UserId) -> Result<Vec<(u64, Interaction)>> {
+        let user = self.core().keys.user(id);
+        let sessions = self.sessions_of(&user)?;
+        let own = |line: &StoredInteraction| {
+            let visit = line.session.and_then(|session| sessions.get(&session));
+            line.user == Some(user) || line.user.is_none() && visit.is_some_and(|visit| !visit.shared)
+        };
+        let mut found = Vec::new();
+        for line in interactions(self.core(), 0)? {
+            let line = line?;
+            if own(&line) {
+                let named = line.user.map(|_| id.clone());
+                let session = line.session.map(|session| find_name(self.core(), SESSION_NAME, &session)).transpose()?;
+                found.push((line.seq, line.into_wire(named, session.flatten())));
+            }
+        }
+        Ok(found)
     }
 
     /// Finds the sessions in which the user took part.

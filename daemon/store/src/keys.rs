@@ -124,6 +124,8 @@ pub enum KeyPurpose {
     ReportSignatures,
     /// Signs receipts of erasures.
     ReceiptSignatures,
+    /// Hashes what a preset says shall be hashed.
+    ImportHashes,
 }
 
 impl KeyPurpose {
@@ -132,6 +134,7 @@ impl KeyPurpose {
         match self {
             Self::ReportSignatures => "mercer 2026-11 signatures of reports",
             Self::ReceiptSignatures => "mercer 2026-11 signatures of erasure receipts",
+            Self::ImportHashes => "mercer 2026-11 hashes of anonymised imports",
         }
     }
 }

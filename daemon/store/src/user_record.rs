@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mercer_shared::ids::UserId;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{ConsentBasis, ConsentChange, ConsentRecord, ConsentScope};
+use mercer_shared::wire::{ConsentBasis, ConsentChange, ConsentRecord, ConsentScope, ForgottenInterest, InterestKind};
 use serde::{Deserialize, Serialize};
 
 use crate::consent::{StoredConsent, StoredUser};
@@ -40,6 +40,7 @@ pub(crate) struct UserV2 {
     attributes: BTreeMap<String, String>,
     consent: Vec<SwitchV2>,
     ledger: Vec<ChangeV2>,
+    forgotten: Vec<ForgottenV2>,
 }
 
 impl Record for UserV2 {
@@ -66,6 +67,14 @@ struct ChangeV2 {
     explicit: bool,
     source: String,
     uid: Option<u32>,
+}
+
+/// An interest that the user had removed.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct ForgottenV2 {
+    kind: u8,
+    value: String,
+    at: i64,
 }
 
 /// The byte that stands for a scope on disk: its place on the wire's list, to which scopes are only ever appended.
@@ -97,7 +106,7 @@ impl UserV1 {
             at: None,
         });
         let consent = StoredConsent { records: refused.collect(), ledger: Vec::new() };
-        StoredUser { id, attributes: self.attributes, consent }
+        StoredUser { consent, attributes: self.attributes, ..StoredUser::new(id) }
     }
 }
 
@@ -124,6 +133,7 @@ impl UserV2 {
             attributes: user.attributes.clone(),
             consent: user.consent.records.iter().map(switch).collect(),
             ledger: user.consent.ledger.iter().map(change).collect(),
+            forgotten: user.forgotten.iter().map(ForgottenV2::of).collect(),
         };
         record.encode(key)
     }
@@ -151,7 +161,22 @@ impl UserV2 {
         };
         let records = self.consent.into_iter().map(record).collect::<Result<_>>()?;
         let ledger = self.ledger.into_iter().map(change).collect::<Result<_>>()?;
-        Ok(StoredUser { id, attributes: self.attributes, consent: StoredConsent { records, ledger } })
+        let forgotten = self.forgotten.into_iter().map(|one| one.into_wire(key)).collect::<Result<_>>()?;
+        Ok(StoredUser { id, attributes: self.attributes, consent: StoredConsent { records, ledger }, forgotten })
+    }
+}
+
+impl ForgottenV2 {
+    /// The byte of the kind is its place on the wire's list, to which kinds are only ever appended.
+    fn of(interest: &ForgottenInterest) -> Self {
+        let place = InterestKind::ALL.iter().position(|kind| *kind == interest.kind).unwrap_or_default();
+        Self { kind: place as u8, value: interest.value.clone(), at: interest.at.millis() }
+    }
+
+    fn into_wire(self, key: &[u8]) -> Result<ForgottenInterest> {
+        let kind = InterestKind::ALL.get(usize::from(self.kind)).copied();
+        let kind = kind.ok_or_else(|| StoreError::corrupt(key, format!("interest {} is not known", self.kind)))?;
+        Ok(ForgottenInterest { kind, value: self.value, at: moment(key, self.at)? })
     }
 }
 
@@ -202,7 +227,13 @@ mod tests {
             };
             let id = UserId::new("u").unwrap();
             let records = ledger.iter().map(record).collect();
-            let user = StoredUser { id: id.clone(), attributes, consent: StoredConsent { records, ledger } };
+            let forget = |(value, change): (usize, &ConsentChange)| ForgottenInterest {
+                kind: InterestKind::ALL[value % 4],
+                value: change.source.clone(),
+                at: change.at,
+            };
+            let forgotten = ledger.iter().enumerate().map(forget).collect();
+            let user = StoredUser { id: id.clone(), attributes, consent: StoredConsent { records, ledger }, forgotten };
             let bytes = UserV2::write(b"U", &user).unwrap();
             prop_assert_eq!(read_user(b"U", &bytes, id).unwrap(), user);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mercer_shared::ids::UserId;
-use mercer_shared::wire::{ConsentChoice, User};
+use mercer_shared::wire::{ConsentChoice, ForgottenInterest, User};
 use rustc_hash::FxHashMap;
 
 use crate::arrival;
@@ -35,13 +35,15 @@ enum UserWrite {
     Choice(UserId, ConsentChoice),
     /// The defaults of the source, if the user is new.
     Introduction(UserId),
+    /// The removal of an interest.
+    Forget(UserId, ForgottenInterest),
 }
 
 impl UserWrite {
     const fn id(&self) -> &UserId {
         match self {
             Self::Document(user) => &user.id,
-            Self::Choice(id, _) | Self::Introduction(id) => id,
+            Self::Choice(id, _) | Self::Introduction(id) | Self::Forget(id, _) => id,
         }
     }
 }
@@ -76,6 +78,19 @@ impl Store {
         }
         let write = std::iter::once(UserWrite::Choice(id.clone(), choice));
         write_users(self.core(), &mut writer, write, origin)?.pop().transpose()
+    }
+
+    /// Removes an interest of a known user; `None` for an unknown one.
+    ///
+    /// # Errors
+    /// As [`Store::choose_consent`].
+    pub fn forget_interest(&self, id: &UserId, interest: ForgottenInterest) -> Result<Option<WrittenUser>> {
+        let mut writer = self.core().write()?;
+        if !self.knows_user(id)? {
+            return Ok(None);
+        }
+        let write = std::iter::once(UserWrite::Forget(id.clone(), interest));
+        write_users(self.core(), &mut writer, write, &ConsentOrigin::default())?.pop().transpose()
     }
 
     /// Records the defaults of a source for those of the users that are new; returns these. Erased users are passed over.
@@ -203,6 +218,7 @@ fn write_users(
         match write {
             UserWrite::Document(document) => user.take(document, is_new, origin),
             UserWrite::Choice(_, choice) => user.consent.take(choice, is_new, origin),
+            UserWrite::Forget(_, interest) => user.forget(interest),
             UserWrite::Introduction(_) => user.consent.take(ConsentChoice::UNSAID, is_new, origin),
         }
         let change = match &before {

@@ -10,10 +10,10 @@ use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
 use crate::wire::{
     AddEncoder, AuditEntry, BatchLine, ConsentChoice, ConsentReport, Decision, DeletedItem, EncoderInfo, EraseReceipt,
-    Evaluation, EvaluationRequest, EvaluationSummary, Event, ExportLine, ImportEvent, ImportQuery, Interaction, Item,
-    ItemPatch, ListQuery, MembershipRequest, MembershipTest, ModelVersion, Page, PresetInfo, Profile, Replay,
-    ReplayRequest, Run, SearchRequest, ServedList, SessionRequest, SimilarUsers, Status, SweepRequest, TrainRequest,
-    User,
+    Evaluation, EvaluationRequest, EvaluationSummary, Event, ExportLine, ForgetReport, ImportEvent, ImportQuery,
+    Interaction, Item, ItemPatch, ListQuery, MembershipRequest, MembershipTest, ModelVersion, Page, PresetInfo,
+    Profile, Replay, ReplayRequest, Run, SearchRequest, ServedList, SessionRequest, SimilarUsers, Status, SweepRequest,
+    TrainRequest, User,
 };
 
 /// What may stand in a path segment as it is (RFC 3986 unreserved).
@@ -103,6 +103,18 @@ impl Client {
     /// `GET /v1/users/{id}/consent`.
     pub async fn consent(&self, id: &str) -> Answer<ConsentReport> {
         self.get(&format!("/v1/users/{}/consent", segment(id))).await
+    }
+
+    /// `GET /v1/users/{id}/export`: JSON, or one page of HTML.
+    pub async fn export_user(&self, id: &str, html: bool) -> Answer<bytes::Bytes> {
+        let form = if html { "html" } else { "json" };
+        self.call_text(Method::GET, &format!("/v1/users/{}/export?format={form}", segment(id)), Body::Empty).await
+    }
+
+    /// `DELETE /v1/users/{id}/interests/{kind}/{value}`.
+    pub async fn forget_interest(&self, id: &str, kind: &str, value: &str) -> Answer<ForgetReport> {
+        let path = format!("/v1/users/{}/interests/{}/{}", segment(id), segment(kind), segment(value));
+        self.call(Method::DELETE, &path, Body::Empty).await
     }
 
     /// `PATCH /v1/users/{id}/consent`: the scopes that are named.

@@ -39,6 +39,15 @@ pub struct Profile {
     pub recent_queries: Vec<ProfileQuery>,
     /// Shoppers with the most similar behaviour.
     pub nearest: Vec<Neighbour>,
+    /// Events that shape nothing here, in lists or in models: they concern sensitive categories (health, religion and the like) or an
+    /// interest that the shopper had removed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withheld: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One interest with what it was derived from.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::consent::{ConsentChange, ConsentChoice};
+use super::interests::ForgottenInterest;
 use super::items::scalars;
 use crate::ids::UserId;
 
@@ -25,12 +26,21 @@ pub struct User {
     /// Every change of consent, oldest first. Only exports carry it; an import takes over what is newer than what the shop has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consent_ledger: Vec<ConsentChange>,
+    /// Interests that the shopper had removed. Only exports carry them; an import adds those that the shop does not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forgotten_interests: Vec<ForgottenInterest>,
 }
 
 impl User {
     /// A shopper who declared nothing and said nothing of consent.
     #[must_use]
     pub const fn new(id: UserId) -> Self {
-        Self { id, attributes: BTreeMap::new(), consent: ConsentChoice::UNSAID, consent_ledger: Vec::new() }
+        Self {
+            id,
+            attributes: BTreeMap::new(),
+            consent: ConsentChoice::UNSAID,
+            consent_ledger: Vec::new(),
+            forgotten_interests: Vec::new(),
+        }
     }
 }

@@ -318,5 +318,6 @@ pub(super) fn profile() -> Profile {
         ],
         recent_queries: vec![ProfileQuery { at: at("2026-02-26"), text: "christmas lights".into() }],
         nearest: vec![Neighbour { user: user_id("12347"), similarity: 0.412 }],
+        withheld: 0,
     }
 }

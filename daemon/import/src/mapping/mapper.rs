@@ -6,6 +6,7 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Interaction, Item, User};
 use rustc_hash::FxHashMap;
 
+use super::anonymise::Anonymiser;
 use super::columns::Columns;
 use super::condition::Condition;
 use super::documents::{InteractionMap, ItemMap, Record, UserMap};
@@ -44,6 +45,7 @@ pub(crate) struct Mapper<'a> {
     columns: Columns,
     format: Arc<CellFormat>,
     fill: Option<FillDown>,
+    anonymiser: Option<Anonymiser<'a>>,
     remarks: Remarks,
     skip: Vec<(&'a str, Condition)>,
     item: Option<ItemMap<'a>>,
@@ -70,6 +72,7 @@ impl<'a> Mapper<'a> {
         let user = spec.user.as_ref().map(|user| UserMap::new(user, &mut columns)).transpose()?;
         let interaction = spec.interaction.as_ref().map(|i| InteractionMap::new(spec, i, &mut columns)).transpose()?;
         let fill = spec.fill_down.as_ref().map(|fill| FillDown::new(fill, &mut columns));
+        let anonymiser = Anonymiser::new(spec, &mut columns)?;
         if item.is_none() && user.is_none() && interaction.is_none() {
             return Err("it gives neither items nor users nor interactions".to_owned());
         }
@@ -92,6 +95,7 @@ impl<'a> Mapper<'a> {
             columns,
             format: Arc::new(format),
             fill,
+            anonymiser,
             remarks: Remarks::default(),
             skip,
             item,
@@ -115,10 +119,18 @@ impl<'a> Mapper<'a> {
 
     /// Maps the record that begins in a line; `places` are the positions of the used columns among its fields.
     pub(crate) fn map(&mut self, fields: &Fields, places: &[Option<usize>], line: u64) -> Mapped<'a> {
-        let Some(mut fill) = self.fill.take() else { return self.map_row(fields, places, line) };
+        let Some(mut fill) = self.fill.take() else { return self.map_filled(fields, places, line) };
         let all: Vec<Option<usize>> = (0..places.len()).map(Some).collect();
-        let mapped = self.map_row(fill.fill(fields, places), &all, line);
+        let mapped = self.map_filled(fill.fill(fields, places), &all, line);
         self.fill = Some(fill);
+        mapped
+    }
+
+    fn map_filled(&mut self, fields: &Fields, places: &[Option<usize>], line: u64) -> Mapped<'a> {
+        let Some(mut anonymiser) = self.anonymiser.take() else { return self.map_row(fields, places, line) };
+        let all: Vec<Option<usize>> = (0..places.len()).map(Some).collect();
+        let mapped = self.map_row(anonymiser.anonymise(fields, places), &all, line);
+        self.anonymiser = Some(anonymiser);
         mapped
     }
 

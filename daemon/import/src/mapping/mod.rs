@@ -1,5 +1,6 @@
 //! Maps records to documents, as the sections of a preset say.
 
+mod anonymise;
 mod columns;
 mod condition;
 mod documents;

@@ -172,7 +172,7 @@ impl Made {
 }
 
 /// The band of a number, by the lower ends of the bands.
-fn band(bands: &[u32], value: &str) -> Option<String> {
+pub(super) fn band(bands: &[u32], value: &str) -> Option<String> {
     let number = value.trim().parse::<f64>().ok().filter(|number| *number >= 0.0)?;
     let number = number.floor().min(f64::from(u32::MAX)) as u32;
     let above = bands.iter().filter(|lower| **lower <= number).count();

@@ -1,6 +1,7 @@
 //! Presets: TOML files that describe how a shop's log is read. Those of `data/presets` ship with Mercer; a configured
 //! directory may add or replace some.
 
+mod anonymise;
 mod spec;
 
 use std::path::Path;
@@ -10,6 +11,7 @@ use mercer_shared::wire::{ConsentChoice, PresetInfo};
 use serde::Deserialize;
 
 use crate::mapping::Mapper;
+pub use anonymise::{Anonymisation, AnonymiseSpec, TimePart};
 pub use spec::{
     Choice, ConditionSpec, Decimal, FileSpec, FillDownSpec, InteractionSpec, ItemSpec, MadeSpec, NullSpec, Rule,
     TimeSpec, TypeRule, UserSpec, ValueSpec,
@@ -52,6 +54,13 @@ impl Preset {
             Mapper::new(name, file).map_err(|detail| bad(format!("file `{}`: {detail}", file.name)))?;
         }
         Ok(preset)
+    }
+
+    /// The same with the key of hashes; without it they are the same everywhere, so that whoever guesses a value can find it.
+    #[must_use]
+    pub fn with_key(mut self, key: [u8; 32]) -> Self {
+        self.file.iter_mut().for_each(|file| file.key = key);
+        self
     }
 
     /// The preset of a name: from the directory if one is given and has it, else a shipped one.

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use mercer_shared::wire::InteractionType;
 use serde::Deserialize;
 
+use super::anonymise::AnonymiseSpec;
+
 /// One kind of file of a log.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +48,12 @@ pub struct FileSpec {
     pub skip: Vec<Rule>,
     /// How times are written.
     pub time: Option<TimeSpec>,
+    /// Columns from which persons are taken out before anything is made of a record.
+    #[serde(default)]
+    pub anonymise: Vec<AnonymiseSpec>,
+    /// Key of hashes; not part of the preset.
+    #[serde(skip)]
+    pub(crate) key: [u8; 32],
     /// The item of a record.
     pub item: Option<ItemSpec>,
     /// The user of a record.

@@ -11,6 +11,17 @@ pub enum Plan {
     Ndjson(Kind),
 }
 
+impl Plan {
+    /// Whether persons are taken out of the log while it is read, so that the file must not be kept.
+    #[must_use]
+    pub fn anonymises(&self) -> bool {
+        match self {
+            Self::Preset(_, preset) => preset.file.iter().any(|file| !file.anonymise.is_empty()),
+            Self::Ndjson(_) => false,
+        }
+    }
+}
+
 /// What an NDJSON file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use mercer_rank::{Event, ItemFacts, stable_key};
 use mercer_search::{Document, passage_text};
 use mercer_shared::ids::{ItemId, SessionId, UserId};
-use mercer_shared::wire::{Consent, ConsentChoice, Interaction, Item};
-use mercer_store::StoredUser;
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{Consent, Interaction, InteractionType, Item};
+use mercer_store::{Expired, StoredUser};
 use rustc_hash::FxHashMap;
 
 use crate::state::shop::writer::ShopWriter;
@@ -44,6 +45,7 @@ impl ShopWriter {
                 self.view.item_index.insert(item.id.clone(), number);
                 self.view.items.push_back(Arc::new(item));
                 self.stale.push(number);
+                self.review_item(number, false);
             }
             Some(_) => {
                 let before = self.view.item(number).map(|old| passage_text(old));
@@ -51,6 +53,7 @@ impl ShopWriter {
                     self.stale.push(number);
                 }
                 self.view.items.set(number as usize, Arc::new(item));
+                self.review_item(number, true);
             }
         }
         self.dirty = true;
@@ -77,6 +80,7 @@ impl ShopWriter {
             }
         }
         self.view.deleted.insert(number);
+        self.review_item(number, known.is_some());
         self.deleted_index.insert(id.clone(), number);
         self.dirty = true;
     }
@@ -121,13 +125,13 @@ impl ShopWriter {
         };
         self.view.rank.log.set_key(number, key);
         let Agreement { consent, explicit } = Agreement::unsaid(self.default_consent);
-        let subject = Subject { who, attributes: Default::default(), consent, explicit, queries: Vec::new() };
+        let subject = Subject { consent, explicit, ..Subject::empty(who) };
         self.view.subjects.push_back(Arc::new(subject));
         self.dirty = true;
         number
     }
 
-    fn subject_mut(&mut self, number: u32) -> Option<&mut Subject> {
+    pub(super) fn subject_mut(&mut self, number: u32) -> Option<&mut Subject> {
         self.view.subjects.get_mut(number as usize).map(Arc::make_mut)
     }
 
@@ -141,7 +145,9 @@ impl ShopWriter {
             subject.attributes = user.attributes;
             subject.consent = consent;
             subject.explicit = explicit;
+            subject.forgotten = user.forgotten;
         }
+        self.review_forgotten(number);
         if !trained {
             self.changed.insert(number);
             self.must_fit();
@@ -161,6 +167,10 @@ impl ShopWriter {
         let at = interaction.at.millis();
         let search = interaction.kind == mercer_shared::wire::InteractionType::Search;
         let query = interaction.query.filter(|_| search);
+        if query.as_deref().is_some_and(|query| self.is_sensitive_query(query)) {
+            self.withhold_search(number, at);
+            return;
+        }
         let text = query.as_deref().and_then(|query| self.view.texts.take(query));
         if let Some(text) = text {
             self.asked.ask(text);
@@ -178,12 +188,19 @@ impl ShopWriter {
             interaction.item.and_then(|id| self.view.item_index.get(&id).or(self.deleted_index.get(&id)).copied());
         let kind = interaction.kind;
         let event = Event { item, text, kind, value: kind.value(interaction.value), at };
+        self.view.last_event = self.view.last_event.max(at);
+        if self.is_withheld(number, &event) {
+            if let Some(subject) = self.subject_mut(number) {
+                subject.withheld.push(event);
+            }
+            self.dirty = true;
+            return;
+        }
         self.view.rank.log.push(number, event);
         let agreed = self.view.subject(number).is_some_and(|subject| subject.consent.train);
         if agreed && at >= self.index.at() {
             self.index.observe(&self.view.rank.log, number, &event);
         }
-        self.view.last_event = self.view.last_event.max(at);
         self.past = Some(self.past.map_or(at, |earliest| earliest.min(at)));
         self.unfitted += 1;
         if item.is_some() {
@@ -206,9 +223,38 @@ impl ShopWriter {
         }
     }
 
-    /// Empties a slot. Its number is not given again.
-    fn forget(&mut self, number: u32) {
-        for text in self.view.rank.log.events(number).iter().filter_map(|event| event.text) {
+    /// Removes the events that retention removed from the store, and the slots of whom nothing is left.
+    pub fn expire(&mut self, keeps: &dyn Fn(InteractionType, Timestamp) -> bool, expired: &Expired) {
+        for number in 0..self.view.subjects.len() as u32 {
+            let is_kept = |event: &Event| keeps(event.kind, Timestamp::at(event.at));
+            let events = self.view.rank.log.events(number);
+            let (kept, gone): (Vec<Event>, Vec<Event>) = events.iter().copied().partition(|event| is_kept(event));
+            let withholds = self.view.subject(number).is_some_and(|subject| !subject.withheld.is_empty());
+            if withholds && let Some(subject) = self.subject_mut(number) {
+                subject.withheld.retain(is_kept);
+            }
+            if gone.is_empty() {
+                continue;
+            }
+            self.release_texts(&gone);
+            self.view.rank.log.set_user(number, kept);
+            if let Some(subject) = self.subject_mut(number) {
+                subject.queries.retain(|query| keeps(InteractionType::Search, Timestamp::at(query.at)));
+            }
+            self.changed.insert(number);
+        }
+        for user in &expired.users {
+            self.erase(user);
+        }
+        expired.sessions.iter().for_each(|session| self.erase_session(session));
+        self.past = Some(0);
+        self.must_fit();
+        self.dirty = true;
+    }
+
+    /// Takes searches out of the texts; those that nobody asks for any more lose their vectors.
+    fn release_texts(&mut self, gone: &[Event]) {
+        for text in gone.iter().filter_map(|event| event.text) {
             if self.view.texts.release(text) {
                 self.asked.forget(text);
                 if let Some(vectors) = self.view.rank.catalogue.texts_mut() {
@@ -216,17 +262,18 @@ impl ShopWriter {
                 }
             }
         }
+    }
+
+    /// Empties a slot. Its number is not given again.
+    fn forget(&mut self, number: u32) {
+        let events = self.view.rank.log.events(number).to_vec();
+        self.release_texts(&events);
         self.view.rank.log.erase(number);
         if let Some(subject) = self.subject_mut(number) {
-            *subject = Subject {
-                who: Who::Erased,
-                attributes: Default::default(),
-                consent: Consent::NONE,
-                explicit: ConsentChoice::UNSAID,
-                queries: Vec::new(),
-            };
+            *subject = Subject { consent: Consent::NONE, ..Subject::empty(Who::Erased) };
         }
         self.past = Some(0);
+        self.forgetful.remove(&number);
         self.changed.insert(number);
         self.must_fit();
         self.dirty = true;

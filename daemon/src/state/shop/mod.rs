@@ -4,8 +4,10 @@
 mod apply;
 pub mod consent;
 pub mod model;
+pub mod sensitive;
 pub mod state;
 pub mod texts;
+pub mod withheld;
 pub mod writer;
 
 pub use consent::{Agreement, ConsentShare, consent_shares};

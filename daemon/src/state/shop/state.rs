@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use mercer_rank::Snapshot;
+use mercer_rank::{Event, Snapshot};
 use mercer_search::{DenseIndex, LexicalReader};
 use mercer_shared::ids::{ItemId, SessionId, UserId};
-use mercer_shared::wire::{Consent, ConsentChoice, Item, User};
+use mercer_shared::wire::{Consent, ConsentChoice, ForgottenInterest, Item, User};
 
 use crate::state::shop::model::Model;
 use crate::state::shop::texts::Texts;
@@ -46,6 +46,29 @@ pub struct Subject {
     pub explicit: ConsentChoice,
     /// Latest queries, oldest first.
     pub queries: Vec<TypedQuery>,
+    /// Interests that the user had removed.
+    pub forgotten: Vec<ForgottenInterest>,
+    /// Events that nothing may be derived from; see [`crate::state::shop::withheld`].
+    pub withheld: Vec<Event>,
+    /// Searches that nothing may be derived from. Their texts are not kept in memory.
+    pub withheld_searches: u64,
+}
+
+impl Subject {
+    /// A slot of which nothing is known, with the default consent.
+    #[must_use]
+    pub fn empty(who: Who) -> Self {
+        Self {
+            who,
+            attributes: Default::default(),
+            consent: Consent::default(),
+            explicit: ConsentChoice::UNSAID,
+            queries: Vec::new(),
+            forgotten: Vec::new(),
+            withheld: Vec::new(),
+            withheld_searches: 0,
+        }
+    }
 }
 
 /// One state of the shop with one model.
@@ -59,6 +82,8 @@ pub struct ShopState {
     pub item_index: imbl::HashMap<ItemId, u32>,
     /// Numbers of deleted items. Their slots hold hidden items without a title.
     pub deleted: imbl::HashSet<u32>,
+    /// Numbers of items of sensitive categories.
+    pub sensitive: imbl::HashSet<u32>,
     /// Slots of the log by dense number.
     pub subjects: imbl::Vector<Arc<Subject>>,
     /// Slot of a user.

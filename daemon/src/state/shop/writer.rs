@@ -9,6 +9,7 @@ use mercer_shared::wire::Consent;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::state::shop::model::Model;
+use crate::state::shop::sensitive::Lexicon;
 use crate::state::shop::texts;
 use crate::state::shop::texts::{Embedding, Texts};
 use crate::state::shop::{Canary, ShopState};
@@ -92,6 +93,10 @@ pub struct ShopWriter {
     pub(crate) past: Option<i64>,
     /// Consent of users and visits that said nothing.
     pub(crate) default_consent: Consent,
+    /// Tells items and searches that are left out of profiling; none where they are not.
+    pub(crate) lexicon: Option<Lexicon>,
+    /// Slots with removed interests.
+    pub(crate) forgetful: FxHashSet<u32>,
 }
 
 impl ShopWriter {
@@ -111,6 +116,7 @@ impl ShopWriter {
             items: imbl::Vector::new(),
             item_index: imbl::HashMap::new(),
             deleted: imbl::HashSet::new(),
+            sensitive: imbl::HashSet::new(),
             subjects: imbl::Vector::new(),
             user_index: imbl::HashMap::new(),
             session_index: imbl::HashMap::new(),
@@ -139,6 +145,8 @@ impl ShopWriter {
             canary: None,
             past: None,
             default_consent: Consent::default(),
+            lexicon: None,
+            forgetful: FxHashSet::default(),
         }
     }
 

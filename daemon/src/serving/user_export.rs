@@ -1,0 +1,176 @@
+//! The export of everything that is held of one user.
+
+use std::collections::BTreeMap;
+
+use mercer_shared::ids::UserId;
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::Timestamp;
+use mercer_shared::wire::{
+    AuditEntry, InferredData, KnowingVersion, ListsServed, Page, PortableData, Profile, UserExport,
+};
+use mercer_store::{DocKind, Order};
+
+use crate::ingest::{audited, consent};
+use crate::serving::profile::profile;
+use crate::state::app::{App, Peer};
+use crate::state::problems::{Answer, store_problem};
+use crate::versions::{cross_encoder, registry};
+
+/// Entries of the audit log that are read at once.
+const PAGE: usize = 1_000;
+
+/// Everything that is held of a user; the export is noted in the audit log.
+///
+/// # Errors
+/// `unknown-user`, `erased`, `bad-id`, or the store's.
+pub fn export(app: &App, user: &str, peer: Option<Peer>) -> Answer<UserExport> {
+    let id = UserId::new(user).map_err(|error| Problem::new(Code::BadId, error.to_string()))?;
+    let consent = consent::report(app, user)?;
+    let stored = app.store.stored_user(&id).map_err(|error| store_problem(&error))?;
+    let stored = stored.ok_or_else(|| Problem::new(Code::UnknownUser, format!("there is no user `{id}`")))?;
+    let lines = app.store.interactions_of(&id).map_err(|error| store_problem(&error))?;
+    let first = lines.first().map(|(seq, _)| *seq);
+    let interactions: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
+    let mut query_ids: Vec<String> = interactions.iter().filter_map(|line| line.query_id.clone()).collect();
+    query_ids.sort();
+    query_ids.dedup();
+    // Similar users are other people, whose data this is not.
+    let profile = Profile { nearest: Vec::new(), ..profile(app, user, None)? };
+    app.audit(peer, "export-user", &audited::name(app, &id), format!("{} interactions", interactions.len()));
+    Ok(UserExport {
+        at: Timestamp::now(),
+        inferred: InferredData { segments: segments(&profile), profile, forgotten_interests: stored.forgotten },
+        portable: PortableData { attributes: stored.attributes, interactions },
+        consent,
+        lists_served: ListsServed {
+            kept: false,
+            detail: "the items of served lists are not kept; the shopper's interactions name these lists".to_owned(),
+            query_ids,
+        },
+        versions: versions(app, first)?,
+        audit: entries(app, &id)?,
+        notes: vec![
+            "profile.nearest is left out: similar shoppers are other people".to_owned(),
+            "a version is listed if the log held the shopper's interactions when it was trained, also where consent kept \
+             them out of the training"
+                .to_owned(),
+        ],
+        user: id,
+    })
+}
+
+/// The groups that reports and rules count a user in.
+fn segments(profile: &Profile) -> BTreeMap<String, String> {
+    let word = |value: serde_json::Value| value.as_str().map(str::to_owned);
+    let stage = serde_json::to_value(profile.lifecycle.stage).ok().and_then(word);
+    let first = |list: &[mercer_shared::wire::Interest]| list.first().map(|interest| interest.name.clone());
+    let all = [
+        ("lifecycle", stage),
+        ("price band", first(&profile.price_bands)),
+        ("first category", first(&profile.categories)),
+        ("first brand", first(&profile.brands)),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn versions(app: &App, first: Option<u64>) -> Answer<Vec<KnowingVersion>> {
+    let saw = registry::saw(app, first);
+    let known = registry::list(app)?.items.into_iter().filter(|model| saw.contains(&model.version));
+    let mut all: Vec<KnowingVersion> = known
+        .map(|model| KnowingVersion {
+            version: model.version,
+            created: Some(model.created),
+            consent_rule: model.data.consent_rule,
+        })
+        .collect();
+    all.extend(cross_encoder::saw(app, first).map(|version| KnowingVersion {
+        version,
+        created: None,
+        consent_rule: "shoppers without consent to training are left out".to_owned(),
+    }));
+    Ok(all)
+}
+
+/// Entries of the audit log about a user, oldest first.
+fn entries(app: &App, id: &UserId) -> Answer<Vec<AuditEntry>> {
+    let names = [audited::name(app, id), app.store.pseudonym(id).hex()];
+    let (mut found, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let page: Page<AuditEntry> = app
+            .store
+            .list_docs(DocKind::Audit, Order::Oldest, cursor.as_deref(), PAGE)
+            .map_err(|error| store_problem(&error))?;
+        found.extend(page.items.into_iter().filter(|entry| names.contains(&entry.target)));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mercer_shared::wire::{Interaction, Item, User};
+
+    use super::*;
+    use crate::ingest::consent::{api_origin, change};
+    use crate::ingest::{erase, interests, users, write};
+    use crate::serving::user_page;
+    use crate::versions::directory::draft;
+    use crate::versions::test_app::TestApp;
+
+    fn app() -> TestApp {
+        let app = TestApp::new();
+        let lamp = Item { brand: Some("Acme".into()), ..Item::new("i".parse().unwrap(), "lamp <b>") };
+        assert!(write::items(&app, vec![lamp]).remove(0).is_ok());
+        let vera =
+            User { attributes: [("region".into(), "north".into())].into(), ..User::new("vera".parse().unwrap()) };
+        assert!(users::users(&app, vec![vera], &api_origin(None)).remove(0).is_ok());
+        let lines = serde_json::json!([
+            {"user": "vera", "type": "purchase", "item": "i", "at": 3, "query_id": "q1", "session": "visit"},
+            {"session": "visit", "type": "view", "item": "i", "at": 2},
+            {"user": "wim", "type": "purchase", "item": "i", "at": 4},
+        ]);
+        let lines: Vec<Interaction> = serde_json::from_value(lines).unwrap();
+        assert!(write::interactions(&app, lines, &api_origin(None)).iter().all(Result::is_ok));
+        change(&app, "vera", serde_json::from_str(r#"{"train":false}"#).unwrap(), None).unwrap();
+        app.publish();
+        app
+    }
+
+    #[test]
+    fn an_export_has_everything_of_one_user_and_nothing_of_others() {
+        let app = app();
+        let mut model = draft(Timestamp::now());
+        (model.version, model.data.cursor) = ("v000077".to_owned(), 3);
+        app.store.put_model(&model).unwrap();
+        interests::forget(&app, "vera", "brand", "Acme", None).unwrap();
+        let first = export(&app, "vera", None).unwrap();
+        assert_eq!(first.portable.attributes["region"], "north");
+        let kinds: Vec<_> = first.portable.interactions.iter().map(|line| line.kind.as_str()).collect();
+        assert_eq!(kinds, ["purchase", "view"], "the anonymous view of the own visit too");
+        assert_eq!(first.lists_served.query_ids, ["q1"]);
+        assert_eq!(first.versions.iter().map(|known| known.version.as_str()).collect::<Vec<_>>(), ["v000077"]);
+        assert_eq!((first.consent.ledger.len(), first.consent.consent.train), (1, false));
+        assert_eq!((first.inferred.forgotten_interests.len(), first.inferred.profile.withheld), (1, 1));
+        assert_eq!(first.inferred.segments["lifecycle"], "prospect");
+        let text = serde_json::to_string(&first).unwrap();
+        assert!(!text.contains("wim"), "another person is in it");
+        let actions = |export: &UserExport| export.audit.iter().map(|entry| entry.action.clone()).collect::<Vec<_>>();
+        assert_eq!(actions(&first), ["consent", "forget-interest", "export-user"]);
+        let page = user_page::html(&first);
+        assert!(page.starts_with("<!DOCTYPE html>") && page.contains("north") && page.contains("forget-interest"));
+        assert!(
+            !page.contains("<b>") && !page.contains("http://") && !page.contains("<script"),
+            "self-contained and escaped"
+        );
+    }
+
+    #[test]
+    fn nobody_is_exported_who_is_not_there() {
+        let app = app();
+        assert_eq!(export(&app, "nobody", None).unwrap_err().code, Code::UnknownUser);
+        erase::erase(&app, "vera", None).unwrap();
+        assert_eq!(export(&app, "vera", None).unwrap_err().code, Code::Erased);
+    }
+}
