@@ -1,5 +1,9 @@
-//! Reports on a version: quality, diversity, fairness, privacy. Lists are evaluated on what users took later.
+//! Reports on a version: quality, diversity, fairness, privacy. Lists are evaluated on what users took later. And one on the log: data.
 
+pub(crate) mod data;
+pub(crate) mod data_log;
+#[cfg(test)]
+mod data_tests;
 pub(crate) mod difference;
 pub mod diversity;
 pub mod documents;

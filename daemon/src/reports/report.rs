@@ -13,7 +13,7 @@ use crate::reports::hashes::hashes;
 use crate::reports::rows::{K, METRICS, interval_row};
 use crate::reports::window_lists::{Limits, Lists, evaluate, window};
 use crate::reports::window_scorer::window_policy;
-use crate::reports::{diversity, fairness, privacy, stored};
+use crate::reports::{data, diversity, fairness, privacy, stored};
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::report_cache::ReportKey;
@@ -84,6 +84,10 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Computed> {
         return Ok(Computed { report, per_user });
     }
     let log = view.training_log();
+    if kind == ReportKind::Data {
+        data::rows(app, view, &log, &mut report)?;
+        return Ok(Computed { report, per_user });
+    }
     let Some((from, to)) = window(&log, view.last_event) else {
         report.notes.push("the log is too short for a window of later interactions".to_owned());
         return Ok(Computed { report, per_user });
@@ -130,8 +134,8 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Computed> {
         ReportKind::Diversity => {
             diversity::rows(app, view, &snapshot, ReportLists { model: &any, popularity: &base }, &mut report)?
         }
-        // Returned above: it needs no lists.
-        ReportKind::Privacy => {}
+        // Returned above: they need no lists.
+        ReportKind::Privacy | ReportKind::Data => {}
         ReportKind::Fairness => {
             fairness::tables(app, view, &snapshot, from, &any, &mut report);
             per_user.push(PerUserSeries { name: "ndcg@10/repeat".to_owned(), users: any.users, values: any.ndcg });

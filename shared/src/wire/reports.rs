@@ -1,4 +1,4 @@
-//! Reports on quality, diversity and fairness of a model version.
+//! Reports on quality, diversity and fairness of a model version, and on bias in the data that it learns from.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,11 +17,13 @@ pub enum ReportKind {
     Fairness,
     /// Consent, erasures, what private training has spent, and whether members can be told from others.
     Privacy,
+    /// Bias in the log that models learn from.
+    Data,
 }
 
 impl ReportKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Quality, Self::Diversity, Self::Fairness, Self::Privacy];
+    pub const ALL: [Self; 5] = [Self::Quality, Self::Diversity, Self::Fairness, Self::Privacy, Self::Data];
 
     /// The word on the wire.
     #[must_use]
@@ -31,6 +33,7 @@ impl ReportKind {
             Self::Diversity => "diversity",
             Self::Fairness => "fairness",
             Self::Privacy => "privacy",
+            Self::Data => "data",
         }
     }
 }

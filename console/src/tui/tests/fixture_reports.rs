@@ -36,6 +36,9 @@ pub(super) fn report(kind: ReportKind) -> Report {
             ],
             vec![],
         ),
+        ReportKind::Data => {
+            (vec![row("users/top-1%", "Interactions of the top 1 % of users", Some(0.12), None)], vec![])
+        }
         ReportKind::Fairness => (
             vec![row("worst", "Worst group", Some(0.33), None)],
             vec![GroupTable {
