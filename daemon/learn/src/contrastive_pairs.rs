@@ -44,7 +44,16 @@ pub struct ContrastivePair {
     pub hard_negative: Option<HardNegative>,
 }
 
+/// Bit of [`ContrastivePair::group`] that tells users from queries.
+pub(crate) const USER_GROUP: u64 = 1 << 32;
+
 impl ContrastivePair {
+    /// The user whose history the pair comes from, as numbered in the log; `None` for a pair of a query.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        (self.group & USER_GROUP != 0).then_some(self.group as u32)
+    }
+
     /// All texts of the pair: anchor, positive, hard negative.
     pub(crate) fn texts(&self) -> impl Iterator<Item = TextId> + '_ {
         self.anchor.texts().iter().copied().chain([self.positive]).chain(self.hard_negative.map(|h| h.text))

@@ -47,6 +47,17 @@ settings! {
     }
 }
 
+/// How the encoder's loss treats popular items.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PopularityDebias {
+    /// As they come.
+    #[default]
+    None,
+    /// The logarithm of an item's share of the examples is subtracted from its score (logQ, Yi et al., RecSys 2019).
+    Logq,
+}
+
 settings! {
     /// When and how long to train.
     pub struct TrainConfig in "train" {
@@ -65,6 +76,17 @@ settings! {
         checkpoint_steps: u64 = 50;
         /// Share of old examples that the encoder sees again among the new ones; 0.2 to 0.5 is usual.
         replay: f64 = 0.3, in Within(0.0, 0.9);
+        /// Most interactions of one shopper that the encoder learns from: the latest; 0 sets no limit. With a limit, a few heavy shoppers
+        /// count less.
+        cap_per_user: usize = 0;
+        /// How often the encoder sees an example whose item belongs to the long tail (beyond the items that cover 80 % of the examples); 1
+        /// is as often as others.
+        tail_oversampling: f64 = 1.0, in Within(1.0, 10.0);
+        /// Declared attribute whose groups weigh alike in the encoder's loss, such as "region"; empty weighs every example alike. A weight
+        /// is at most 10 average ones. Shoppers who declared nothing, or did not open it to audits, are a group of their own.
+        group_weights: String = String::new();
+        /// "logq" keeps the encoder's loss from pushing popular items away for being popular among negatives; "none" leaves it as it is.
+        popularity_debias: PopularityDebias = PopularityDebias::None;
         /// Seed of everything random.
         seed: u64 = 42;
         /// Model versions that are kept beside the serving version and the pinned ones.

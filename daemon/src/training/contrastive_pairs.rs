@@ -14,6 +14,7 @@ use crate::runs::context::{RunExit, failed};
 use crate::runs::labelled_log::{Read, Scope, read};
 use crate::state::app::App;
 use crate::state::shop::ShopState;
+use crate::training::balance;
 
 /// Longest text in training, tokens: titles fit, and a step's cost grows with the longest text of a micro-batch.
 pub(crate) const MAX_TOKENS: usize = 48;
@@ -32,6 +33,8 @@ pub(crate) struct Examples {
     pub(crate) known: KnownPositives,
     /// Pairs that were not there at the last cycle, before thinning.
     pub(crate) fresh: usize,
+    /// What was balanced, in words; empty where nothing is configured.
+    pub(crate) balanced: Vec<String>,
 }
 
 /// Numbers in order of first occurrence, so that they do not depend on the order in which the shop was loaded.
@@ -93,15 +96,29 @@ pub(crate) fn gather(
         pairs.extend(next_pairs(log, &item_texts, &options));
         pairs
     };
-    let all = all_pairs(&log);
+    let config = &app.config.train;
+    let mut balanced = Vec::new();
+    let mut all = all_pairs(&log);
+    // What a shopper took is no negative, even where the cap leaves it out.
     let known = KnownPositives::from_pairs(&all);
+    let left_out = balance::cap_per_user(&mut log, config.cap_per_user);
+    if left_out > 0 {
+        all = all_pairs(&log);
+        balanced
+            .push(format!("{left_out} interactions beyond the {} latest of a shopper left out", config.cap_per_user));
+    }
     log.retain(|event| event.at_ms <= since);
     let old = all_pairs(&log);
     let seen: BTreeSet<Key> = old.iter().map(key).collect();
     let new: Vec<ContrastivePair> = all.into_iter().filter(|pair| !seen.contains(&key(pair))).collect();
-    let mut pairs = add_experience_replay(&new, &old, app.config.train.replay, seed).map_err(|e| failed(&e))?;
+    let mut pairs = add_experience_replay(&new, &old, config.replay, seed).map_err(|e| failed(&e))?;
+    let copies = balance::oversample_tail(&mut pairs, config.tail_oversampling);
+    if copies > 0 {
+        balanced.push(format!("{copies} copies of pairs of the long tail added"));
+    }
     thin(&mut pairs, MAX_PAIRS);
-    Ok(Examples { texts, pairs, known, fresh: new.len() })
+    balanced.extend(balance::weigh_configured(config, view, &users.order, &mut pairs));
+    Ok(Examples { texts, pairs, known, fresh: new.len(), balanced })
 }
 
 /// Options from the log alone: in a log of days a day is a basket; a log without carts and purchases trains on its

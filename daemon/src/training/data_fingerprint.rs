@@ -44,10 +44,17 @@ pub(crate) fn digest(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan, run:
     if app.config.privacy.is_on() {
         add(format!("{:?}", app.config.privacy).as_bytes());
     }
+    let train = &app.config.train;
+    let balance = (train.cap_per_user, train.tail_oversampling, &train.group_weights, train.popularity_debias);
+    add(format!("{balance:?}").as_bytes());
     for &number in ids.users() {
         let events = view.rank.log.events(number).len() as u64;
         let Some(subject) = view.subject(number) else { continue };
         add(&[events.to_le_bytes().as_slice(), &[u8::from(subject.consent.train)]].concat());
+        if !train.group_weights.is_empty() {
+            let group = subject.attributes.get(&train.group_weights).filter(|_| subject.consent.audit_attributes);
+            add(group.map_or(b"", |value| value.as_bytes()));
+        }
     }
     for item in ids.items().iter().filter_map(|number| view.item(*number)) {
         add(&serde_json::to_vec(&**item).map_err(|error| crate::runs::context::failed(&error))?);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use mercer_learn::losses::InfoNce;
 use mercer_learn::{
     AdaLoraOptions, Adapter, BaseEncoder, CheckpointOptions, Hooks, LearnError, LoraOptions, Method, StepReport,
     StopReason, TrainingSet, TuneOptions, tune,
@@ -15,6 +16,7 @@ use crate::runs::labelled_log::Scope;
 use crate::runs::plan::Plan;
 use crate::runs::plan::run_directory;
 use crate::state::app::App;
+use crate::state::config::PopularityDebias;
 use crate::state::shop::ShopState;
 use crate::training::contrastive_pairs::{Examples, gather};
 
@@ -100,6 +102,11 @@ pub(crate) fn method(tuning: Tuning) -> Method {
     }
 }
 
+/// The learner's loss with or without the correction for popularity.
+fn loss(debias: PopularityDebias) -> InfoNce {
+    InfoNce { log_q: debias == PopularityDebias::Logq, ..InfoNce::default() }
+}
+
 /// What an encoder is trained from and how.
 pub(crate) struct EncoderTraining<'a> {
     /// The base encoder.
@@ -136,11 +143,12 @@ pub(crate) fn train(
 ) -> Result<Option<Tuned>, RunExit> {
     let EncoderTraining { base, start, method, seed, seconds, .. } = training;
     let scope = Scope { cursor: plan.cursor, after: i64::MIN, until: plan.cutoff };
-    let Examples { texts, pairs, known, fresh } = gather(app, view, base, scope, plan.since, seed)?;
+    let Examples { texts, pairs, known, fresh, balanced } = gather(app, view, base, scope, plan.since, seed)?;
     context.note(format!(
         "{} pairs of texts up to the cut-off: from {fresh} that came since the last cycle, and replay; thinned if many",
         pairs.len()
     ));
+    balanced.into_iter().for_each(|what| context.note(what));
     if fresh == 0 {
         context.note("no new pair: the encoder stays as it is");
         return Ok(None);
@@ -156,6 +164,7 @@ pub(crate) fn train(
             every: app.config.train.checkpoint_steps.max(1) as usize,
             keep: 2,
         }),
+        loss: loss(app.config.train.popularity_debias),
         ..TuneOptions::for_method(method)
     };
     crate::runs::record::tuning(context, &options);
@@ -194,5 +203,16 @@ pub(crate) const fn ending(stopped: &StopReason) -> &'static str {
         StopReason::Cancelled => "stopped",
         StopReason::PrivacySpent => "the privacy budget is spent",
         StopReason::NothingToLearn(_) => "nothing to learn",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_is_corrected_for_popularity_only_if_asked() {
+        assert_eq!(loss(PopularityDebias::None), InfoNce::default());
+        assert!(!InfoNce::default().log_q && loss(PopularityDebias::Logq).log_q);
     }
 }

@@ -1,5 +1,6 @@
 //! The training cycle; `cycle::run` lists its steps.
 
+mod balance;
 pub mod borders;
 pub mod calibration;
 pub mod comparison;

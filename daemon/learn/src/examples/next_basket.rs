@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::interaction::{Interaction, by_user};
 use super::skipped::{SkippedImpressions, nth_latest};
-use crate::contrastive_pairs::{Anchor, ContrastivePair};
+use crate::contrastive_pairs::{Anchor, ContrastivePair, USER_GROUP};
 use crate::texts::TextId;
 
 /// How pairs are built from a history.
@@ -95,7 +95,7 @@ pub fn next_pairs(log: &[Interaction], item_texts: &[Option<TextId>], options: &
                     anchor: Anchor::Mean(ids.clone()),
                     positive,
                     item,
-                    group: (1 << 32) | u64::from(user),
+                    group: USER_GROUP | u64::from(user),
                     weight,
                     hard_negative: nth_latest(shown, item_texts, place),
                 });
