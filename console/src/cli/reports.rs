@@ -101,7 +101,9 @@ pub(crate) async fn run(args: &ReportArgs, client: &Client, out: &mut Out) -> Do
     }
     // The command line demands it where there is no subcommand.
     let Some(kind) = args.kind else {
-        return Err(Problem::new(Code::BadParameter, "which report? quality, diversity, fairness, privacy, data").into());
+        return Err(
+            Problem::new(Code::BadParameter, "which report? quality, diversity, fairness, privacy, data").into()
+        );
     };
     if let Some(file) = &args.export {
         return report_files::export(kind, file, args, client, out).await;

@@ -124,7 +124,7 @@ fn over_represented(data: &LoggedData, report: &mut Report) {
 
 fn attributes(data: &LoggedData, report: &mut Report) {
     for attribute in &data.attributes {
-        let groups = attribute.values.len();
+        let groups = attribute.groups;
         let Ok(AttributeCoverage { known, too_small, activity_ratio, .. }) =
             attribute_coverage(&attribute.users, groups, OPTIONS)
         else {

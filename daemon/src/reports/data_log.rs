@@ -10,8 +10,9 @@ use mercer_shared::interaction::InteractionType;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::state::app::App;
+use crate::state::config::ConsentConfig;
 use crate::state::problems::{Answer, store_problem};
-use crate::state::shop::ShopState;
+use crate::state::shop::{ShopState, Subject};
 
 /// How long a showing may act, in days.
 pub(crate) const HORIZON_DAYS: i64 = 7;
@@ -20,8 +21,8 @@ pub(crate) const HORIZON_DAYS: i64 = 7;
 pub(crate) struct LoggedAttribute {
     /// Its name.
     pub(crate) name: String,
-    /// Its values in order; the numbers of the groups.
-    pub(crate) values: Vec<String>,
+    /// Number of its values.
+    pub(crate) groups: usize,
     /// One entry per user of the log.
     pub(crate) users: Vec<AttributeOfUser>,
 }
@@ -74,7 +75,7 @@ pub(crate) fn read(app: &App, view: &ShopState, log: &Log) -> Answer<LoggedData>
         users,
     };
     count(&mut data, view, log);
-    data.attributes = attributes(&data, view);
+    data.attributes = attributes(&data, view, &app.config.consent);
     if !data.showings.is_empty() {
         data.shown = shown(app, view, &data)?;
     }
@@ -127,28 +128,28 @@ fn count(data: &mut LoggedData, view: &ShopState, log: &Log) {
 }
 
 /// Attributes that at least one user declared and opened to audits.
-fn attributes(data: &LoggedData, view: &ShopState) -> Vec<LoggedAttribute> {
-    let declared = |user: u32| {
-        let subject = view.subject(user).filter(|subject| subject.consent.audit_attributes);
-        subject.map(|subject| &subject.attributes)
-    };
+fn attributes(data: &LoggedData, view: &ShopState, consent: &ConsentConfig) -> Vec<LoggedAttribute> {
+    let open = |subject: &Subject, name: &str| consent.audits(name, subject.consent, subject.explicit);
     let mut values: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-    for (name, value) in data.users.iter().filter_map(|user| declared(*user)).flatten() {
-        values.entry(name).or_default().insert(value, 0);
+    for subject in data.users.iter().filter_map(|user| view.subject(*user)) {
+        for (name, value) in subject.attributes.iter().filter(|(name, _)| open(subject, name)) {
+            values.entry(name).or_default().insert(value, 0);
+        }
     }
+    let group = |user: u32, name: &str, groups: &BTreeMap<&str, usize>| {
+        let subject = view.subject(user).filter(|subject| open(subject, name))?;
+        groups.get(subject.attributes.get(name)?.as_str()).copied()
+    };
     let attribute = |(name, mut groups): (&str, BTreeMap<&str, usize>)| {
         groups.values_mut().enumerate().for_each(|(number, group)| *group = number);
         let of_user = |(place, user): (usize, &u32)| AttributeOfUser {
-            group: declared(*user)
-                .and_then(|declared| declared.get(name))
-                .and_then(|value| groups.get(value.as_str()))
-                .copied(),
+            group: group(*user, name, &groups),
             interactions: f64::from(data.per_user[place]),
         };
         LoggedAttribute {
             name: name.to_owned(),
             users: data.users.iter().enumerate().map(of_user).collect(),
-            values: groups.keys().map(|value| (*value).to_owned()).collect(),
+            groups: groups.len(),
         }
     };
     values.into_iter().map(attribute).collect()

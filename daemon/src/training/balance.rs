@@ -1,14 +1,16 @@
 //! Balances what the encoder learns from: a cap per shopper, more of the long tail, weights of groups. All are off by default, and then
 //! nothing is touched. The ranker learns from lists at many cut-offs instead of pairs and is not balanced.
 
+use std::sync::Arc;
+
 use mercer_learn::ContrastivePair;
 use mercer_learn::examples::Interaction;
 use mercer_reports::diversity::tail_membership;
 use mercer_reports::rerank::group_weights;
 use rustc_hash::FxHashMap;
 
-use crate::state::config::TrainConfig;
-use crate::state::shop::ShopState;
+use crate::state::config::{Config, ConsentConfig};
+use crate::state::shop::{ShopState, Subject};
 
 /// Share of the examples that the short head covers; what lies beyond is the long tail (METRICS.md section 3).
 const HEAD: f64 = 0.8;
@@ -91,10 +93,11 @@ pub(super) fn weigh_groups(pairs: &mut [ContrastivePair], group_of_user: &[usize
 }
 
 /// Group of each user by a declared attribute; those who declared nothing, or did not open it to audits, are a group of their own.
-pub(super) fn groups_of(view: &ShopState, users: &[u32], attribute: &str) -> Vec<usize> {
+pub(super) fn groups_of(view: &ShopState, consent: &ConsentConfig, users: &[u32], attribute: &str) -> Vec<usize> {
     let mut numbers: FxHashMap<&str, usize> = FxHashMap::default();
     let declared = |user: &u32| {
-        let subject = view.subject(*user).filter(|subject| subject.consent.audit_attributes)?;
+        let open = |subject: &&Arc<Subject>| consent.audits(attribute, subject.consent, subject.explicit);
+        let subject = view.subject(*user).filter(open)?;
         subject.attributes.get(attribute).map(String::as_str)
     };
     users
@@ -111,13 +114,13 @@ pub(super) fn groups_of(view: &ShopState, users: &[u32], attribute: &str) -> Vec
 
 /// Weighs the pairs by the configured attribute and says in words what that did; `None` where it is off.
 pub(super) fn weigh_configured(
-    config: &TrainConfig,
+    config: &Config,
     view: &ShopState,
     users: &[u32],
     pairs: &mut [ContrastivePair],
 ) -> Option<String> {
-    let attribute = Some(config.group_weights.as_str()).filter(|attribute| !attribute.is_empty())?;
-    Some(match weigh_groups(pairs, &groups_of(view, users, attribute)) {
+    let attribute = Some(config.train.group_weights.as_str()).filter(|attribute| !attribute.is_empty())?;
+    Some(match weigh_groups(pairs, &groups_of(view, &config.consent, users, attribute)) {
         Some(found) => format!(
             "{} pairs weighed by {attribute} over {} groups: effective sample {:.0}, {} weights cut to the cap of 10",
             found.pairs, found.groups, found.effective, found.capped

@@ -117,7 +117,7 @@ pub(crate) fn gather(
         balanced.push(format!("{copies} copies of pairs of the long tail added"));
     }
     thin(&mut pairs, MAX_PAIRS);
-    balanced.extend(balance::weigh_configured(config, view, &users.order, &mut pairs));
+    balanced.extend(balance::weigh_configured(&app.config, view, &users.order, &mut pairs));
     Ok(Examples { texts, pairs, known, fresh: new.len(), balanced })
 }
 

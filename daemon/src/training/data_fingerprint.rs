@@ -52,7 +52,9 @@ pub(crate) fn digest(app: &App, view: &ShopState, ids: &IdMap, plan: &Plan, run:
         let Some(subject) = view.subject(number) else { continue };
         add(&[events.to_le_bytes().as_slice(), &[u8::from(subject.consent.train)]].concat());
         if !train.group_weights.is_empty() {
-            let group = subject.attributes.get(&train.group_weights).filter(|_| subject.consent.audit_attributes);
+            let name = &train.group_weights;
+            let open = app.config.consent.audits(name, subject.consent, subject.explicit);
+            let group = subject.attributes.get(name).filter(|_| open);
             add(group.map_or(b"", |value| value.as_bytes()));
         }
     }
