@@ -111,6 +111,7 @@ pub async fn run(
             }
         }
         drop(worker);
+        app.flush_frequent();
         app.store.flush()
     });
     match closed.await {

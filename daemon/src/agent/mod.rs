@@ -75,6 +75,7 @@ struct Seen {
 impl Seen {
     /// One look at everything.
     fn look(&mut self, app: &Arc<App>) {
+        app.flush_frequent();
         self.open = self.open.take().and_then(|open| settle(app, open));
         self.disk_was_low = disk_is_low(app, self.disk_was_low);
         if app.store.is_read_only().is_none() {

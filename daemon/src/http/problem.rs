@@ -1,17 +1,19 @@
 //! Problem documents, and the layers around handlers: limits, counts.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use mercer_shared::problem::{Code, Problem};
 
 use crate::http::state::{HttpState, MAX_BODY};
+use crate::state::app::{App, Peer};
 
 /// A problem document as a response.
 #[derive(Debug)]
@@ -27,7 +29,9 @@ impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry = self.0.retry_after;
+        let code = self.0.code;
         let mut response = (status, Json(self.0)).into_response();
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry {
@@ -82,13 +86,41 @@ pub(super) async fn count_responses(
     next: Next,
 ) -> Response {
     let (method, started) = (request.method().clone(), Instant::now());
+    let target = changes(&method, request.uri().path()).then(|| target(&method, route.as_ref()));
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| *peer);
     let response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
         ProblemResponse(Problem::new(Code::Internal, "the daemon failed while answering; its log says where"))
             .into_response()
     });
     state.app.counters.request(response.status().as_u16());
     state.latency.observe(&method, route.as_ref(), started.elapsed());
+    if let (Some(target), Some(peer), Some(code)) = (target, peer, response.extensions().get::<Code>()) {
+        note_refusal(&state.app, peer, target, *code).await;
+    }
     response
+}
+
+/// Whether a request asks for a change. A list for a visit is a question with a body.
+fn changes(method: &Method, path: &str) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && path != "/v1/sessions/recommend"
+}
+
+/// What a refused request aimed at: the route without the ids in it.
+fn target(method: &Method, route: Option<&MatchedPath>) -> String {
+    format!("{method} {}", route.map_or("elsewhere", MatchedPath::as_str))
+}
+
+/// Counts a refused change for the audit log. A daemon that is too busy or takes no writes refused nothing of this peer's doing.
+async fn note_refusal(app: &Arc<App>, peer: Peer, target: String, code: Code) {
+    if matches!(code, Code::Overloaded | Code::ReadOnly | Code::Unavailable) {
+        return;
+    }
+    let app = Arc::clone(app);
+    // Writing the minute before waits for the disk.
+    let noted = tokio::task::spawn_blocking(move || app.audit_frequent(peer, "refused", &target, code.as_str()));
+    if let Err(error) = noted.await {
+        tracing::error!(%error, "a refused change was not counted");
+    }
 }
 
 /// The answer to a path that does not exist.
@@ -97,6 +129,6 @@ pub(super) async fn no_such_path(uri: Uri) -> ProblemResponse {
 }
 
 /// The answer to a method that a path does not take.
-pub(super) async fn no_such_method(method: axum::http::Method, uri: Uri) -> ProblemResponse {
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> ProblemResponse {
     ProblemResponse(Problem::new(Code::NoSuchMethod, format!("`{}` does not take {method}", uri.path())))
 }

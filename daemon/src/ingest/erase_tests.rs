@@ -151,4 +151,6 @@ fn the_audit_log_keeps_no_pseudonym() {
     let of_user =
         page.items.iter().filter(|entry| entry.target == receipt.tombstone).map(|entry| entry.action.as_str());
     assert_eq!(of_user.collect::<Vec<_>>(), ["put-user", "consent", "erase"]);
+    let checked = app.store.verify_audit(None).unwrap();
+    assert!(checked.intact && checked.erased == 1, "{checked:?}");
 }

@@ -2,7 +2,7 @@
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
-    AuditEntry, Counts, Decision, Health, Page, PrivacySpending, QueueStatus, Run, ServingModel, Status,
+    AuditEntry, AuditVerification, Counts, Decision, Health, Page, PrivacySpending, QueueStatus, Run, ServingModel, Status,
 };
 use mercer_store::{DocKind, Order};
 
@@ -102,4 +102,12 @@ pub fn decisions(app: &App, cursor: Option<&str>, limit: usize) -> Answer<Page<D
 /// `bad-cursor`, or the store's.
 pub fn audit(app: &App, cursor: Option<&str>, limit: usize) -> Answer<Page<AuditEntry>> {
     app.store.list_docs(DocKind::Audit, Order::Newest, cursor, limit).map_err(|error| store_problem(&error))
+}
+
+/// Checks the hash chain of the audit log; `head` is one that an earlier check returned.
+///
+/// # Errors
+/// The store's.
+pub fn verify_audit(app: &App, head: Option<&str>) -> Answer<AuditVerification> {
+    app.store.verify_audit(head).map_err(|error| store_problem(&error))
 }

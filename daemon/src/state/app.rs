@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 
 use crate::state::config::Config;
 use crate::state::counters::Counters;
+use crate::state::frequent_acts::{CountedAct, FrequentActs};
 use crate::state::guardrails::Guardrails;
 use crate::state::head_rescorer::HeadRescorer;
 use crate::state::moments::MomentCache;
@@ -72,6 +73,7 @@ pub struct App {
     events: broadcast::Sender<Event>,
     event_seq: AtomicU64,
     alarms: Mutex<Vec<Alarm>>,
+    frequent: FrequentActs,
     stopping: tokio::sync::watch::Sender<bool>,
     /// Whether the collaborative index was fitted since the start.
     warm: tokio::sync::watch::Sender<bool>,
@@ -121,6 +123,7 @@ impl App {
             events: broadcast::channel(EVENT_QUEUE).0,
             event_seq: AtomicU64::new(0),
             alarms: Mutex::default(),
+            frequent: FrequentActs::default(),
             stopping: tokio::sync::watch::Sender::new(false),
             warm: tokio::sync::watch::Sender::new(empty),
         })
@@ -219,6 +222,23 @@ impl App {
                 self.raise("read-only", reason.clone());
                 Err(Problem::new(Code::ReadOnly, reason))
             }
+        }
+    }
+
+    /// Counts an act that is too frequent for an audit entry of its own; a minute of counts becomes one entry for each peer and target.
+    pub fn audit_frequent(&self, peer: Peer, action: &'static str, target: &str, outcome: &str) {
+        self.write_frequent(self.frequent.note(peer, action, target, outcome, Timestamp::now()));
+    }
+
+    /// Writes the counts of a minute that is over; those of the running one as well if the daemon stops.
+    pub fn flush_frequent(&self) {
+        let acts = if self.is_stopping() { self.frequent.all() } else { self.frequent.ended(Timestamp::now()) };
+        self.write_frequent(acts);
+    }
+
+    fn write_frequent(&self, acts: Vec<CountedAct>) {
+        for CountedAct { uid, action, target, detail } in acts {
+            self.audit(Some(Peer { uid, gid: u32::MAX, pid: None }), action, &target, detail);
         }
     }
 

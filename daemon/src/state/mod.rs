@@ -9,6 +9,7 @@ pub mod config;
 pub mod counters;
 pub mod dense_ids;
 pub mod evaluation_files;
+pub mod frequent_acts;
 pub mod guardrails;
 pub mod head_rescorer;
 pub(crate) mod membership_documents;

@@ -3,17 +3,18 @@
 
 use std::ops::Bound;
 
-use mercer_shared::wire::{AuditEntry, Decision, ModelVersion, Page, Run};
+use mercer_shared::wire::{Decision, ModelVersion, Page, Run};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::core::Core;
 use crate::error::{Result, StoreError};
 use crate::layout::{DOCUMENT, META, key};
 use crate::record::{unwrap, wrap};
 use crate::store::Store;
 
 /// Version byte of envelopes.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// A collection of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,7 +25,7 @@ pub enum DocKind {
     Run,
     /// [`Decision`]s of the agent, by number.
     Decision,
-    /// [`AuditEntry`]s, by number.
+    /// Entries of the audit log, by number.
     Audit,
     /// Reports, by a key that the caller chooses.
     Report,
@@ -57,7 +58,7 @@ impl DocKind {
         }
     }
 
-    fn key(self, id: &str) -> Vec<u8> {
+    pub(crate) fn key(self, id: &str) -> Vec<u8> {
         let mut key = vec![DOCUMENT, self.byte()];
         key.extend_from_slice(id.as_bytes());
         key
@@ -74,11 +75,11 @@ pub enum Order {
 }
 
 /// The key of a numbered document: twenty digits, so that keys sort like the numbers.
-fn number_key(number: u64) -> String {
+pub(crate) fn number_key(number: u64) -> String {
     format!("{number:020}")
 }
 
-fn parse<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T> {
+pub(crate) fn parse<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T> {
     match unwrap(key, bytes)? {
         (VERSION, json) => serde_json::from_slice(json).map_err(|error| StoreError::corrupt(key, error.to_string())),
         (version, _) => Err(StoreError::corrupt(key, format!("version {version} is not known"))),
@@ -220,24 +221,6 @@ impl Store {
         self.put_doc(DocKind::Decision, &number_key(decision.seq), decision)
     }
 
-    /// Writes an entry of the audit log. Its `seq` is ignored; the returned entry has the next number.
-    ///
-    /// # Errors
-    /// As [`Store::put_doc`].
-    pub fn audit(&self, mut entry: AuditEntry) -> Result<AuditEntry> {
-        entry.seq = self.next_number(DocKind::Audit)?;
-        self.put_doc(DocKind::Audit, &number_key(entry.seq), &entry)?;
-        Ok(entry)
-    }
-
-    /// Writes an entry of the audit log again under its number, because the user it names was erased.
-    ///
-    /// # Errors
-    /// As [`Store::put_doc`].
-    pub fn replace_audit(&self, entry: &AuditEntry) -> Result<()> {
-        self.put_doc(DocKind::Audit, &number_key(entry.seq), entry)
-    }
-
     /// Assigns the next number of a collection, from 1. It is durable before it is returned, so it is never assigned twice.
     ///
     /// # Errors
@@ -245,13 +228,19 @@ impl Store {
     pub fn next_number(&self, kind: DocKind) -> Result<u64> {
         let core = self.core();
         let _writer = core.write()?;
-        let key = key(META, format!("number:{}", kind.word()).as_bytes());
-        let next = read_number(&key, core.tree().get(&key)?)?.unwrap_or(0) + 1;
         let mut batch = sled::Batch::default();
-        batch.insert(key.as_slice(), wrap(&key, VERSION, &next.to_le_bytes()));
+        let next = count_up(core, kind, &mut batch)?;
         core.apply(batch)?;
         Ok(next)
     }
+}
+
+/// Adds the next number of a collection to a batch. The caller holds the writer's lock.
+pub(crate) fn count_up(core: &Core, kind: DocKind, batch: &mut sled::Batch) -> Result<u64> {
+    let key = key(META, format!("number:{}", kind.word()).as_bytes());
+    let next = read_number(&key, core.tree().get(&key)?)?.unwrap_or(0) + 1;
+    batch.insert(key.as_slice(), wrap(&key, VERSION, &next.to_le_bytes()));
+    Ok(next)
 }
 
 fn read_number(key: &[u8], bytes: Option<sled::IVec>) -> Result<Option<u64>> {

@@ -148,6 +148,7 @@ pub(crate) struct Keyring {
     check: [u8; KEY_BYTES],
     /// From which the keys for purposes outside the store are derived.
     outside: [u8; KEY_BYTES],
+    audit: [u8; KEY_BYTES],
     seal: ChaCha20Poly1305,
 }
 
@@ -161,6 +162,7 @@ impl Keyring {
             identity: derive("mercer 2026-11 interaction identity"),
             check: derive("mercer 2026-11 key check"),
             outside: derive("mercer 2026-11 purposes outside the store"),
+            audit: derive("mercer 2026-11 audit chain"),
             seal: ChaCha20Poly1305::new(&derive("mercer 2026-11 sealed ids").into()),
         }
     }
@@ -190,6 +192,16 @@ impl Keyring {
         let mut out = [0; 16];
         out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         out
+    }
+
+    /// A hash of the audit chain over named parts; `kind` keeps its uses apart.
+    pub(crate) fn audit(&self, kind: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.audit);
+        for part in std::iter::once(kind.as_bytes()).chain(parts.iter().copied()) {
+            // The length keeps the borders of parts.
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        *hasher.finalize().as_bytes()
     }
 
     /// The value by which a store recognises its key.

@@ -18,6 +18,10 @@
 //! never. [`Store::compact`] writes the live records into fresh files and removes the old ones.
 
 mod arrival;
+mod audit;
+mod audit_chain;
+#[cfg(test)]
+mod audit_tests;
 mod block;
 mod commit;
 mod compact;
