@@ -222,7 +222,11 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
         if calibrated {
             table = table.number("probability");
         }
-        table = table.text("made of");
+        // A ranker's scores have no parts.
+        let with_parts = list.items.iter().any(|item| !item.parts.is_empty());
+        if with_parts {
+            table = table.text("made of");
+        }
         for (rank, item) in list.items.iter().enumerate() {
             let mut row = vec![
                 (rank + 1).to_string(),
@@ -234,7 +238,9 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
             if calibrated {
                 row.push(item.probability.map_or_else(|| "-".to_owned(), text::percent));
             }
-            row.push(parts(item));
+            if with_parts {
+                row.push(parts(item));
+            }
             table.row(row);
         }
         table.print(out)?;
@@ -243,9 +249,17 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
         out.line("")?;
         out.heading("Why")?;
         for (rank, item) in list.items.iter().enumerate() {
+            let title = text::clean(&item.title);
             for reason in &item.reasons {
-                out.line(format!("{}  {}: {}", rank + 1, text::clean(&item.title), text::clean(&reason.text)))?;
+                let category = reason.category.words();
+                out.line(format!("{}  {title}: {category}: {}", rank + 1, text::clean(&reason.text)))?;
             }
+            if let Some(none) = &item.unexplained {
+                out.line(format!("{}  {title}: {}", rank + 1, text::clean(&none.text)))?;
+            }
+        }
+        if let Some(scope) = &list.explanation {
+            out.line(text::scope(scope))?;
         }
     }
     if let Some(bound) = list.understood.as_ref().and_then(|read| read.price) {

@@ -15,4 +15,4 @@ pub(crate) use number::{
     axis_count, bytes, count, interval, maybe, milliseconds, money, p_value, percent, plural, rate, signed, value,
 };
 pub(crate) use time::{age, ago, between, clock, date, duration, maybe_moment, moment, remaining, unmarked_moment};
-pub(crate) use words::{mode, model_state, phase, slice, word};
+pub(crate) use words::{mode, model_state, phase, scope, slice, word};

@@ -1,6 +1,6 @@
 //! Names of the wire in words that people understand. The wire keeps its names.
 
-use mercer_shared::wire::{GateVerdict, Mode, ModelState, ModelVersion, RunPhase};
+use mercer_shared::wire::{ExplanationScope, GateVerdict, Mode, ModelState, ModelVersion, RunPhase};
 use serde::Serialize;
 
 /// A word of the wire with blanks for underscores: `within_noise` is `within noise`.
@@ -47,9 +47,37 @@ pub(crate) fn slice(name: &str) -> String {
     if matches!(rest, "" | "all") { mode.to_owned() } else { format!("{mode} {rest}") }
 }
 
+/// How far the reasons of a list were searched, in one line.
+pub(crate) fn scope(scope: &ExplanationScope) -> String {
+    let ExplanationScope { own, own_tried, others_tried, pairs_tried, depth, limit_ms, complete } = scope;
+    let pairs = if *pairs_tried > 0 { format!(", {pairs_tried} pairs") } else { String::new() };
+    let end = if *complete { String::new() } else { format!("; {limit_ms} ms were not enough for all") };
+    format!(
+        "reasons: tried {own_tried} of {own} own items and {others_tried} other causes{pairs}, to rank {depth}{end}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_for_reasons_says_how_far_it_came() {
+        let done = ExplanationScope {
+            own: 37,
+            own_tried: 37,
+            others_tried: 2,
+            depth: 200,
+            limit_ms: 2000,
+            complete: true,
+            pairs_tried: 0,
+        };
+        assert_eq!(scope(&done), "reasons: tried 37 of 37 own items and 2 other causes, to rank 200");
+        let cut = ExplanationScope { own_tried: 5, pairs_tried: 3, complete: false, ..done };
+        let said = scope(&cut);
+        assert!(said.starts_with("reasons: tried 5 of 37 own items and 2 other causes, 3 pairs"), "{said}");
+        assert!(said.ends_with("2000 ms were not enough for all"), "{said}");
+    }
 
     #[test]
     fn names_of_the_wire_become_words() {

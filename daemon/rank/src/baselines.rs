@@ -244,6 +244,6 @@ pub(crate) fn weighted_list(
         }
     }
     let Some((first, _)) = parts.first() else { return Ok(Vec::new()) };
-    let list = top_k(&first.snapshot, scored, r.k).into_iter();
+    let list = top_k(&first.snapshot, scored, r.k, r.ablation).into_iter();
     Ok(list.map(|(score, item)| RankedItem { item, score, parts: Vec::new(), log_softmax: None }).collect())
 }

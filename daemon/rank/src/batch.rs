@@ -18,11 +18,22 @@ pub(crate) fn for_each_user<R: Send>(
     at: i64,
     f: impl Fn(usize, &UserState, &mut SourceScores<'_>) -> R + Sync,
 ) -> Vec<R> {
-    let mut out = Vec::with_capacity(users.len());
-    for (chunk, users) in users.chunks(CHUNK).enumerate() {
-        let states: Vec<UserState> = users.par_iter().map(|&u| s.user_state(Recipient::User(u), at)).collect();
+    let users: Vec<Recipient<'_>> = users.iter().map(|&user| Recipient::User(user)).collect();
+    for_each_recipient(s, &users, at, f)
+}
+
+/// [`for_each_user`] for users, sessions and users with other events.
+pub(crate) fn for_each_recipient<R: Send>(
+    s: &Snapshot,
+    recipients: &[Recipient<'_>],
+    at: i64,
+    f: impl Fn(usize, &UserState, &mut SourceScores<'_>) -> R + Sync,
+) -> Vec<R> {
+    let mut out = Vec::with_capacity(recipients.len());
+    for (chunk, users) in recipients.chunks(CHUNK).enumerate() {
+        let states: Vec<UserState> = users.par_iter().map(|&whom| s.user_state(whom, at)).collect();
         let content = content::score_batch(&s.catalogue, &states);
-        let histories: Vec<_> = users.iter().map(|&u| s.history(Recipient::User(u), at)).collect();
+        let histories: Vec<_> = users.iter().map(|&whom| s.history(whom, at)).collect();
         let sequence = s.index.sequence().map(|m| m.score(&histories, s.catalogue.texts(), at, s.catalogue.len()));
         let rows = |all: Option<Vec<Vec<f32>>>| match all {
             Some(rows) if rows.len() == users.len() => rows,
@@ -31,7 +42,7 @@ pub(crate) fn for_each_user<R: Send>(
         let given = rows(content).into_iter().zip(rows(sequence));
         let work: Vec<_> = users.iter().zip(&states).zip(given).enumerate().collect();
         out.par_extend(work.into_par_iter().map(|(k, ((&user, state), (content, sequence)))| {
-            let mut scores = SourceScores::new(s, state, Recipient::User(user));
+            let mut scores = SourceScores::new(s, state, user);
             scores.set(Source::Content, content);
             scores.set(Source::Sequence, sequence);
             f(chunk * CHUNK + k, state, &mut scores)

@@ -50,7 +50,7 @@ pub(crate) fn pick(
             let column = scores.get(Source::Own);
             let own: Vec<(f32, u32)> =
                 eligible.iter().filter(|i| bought(i)).map(|&i| (column[i as usize], i)).collect();
-            let mut out: Vec<u32> = top_k(s, own, OWN).into_iter().map(|x| x.1).collect();
+            let mut out: Vec<u32> = top_k(s, own, OWN, scores.left_out()).into_iter().map(|x| x.1).collect();
             let other: Vec<u32> = eligible.iter().copied().filter(|i| !bought(i)).collect();
             out.extend(by_blend(scores, &other, &blend.novel, OTHER));
             out

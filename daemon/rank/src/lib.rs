@@ -3,6 +3,7 @@
 //! This crate knows no store, clock or tensors. A [`Log`] holds the interactions; [`CollaborativeIndex::fit`] reads it up to a
 //! cut-off; [`ScoringPolicy::list`] makes the list of a user as of a moment at or after that cut-off, from events up to that moment only.
 //! The daemon calls it with "now", an evaluation with a past moment: both take the same path.
+mod ablation;
 mod baseline_blend;
 mod baselines;
 mod batch;
@@ -50,6 +51,7 @@ mod user_state;
 mod vectors;
 mod whitening;
 
+pub use ablation::Ablation;
 pub use baseline_blend::BaselineBlend;
 pub use baselines::{BASELINES, Baseline, BaselineOptions, FittedBaseline};
 pub use blend::BlendWeights;

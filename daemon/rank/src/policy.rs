@@ -1,5 +1,5 @@
 //! The scoring policy: a ranker with its blend, or a blend alone.
-use crate::batch::for_each_user;
+use crate::batch::for_each_recipient;
 use crate::blend::BlendWeights;
 use crate::error::RankError;
 use crate::ranker::Ranker;
@@ -53,18 +53,40 @@ impl<'a> ScoringPolicy<'a> {
         r: &RankRequest<'_>,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Vec<RankedItem>>, RankError> {
+        let users: Vec<Recipient<'_>> = users.iter().map(|&user| Recipient::User(user)).collect();
+        self.lists_for(s, &users, at, r, cancelled)
+    }
+
+    /// [`lists`](Self::lists) for users, sessions and users with other events than those of the log.
+    ///
+    /// # Errors
+    /// As [`lists`](Self::lists).
+    pub fn lists_for(
+        &self,
+        s: &Snapshot,
+        recipients: &[Recipient<'_>],
+        at: i64,
+        r: &RankRequest<'_>,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Vec<RankedItem>>, RankError> {
         match self.ranker {
             Some(ranker) => ranker.check(s, at)?,
             None => s.check(at)?,
         }
         let with_sequence = self.ranker.map(|ranker| ranker.beside(s));
         let s = with_sequence.as_deref().unwrap_or(s);
-        for_each_user(s, users, at, |_, user, scores| match self.ranker {
+        for_each_recipient(s, recipients, at, |_, user, scores| match self.ranker {
             _ if cancelled() => Err(RankError::Stopped),
             Some(ranker) => Ok(ranker.rank(s, user, scores, r)),
             None => Ok(blend_list(s, user, scores, self.blend, r)),
         })
         .into_iter()
         .collect()
+    }
+
+    /// Whether a list reads the whole history in its order (a sequence model does), and not only what a [`UserState`](crate::UserState) has.
+    #[must_use]
+    pub fn reads_sequence(&self, s: &Snapshot) -> bool {
+        s.index.sequence().is_some() || self.ranker.is_some_and(|ranker| ranker.sequence().is_some())
     }
 }

@@ -170,6 +170,7 @@ impl Ranker {
         let Some(head) = self.head(kind).filter(|_| !user.purchases.is_empty()) else {
             return blend_list(s, user, scores, &self.blend, r);
         };
+        scores.leave_out(r.ablation);
         let eligible = s.eligible(user, r);
         let weights = match kind {
             HeadKind::All => self.blend.all.as_slice(),
@@ -179,17 +180,22 @@ impl Ranker {
         let items = candidates::pick(s, user, scores, &eligible, kind, &self.blend);
         let of_head = head.score(&features(s, user, scores, &items));
         let normaliser = log_sum_exp(&of_head);
-        let ranked = top_k(s, of_head.into_iter().zip(items.iter().copied()).collect(), r.k);
+        let ranked = top_k(s, of_head.into_iter().zip(items.iter().copied()).collect(), r.k, r.ablation);
         let lowest = ranked.last().map_or(0.0, |x| x.0);
-        // Every item keeps the blend's parts as its reasons; those below the candidates are placed under the last of them.
-        let filled = blend_items(s, scores, &eligible, weights, r.k + items.len());
-        let parts = |item: u32| filled.iter().find(|x| x.item == item).map_or_else(Vec::new, |x| x.parts.clone());
+        // The networks are not additive: a score has no parts. Items below the candidates are placed under the last of them.
         let mut out: Vec<RankedItem> = ranked
             .iter()
-            .map(|&(score, item)| RankedItem { item, score, parts: parts(item), log_softmax: Some(score - normaliser) })
+            .map(|&(score, item)| RankedItem { item, score, parts: Vec::new(), log_softmax: Some(score - normaliser) })
             .collect();
-        for (n, x) in filled.iter().filter(|x| !items.contains(&x.item)).take(r.k - out.len()).enumerate() {
-            out.push(RankedItem { score: lowest - 1.0 - n as f32, ..x.clone() });
+        if out.len() < r.k {
+            let filled = blend_items(s, scores, &eligible, weights, r.k + items.len());
+            let below = filled.iter().filter(|x| !items.contains(&x.item)).take(r.k - out.len());
+            out.extend(below.enumerate().map(|(n, x)| RankedItem {
+                item: x.item,
+                score: lowest - 1.0 - n as f32,
+                parts: Vec::new(),
+                log_softmax: None,
+            }));
         }
         out
     }

@@ -1,5 +1,6 @@
 //! Lists ordered by a blend: for a user or session, for an item, and of trending items. A list is full while there are eligible
 //! items.
+use crate::ablation::Ablation;
 use crate::blend::BlendWeights;
 use crate::error::RankError;
 use crate::log::Event;
@@ -33,6 +34,7 @@ pub(crate) fn blend_list(
     blend: &BlendWeights,
     r: &RankRequest<'_>,
 ) -> Vec<RankedItem> {
+    scores.leave_out(r.ablation);
     let eligible = s.eligible(user, r);
     blend_items(s, scores, &eligible, blend.get(r.mode), r.k)
 }
@@ -59,7 +61,7 @@ pub(crate) fn blend_items(
         scales.push(scale);
     }
     let scored: Vec<(f32, u32)> = sums.into_iter().zip(eligible.iter().copied()).collect();
-    top_k(s, scored, k)
+    top_k(s, scored, k, scores.left_out())
         .into_iter()
         .map(|(score, item)| {
             let parts = weights
@@ -74,9 +76,9 @@ pub(crate) fn blend_items(
 }
 
 /// The `k` best of scored items, best first. Equal scores: more purchases of all time first, so that a list without any signal
-/// is still a sensible one; then the tie-break key.
-pub(crate) fn top_k(s: &Snapshot, mut scored: Vec<(f32, u32)>, k: usize) -> Vec<(f32, u32)> {
-    let count = |i: u32| s.index.stats(i).map_or(0.0, |r| r.count);
+/// is still a sensible one; then the tie-break key. Purchases do not count where popularity is left out.
+pub(crate) fn top_k(s: &Snapshot, mut scored: Vec<(f32, u32)>, k: usize, without: Ablation) -> Vec<(f32, u32)> {
+    let count = |i: u32| s.index.stats(i).filter(|_| !without.popularity).map_or(0.0, |r| r.count);
     let by = |a: &(f32, u32), b: &(f32, u32)| {
         b.0.total_cmp(&a.0)
             .then_with(|| count(b.1).total_cmp(&count(a.1)))

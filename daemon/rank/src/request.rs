@@ -1,6 +1,7 @@
 //! Requests for lists, and the ranked items that they return.
 use serde::{Deserialize, Serialize};
 
+use crate::ablation::Ablation;
 use crate::mode::Mode;
 use crate::source::Source;
 
@@ -35,6 +36,8 @@ pub struct RankRequest<'a> {
     /// Cold items are listed if they become available at or before this moment; `None` means the moment of the list. Lists
     /// that are evaluated on a window set the window's end: users of the window saw the items that arrived in it.
     pub arriving_by: Option<i64>,
+    /// Signals that the list is made without, for a counterfactual.
+    pub ablation: Ablation,
 }
 
 impl RankRequest<'_> {
@@ -49,6 +52,7 @@ impl RankRequest<'_> {
             allow: None,
             in_stock_only: false,
             arriving_by: None,
+            ablation: Ablation::NONE,
         }
     }
 
@@ -67,7 +71,8 @@ pub struct RankedItem {
     pub item: u32,
     /// Its score; comparable within one list only.
     pub score: f32,
-    /// What each source added, in the order of the blend's weights.
+    /// What each source added, in the order of the blend's weights: they add up to the score. Empty where a ranker made the list, because its
+    /// score is no sum of parts.
     pub parts: Vec<(Source, f32)>,
     /// Log-softmax of its score over all candidates, the input of calibration; `None` where no ranker scored it.
     #[serde(rename = "share")]

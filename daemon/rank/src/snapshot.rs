@@ -29,6 +29,13 @@ pub enum Recipient<'a> {
     User(u32),
     /// Events of a session, sorted by time, that are in no user's log.
     Session(&'a [Event]),
+    /// A user of the log as if these, sorted by time, were all their events. Like [`User`](Self::User), they are not their own neighbour.
+    UserWith {
+        /// The user.
+        user: u32,
+        /// The events instead of those of the log.
+        events: &'a [Event],
+    },
 }
 
 impl Snapshot {
@@ -52,10 +59,13 @@ impl Snapshot {
     }
 
     /// Events of a user or session up to a moment.
-    pub(crate) fn history<'a>(&'a self, whom: Recipient<'a>, at: i64) -> &'a [Event] {
+    #[must_use]
+    pub fn history<'a>(&'a self, whom: Recipient<'a>, at: i64) -> &'a [Event] {
         match whom {
             Recipient::User(user) => self.log.until(user, at),
-            Recipient::Session(events) => &events[..events.partition_point(|e| e.at <= at)],
+            Recipient::Session(events) | Recipient::UserWith { events, .. } => {
+                &events[..events.partition_point(|e| e.at <= at)]
+            }
         }
     }
 

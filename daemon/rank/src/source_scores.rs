@@ -1,4 +1,5 @@
 //! Scores of all items by each source, for one user as of a moment.
+use crate::ablation::Ablation;
 use crate::catalogue::Catalogue;
 use crate::collaborative_index::CollaborativeIndex;
 use crate::content;
@@ -23,16 +24,31 @@ pub(crate) struct SourceScores<'a> {
     history: &'a [Event],
     me: Option<u32>,
     done: [Option<Vec<f32>>; SOURCES.len()],
+    ablation: Ablation,
 }
 
 impl<'a> SourceScores<'a> {
     pub(crate) fn new(s: &'a Snapshot, user: &'a UserState, whom: Recipient<'a>) -> Self {
         let me = match whom {
-            Recipient::User(u) => Some(u),
+            Recipient::User(user) | Recipient::UserWith { user, .. } => Some(user),
             Recipient::Session(_) => None,
         };
         let history = s.history(whom, user.at);
-        Self { index: &s.index, catalogue: &s.catalogue, user, history, me, done: Default::default() }
+        let done = Default::default();
+        Self { index: &s.index, catalogue: &s.catalogue, user, history, me, done, ablation: Ablation::NONE }
+    }
+
+    /// Leaves out groups of signals from here on: see [`Ablation`].
+    pub(crate) fn leave_out(&mut self, ablation: Ablation) {
+        self.ablation = ablation;
+        for source in SOURCES.into_iter().filter(|source| ablation.leaves_out(*source)) {
+            self.done[source as usize] = Some(vec![0.0; self.catalogue.len()]);
+        }
+    }
+
+    /// What is left out.
+    pub(crate) fn left_out(&self) -> Ablation {
+        self.ablation
     }
 
     /// Sets the scores of a source that were computed for many users at once; a row of another length counts as no scores.

@@ -38,7 +38,7 @@ impl PurchaseHistory {
 }
 
 /// A shopper as of a moment; made from events at or before it, cheap enough to be made per request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UserState {
     /// The moment.
     pub at: i64,

@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use mercer_rank::evaluate::ground_truth;
 use mercer_rank::{
-    BlendWeights, Candidates, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions, InteractionType,
-    ItemFacts, Log, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, Recipient, Snapshot, Vectors,
-    recommend, related, stable_key, train_ranker, trending,
+    Ablation, BlendWeights, Candidates, Catalogue, CollaborativeIndex, DAY_MS, Dataset, Event, IndexOptions,
+    InteractionType, ItemFacts, Log, Mode, RankError, RankRequest, RankedItem, RankerTrainOptions, Recipient,
+    ScoringPolicy, Snapshot, Vectors, recommend, related, stable_key, train_ranker, trending,
 };
 
 const ITEMS: u32 = 60;
@@ -268,6 +268,12 @@ fn the_ranker_is_repeatable_and_finds_planted_repeats() {
         .recommend(&s, Recipient::User(1), until, &RankRequest { mode: Mode::Novel, ..RankRequest::new(200) })
         .unwrap();
     assert!(list.windows(2).all(|p| p[0].score >= p[1].score));
+    assert!(list.iter().all(|x| x.parts.is_empty()), "the score of a network is no sum of parts");
+    // Leaving out a signal is another list of the same ranker.
+    let ablation = Ablation { collaborative: true, popularity: true, ..Ablation::NONE };
+    let r = RankRequest { mode: Mode::Novel, ablation, ..RankRequest::new(200) };
+    let without = ranker.recommend(&s, Recipient::User(1), until, &r).unwrap();
+    assert_ne!(list.iter().map(|x| x.item).collect::<Vec<_>>(), without.iter().map(|x| x.item).collect::<Vec<_>>());
     let empty = train_ranker(Dataset { log: &Log::new(), catalogue: &catalogue }, until, &o);
     assert!(matches!(empty, Err(RankError::TooLittle(_))));
 }
@@ -303,4 +309,69 @@ fn bad_stars_are_no_interest_in_a_shop_of_reviews() {
     assert!(state.profile.iter().all(|&(item, _)| item != 9) && !s.index.is_warm(9));
     let truth = ground_truth(&log, &s.index, 300 * DAY_MS, Mode::All, Candidates::All);
     assert!(truth.len() == 30 && truth.iter().all(|t| t.items == [7]), "{truth:?}");
+}
+
+#[test]
+fn the_parts_of_a_blend_are_its_score() {
+    let s = snapshot(&log(40), NOW);
+    let lists = all_lists(&s, 40, NOW);
+    let ranked: Vec<&RankedItem> = lists.iter().flatten().collect();
+    assert!(ranked.len() > 1000 && ranked.iter().any(|x| x.parts.len() > 5));
+    for x in ranked {
+        // The score is this sum, in this order.
+        let sum = x.parts.iter().fold(0f32, |sum, part| sum + part.1);
+        assert_eq!(sum.to_bits(), x.score.to_bits(), "{x:?}");
+        // As it is sent: in double precision, added up in any order.
+        let sent: f64 = x.parts.iter().rev().map(|part| f64::from(part.1)).sum();
+        assert!((sent - f64::from(x.score)).abs() <= 1e-5 * f64::from(x.score).abs().max(1.0), "{x:?}");
+    }
+}
+
+#[test]
+fn a_list_with_other_events_is_that_of_a_log_with_these_events() {
+    let full = log(40);
+    let s = snapshot(&full, NOW);
+    let left_out = full.events(7)[0].item;
+    let events: Vec<Event> = full.events(7).iter().filter(|event| event.item != left_out).copied().collect();
+    let mut erased = full.clone();
+    erased.set_user(7, events.clone());
+    let r = RankRequest::new(60);
+    let with = recommend(&s, &everything(), Recipient::UserWith { user: 7, events: &events }, NOW, &r).unwrap();
+    let replayed = Snapshot { log: erased, ..s.clone() };
+    assert_eq!(with, recommend(&replayed, &everything(), Recipient::User(7), NOW, &r).unwrap());
+    // As a session they would be their own nearest neighbour, who has the item that was left out.
+    assert_ne!(with, recommend(&s, &everything(), Recipient::Session(&events), NOW, &r).unwrap());
+    // Many at once are the same lists.
+    let policy = ScoringPolicy::blend(&BlendWeights::default()).list(&s, Recipient::User(7), NOW, &r).unwrap();
+    let weights = BlendWeights::default();
+    let recipients = [Recipient::User(7), Recipient::UserWith { user: 7, events: &events }];
+    let lists = ScoringPolicy::blend(&weights).lists_for(&s, &recipients, NOW, &r, &|| false).unwrap();
+    assert_eq!(lists[0], policy);
+    assert_ne!(lists[0], lists[1]);
+}
+
+#[test]
+fn what_is_left_out_orders_nothing() {
+    let s = snapshot(&log(40), NOW);
+    let visitor = |ablation| {
+        let r = RankRequest { ablation, ..RankRequest::new(60) };
+        recommend(&s, &everything(), Recipient::Session(&[]), NOW, &r).unwrap()
+    };
+    let items = |list: &[RankedItem]| list.iter().map(|x| x.item).collect::<Vec<_>>();
+    let plain = visitor(Ablation::NONE);
+    // Only popularity speaks for the items of a stranger's list: without it the order is that of the keys.
+    assert_eq!(items(&visitor(Ablation { collaborative: true, ..Ablation::NONE })), items(&plain));
+    let without = visitor(Ablation { popularity: true, ..Ablation::NONE });
+    let mut by_key = items(&without);
+    by_key.sort_by_key(|item| stable_key(&item.to_string()));
+    assert_eq!(items(&without), by_key);
+    assert_ne!(items(&without), items(&plain));
+    // Of a user's list the own purchases stay.
+    let all = Ablation { collaborative: true, popularity: true, newness: true };
+    let r = RankRequest { ablation: all, ..RankRequest::new(60) };
+    let own = recommend(&s, &BlendWeights::default(), Recipient::User(3), NOW, &r).unwrap();
+    let sources: Vec<&str> = own.iter().flat_map(|x| &x.parts).map(|part| part.0.name()).collect();
+    assert!(
+        sources.contains(&"own") && sources.iter().all(|name| ["own", "intent", "content", "category"].contains(name))
+    );
 }

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use mercer_learn::cross_encoder::CrossEncoder;
 use mercer_model::TextKind;
 use mercer_search::passage_text;
-use mercer_shared::wire::{ListItem, Reason, ScorePart};
+use mercer_shared::wire::{ListItem, Reason, ReasonCategory};
 use mercer_store::Store;
 use parking_lot::Mutex;
 
@@ -210,7 +210,6 @@ fn reorder(kept: &KeptCrossEncoder, scores: &[f32], reasons: bool, rows: &mut [L
     for (place, (from, slot)) in mixed(scores).into_iter().zip(rows.iter_mut()).enumerate() {
         let mut row = head[from].clone();
         let probability = kept.probability(scores[from]);
-        row.parts.push(ScorePart { source: "pair".to_owned(), score: probability });
         if reasons && from != place {
             let text = format!(
                 "the cross-encoder gives it {probability:.3} after what you did before: from rank {} to {}",
@@ -218,7 +217,9 @@ fn reorder(kept: &KeptCrossEncoder, scores: &[f32], reasons: bool, rows: &mut [L
                 place + 1
             );
             let rank_without = Some(from as u32 + 1);
-            row.reasons.insert(0, Reason { text, item: None, rank: Some(place as u32 + 1), rank_without });
+            let category = ReasonCategory::Rescoring;
+            let rank = Some(place as u32 + 1);
+            row.reasons.insert(0, Reason { category, text, rank, rank_without, ..Reason::default() });
         }
         *slot = row;
     }

@@ -86,15 +86,32 @@ impl ListRequest {
         k: usize,
         list: impl Fn(&(dyn Fn(u32) -> bool + Sync)) -> Result<Vec<T>, E>,
     ) -> Result<Vec<T>, E> {
+        let one = |allow: &(dyn Fn(u32) -> bool + Sync)| list(allow).map(|list| vec![list]);
+        Ok(self.lists(view, k, one)?.pop().unwrap_or_default())
+    }
+
+    /// [`list`](Self::list) for several lists that are made together.
+    ///
+    /// # Errors
+    /// Those of `lists`.
+    pub fn lists<T, E>(
+        &self,
+        view: &ShopState,
+        k: usize,
+        lists: impl Fn(&(dyn Fn(u32) -> bool + Sync)) -> Result<Vec<Vec<T>>, E>,
+    ) -> Result<Vec<Vec<T>>, E> {
         let in_stock = |number: u32| view.item(number).is_some_and(|item| item.in_stock);
         match self.out_of_stock {
-            OutOfStock::Show => list(&|number| self.allows(view, number)),
-            OutOfStock::Hide => list(&|number| in_stock(number) && self.allows(view, number)),
+            OutOfStock::Show => lists(&|number| self.allows(view, number)),
+            OutOfStock::Hide => lists(&|number| in_stock(number) && self.allows(view, number)),
             OutOfStock::Demote => {
-                let mut all = list(&|number| in_stock(number) && self.allows(view, number))?;
-                if all.len() < k {
-                    all.extend(list(&|number| !in_stock(number) && self.allows(view, number))?);
-                    all.truncate(k);
+                let mut all = lists(&|number| in_stock(number) && self.allows(view, number))?;
+                if all.iter().any(|list| list.len() < k) {
+                    let rest = lists(&|number| !in_stock(number) && self.allows(view, number))?;
+                    for (list, rest) in all.iter_mut().zip(rest) {
+                        list.extend(rest);
+                        list.truncate(k);
+                    }
                 }
                 Ok(all)
             }
@@ -157,6 +174,7 @@ pub fn item_row(view: &ShopState, number: u32, score: f64, parts: Vec<ScorePart>
         probability: None,
         parts,
         reasons: Vec::new(),
+        unexplained: None,
     })
 }
 
@@ -184,6 +202,7 @@ pub fn served(app: &App, view: &ShopState, asked: &ListRequest, items: Vec<ListI
         at: asked.asked_at,
         items,
         understood: None,
+        explanation: None,
         notes,
         took_us: took.as_micros() as u64,
     }

@@ -1,13 +1,13 @@
 //! Recommendation lists: for a user, a session, an item, everybody.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mercer_rank::{Event, RankError, RankRequest, RankedItem, Recipient, Snapshot};
 use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{InteractionType, ListItem, ListQuery, Profiling, ServedList, SessionRequest};
 
-use crate::serving::explain;
+use crate::serving::explain::{self, Explained};
 use crate::serving::guarded::{self, Guarded, ListKind};
 use crate::serving::list_query::{ListRequest, row, served};
 use crate::serving::scorer::{Scorer, rank_problem};
@@ -118,18 +118,24 @@ fn answer(
         })
         .collect();
     let explained = match whom {
-        Recipient::User(number) => view.subject(number).is_some_and(|subject| subject.consent.explanations),
+        Recipient::User(number) | Recipient::UserWith { user: number, .. } => {
+            view.subject(number).is_some_and(|subject| subject.consent.explanations)
+        }
         Recipient::Session(_) => true,
     };
-    if asked.reasons && explained {
-        explain::explain(view, &snapshot, &scorer, asked, whom, &mut rows)?;
-    }
-    let (events, queries) = match whom {
-        Recipient::User(number) => {
-            let queries = view.subject(number).map_or(&[][..], |subject| &subject.queries);
-            (snapshot.log.until(number, asked.at), queries)
+    let explanation = match asked.reasons {
+        false => None,
+        true if !explained => Some(explain::refused(&mut rows)),
+        true => {
+            let limit = Duration::from_millis(app.config.serve.explain_ms);
+            let list = Explained { view, snapshot: &snapshot, scorer: &scorer, asked, whom, limit };
+            Some(explain::explain(list, &mut rows)?)
         }
-        Recipient::Session(events) => (events, &[][..]),
+    };
+    let events = snapshot.history(whom, asked.at);
+    let queries = match whom {
+        Recipient::User(number) => view.subject(number).map_or(&[][..], |subject| &subject.queries),
+        Recipient::Session(_) | Recipient::UserWith { .. } => &[][..],
     };
     let request = HeadRequest {
         config: &app.config,
@@ -143,6 +149,7 @@ fn answer(
     let head = asked.first_group(view, &rows);
     let note = app.head_rescorer.rescore(&request, &mut rows[..head]);
     let mut list = served(app, view, asked, rows, started);
+    list.explanation = explanation;
     scorer.name(&mut list);
     list.notes.extend(note);
     if asked.reasons && !explained {

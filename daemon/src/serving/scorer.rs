@@ -55,7 +55,13 @@ impl Scorer {
         at: i64,
         r: &RankRequest<'_>,
     ) -> Result<Vec<RankedItem>, RankError> {
-        ScoringPolicy { ranker: self.ranker.as_deref(), blend: &self.weights }.list(s, whom, at, r)
+        self.policy().list(s, whom, at, r)
+    }
+
+    /// The policy itself.
+    #[must_use]
+    pub fn policy(&self) -> ScoringPolicy<'_> {
+        ScoringPolicy { ranker: self.ranker.as_deref(), blend: &self.weights }
     }
 }
 

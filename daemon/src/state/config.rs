@@ -104,6 +104,9 @@ settings! {
         /// Milliseconds in which the cross-encoder (`mercer train --model pair`) may re-score the head of a list, as many rows as fit; 0
         /// turns it off. It stays off where re-scoring was not better on later events.
         pair_budget_ms: u64 = 0;
+        /// Milliseconds that the search for the reasons of one list may take (`reasons=true`). The answer says how much of the shopper's
+        /// history was tried in that time.
+        explain_ms: u64 = 2000, in AtLeast(1.0);
         /// Share of the shoppers that a version that passed the gate answers first; 0 lets it serve everybody at once. The same shoppers
         /// each time.
         canary_share: f64 = 0.0, in Within(0.0, 0.5);

@@ -11,7 +11,7 @@ fn entry(n: u64, target: &str) -> AuditEntry {
     AuditEntry {
         seq: 0,
         at: Timestamp::at(1_000 + n as i64),
-        uid: (n % 2 == 0).then_some(1000),
+        uid: n.is_multiple_of(2).then_some(1000),
         pid: None,
         action: format!("act-{n}"),
         target: target.to_owned(),

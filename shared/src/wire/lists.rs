@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::ids::{ItemId, SessionId, UserId};
 use crate::time::Timestamp;
-use crate::wire::Interaction;
+use crate::wire::{ExplanationScope, Interaction, Reason, Unexplained};
 
 /// Whether a list may hold what the shopper has already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -208,6 +208,9 @@ pub struct ServedList {
     /// How the query was read, for searches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub understood: Option<QueryUnderstanding>,
+    /// How far the reasons were searched, where reasons were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<ExplanationScope>,
     /// What was left out or done without, in words, such as a dense index that is still being built.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -234,12 +237,15 @@ pub struct ListItem {
     /// for visits, for cold candidates, and under a filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
-    /// What the sources say of the item, by the weights of the blend. Where the blend orders the list they add up to the score; a ranker
-    /// chooses its candidates by them, and its score is its own.
+    /// What each source added to the score, by the weights of the blend: they add up to it. Empty where a ranker ordered the list, because
+    /// the score of a network is no sum of parts.
     pub parts: Vec<ScorePart>,
-    /// Why, if asked.
+    /// Why, if asked: the strongest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+    /// Why there is no reason, where reasons were asked and none holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexplained: Option<Unexplained>,
 }
 
 /// One source's part of a score.
@@ -249,22 +255,6 @@ pub struct ScorePart {
     pub source: String,
     /// Its share of the score.
     pub score: f64,
-}
-
-/// A reason that names the shopper's own events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Reason {
-    /// In words: "without X this item would fall from rank 3 to 9".
-    pub text: String,
-    /// The item of the shopper's own event it rests on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<ItemId>,
-    /// Rank with it, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rank: Option<u32>,
-    /// Rank without it; absent if it would leave the candidates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rank_without: Option<u32>,
 }
 
 /// How a query was read.

@@ -1,5 +1,6 @@
 //! The documents that travel over the socket. Field names here are the contract; OpenAPI is made from these types.
 
+mod audit;
 mod consent;
 mod decisions;
 mod encoders;
@@ -7,6 +8,7 @@ mod erasure;
 mod evaluations;
 mod events;
 mod guardrails;
+mod explanations;
 mod imports;
 mod interactions;
 mod interests;
@@ -26,6 +28,7 @@ mod status;
 mod user_export;
 mod users;
 
+pub use audit::*;
 pub use consent::*;
 pub use decisions::*;
 pub use encoders::*;
@@ -33,6 +36,7 @@ pub use erasure::*;
 pub use evaluations::*;
 pub use events::*;
 pub use guardrails::*;
+pub use explanations::*;
 pub use imports::*;
 pub use interactions::*;
 pub use interests::*;

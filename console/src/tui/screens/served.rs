@@ -1,4 +1,4 @@
-//! A served list: items with the parts of their scores, and the reasons of the selected one.
+//! A served list: items with the parts of their scores where they have any, and the reasons of the selected one.
 
 use mercer_shared::wire::{ListItem, ServedList};
 use ratatui::buffer::Buffer;
@@ -69,8 +69,9 @@ fn notes<'a>(list: &ServedList) -> Vec<Line<'a>> {
         text::clean(&list.model),
         text::milliseconds(list.took_us as f64 / 1000.0)
     );
+    let searched = list.explanation.as_ref().map(|scope| Line::styled(text::scope(scope), theme::QUIET));
     let notes = list.notes.iter().take(NOTES).map(|note| Line::styled(text::clean(note), theme::WARN));
-    std::iter::once(Line::styled(about, theme::QUIET)).chain(notes).collect()
+    std::iter::once(Line::styled(about, theme::QUIET)).chain(searched).chain(notes).collect()
 }
 
 /// Draws a list.
@@ -99,25 +100,23 @@ pub(crate) fn view(list: &ServedList, selection: Selection, empty: Empty, area: 
 fn items(items: &[ListItem], sources: &[String], selection: Selection, area: Rect, buf: &mut Buffer) {
     let positive = |item: &ListItem| item.parts.iter().map(|part| part.score.max(0.0)).sum::<f64>();
     let most = items.iter().map(positive).fold(0.0, f64::max);
-    let columns = [
-        number("#", 0),
-        number("score", 1),
-        Column { title: "parts", right: false, min: BAR, grows: false, drop: 3 },
-        wide("title", 16),
-        words("id", 4),
-        words("category", 5),
-        number("price", 2),
-    ];
+    // A ranker's scores have no parts.
+    let has_parts = !sources.is_empty();
+    let bar = Column { title: "parts", right: false, min: BAR, grows: false, drop: 3 };
+    let after = [wide("title", 16), words("id", 4), words("category", 5), number("price", 2)];
+    let columns: Vec<Column> =
+        [number("#", 0), number("score", 1)].into_iter().chain(has_parts.then_some(bar)).chain(after).collect();
     let rows = items.iter().enumerate().map(|(n, item)| {
-        vec![
-            Line::styled((n + 1).to_string(), theme::QUIET),
-            Line::styled(text::value(item.score), theme::STRONG),
-            bars::stacked(&parts(item, sources), most, BAR),
+        let start =
+            [Line::styled((n + 1).to_string(), theme::QUIET), Line::styled(text::value(item.score), theme::STRONG)];
+        let bar = has_parts.then(|| bars::stacked(&parts(item, sources), most, BAR));
+        let end = [
             Line::from(text::clean(&item.title)),
             Line::styled(text::cut(&text::clean(item.id.as_str()), 16), theme::QUIET),
             Line::styled(text::cut(&text::clean(&item.category.join(" / ")), 28), theme::QUIET),
             Line::from(item.price.map_or_else(|| "-".to_owned(), text::money)),
-        ]
+        ];
+        start.into_iter().chain(bar).chain(end).collect()
     });
     let rows = rows.collect();
     Table { columns: &columns, rows, selected: Some(selection.item), focused: selection.focused }.draw(area, buf);
@@ -149,13 +148,17 @@ fn explanation<'a>(item: &ListItem, columns: usize) -> Vec<Line<'a>> {
         spans.push(span(text::value(part.score), theme::PLAIN));
     }
     let mut all = vec![Line::from(spans)];
-    for reason in &item.reasons {
-        for row in text::wrap(&text::clean(&reason.text), columns.saturating_sub(LABEL)) {
+    let reasons = item.reasons.iter().map(|reason| (Some(reason.category.words()), &reason.text));
+    let none = item.unexplained.iter().map(|none| (None, &none.text));
+    for (category, why) in reasons.chain(none) {
+        let why = text::clean(why);
+        let said = category.map_or_else(|| why.clone(), |category| format!("{category}: {why}"));
+        for row in text::wrap(&said, columns.saturating_sub(LABEL)) {
             let label = if all.len() == 1 { "Why" } else { "" };
             all.push(Line::from(vec![span(text::pad(label, LABEL), theme::QUIET), span(row, theme::PLAIN)]));
         }
     }
-    if item.reasons.is_empty() {
+    if item.reasons.is_empty() && item.unexplained.is_none() {
         all.push(Line::styled(format!("{}w asks for the reasons", text::pad("Why", LABEL)), theme::QUIET));
     }
     all

@@ -215,13 +215,24 @@ pub(super) fn list() -> ServedList {
             item: Some(item_id("85123A")),
             rank: Some(1),
             rank_without: Some(9),
+            ..Reason::default()
         }],
+        unexplained: None,
     };
     ServedList {
         query_id: "q-1".into(),
         model: "v000002".into(),
         known: true,
         at: None,
+        explanation: Some(ExplanationScope {
+            own: 12,
+            own_tried: 12,
+            others_tried: 2,
+            pairs_tried: 0,
+            depth: 200,
+            limit_ms: 2000,
+            complete: true,
+        }),
         items: vec![
             item(
                 "85123A",

@@ -9,7 +9,7 @@ use crate::user_state::UserState;
 /// Number of features.
 pub(crate) const WIDTH: usize = FEATURES.len();
 
-/// Features of the candidates, `candidates x WIDTH` row-major.
+/// Features of the candidates, `candidates x WIDTH` row-major. Those of signals that the scores leave out are equal for all candidates.
 pub(crate) fn features(s: &Snapshot, user: &UserState, scores: &mut SourceScores<'_>, candidates: &[u32]) -> Vec<f32> {
     let left_out = s.index.left_out;
     let context = FeatureContext::new(s, user, scores, candidates);
@@ -21,6 +21,7 @@ pub(crate) fn features(s: &Snapshot, user: &UserState, scores: &mut SourceScores
             _ => (f.value)(&context, &candidate),
         }));
     }
+    scores.left_out().flatten(&mut out);
     out
 }
 
