@@ -10,6 +10,7 @@ use mercer_shared::wire::{
     DifferenceVerdict, EvaluatedSlice, Evaluation, EvaluationRequest, MembershipRequest, ReplayRequest, RunState,
 };
 
+use super::explanations::{self, ExplanationArgs};
 use super::out::{Done, Out, Stop};
 use super::pages::{Paging, more, pages};
 use super::table::Table;
@@ -88,6 +89,8 @@ pub(crate) enum EvalCommand {
         #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "seed"])]
         show: Option<String>,
     },
+    /// Replays the reasons of a sample of lists: are the stated ranks true, and does their order beat chance.
+    Explanations(ExplanationArgs),
     /// Shows a replay, by the id of its run.
     Replay {
         /// Run, such as r000001.
@@ -103,6 +106,7 @@ const PAIRED: [&str; 3] = ["repeat-all", "new-all", "cold"];
 /// Runs the command.
 pub(crate) async fn run(args: EvalArgs, client: &Client, out: &mut Out) -> Done {
     let (id, per_user) = match args.command {
+        Some(EvalCommand::Explanations(args)) => return explanations::run(&args, client, out).await,
         Some(EvalCommand::List(paging)) => {
             let page = pages(paging.limit, async |cursor, limit| client.evaluations(cursor, limit).await).await?;
             if out.json {

@@ -105,35 +105,6 @@ pub(crate) async fn decisions(paging: Paging, client: &Client, out: &mut Out) ->
     Ok(exit::OK)
 }
 
-/// `mercer audit`.
-pub(crate) async fn audit(paging: Paging, client: &Client, out: &mut Out) -> Done {
-    let page = pages(paging.limit, async |cursor, limit| client.audit(cursor, limit).await).await?;
-    if out.json {
-        out.document(&page)?;
-        return Ok(exit::OK);
-    }
-    let mut table = Table::new().number("#").text("when").text("who").text("action").text("target").title("detail");
-    for entry in &page.items {
-        let uid = entry.uid.map_or_else(|| "the daemon".to_owned(), |uid| format!("uid {uid}"));
-        let pid = entry.pid.map(|pid| format!(" pid {pid}")).unwrap_or_default();
-        table.row([
-            entry.seq.to_string(),
-            text::moment(entry.at),
-            uid + &pid,
-            entry.action.clone(),
-            entry.target.clone(),
-            entry.detail.clone(),
-        ]);
-    }
-    if table.is_empty() {
-        out.line("no change yet")?;
-    } else {
-        table.print(out)?;
-    }
-    more(&page, out)?;
-    Ok(exit::OK)
-}
-
 /// `mercer export`.
 pub(crate) async fn export(client: &Client, out: &mut Out) -> Done {
     let mut lines = client.export().await?;

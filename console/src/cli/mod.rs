@@ -2,6 +2,7 @@
 //! in a file of its own with the arguments it takes; adding one means that file, a variant of [`Command`] and its line in
 //! [`run`]. The forms are a contract: scripts rely on them.
 
+mod audit;
 mod budget;
 mod bulk;
 mod compare;
@@ -10,6 +11,7 @@ mod cross_encoder;
 mod demo;
 mod encoders;
 mod evals;
+mod explanations;
 mod export;
 mod follow;
 mod gate;
@@ -50,6 +52,7 @@ use mercer_shared::client::Client;
 use mercer_shared::problem::{Code, Problem, exit};
 use mercer_shared::socket::{SOCKET_VARIABLE, STATE_VARIABLE, default_socket};
 
+use audit::AuditArgs;
 use demo::DemoArgs;
 use encoders::EncoderCommand;
 use evals::EvalArgs;
@@ -136,8 +139,8 @@ pub(crate) enum Command {
     Events,
     /// What the agent decided and why.
     Decisions(Paging),
-    /// Who changed what.
-    Audit(Paging),
+    /// Who changed what; checks that the log is whole.
+    Audit(AuditArgs),
     /// Writes items, users and interactions as NDJSON to standard output.
     Export,
     /// Erases a shopper, and names the model versions that were trained on their events.
@@ -229,7 +232,7 @@ pub(crate) async fn run(cli: Cli, socket: &Path, out: &mut Out) -> Done {
         Command::Reports(args) => stored_reports::list(args, &client, out).await,
         Command::Events => logs::events(&client, out).await,
         Command::Decisions(paging) => logs::decisions(paging, &client, out).await,
-        Command::Audit(paging) => logs::audit(paging, &client, out).await,
+        Command::Audit(args) => audit::run(args, &client, out).await,
         Command::Export => logs::export(&client, out).await,
         Command::Erase(args) => users::erase(&args, &client, out).await,
         Command::Encoder { command } => encoders::run(command, &client, out).await,

@@ -49,6 +49,11 @@ pub(crate) enum UserCommand {
     ForgetInterest(ForgetInterestArgs),
     /// Erases a shopper everywhere.
     Erase(EraseArgs),
+    /// Shows the id behind a pseudonym; for operators, and noted in the audit log.
+    Reveal {
+        /// Pseudonym, as lists of shoppers show it.
+        pseudonym: UserId,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -103,9 +108,21 @@ pub(crate) async fn user(args: UserArgs, client: &Client, out: &mut Out) -> Done
         (Some(UserCommand::Export(args)), _) => user_data::export(&args, client, out).await,
         (Some(UserCommand::ForgetInterest(args)), _) => user_data::forget_interest(&args, client, out).await,
         (Some(UserCommand::Erase(args)), _) => erase(&args, client, out).await,
+        (Some(UserCommand::Reveal { pseudonym }), _) => reveal(&pseudonym, client, out).await,
         (None, Some(id)) => show(id, args.set, args.scopes.choice(), client, out).await,
         (None, None) => Err(Problem::new(Code::BadParameter, "a shopper's id is missing").into()),
     }
+}
+
+/// `mercer user reveal PSEUDONYM`.
+async fn reveal(pseudonym: &UserId, client: &Client, out: &mut Out) -> Done {
+    let user = client.reveal(pseudonym.as_str()).await?;
+    if out.json {
+        out.document(&user)?
+    } else {
+        out.line(user.id.as_str())?
+    }
+    Ok(exit::OK)
 }
 
 /// Changes what is given, then shows the shopper.

@@ -5,6 +5,7 @@ pub mod contestant;
 pub mod contestants;
 pub mod documents;
 pub mod evaluate;
+pub mod explanations;
 pub mod membership;
 pub mod mercer;
 pub mod prequential;

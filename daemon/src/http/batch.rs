@@ -72,7 +72,7 @@ impl FromRequest<HttpState> for BatchRequest {
 
 impl BatchRequest {
     /// Parses the documents, applies them and answers line by line. `apply` returns one answer a document, in order.
-    pub(super) async fn write<T: DeserializeOwned + Send + 'static>(
+    pub(super) async fn write<T: DeserializeOwned + Single + Send + 'static>(
         self,
         app: Arc<App>,
         collection: &'static str,
@@ -87,9 +87,16 @@ impl BatchRequest {
             }
             let document: T = parse(&bytes)?;
             let status = blocking(move || {
-                apply(&app, vec![document])
-                    .pop()
-                    .unwrap_or_else(|| Err(Problem::new(Code::Internal, "the line got no answer")))
+                let target = document.audited(&app);
+                let answer = apply(&app, vec![document]).pop();
+                let status = answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "the line got no answer")))?;
+                match target {
+                    // What changed nothing is no change.
+                    Some(_) if status == LineStatus::Duplicate => {}
+                    Some(target) => app.audit(Some(peer), "write", &target, collection),
+                    None => app.audit_frequent(peer, "write", collection, accepted_word(status)),
+                }
+                Ok(status)
             })
             .await?;
             return Ok(Json(BatchLine::Line(LineResult { line: 1, status, code: None, detail: None })).into_response());
@@ -103,6 +110,20 @@ impl BatchRequest {
         })
         .await?;
         Ok(response(Body::from(out)))
+    }
+}
+
+/// A document that can be written alone.
+pub(super) trait Single {
+    /// How the audit log names it; `None` for what is written too often for an entry each.
+    fn audited(&self, app: &App) -> Option<String>;
+}
+
+const fn accepted_word(status: LineStatus) -> &'static str {
+    match status {
+        LineStatus::Accepted => "accepted",
+        LineStatus::Duplicate => "known before",
+        LineStatus::Rejected => "rejected",
     }
 }
 

@@ -14,7 +14,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::ndjson::response;
+use crate::http::peer::Viewer;
 use crate::http::problem::HttpResult;
+use crate::http::shoppers::Sight;
 use crate::http::state::HttpState;
 use crate::state::problems::store_problem;
 
@@ -42,15 +44,19 @@ impl From<mercer_store::StoreError> for ExportError {
     }
 }
 
-/// Items, deleted items, users and interactions as NDJSON. An answer that breaks off is not complete.
+/// Items, deleted items, users and interactions as NDJSON; audited. An answer that breaks off is not complete. Only the audit role gets
+/// protected attributes, and a peer that may not see ids gets pseudonyms: only the export of root or the daemon's user is a backup.
 #[utoipa::path(get, path = "/v1/export", tag = "transfer",
     responses((status = 200, body = ExportLine, content_type = "application/x-ndjson"), (status = "default", body = Problem)))]
-async fn export(State(state): State<HttpState>) -> HttpResult<Response> {
+async fn export(State(state): State<HttpState>, viewer: Viewer) -> HttpResult<Response> {
     let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(CHUNKS);
     let app = state.app;
     tokio::task::spawn_blocking(move || {
         let mut chunk = Vec::with_capacity(CHUNK + 4096);
+        let sight = Sight::new(&app, viewer);
+        app.audit(Some(viewer.peer), "export", "store", sight.words());
         let outcome = app.store.export(|document: ExportLine| {
+            let document = sight.exported(document).map_err(|_| ExportError::Gone)?;
             // Wire types always have a JSON form; writing into memory cannot fail.
             let _ = serde_json::to_writer(&mut chunk, &document);
             chunk.push(b'\n');

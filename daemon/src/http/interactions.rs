@@ -8,11 +8,18 @@ use mercer_store::Appended;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::batch::{BatchParams, BatchRequest, statuses};
+use crate::http::batch::{BatchParams, BatchRequest, Single, statuses};
 use crate::http::problem::HttpResult;
 use crate::http::state::HttpState;
 use crate::ingest::consent::api_origin;
 use crate::ingest::write;
+use crate::state::app::App;
+
+impl Single for Interaction {
+    fn audited(&self, _: &App) -> Option<String> {
+        None
+    }
+}
 
 /// Routes of interactions.
 pub(super) fn routes() -> OpenApiRouter<HttpState> {

@@ -10,12 +10,19 @@ use mercer_shared::wire::{BatchLine, DeletedItem, Item, ItemPatch, Page};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::batch::{BatchParams, BatchRequest, change_status, statuses};
+use crate::http::batch::{BatchParams, BatchRequest, Single, change_status, statuses};
 use crate::http::extract::{FilteredPageParams, JsonBody, PathId, QueryParams, cursor};
 use crate::http::peer::Operator;
 use crate::http::problem::{HttpResult, ProblemResponse, blocking};
 use crate::http::state::HttpState;
 use crate::ingest::write;
+use crate::state::app::App;
+
+impl Single for Item {
+    fn audited(&self, _: &App) -> Option<String> {
+        Some(self.id.as_str().to_owned())
+    }
+}
 
 /// Routes of items.
 pub(super) fn routes() -> OpenApiRouter<HttpState> {

@@ -8,7 +8,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::extract::{JsonBody, PathId, QueryParams};
+use crate::http::peer::Viewer;
 use crate::http::problem::{HttpResult, blocking};
+use crate::http::shoppers::Sight;
 use crate::http::state::HttpState;
 use crate::serving::{recommend as service, search as find};
 
@@ -22,15 +24,21 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
         .routes(routes!(search))
 }
 
-/// Recommendations for a shopper.
+/// Recommendations for a shopper, by id or pseudonym.
 #[utoipa::path(get, path = "/v1/users/{id}/recommendations", tag = "lists", params(("id" = String, Path, description = "the shopper"), ListQuery),
     responses((status = 200, body = ServedList), (status = "default", body = Problem)))]
 async fn recommend(
     State(state): State<HttpState>,
+    viewer: Viewer,
     PathId(id): PathId,
     QueryParams(query): QueryParams<ListQuery>,
 ) -> HttpResult<Json<ServedList>> {
-    blocking(move || service::user_list(&state.app, &id, &query)).await.map(Json)
+    blocking(move || {
+        let asked = Sight::new(&state.app, viewer).find(&id);
+        service::user_list(&state.app, &asked.id, &query)
+    })
+    .await
+    .map(Json)
 }
 
 /// Items that go with an item.

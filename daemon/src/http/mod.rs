@@ -9,6 +9,7 @@ mod document;
 mod encoders;
 mod evaluations;
 mod events;
+mod explanations;
 mod export;
 mod extract;
 mod imports;
@@ -29,6 +30,9 @@ mod reports;
 mod router;
 mod routes;
 mod runs;
+#[cfg(test)]
+mod shopper_tests;
+mod shoppers;
 mod state;
 mod status;
 mod strict_query;

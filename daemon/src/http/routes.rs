@@ -4,8 +4,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::state::HttpState;
 use crate::http::{
-    audit, decisions, document, encoders, evaluations, events, export, imports, interactions, items, lists, membership,
-    metrics, models, presets, replays, reports, runs, status, sweeps, user_data, users,
+    audit, decisions, document, encoders, evaluations, events, explanations, export, imports, interactions, items,
+    lists, membership, metrics, models, presets, replays, reports, runs, status, sweeps, user_data, users,
 };
 
 /// Routes that compute or write. Their number in progress is limited; more are refused at once.
@@ -17,6 +17,7 @@ pub(super) fn work() -> OpenApiRouter<HttpState> {
         .merge(interactions::routes())
         .merge(lists::routes())
         .merge(reports::routes())
+        .merge(explanations::routes())
         .merge(models::routes())
         .merge(encoders::routes())
 }

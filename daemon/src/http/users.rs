@@ -12,18 +12,26 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::batch::{BatchParams, BatchRequest, change_status, statuses};
+use crate::http::batch::{BatchParams, BatchRequest, Single, change_status, statuses};
 use crate::http::extract::{FilteredPageParams, JsonBody, PathId, QueryParams, cursor};
-use crate::http::peer::Operator;
+use crate::http::peer::{Operator, Viewer};
 use crate::http::problem::{HttpResult, ProblemResponse, blocking};
+use crate::http::shoppers::{Asked, Sight};
 use crate::http::state::HttpState;
 use crate::ingest::audited;
 use crate::ingest::consent::{self, api_origin};
 use crate::ingest::erase::erase as erase_user;
 use crate::ingest::users;
 use crate::serving::profile as service;
+use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::shop::ShopState;
+
+impl Single for User {
+    fn audited(&self, app: &App) -> Option<String> {
+        Some(audited::name(app, &self.id))
+    }
+}
 
 /// Routes of users.
 pub(super) fn routes() -> OpenApiRouter<HttpState> {
@@ -40,23 +48,52 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     responses((status = 200, body = Page<User>), (status = "default", body = Problem)))]
 async fn list_users(
     State(state): State<HttpState>,
+    viewer: Viewer,
     QueryParams(page): QueryParams<FilteredPageParams>,
 ) -> HttpResult<Json<Page<User>>> {
     let (start, limit) = (page.start()?, page.limit()?);
     let view = state.app.view();
-    let fits = |id: &str| page.q.as_deref().is_none_or(|q| id.to_lowercase().starts_with(&q.to_lowercase()));
+    let sight = Sight::new(&state.app, viewer);
+    // The prefix is one of the name that is shown: a prefix of the id would tell it.
+    let fits = |name: &str| page.q.as_deref().is_none_or(|q| name.to_lowercase().starts_with(&q.to_lowercase()));
     let numbers = start as u32..view.subjects.len() as u32;
-    let mut found = numbers.filter(|&n| view.user_id(n).is_some_and(|id| fits(id.as_str())));
-    let items: Vec<User> = found.by_ref().take(limit).filter_map(|number| view.user(number)).collect();
+    let mut found =
+        numbers.filter(|&n| view.user_id(n).and_then(|id| sight.name(id).ok()).is_some_and(|id| fits(id.as_str())));
+    let users = found.by_ref().take(limit).filter_map(|number| view.user(number));
+    let items = users.map(|user| sight.listed(user)).collect::<Answer<Vec<User>>>()?;
     Ok(Json(Page { items, next_cursor: found.next().map(|place| cursor(place as usize)) }))
 }
 
-/// One user.
-#[utoipa::path(get, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")),
+/// Whether to reveal an id.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+struct RevealParams {
+    /// Answer with the id behind a pseudonym; for operators, and audited.
+    reveal: Option<bool>,
+}
+
+/// One user, by id or pseudonym.
+#[utoipa::path(get, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper, by id or pseudonym"), RevealParams),
     responses((status = 200, body = User), (status = "default", body = Problem)))]
-async fn user(State(state): State<HttpState>, PathId(id): PathId) -> HttpResult<Json<User>> {
-    let view = state.app.view_that(|view| view.user_number(&id).is_some());
-    Ok(Json(known(&view, &id)?))
+async fn user(
+    State(state): State<HttpState>,
+    viewer: Viewer,
+    PathId(id): PathId,
+    QueryParams(params): QueryParams<RevealParams>,
+) -> HttpResult<Json<User>> {
+    let answer = tokio::task::spawn_blocking(move || {
+        let sight = Sight::new(&state.app, viewer);
+        let asked = sight.find(&id);
+        let user = known(&state.app.view(), &asked.id)?;
+        if params.reveal == Some(true) {
+            sight.reveal(&user.id)?;
+            return Ok(sight.user(user, &Asked { by_pseudonym: false, ..asked })?);
+        }
+        Ok(sight.user(user, &asked)?)
+    });
+    let gone = |error: tokio::task::JoinError| Problem::new(Code::Internal, error.to_string());
+    answer.await.map_err(gone)?.map(Json)
 }
 
 fn known(view: &ShopState, id: &str) -> Answer<User> {
@@ -83,15 +120,17 @@ async fn change_consent(
     blocking(move || consent::change(&state.app, &id, choice, Some(peer))).await.map(Json)
 }
 
-/// Writes a user: attributes whole, and the scopes of consent that the document names. The answer has the consent in force.
+/// Writes a user: attributes whole, and the scopes of consent that the document names. The answer has the consent in force. Attributes that
+/// the peer may not see stay as they are where the document leaves them out.
 #[utoipa::path(put, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")), request_body = User,
     responses((status = 200, body = User), (status = "default", body = Problem)))]
 async fn put_user(
     State(state): State<HttpState>,
-    Operator(peer): Operator,
+    viewer: Viewer,
     PathId(id): PathId,
     JsonBody(user): JsonBody<User>,
 ) -> HttpResult<Json<User>> {
+    let peer = viewer.operator()?;
     if user.id.as_str() != id {
         return Err(ProblemResponse(Problem::new(
             Code::BadId,
@@ -99,12 +138,15 @@ async fn put_user(
         )));
     }
     blocking(move || {
+        let sight = Sight::new(&state.app, viewer);
         let (id, said) = (user.id.clone(), user.consent);
+        let user = sight.keep_unseen(user);
         let answer = users::users(&state.app, vec![user], &api_origin(Some(peer))).pop();
         answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "no answer")))?;
         state.app.audit(Some(peer), "put-user", &audited::name(&state.app, &id), "");
         consent::audit(&state.app, &id, said, Some(peer));
-        known(state.app.shop.lock().view(), id.as_str())
+        let written = known(state.app.shop.lock().view(), id.as_str())?;
+        sight.user(written, &Asked { id: id.as_str().to_owned(), by_pseudonym: false })
     })
     .await
     .map(Json)
@@ -135,17 +177,30 @@ struct ProfileParams {
     responses((status = 200, body = Profile), (status = "default", body = Problem)))]
 async fn profile(
     State(state): State<HttpState>,
+    viewer: Viewer,
     PathId(id): PathId,
     QueryParams(params): QueryParams<ProfileParams>,
 ) -> HttpResult<Json<Profile>> {
-    blocking(move || service::profile(&state.app, &id, params.at)).await.map(Json)
+    blocking(move || {
+        let sight = Sight::new(&state.app, viewer);
+        let asked = sight.find(&id);
+        sight.profile(service::profile(&state.app, &asked.id, params.at)?, &asked)
+    })
+    .await
+    .map(Json)
 }
 
 /// Shoppers with the most similar behaviour.
 #[utoipa::path(get, path = "/v1/users/{id}/similar", tag = "users", params(("id" = String, Path, description = "the shopper")),
     responses((status = 200, body = SimilarUsers), (status = "default", body = Problem)))]
-async fn similar(State(state): State<HttpState>, PathId(id): PathId) -> HttpResult<Json<SimilarUsers>> {
-    blocking(move || service::similar(&state.app, &id)).await.map(Json)
+async fn similar(State(state): State<HttpState>, viewer: Viewer, PathId(id): PathId) -> HttpResult<Json<SimilarUsers>> {
+    blocking(move || {
+        let sight = Sight::new(&state.app, viewer);
+        let asked = sight.find(&id);
+        sight.similar(service::similar(&state.app, &asked.id)?, &asked)
+    })
+    .await
+    .map(Json)
 }
 
 /// Writes users whole, one document or NDJSON.

@@ -2,7 +2,8 @@
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
-    AuditEntry, AuditVerification, Counts, Decision, Health, Page, PrivacySpending, QueueStatus, Run, ServingModel, Status,
+    AuditEntry, AuditVerification, Counts, Decision, Health, Page, PrivacySpending, QueueStatus, Run, ServingModel,
+    Status,
 };
 use mercer_store::{DocKind, Order};
 

@@ -227,7 +227,7 @@ impl App {
 
     /// Counts an act that is too frequent for an audit entry of its own; a minute of counts becomes one entry for each peer and target.
     pub fn audit_frequent(&self, peer: Peer, action: &'static str, target: &str, outcome: &str) {
-        self.write_frequent(self.frequent.note(peer, action, target, outcome, Timestamp::now()));
+        self.write_frequent(self.frequent.note(peer.uid, action, target, outcome, Timestamp::now()));
     }
 
     /// Writes the counts of a minute that is over; those of the running one as well if the daemon stops.

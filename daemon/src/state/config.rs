@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{OnHarm, OutOfStock, ReportKind, Tuning};
+use serde::{Deserialize, Serialize};
 
 use crate::state::settings::Limits::{AboveUpTo, AtLeast, Within};
 use crate::state::settings::settings;
@@ -24,6 +25,9 @@ settings! {
         /// Numeric id of a group. A process whose primary group it is may change things, beside root and the daemon's own user. Everybody
         /// who can open the socket may read.
         operator_group: Option<u32> = None, like "990";
+        /// Numeric id of a group. A process whose primary group it is may read what shoppers declared of themselves (attributes), and their
+        /// ids. Root and the daemon's own user may as well.
+        audit_group: Option<u32> = None, like "991";
         /// Directory with further import presets (`NAME.toml`); `data/presets` shows what they look like.
         presets: Option<PathBuf> = None, like "\"/etc/mercer/presets\"";
     }
@@ -169,6 +173,10 @@ settings! {
     /// Differentially private fine-tuning of the encoder (DP-SGD): no shopper's behaviour shows in the adapter beyond (epsilon, delta). The
     /// guarantee covers the adapter alone; the ranker and the collaborative index are fitted without noise.
     pub struct PrivacyConfig in "privacy" {
+        /// Who sees the ids of shoppers where shoppers are listed: "operators" (and the audit role), or "audit" for that role only. Others
+        /// see pseudonyms, by which everything can be asked as well. An operator can reveal one id (`mercer user reveal PSEUDONYM`), which
+        /// is audited. Asking by a known id always works.
+        show_ids: ShowIds = ShowIds::Operators;
         /// Most that all private runs together may cost a shopper. 0 trains without noise, and nothing is guaranteed. Once it is spent, the
         /// adapter stays as it is; starting it anew gives nothing back.
         epsilon: f64 = 0.0, in Within(0.0, 1e9);
@@ -227,6 +235,17 @@ impl PrivacyConfig {
     pub fn terms(&self) -> Result<Option<Lexicon>, Problem> {
         self.sensitive.terms(self.lexicon.as_deref())
     }
+}
+
+/// Who sees the ids of shoppers where shoppers are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShowIds {
+    /// Operators and the audit role.
+    #[default]
+    Operators,
+    /// The audit role only; an operator reveals one id at a time.
+    Audit,
 }
 
 impl Config {

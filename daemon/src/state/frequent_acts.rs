@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use mercer_shared::time::Timestamp;
 use parking_lot::Mutex;
 
-use crate::state::app::Peer;
-
 /// Milliseconds that are counted together.
 const SPAN_MS: i64 = 60_000;
 /// Different counts of a minute; further ones are counted under [`OTHERS`], so that no sender fills the memory.
@@ -51,20 +49,13 @@ pub struct FrequentActs(Mutex<Counts>);
 impl FrequentActs {
     /// Counts an act. Returns the counts of the minute before, if it ended: they are to be written.
     #[must_use]
-    pub fn note(
-        &self,
-        peer: Peer,
-        action: &'static str,
-        target: &str,
-        outcome: &str,
-        now: Timestamp,
-    ) -> Vec<CountedAct> {
+    pub fn note(&self, uid: u32, action: &'static str, target: &str, outcome: &str, now: Timestamp) -> Vec<CountedAct> {
         let mut counts = self.0.lock();
         let ended = counts.take_ended(now);
         if counts.acts.is_empty() {
             counts.since = now.millis();
         }
-        let mut act = Act { uid: peer.uid, action, target: target.to_owned() };
+        let mut act = Act { uid, action, target: target.to_owned() };
         if counts.acts.len() >= MOST && !counts.acts.contains_key(&act) {
             OTHERS.clone_into(&mut act.target);
         }
@@ -107,7 +98,7 @@ impl Counts {
 mod tests {
     use super::*;
 
-    const PEER: Peer = Peer { uid: 1000, gid: 1000, pid: Some(7) };
+    const PEER: u32 = 1000;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::at(1_700_000_000_000 + seconds * 1000)
@@ -120,7 +111,7 @@ mod tests {
             let outcome = if n % 5 == 0 { "forbidden" } else { "bad-id" };
             assert!(acts.note(PEER, "refused", "POST /v1/items", outcome, at(n / 10)).is_empty());
         }
-        assert!(acts.note(Peer { uid: 5, ..PEER }, "refused", "POST /v1/items", "forbidden", at(59)).is_empty());
+        assert!(acts.note(5, "refused", "POST /v1/items", "forbidden", at(59)).is_empty());
         assert!(acts.ended(at(59)).is_empty(), "the minute runs");
         let written = acts.note(PEER, "refused", "PUT /v1/users", "forbidden", at(60));
         let found: Vec<_> =

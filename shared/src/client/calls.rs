@@ -9,11 +9,11 @@ use super::{Body, Client, LineStream};
 use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
 use crate::wire::{
-    AddEncoder, AuditEntry, BatchLine, ConsentChoice, ConsentReport, Decision, DeletedItem, EncoderInfo, EraseReceipt,
-    Evaluation, EvaluationRequest, EvaluationSummary, Event, ExportLine, ForgetReport, ImportEvent, ImportQuery,
-    Interaction, Item, ItemPatch, ListQuery, MembershipRequest, MembershipTest, ModelVersion, Page, PresetInfo,
-    Profile, Replay, ReplayRequest, Run, SearchRequest, ServedList, SessionRequest, SimilarUsers, Status, SweepRequest,
-    TrainRequest, User,
+    AddEncoder, AuditEntry, AuditVerification, BatchLine, ConsentChoice, ConsentReport, Decision, DeletedItem,
+    EncoderInfo, EraseReceipt, Evaluation, EvaluationRequest, EvaluationSummary, Event, ExplanationFidelity,
+    ExportLine, FidelityRequest, ForgetReport, ImportEvent, ImportQuery, Interaction, Item, ItemPatch, ListQuery,
+    MembershipRequest, MembershipTest, ModelVersion, Page, PresetInfo, Profile, Replay, ReplayRequest, Run,
+    SearchRequest, ServedList, SessionRequest, SimilarUsers, Status, SweepRequest, TrainRequest, User,
 };
 
 /// What may stand in a path segment as it is (RFC 3986 unreserved).
@@ -277,6 +277,26 @@ impl Client {
     /// `GET /v1/audit`, newest first.
     pub async fn audit(&self, cursor: Option<&str>, limit: Option<u32>) -> Answer<Page<AuditEntry>> {
         self.get(&with_query("/v1/audit", &PageQuery { cursor, limit, q: None })?).await
+    }
+
+    /// `GET /v1/audit/verify`: checks the hash chain; `head` is one that an earlier check returned.
+    pub async fn verify_audit(&self, head: Option<&str>) -> Answer<AuditVerification> {
+        #[derive(Serialize)]
+        struct Query<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            head: Option<&'a str>,
+        }
+        self.get(&with_query("/v1/audit/verify", &Query { head })?).await
+    }
+
+    /// `GET /v1/users/{id}?reveal=true`: the shopper behind a pseudonym; audited.
+    pub async fn reveal(&self, pseudonym: &str) -> Answer<User> {
+        self.get(&format!("/v1/users/{}?reveal=true", segment(pseudonym))).await
+    }
+
+    /// `GET /v1/explanations/fidelity`: replays the reasons of a sample of lists.
+    pub async fn explanation_fidelity(&self, request: &FidelityRequest) -> Answer<ExplanationFidelity> {
+        self.get(&with_query("/v1/explanations/fidelity", request)?).await
     }
 
     /// `GET /v1/events`: the live stream.

@@ -20,12 +20,13 @@ use crate::serving::scorer::Scorer;
 use crate::state::problems::Answer;
 use crate::state::shop::ShopState;
 
-use cause::{Cause, Scenario, own_causes};
+use cause::Scenario;
+pub(crate) use cause::{Cause, own_causes};
 use counterfactual::{Counterfactuals, Source, list_price};
 use words::{Ranks, unexplained};
 
 /// How far down a list is followed after a cause was left out.
-const DEPTH: usize = 200;
+pub(crate) const DEPTH: usize = 200;
 /// Reasons per row.
 const PER_ROW: usize = 3;
 /// Reasons of one category per row, so that a strong one of another category is not crowded out.
