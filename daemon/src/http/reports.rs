@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::extract::{PathId, QueryParams};
-use crate::http::peer::Operator;
+use crate::http::peer::{Operator, Viewer};
 use crate::http::problem::{HttpResult, ProblemResponse, blocking};
 use crate::http::state::HttpState;
 use crate::reports::documents::{self as service, StoredQuery};
@@ -58,13 +58,19 @@ struct ReportParams {
     responses((status = 200, body = ReportAnswer), (status = "default", body = Problem)))]
 async fn report(
     State(state): State<HttpState>,
+    viewer: Viewer,
     PathId(kind): PathId,
     QueryParams(params): QueryParams<ReportParams>,
 ) -> HttpResult<Json<ReportAnswer>> {
     let kind = kind_of(&kind)?;
-    blocking(move || service::answer(&state.app, kind, params.model.as_deref(), params.against.as_deref()))
-        .await
-        .map(Json)
+    blocking(move || {
+        let answer = service::answer(&state.app, kind, params.model.as_deref(), params.against.as_deref())?;
+        // A console that shows a report asks for it again and again.
+        state.app.audit_frequent(viewer.peer, "read-report", kind.as_str(), "times");
+        Ok(answer)
+    })
+    .await
+    .map(Json)
 }
 
 /// Which stored reports are listed.
@@ -96,8 +102,18 @@ async fn stored_reports(
 /// A stored report with the hashes of its data and version.
 #[utoipa::path(get, path = "/v1/reports/stored/{id}", tag = "reports", params(("id" = String, Path, description = "the stored report")),
     responses((status = 200, body = StoredReport), (status = "default", body = Problem)))]
-async fn stored_report(State(state): State<HttpState>, PathId(id): PathId) -> HttpResult<Json<StoredReport>> {
-    blocking(move || service::show(&state.app, &id)).await.map(Json)
+async fn stored_report(
+    State(state): State<HttpState>,
+    viewer: Viewer,
+    PathId(id): PathId,
+) -> HttpResult<Json<StoredReport>> {
+    blocking(move || {
+        let report = service::show(&state.app, &id)?;
+        state.app.audit_frequent(viewer.peer, "read-report", &id, "times");
+        Ok(report)
+    })
+    .await
+    .map(Json)
 }
 
 /// Which row over time.
