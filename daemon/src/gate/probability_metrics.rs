@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mercer_reports::calibration_error::{self, calibration_error};
+use mercer_reports::calibration_error::{self, CalibrationError, calibration_error};
 use mercer_reports::classification::{
     Binning, GaucWeight, Labelled, auc, brier, calibration, confusion, gauc, log_loss,
 };
@@ -12,6 +12,8 @@ use mercer_shared::wire::MetricValue;
 
 /// Bins of the calibration error (METRICS.md section 1).
 const BINS: usize = 15;
+/// Bins of equal width, for the second opinion.
+const WIDTHS: usize = 10;
 /// Replicates of the intervals of metrics.
 const METRIC_REPLICATES: usize = 400;
 /// A row with its probability.
@@ -44,32 +46,39 @@ fn per_user(users: &[Vec<Scored>]) -> Measure {
     Ok(gauc(&labelled(&columns(users)), GaucWeight::Impressions)?.value)
 }
 
-/// The calibration error as three metrics: `ece` without what chance adds, with its interval; `ece_plain`, as other tools print it; and
-/// `ece_chance`, what a perfectly calibrated model would show on these rows, with the value it exceeds once in twenty logs as its upper end.
-fn calibration_errors(slice: &str, users: &[Vec<Scored>], resampling: Resampling) -> [MetricValue; 3] {
+/// Metrics of the calibration error, see [`calibration_errors`].
+const ERRORS: [&str; 5] = ["ece", "ece_plain", "ece_chance", "ece_width", "mce"];
+
+/// The calibration error: `ece` without what chance adds, with its interval; `ece_plain`, as other tools print it; `ece_chance`, what a
+/// perfectly calibrated model would show on these rows, with the value it exceeds once in twenty logs as its upper end; and `mce`, the
+/// largest error of a bin, which chance makes larger still. All these by bins of equal mass, `ece_width` as `ece` by bins of equal width.
+fn calibration_errors(slice: &str, users: &[Vec<Scored>], resampling: Resampling) -> [MetricValue; 5] {
     let Resampling { seed, replicates } = resampling;
     let options = calibration_error::Resampling { level: 0.95, replicates, seed };
-    let found = calibration_error(&labelled(&columns(users)), Binning::EqualMass(BINS), options).ok();
+    let columns = columns(users);
+    let rows = labelled(&columns);
+    let measured = |binning| calibration_error(&rows, binning, options).ok();
+    let (mass, width) = (measured(Binning::EqualMass(BINS)), measured(Binning::EqualWidth(WIDTHS)));
+    // The plug-in values need no second user, so one user has them too.
     let (labels, p) = flat(users);
-    let plain = calibration(&labels, &p, Binning::EqualMass(BINS)).map(|found| found.ece).ok();
-    let value = |name: &str, value: Option<f64>, low: Option<f64>, high: Option<f64>| MetricValue {
+    let plain = calibration(&labels, &p, Binning::EqualMass(BINS)).ok();
+    let value = |name: &str, value: Option<f64>, bounds: Option<(f64, f64)>| MetricValue {
         name: name.to_owned(),
         slice: slice.to_owned(),
         value,
-        low,
-        high,
+        low: bounds.map(|(low, _)| low),
+        high: bounds.map(|(_, high)| high),
         n: users.len() as u64,
     };
-    let (low, high) = (found.map(|found| found.interval.low), found.map(|found| found.interval.high));
+    let debiased = |name: &str, found: Option<CalibrationError>| {
+        value(name, found.map(|found| found.debiased), found.map(|found| (found.interval.low, found.interval.high)))
+    };
     [
-        value("ece", found.map(|found| found.debiased), low, high),
-        value("ece_plain", plain, None, None),
-        value(
-            "ece_chance",
-            found.map(|found| found.chance),
-            Some(0.0).filter(|_| found.is_some()),
-            found.map(|f| f.chance_high),
-        ),
+        debiased("ece", mass),
+        value("ece_plain", plain.map(|plain| plain.ece), None),
+        value("ece_chance", mass.map(|found| found.chance), mass.map(|found| (0.0, found.chance_high))),
+        debiased("ece_width", width),
+        value("mce", plain.map(|plain| plain.mce), None),
     ]
 }
 
@@ -146,7 +155,7 @@ pub(crate) fn some_metrics(
                 n: users.len() as u64,
             }
         });
-    let errors = ["ece", "ece_plain", "ece_chance"].into_iter().any(wanted);
+    let errors = ERRORS.into_iter().any(wanted);
     let calibrated = errors.then(|| calibration_errors(slice, &users, resampling)).into_iter().flatten();
     measured.chain(calibrated.filter(|metric| wanted(&metric.name))).collect()
 }
@@ -166,20 +175,21 @@ mod tests {
             .collect();
         let all = metrics("later", &rows, Some(0.5), 1);
         let named = |name: &str| all.iter().find(|m| m.name == name).unwrap();
-        assert_eq!(all.len(), 11);
-        for metric in all.iter().filter(|metric| metric.name != "ece_plain") {
+        assert_eq!(all.len(), 13);
+        for metric in all.iter().filter(|metric| !["ece_plain", "mce"].contains(&metric.name.as_str())) {
             let (value, low, high) = (metric.value.unwrap(), metric.low.unwrap(), metric.high.unwrap());
             assert!(low <= value && value <= high && metric.n == 50, "{metric:?}");
         }
         let (debiased, plain) = (named("ece").value.unwrap(), named("ece_plain").value.unwrap());
         assert!(debiased <= plain && named("ece_plain").low.is_none(), "{debiased} {plain}");
+        assert!(plain <= named("mce").value.unwrap());
         assert!((named("recall").value.unwrap() - 1.0).abs() < 1e-12);
         let labels: Vec<bool> = rows.iter().map(|r| r.label).collect();
         let p: Vec<f64> = rows.iter().map(|r| r.p).collect();
         assert_eq!(named("auc").value, auc(&labels, &p).ok());
         let one_class: Vec<Scored> = rows.iter().map(|r| Scored { label: true, ..*r }).collect();
         assert!(metrics("later", &one_class, Some(0.5), 1).iter().any(|m| m.name == "auc" && m.value.is_none()));
-        assert_eq!(metrics("untrained", &rows, None, 1).len(), 8);
+        assert_eq!(metrics("untrained", &rows, None, 1).len(), 10);
     }
 
     #[test]

@@ -82,9 +82,9 @@ pub struct PairReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
     /// On later rows: `precision`, `recall`, `f1`, `auc`, `gauc` (per shopper, weighted by rows), `log_loss`, `brier`,
-    /// `predicted/observed`, `ece` (15 bins of equal mass, without what chance adds), `ece_plain` (as other tools print it) and
-    /// `ece_chance` (what a perfectly calibrated model would show); slices `later`, `later new`, `later repeat`, and `untrained` for the
-    /// same model before its first step.
+    /// `predicted/observed`, `ece` (15 bins of equal mass, without what chance adds), `ece_plain` (as other tools print it),
+    /// `ece_chance` (what a perfectly calibrated model would show), `ece_width` (10 bins of equal width) and `mce`; slices `later`,
+    /// `later new`, `later repeat`, and `untrained` for the same model before its first step.
     pub metrics: Vec<MetricValue>,
     /// Whether it re-scores lists.
     pub check: PairCheck,
