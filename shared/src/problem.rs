@@ -107,6 +107,18 @@ problems! {
     BadCursor "bad-cursor" 400 FAILED "the cursor was not given by this daemon" "start again without a cursor";
     /// The user was erased; the tombstone blocks it.
     Erased "erased" 410 REFUSED "the user was erased" "an erased user is not imported again";
+    /// A placement's name breaks the rules.
+    BadPlacement "bad-placement" 422 USAGE "the name of a placement breaks the rules" "1 to 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first";
+    /// Nothing was ever set for the placement.
+    UnknownPlacement "unknown-placement" 404 FAILED "nothing was set for this placement" "mercer mitigation list shows the placements that have mitigations";
+    /// No item has this attribute or this value.
+    UnknownAttribute "unknown-attribute" 422 FAILED "no item has this attribute or value" "the detail names it; items are written with PUT /v1/items";
+    /// A parameter of a re-ranker lies outside its range.
+    OutOfRange "out-of-range" 422 FAILED "a parameter of a re-ranker is out of range" "the detail names the parameter and what it takes";
+    /// Target shares do not add up.
+    BadShares "bad-shares" 422 FAILED "target shares do not add up to 1" "`*` takes the share of all other items";
+    /// Constraints that cannot hold together.
+    ConflictingConstraints "conflicting-constraints" 422 FAILED "constraints cannot hold together" "the detail names them; drop one";
     /// Something in progress or a state forbids it.
     Conflict "conflict" 409 REFUSED "the present state does not allow this" "the detail says what stands in the way";
     /// A training run is in progress already.

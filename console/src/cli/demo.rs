@@ -265,6 +265,7 @@ fn list(reasons: bool) -> ListArgs {
         reasons,
         out_of_stock: None,
         profiling: None,
+        placement: None,
     }
 }
 

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use mercer_shared::filter::Filter;
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Candidates, ListQuery, Mode, OutOfStock, Profiling};
+use mercer_shared::wire::{Candidates, ListQuery, Mode, Moved, OutOfStock, Placement, Profiling};
 use std::path::PathBuf;
 
 /// What every list takes.
@@ -41,6 +41,9 @@ pub(crate) struct ListArgs {
     /// off: use nothing that is known of the person, so that everybody gets the same list.
     #[arg(long, value_name = "on|off")]
     pub(crate) profiling: Option<Profiling>,
+    /// Where the list is shown: the mitigations of that placement apply [default: default, of searches: search].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) placement: Option<Placement>,
 }
 
 impl ListArgs {
@@ -55,6 +58,7 @@ impl ListArgs {
             reasons: self.reasons.then_some(true),
             out_of_stock: self.out_of_stock,
             profiling: self.profiling,
+            placement: self.placement.as_ref().map(|placement| placement.as_str().to_owned()),
         }
     }
 }
@@ -156,6 +160,7 @@ pub(crate) fn search_request(q: &str, args: &SearchArgs) -> SearchRequest {
         reasons: list.reasons,
         out_of_stock: list.out_of_stock,
         profiling: list.profiling,
+        placement: list.placement,
     }
 }
 
@@ -250,6 +255,9 @@ fn print(list: &ServedList, args: &ListArgs, out: &mut Out) -> Result<(), Stop> 
         out.heading("Why")?;
         for (rank, item) in list.items.iter().enumerate() {
             let title = text::clean(&item.title);
+            if let Some(Moved { from, to, by }) = &item.moved {
+                out.line(format!("{}  {title}: moved from rank {from} to {to} by {}", rank + 1, text::clean(by)))?;
+            }
             for reason in &item.reasons {
                 let category = reason.category.words();
                 out.line(format!("{}  {title}: {category}: {}", rank + 1, text::clean(&reason.text)))?;

@@ -22,6 +22,7 @@ mod lists;
 mod logs;
 mod manual;
 mod membership;
+mod mitigation;
 mod models;
 mod out;
 mod pages;
@@ -60,6 +61,7 @@ use import::ImportArgs;
 use interact::InteractArgs;
 use items::ItemsArgs;
 use lists::{RecommendArgs, RelatedArgs, SearchArgs, TrendingArgs};
+use mitigation::MitigationCommand;
 use models::ModelsCommand;
 use out::{Done, Out};
 use pages::Paging;
@@ -135,6 +137,11 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Stored reports, newest first.
     Reports(ReportsArgs),
+    /// Re-ranking of the lists of a placement: list, show, set, what-if, undo, off.
+    Mitigation {
+        #[command(subcommand)]
+        command: Option<MitigationCommand>,
+    },
     /// Follows what happens, live.
     Events,
     /// What the agent decided and why.
@@ -230,6 +237,7 @@ pub(crate) async fn run(cli: Cli, socket: &Path, out: &mut Out) -> Done {
         Command::Trending(args) => lists::trending(&args, &client, out).await,
         Command::Report(args) => reports::run(&args, &client, out).await,
         Command::Reports(args) => stored_reports::list(args, &client, out).await,
+        Command::Mitigation { command } => mitigation::run(command, &client, out).await,
         Command::Events => logs::events(&client, out).await,
         Command::Decisions(paging) => logs::decisions(paging, &client, out).await,
         Command::Audit(args) => audit::run(args, &client, out).await,

@@ -109,7 +109,7 @@ impl Catalogue {
     }
 
     /// The vectors by which items are compared: the whitened ones where there are any.
-    pub(crate) fn similarity_vectors(&self) -> Option<&Vectors> {
+    pub fn similarity_vectors(&self) -> Option<&Vectors> {
         self.whitened.as_ref().map(WhitenedVectors::vectors).or(self.vectors.as_ref())
     }
 

@@ -19,6 +19,7 @@ mod latency;
 mod lists;
 mod membership;
 pub mod metrics;
+mod mitigations;
 mod models;
 mod ndjson;
 pub mod openapi;

@@ -5,7 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::state::HttpState;
 use crate::http::{
     audit, decisions, document, encoders, evaluations, events, explanations, export, imports, interactions, items,
-    lists, membership, metrics, models, presets, replays, reports, runs, status, sweeps, user_data, users,
+    lists, membership, metrics, mitigations, models, presets, replays, reports, runs, status, sweeps, user_data, users,
 };
 
 /// Routes that compute or write. Their number in progress is limited; more are refused at once.
@@ -18,6 +18,7 @@ pub(super) fn work() -> OpenApiRouter<HttpState> {
         .merge(lists::routes())
         .merge(reports::routes())
         .merge(explanations::routes())
+        .merge(mitigations::routes())
         .merge(models::routes())
         .merge(encoders::routes())
 }

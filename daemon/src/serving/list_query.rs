@@ -1,5 +1,7 @@
 //! The common part of all lists: parameters, filter, and rows of the answer.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -7,9 +9,13 @@ use mercer_rank::{RankRequest, RankedItem};
 use mercer_shared::filter::Filter;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Candidates, ListItem, ListQuery, Mode, OutOfStock, Profiling, ScorePart, ServedList};
+use mercer_shared::wire::{
+    Candidates, ListItem, ListQuery, Mode, OutOfStock, Placement, Profiling, ScorePart, ServedList,
+};
 
+use crate::serving::rerank::DEPTH;
 use crate::state::app::App;
+use crate::state::mitigations::ActiveMitigations;
 use crate::state::problems::Answer;
 use crate::state::shop::ShopState;
 
@@ -39,13 +45,16 @@ pub struct ListRequest {
     pub out_of_stock: OutOfStock,
     /// Whether what is known of the person may be used.
     pub profiling: Profiling,
+    /// The mitigations of the list's placement; `None` where the list stays as it is.
+    pub mitigations: Option<Arc<ActiveMitigations>>,
 }
 
 impl ListRequest {
     /// Reads what every list takes.
     ///
     /// # Errors
-    /// `bad-parameter` for a length out of range or a filter that cannot be read, `bad-time` for a moment in the far future.
+    /// `bad-parameter` for a length out of range or a filter that cannot be read, `bad-time` for a moment in the far future,
+    /// `bad-placement` for a name that breaks the rules.
     pub fn read(app: &App, view: &ShopState, query: &ListQuery) -> Answer<Self> {
         let k = query.k.unwrap_or(DEFAULT_K);
         if !(1..=MAX_K).contains(&k) {
@@ -67,7 +76,17 @@ impl ListRequest {
             reasons: query.reasons.unwrap_or(false),
             out_of_stock: query.out_of_stock.unwrap_or(app.config.serve.out_of_stock),
             profiling: query.profiling.unwrap_or_default(),
+            mitigations: mitigations(app, query.placement.as_deref())?,
         })
+    }
+
+    /// The same request for as many rows as mitigations choose from; itself where there are none.
+    #[must_use]
+    pub fn for_candidates(&self) -> Cow<'_, Self> {
+        match &self.mitigations {
+            None => Cow::Borrowed(self),
+            Some(_) => Cow::Owned(Self { k: self.k.max(DEPTH), ..self.clone() }),
+        }
     }
 
     /// Whether an item passes the filter.
@@ -150,6 +169,14 @@ impl ListRequest {
     }
 }
 
+/// The mitigations of a placement.
+fn mitigations(app: &App, placement: Option<&str>) -> Answer<Option<Arc<ActiveMitigations>>> {
+    let placement = placement.unwrap_or(Placement::DEFAULT);
+    // Any name is a placement; nothing is on at most of them.
+    Placement::new(placement).map_err(|error| Problem::new(Code::BadPlacement, error.to_string()))?;
+    Ok(app.mitigations.at(placement))
+}
+
 /// A row of an answer.
 #[must_use]
 pub fn row(view: &ShopState, scored: &RankedItem) -> Option<ListItem> {
@@ -175,6 +202,7 @@ pub fn item_row(view: &ShopState, number: u32, score: f64, parts: Vec<ScorePart>
         parts,
         reasons: Vec::new(),
         unexplained: None,
+        moved: None,
     })
 }
 

@@ -3,10 +3,13 @@
 pub mod explain;
 pub mod guarded;
 pub mod list_query;
+pub(crate) mod mitigation_rules;
+pub mod mitigations;
 pub mod profile;
 #[cfg(test)]
 mod profiling_tests;
 pub mod recommend;
+pub(crate) mod rerank;
 pub mod scorer;
 pub mod search;
 pub mod snapshot;

@@ -10,6 +10,7 @@ use mercer_shared::wire::{InteractionType, ListItem, ListQuery, Profiling, Serve
 use crate::serving::explain::{self, Explained};
 use crate::serving::guarded::{self, Guarded, ListKind};
 use crate::serving::list_query::{ListRequest, row, served};
+use crate::serving::rerank::{self, RerankContext};
 use crate::serving::scorer::{Scorer, rank_problem};
 use crate::serving::snapshot;
 use crate::state::app::App;
@@ -104,8 +105,9 @@ fn answer(
     ready(app, asked)?;
     let snapshot = snapshot::snapshot(app, view, asked.at, asked.asked_at.is_some());
     let scorer = Scorer::new(view, &snapshot, asked.at);
-    let list = asked.list(view, asked.k, |allow| {
-        scorer.list(&snapshot, whom, asked.at, &asked.request(Some(allow))).map_err(rank_problem)
+    let wide = asked.for_candidates();
+    let list = wide.list(view, wide.k, |allow| {
+        scorer.list(&snapshot, whom, asked.at, &wide.request(Some(allow))).map_err(rank_problem)
     })?;
     // Probabilities were fitted on unfiltered lists of known users.
     let whole = asked.filter.is_empty() && matches!(whom, Recipient::User(_));
@@ -128,7 +130,7 @@ fn answer(
         true if !explained => Some(explain::refused(&mut rows)),
         true => {
             let limit = Duration::from_millis(app.config.serve.explain_ms);
-            let list = Explained { view, snapshot: &snapshot, scorer: &scorer, asked, whom, limit };
+            let list = Explained { view, snapshot: &snapshot, scorer: &scorer, asked: &wide, whom, limit };
             Some(explain::explain(list, &mut rows)?)
         }
     };
@@ -148,6 +150,8 @@ fn answer(
     };
     let head = asked.first_group(view, &rows);
     let note = app.head_rescorer.rescore(&request, &mut rows[..head]);
+    let mitigated =
+        rerank::mitigate(app, view, asked, &RerankContext::new(app, view, &snapshot, events, asked.at), &mut rows);
     let mut list = served(app, view, asked, rows, started);
     list.explanation = explanation;
     scorer.name(&mut list);
@@ -155,6 +159,7 @@ fn answer(
     if asked.reasons && !explained {
         list.notes.push("no reasons are given: the shopper did not agree to explanations".to_owned());
     }
+    list.notes.extend(mitigated);
     Ok(list)
 }
 
@@ -193,8 +198,13 @@ fn anonymous(
     let asked = ListRequest::read(app, view, query)?;
     ready(app, &asked)?;
     let snapshot = state(app, view, asked.at, asked.asked_at.is_some());
-    let rows = asked
-        .list(view, asked.k, |allow| list(&snapshot, asked.at, &asked.request(Some(allow))).map_err(rank_problem))?;
-    let rows = rows.iter().filter_map(|scored| row(view, scored)).collect();
-    Ok(served(app, view, &asked, rows, started))
+    let wide = asked.for_candidates();
+    let list =
+        wide.list(view, wide.k, |allow| list(&snapshot, asked.at, &wide.request(Some(allow))).map_err(rank_problem))?;
+    let mut rows = list.iter().filter_map(|scored| row(view, scored)).collect();
+    let mitigated =
+        rerank::mitigate(app, view, &asked, &RerankContext::new(app, view, &snapshot, &[], asked.at), &mut rows);
+    let mut list = served(app, view, &asked, rows, started);
+    list.notes.extend(mitigated);
+    Ok(list)
 }

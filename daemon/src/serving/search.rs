@@ -10,6 +10,7 @@ use mercer_shared::wire::{Candidates, Mode, Profiling, QueryUnderstanding, Score
 
 use crate::serving::guarded::{self, Guarded, ListKind};
 use crate::serving::list_query::{ListRequest, item_row, served};
+use crate::serving::rerank::{self, RerankContext};
 use crate::serving::snapshot;
 use crate::state::app::App;
 use crate::state::problems::Answer;
@@ -82,19 +83,24 @@ fn answer(
             });
         passes.then_some(facts.key)
     };
-    let depth = if user.is_some() { asked.k.max(TASTE_DEPTH) } else { asked.k };
-    let taste = user.map(|number| taste_of(view, snapshot.log.until(number, asked.at))).unwrap_or_default();
-    let rows = asked.list(view, asked.k, |allow| {
+    let wide = asked.for_candidates();
+    let depth = if user.is_some() { wide.k.max(TASTE_DEPTH) } else { wide.k };
+    let history = user.map_or(&[][..], |number| snapshot.log.until(number, asked.at));
+    let taste = taste_of(view, history);
+    let mut rows = wide.list(view, wide.k, |allow| {
         let allowed = |number: u32| allow(number).then(|| eligible(number)).flatten();
         let options = SearchOptions::default();
         let hits = mercer_search::search(&view.lexical, &view.dense, query, Some(&vector), depth, &allowed, &options)
             .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
         let mut rows: Vec<_> = hits.iter().filter_map(|hit| hit_row(view, hit, &taste)).collect();
         rows.sort_by(|a, b| b.score.total_cmp(&a.score));
-        rows.truncate(asked.k);
+        rows.truncate(wide.k);
         Ok::<_, Problem>(rows)
     })?;
+    let context = RerankContext::new(app, view, &snapshot, history, asked.at);
+    let mitigated = rerank::mitigate(app, view, asked, &context, &mut rows);
     let mut answer = served(app, view, asked, rows, started);
+    answer.notes.extend(mitigated);
     answer.understood = Some(QueryUnderstanding { text: query.words.clone(), price: query.price });
     Ok(answer)
 }

@@ -18,6 +18,7 @@ use crate::state::counters::Counters;
 use crate::state::frequent_acts::{CountedAct, FrequentActs};
 use crate::state::guardrails::Guardrails;
 use crate::state::head_rescorer::HeadRescorer;
+use crate::state::mitigations::Mitigations;
 use crate::state::moments::MomentCache;
 use crate::state::report_cache::ReportCache;
 use crate::state::run_slot::RunSlot;
@@ -62,6 +63,8 @@ pub struct App {
     pub runs: RunSlot,
     /// What re-scores the head of lists.
     pub head_rescorer: Box<dyn HeadRescorer>,
+    /// Mitigations in force, by placement.
+    pub mitigations: Mitigations,
     /// Reports that were computed for one state of the shop.
     pub reports: ReportCache,
     /// Traffic counters.
@@ -93,13 +96,15 @@ pub struct AppParts {
     pub vectors: VectorCache,
     /// What re-scores the head of lists.
     pub head_rescorer: Box<dyn HeadRescorer>,
+    /// Mitigations as they were stored.
+    pub mitigations: Mitigations,
 }
 
 impl App {
     /// Puts the daemon together.
     #[must_use]
     pub fn new(parts: AppParts) -> Arc<Self> {
-        let AppParts { config, store, model, mut shop, vectors, head_rescorer } = parts;
+        let AppParts { config, store, model, mut shop, vectors, head_rescorer, mitigations } = parts;
         let view = shop.publish().unwrap_or_else(|| Arc::new(shop.view().clone()));
         let guardrails = Guardrails::default();
         // Without a log there is nothing to be fitted.
@@ -116,6 +121,7 @@ impl App {
             vectors,
             runs: RunSlot::default(),
             head_rescorer,
+            mitigations,
             reports: ReportCache::default(),
             counters: Counters::default(),
             guardrails,

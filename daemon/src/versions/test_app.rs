@@ -10,6 +10,7 @@ use mercer_store::{Key, Store};
 use crate::state::app::{App, AppParts};
 use crate::state::config::Config;
 use crate::state::head_rescorer::{HeadRequest, HeadRescorer};
+use crate::state::mitigations::Mitigations;
 use crate::state::shop::ShopWriter;
 use crate::state::vector_cache::VectorCache;
 use crate::versions::startup::load_serving;
@@ -54,7 +55,8 @@ impl TestApp {
         }
         let config = Config { state, ..config };
         let (model, head_rescorer) = (worker.handle(), Box::new(NoRescorer));
-        let app = App::new(AppParts { config, store, model, shop, vectors, head_rescorer });
+        let mitigations = Mitigations::open(&store).unwrap();
+        let app = App::new(AppParts { config, store, model, shop, vectors, head_rescorer, mitigations });
         Self { app, _dir: dir, _worker: worker }
     }
 }

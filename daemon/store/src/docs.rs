@@ -31,6 +31,8 @@ pub enum DocKind {
     Report,
     /// Evaluations, by their run's id.
     Evaluation,
+    /// Prices of mitigations, by placement and re-rankers.
+    MitigationPrice,
 }
 
 impl DocKind {
@@ -43,6 +45,7 @@ impl DocKind {
             Self::Audit => b'a',
             Self::Report => b'p',
             Self::Evaluation => b'e',
+            Self::MitigationPrice => b'w',
         }
     }
 
@@ -55,6 +58,7 @@ impl DocKind {
             Self::Audit => "audit",
             Self::Report => "report",
             Self::Evaluation => "evaluation",
+            Self::MitigationPrice => "mitigation-price",
         }
     }
 

@@ -38,6 +38,8 @@ pub enum Setting {
     HoldoutPromotions,
     /// Log lengths at which component selection last left out each optional component.
     LeftOutComponents,
+    /// Mitigations of each placement with their history.
+    Mitigations,
     /// Model versions in order of promotion, the serving one last.
     ModelChain,
     /// The day of the last nightly reports.
@@ -52,7 +54,7 @@ pub enum Setting {
 
 impl Setting {
     /// All settings.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ActiveEncoder,
         Self::AlphaLedger,
         Self::Canary,
@@ -64,6 +66,7 @@ impl Setting {
         Self::Grace,
         Self::HoldoutPromotions,
         Self::LeftOutComponents,
+        Self::Mitigations,
         Self::ModelChain,
         Self::NightlyReports,
         Self::PrivacyLedger,
@@ -86,6 +89,7 @@ impl Setting {
             Self::Grace => "grace",
             Self::HoldoutPromotions => "holdout-promotions",
             Self::LeftOutComponents => "left-out-parts",
+            Self::Mitigations => "mitigations",
             Self::ModelChain => "model-chain",
             Self::NightlyReports => "nightly-reports",
             Self::PrivacyLedger => "privacy-ledger",

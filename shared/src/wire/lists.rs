@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::ids::{ItemId, SessionId, UserId};
 use crate::time::Timestamp;
-use crate::wire::{ExplanationScope, Interaction, Reason, Unexplained};
+use crate::wire::{ExplanationScope, Interaction, Placement, Reason, Unexplained};
 
 /// Whether a list may hold what the shopper has already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -108,6 +108,9 @@ pub struct ListQuery {
     /// `off` answers as for an unknown visitor, whoever it is for; `on` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profiling: Option<Profiling>,
+    /// Where the list is shown: the mitigations of that placement apply. `default` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<String>,
 }
 
 /// A search.
@@ -144,6 +147,9 @@ pub struct SearchRequest {
     /// `off` answers as for an unknown visitor, whoever it is for; `on` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profiling: Option<Profiling>,
+    /// Where the list is shown: the mitigations of that placement apply. `search` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<String>,
 }
 
 impl SearchRequest {
@@ -159,6 +165,7 @@ impl SearchRequest {
             reasons: self.reasons,
             out_of_stock: self.out_of_stock,
             profiling: self.profiling,
+            placement: Some(self.placement.clone().unwrap_or_else(|| Placement::SEARCH.to_owned())),
         }
     }
 }
@@ -240,12 +247,26 @@ pub struct ListItem {
     /// What each source added to the score, by the weights of the blend: they add up to it. Empty where a ranker ordered the list, because
     /// the score of a network is no sum of parts.
     pub parts: Vec<ScorePart>,
-    /// Why, if asked: the strongest first.
+    /// Why, if asked: the strongest first. Ranks in it are those before mitigations re-ordered the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
     /// Why there is no reason, where reasons were asked and none holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unexplained: Option<Unexplained>,
+    /// How mitigations moved it, if they did and reasons were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
+}
+
+/// How the mitigations of a placement moved an item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Moved {
+    /// Rank before, from 1.
+    pub from: u32,
+    /// Rank in the list, from 1.
+    pub to: u32,
+    /// What moved it, such as `exposure floor for seller Acme`.
+    pub by: String,
 }
 
 /// One source's part of a score.

@@ -1,6 +1,6 @@
 //! A served list: items with the parts of their scores where they have any, and the reasons of the selected one.
 
-use mercer_shared::wire::{ListItem, ServedList};
+use mercer_shared::wire::{ListItem, Moved, ServedList};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -107,8 +107,7 @@ fn items(items: &[ListItem], sources: &[String], selection: Selection, area: Rec
     let columns: Vec<Column> =
         [number("#", 0), number("score", 1)].into_iter().chain(has_parts.then_some(bar)).chain(after).collect();
     let rows = items.iter().enumerate().map(|(n, item)| {
-        let start =
-            [Line::styled((n + 1).to_string(), theme::QUIET), Line::styled(text::value(item.score), theme::STRONG)];
+        let start = [place(n + 1, item), Line::styled(text::value(item.score), theme::STRONG)];
         let bar = has_parts.then(|| bars::stacked(&parts(item, sources), most, BAR));
         let end = [
             Line::from(text::clean(&item.title)),
@@ -120,6 +119,14 @@ fn items(items: &[ListItem], sources: &[String], selection: Selection, area: Rec
     });
     let rows = rows.collect();
     Table { columns: &columns, rows, selected: Some(selection.item), focused: selection.focused }.draw(area, buf);
+}
+
+/// The rank of an item, marked where mitigations moved it: `3 ^` came up, `9 v` fell.
+fn place<'a>(rank: usize, item: &ListItem) -> Line<'a> {
+    match &item.moved {
+        Some(moved) => Line::styled(format!("{rank} {}", if moved.to < moved.from { "^" } else { "v" }), theme::WARN),
+        None => Line::styled(rank.to_string(), theme::QUIET),
+    }
 }
 
 /// The parts of an item's score in the order of the legend.
@@ -148,13 +155,21 @@ fn explanation<'a>(item: &ListItem, columns: usize) -> Vec<Line<'a>> {
         spans.push(span(text::value(part.score), theme::PLAIN));
     }
     let mut all = vec![Line::from(spans)];
+    if let Some(Moved { from, to, by }) = &item.moved {
+        let moved = format!("from rank {from} to {to} by {}", text::clean(by));
+        for (n, row) in text::wrap(&moved, columns.saturating_sub(LABEL)).into_iter().enumerate() {
+            let label = if n == 0 { "Moved" } else { "" };
+            all.push(Line::from(vec![span(text::pad(label, LABEL), theme::QUIET), span(row, theme::WARN)]));
+        }
+    }
+    let reasons_from = all.len();
     let reasons = item.reasons.iter().map(|reason| (Some(reason.category.words()), &reason.text));
     let none = item.unexplained.iter().map(|none| (None, &none.text));
     for (category, why) in reasons.chain(none) {
         let why = text::clean(why);
         let said = category.map_or_else(|| why.clone(), |category| format!("{category}: {why}"));
         for row in text::wrap(&said, columns.saturating_sub(LABEL)) {
-            let label = if all.len() == 1 { "Why" } else { "" };
+            let label = if all.len() == reasons_from { "Why" } else { "" };
             all.push(Line::from(vec![span(text::pad(label, LABEL), theme::QUIET), span(row, theme::PLAIN)]));
         }
     }
@@ -162,4 +177,24 @@ fn explanation<'a>(item: &ListItem, columns: usize) -> Vec<Line<'a>> {
         all.push(Line::styled(format!("{}w asks for the reasons", text::pad("Why", LABEL)), theme::QUIET));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moved_item_is_marked_and_says_by_what() {
+        let text = r#"{"id": "a", "title": "Lamp", "score": 0.5, "parts": [], "reasons": [{"text": "without it"}],
+            "moved": {"from": 9, "to": 3, "by": "exposure floor for seller Acme"}}"#;
+        let mut item: ListItem = serde_json::from_str(text).unwrap();
+        let words = |item: &ListItem| explanation(item, 80).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(place(3, &item).to_string(), "3 ^");
+        let said = words(&item);
+        assert!(said[1].contains("Moved") && said[1].contains("from rank 9 to 3 by exposure floor for seller Acme"));
+        assert!(said[2].starts_with("Why") && said[2].contains("without it"), "{said:?}");
+        item.moved = None;
+        assert_eq!(place(3, &item).to_string(), "3");
+        assert!(words(&item)[1].starts_with("Why"));
+    }
 }

@@ -210,6 +210,7 @@ pub(super) fn list() -> ServedList {
         score: parts.iter().map(|(_, s)| s).sum(),
         probability: (category.len() > 1).then_some(0.125),
         parts: parts.iter().map(|(source, score)| ScorePart { source: (*source).into(), score: *score }).collect(),
+        moved: None,
         reasons: vec![Reason {
             text: "without WHITE HANGING HEART T-LIGHT HOLDER this item would fall from rank 1 to 9".into(),
             item: Some(item_id("85123A")),

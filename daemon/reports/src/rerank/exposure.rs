@@ -70,6 +70,12 @@ impl ExposureLedger {
         Self { exposure: vec![0.0; groups], lists: 0.0 }
     }
 
+    /// A ledger of exposure that was summed up elsewhere, in lists: per group, and of all groups.
+    #[must_use]
+    pub const fn of_totals(exposure: Vec<f64>, lists: f64) -> Self {
+        Self { exposure, lists }
+    }
+
     /// What a group lacks (positive) or has too much (negative), in lists; 0 between floor and cap.
     #[must_use]
     pub fn debt(&self, bounds: &ExposureBounds, group: usize) -> f64 {

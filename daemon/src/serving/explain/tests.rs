@@ -65,6 +65,7 @@ fn request(k: usize, mode: Mode) -> ListRequest {
         reasons: true,
         out_of_stock: OutOfStock::Hide,
         profiling: Default::default(),
+        mitigations: None,
     }
 }
 
