@@ -114,7 +114,8 @@ pub(crate) fn protect(
 fn words(dropped: usize) -> Vec<String> {
     let mut notes = vec![
         "noised: every number of users (n), and the shares made from them".to_owned(),
-        "not noised, and not covered by epsilon: means, intervals, gaps and p".to_owned(),
+        "rows that rest on the same users show one noised number; that they do is told exactly".to_owned(),
+        "not noised, and not covered by epsilon: means, intervals, gaps, p and curves".to_owned(),
         "several exports add up: epsilon of each counts, also over days".to_owned(),
     ];
     if dropped > 0 {
