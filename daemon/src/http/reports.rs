@@ -1,8 +1,7 @@
 //! Reports on model versions: computed, stored, compared, exported. Exports are audited; exact ones are for operators.
 
 use axum::Json;
-use axum::extract::connect_info::ConnectInfo;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use mercer_shared::problem::{Code, Problem};
@@ -16,12 +15,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::extract::{PathId, QueryParams};
-use crate::http::peer::{Operator, Viewer};
-use crate::http::problem::{HttpResult, ProblemResponse, blocking};
+use crate::http::peer::Viewer;
+use crate::http::problem::{HttpResult, blocking};
 use crate::http::state::HttpState;
 use crate::reports::documents::{self as service, StoredQuery};
 use crate::reports::export::{self, ExportRequest};
-use crate::state::app::Peer;
 
 /// The header of an export that carries the signed statement for the file beside it.
 const STATEMENT: HeaderName = HeaderName::from_static(mercer_shared::wire::STATEMENT_HEADER);
@@ -190,14 +188,13 @@ struct ExportParams {
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = "default", body = Problem)))]
 async fn export_report(
     State(state): State<HttpState>,
-    Extension(ConnectInfo(peer)): Extension<ConnectInfo<Peer>>,
-    operator: Result<Operator, ProblemResponse>,
+    viewer: Viewer,
     PathId(kind): PathId,
     QueryParams(params): QueryParams<ExportParams>,
 ) -> HttpResult<Response> {
     let kind = kind_of(&kind)?;
-    if params.exact {
-        operator?;
+    if params.exact && !viewer.roles.audit {
+        viewer.operator()?;
     }
     let format = export::format(params.format.as_deref())?;
     let request = ExportRequest { kind, model: params.model, against: params.against, format, exact: params.exact };
@@ -205,7 +202,7 @@ async fn export_report(
         let made = export::export(&state.app, &request)?;
         let cost = made.epsilon.map_or_else(|| "exact".to_owned(), |epsilon| format!("epsilon {epsilon}"));
         let detail = format!("{} as {}, {cost}, {} bytes", kind.as_str(), format.as_str(), made.bytes.len());
-        state.app.audit(Some(peer), "export-report", &made.id, detail);
+        state.app.audit(Some(viewer.peer), "export-report", &made.id, detail);
         Ok(made)
     })
     .await?;
