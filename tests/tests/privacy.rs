@@ -91,34 +91,34 @@ fn the_state_directory_holds_no_trace_of_an_erased_user() {
     let daemon = Daemon::start_with(&Options { config: Some(config), ..Options::default() });
     open(&daemon);
     let words = ["review-of-vera", "search-of-vera", "order-of-vera", "region-of-vera", "mail-of-vera"];
-    post(&daemon, "/v1/users", &[json!({"id": "vera", "attributes": {"region": words[3]}})]);
+    post(&daemon, "/v1/users", &[json!({"id": "zq8812", "attributes": {"region": words[3]}})]);
     let at = "2024-05-01T10:00:00Z";
     post(
         &daemon,
         "/v1/interactions",
         &[
-            json!({"user": "vera", "type": "review", "item": "i0", "text": words[0], "at": at}),
-            json!({"user": "vera", "type": "search", "query": words[1], "at": at}),
-            json!({"user": "vera", "type": "purchase", "item": "i1", "id": words[2], "at": at}),
+            json!({"user": "zq8812", "type": "review", "item": "i0", "text": words[0], "at": at}),
+            json!({"user": "zq8812", "type": "search", "query": words[1], "at": at}),
+            json!({"user": "zq8812", "type": "purchase", "item": "i1", "id": words[2], "at": at}),
         ],
     );
     let inbox = daemon.state().join("inbox");
-    let line = json!({"user": "vera", "type": "review", "item": "i2", "text": words[4], "at": at});
+    let line = json!({"user": "zq8812", "type": "review", "item": "i2", "text": words[4], "at": at});
     std::fs::write(inbox.join("interactions.ndjson"), format!("{line}\n")).unwrap();
     eventually("the inbox is read", || inbox.join("done/interactions.ndjson.report.json").exists().then_some(()));
     for word in words {
         assert!(holds(&daemon.state(), word), "{word} is what is looked for");
     }
-    let receipt = daemon.mercer_json(&["user", "erase", "vera", "--yes"]);
+    let receipt = daemon.mercer_json(&["user", "erase", "zq8812", "--yes"]);
     assert_eq!(receipt["interactions"], 4);
     assert!(
         receipt["signature"]["value"].is_string() && receipt["places"].as_array().unwrap().len() >= 10,
         "{receipt}"
     );
-    for word in words.into_iter().chain(["vera"]) {
+    for word in words.into_iter().chain(["zq8812"]) {
         assert!(!holds(&daemon.state(), word), "{word} is left");
     }
-    for path in ["/v1/users/vera", "/v1/users/vera/export", "/v1/users/vera/consent"] {
+    for path in ["/v1/users/zq8812", "/v1/users/zq8812/export", "/v1/users/zq8812/consent"] {
         assert_ne!(daemon.http("GET", path, JSON, b"").status, 200, "{path}");
     }
     assert!(get(&daemon, "/v1/users/ada/recommendations")["items"].as_array().is_some_and(|rows| !rows.is_empty()));
