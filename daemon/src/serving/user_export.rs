@@ -13,6 +13,7 @@ use mercer_store::{DocKind, Order};
 use crate::ingest::{audited, consent};
 use crate::serving::profile::profile;
 use crate::state::app::{App, Peer};
+use crate::state::privacy_ledger::Ledger;
 use crate::state::problems::{Answer, store_problem};
 use crate::versions::{cross_encoder, registry};
 
@@ -31,6 +32,13 @@ pub fn export(app: &App, user: &str, peer: Option<Peer>) -> Answer<UserExport> {
     let lines = app.store.interactions_of(&id).map_err(|error| store_problem(&error))?;
     let first = lines.first().map(|(seq, _)| *seq);
     let interactions: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
+    let mut notes = vec![
+        "profile.nearest is left out: similar shoppers are other people".to_owned(),
+        "a version is listed if the log held the shopper's interactions when it was trained, also where consent kept \
+         them out of the training"
+            .to_owned(),
+    ];
+    notes.extend(privacy_spent(app, interactions.iter().map(|line| line.at).min())?);
     let mut query_ids: Vec<String> = interactions.iter().filter_map(|line| line.query_id.clone()).collect();
     query_ids.sort();
     query_ids.dedup();
@@ -49,14 +57,21 @@ pub fn export(app: &App, user: &str, peer: Option<Peer>) -> Answer<UserExport> {
         },
         versions: versions(app, first)?,
         audit: entries(app, &id)?,
-        notes: vec![
-            "profile.nearest is left out: similar shoppers are other people".to_owned(),
-            "a version is listed if the log held the shopper's interactions when it was trained, also where consent kept \
-             them out of the training"
-                .to_owned(),
-        ],
+        notes,
         user: id,
     })
+}
+
+/// What private training has cost a user, in words; `None` where it never ran or the user has no events.
+fn privacy_spent(app: &App, first_event: Option<Timestamp>) -> Answer<Option<String>> {
+    let (ledger, delta) = (Ledger::load(&app.store)?, app.config.privacy.delta);
+    let Some(first_event) = first_event.filter(|_| !ledger.entries().is_empty()) else { return Ok(None) };
+    Ok(Some(format!(
+        "private training has cost this shopper, whose first kept event is of {first_event}, at most epsilon {:.4} at delta {delta}; one who \
+         was here from the first run on, {:.4}",
+        ledger.epsilon_of_user(first_event, delta)?,
+        ledger.epsilon(delta)?
+    )))
 }
 
 /// The groups that reports and rules count a user in.
@@ -116,6 +131,8 @@ mod tests {
     use crate::ingest::consent::{api_origin, change};
     use crate::ingest::{erase, interests, users, write};
     use crate::serving::user_page;
+    use crate::state::config::PrivacyConfig;
+    use crate::state::privacy_ledger::{Entry, RunBudget};
     use crate::versions::directory::draft;
     use crate::versions::test_app::TestApp;
 
@@ -164,6 +181,37 @@ mod tests {
             !page.contains("<b>") && !page.contains("http://") && !page.contains("<script"),
             "self-contained and escaped"
         );
+    }
+
+    #[test]
+    fn an_export_says_what_private_training_has_cost_this_user() {
+        let app = app();
+        let told =
+            |user: &str| export(&app, user, None).unwrap().notes.into_iter().find(|note| note.contains("epsilon"));
+        assert_eq!(told("vera"), None, "it never ran");
+        let config = PrivacyConfig { epsilon: 5.0, ..PrivacyConfig::default() };
+        let mut spent = Vec::new();
+        // The first run read nothing later than the moment 2: it saw the visit of vera and nothing of wim.
+        for (run, until) in [("r1", 2), ("r2", 9)] {
+            let entry = Entry {
+                run: run.to_owned(),
+                at: Timestamp::at(10),
+                until: Timestamp::at(until),
+                noise: 1.0,
+                rate: 0.1,
+                clip: 1.0,
+                expected_batch: 64.0,
+                steps: 0,
+            };
+            let mut budget = RunBudget::open(&app.store, &config, entry).unwrap();
+            assert!(budget.book().unwrap());
+            spent.push(format!("at most epsilon {:.4}", budget.guarantee().unwrap().epsilon));
+            spent.push(format!("at most epsilon {:.4}", budget.epsilon().unwrap()));
+        }
+        let [_, _, one_run, both_runs] = &spent[..] else { panic!("two runs") };
+        assert_ne!(one_run, both_runs);
+        assert!(told("vera").unwrap().contains(both_runs), "{:?}", told("vera"));
+        assert!(told("wim").unwrap().contains(one_run), "{:?}", told("wim"));
     }
 
     #[test]
