@@ -135,3 +135,86 @@ fn with_adapter(base: &Checkpoint, adapter: &Adapter, privacy: Option<PrivacyGua
     let checkpoint = base.with_tensors(&base.identity.name, changed).map_err(|e| failed(&e))?;
     Ok(Tuned { checkpoint, adapter: adapter.clone(), privacy })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use mercer_shared::wire::{Interaction, Item, Tuning};
+
+    use super::*;
+    use crate::ingest::consent::api_origin;
+    use crate::ingest::write;
+    use crate::state::config::{Config, PrivacyConfig};
+    use crate::state::privacy_ledger::Ledger;
+    use crate::training::encoder_tuning::method;
+    use crate::versions::encoders::{self, ActiveEncoder};
+    use crate::versions::test_app::TestApp;
+
+    /// Six users who buy some of twelve items on four days.
+    fn app() -> TestApp {
+        let privacy = PrivacyConfig {
+            epsilon: 8.0,
+            noise: 2.0,
+            rate: 1.0,
+            expected_batch: 4.0,
+            steps: 2,
+            pairs_per_user: 1,
+            ..PrivacyConfig::default()
+        };
+        let app = TestApp::with(Config { privacy, ..Config::default() });
+        let items = (0..12).map(|n| Item::new(format!("i{n}").parse().unwrap(), format!("thing number {n}"))).collect();
+        assert!(write::items(&app, items).iter().all(Result::is_ok));
+        let lines: Vec<serde_json::Value> = (0..24)
+            .map(|n| {
+                let (user, day) = (n % 6, n / 6);
+                let item = format!("i{}", (user * 2 + day * 5) % 12);
+                let at = Timestamp::at((1 + day) * mercer_rank::DAY_MS);
+                serde_json::json!({"user": format!("u{user}"), "type": "purchase", "item": item, "at": at})
+            })
+            .collect();
+        let lines: Vec<Interaction> = serde_json::from_value(lines.into()).unwrap();
+        assert!(write::interactions(&app, lines, &api_origin(None)).iter().all(Result::is_ok));
+        app.publish();
+        app
+    }
+
+    #[test]
+    fn runs_book_their_steps_and_keep_the_adapter_once_the_budget_is_spent() {
+        let app = app();
+        let view = app.view();
+        let ActiveEncoder { name, sha256 } = encoders::active_encoder(&app.store).unwrap();
+        let base = encoders::base(&app.config.state, &name, &sha256).unwrap();
+        let context = RunContext::new(&app, Arc::new(AtomicBool::new(false)), 600);
+        let (mut last, mut booked): (Option<Tuned>, Vec<u64>) = (None, Vec::new());
+        for number in 1..6 {
+            let plan =
+                Plan { run: format!("r{number}"), cursor: view.last_seq, cutoff: view.last_event, ..Plan::default() };
+            let training = EncoderTraining {
+                base: &base,
+                start: last.as_ref().map(|tuned| &tuned.adapter),
+                guarantee: last.as_ref().and_then(|tuned| tuned.privacy.clone()),
+                method: method(Tuning::Lora),
+                seed: 1,
+                seconds: 600.0,
+            };
+            let tuned = train(&app, &view, &plan, &training, &context).unwrap().unwrap();
+            let ledger = Ledger::load(&app.store).unwrap();
+            let guarantee = tuned.privacy.clone().unwrap();
+            assert!(ledger.epsilon(guarantee.delta).unwrap() <= guarantee.limit);
+            assert_eq!(ledger.epsilon(guarantee.delta).unwrap(), guarantee.epsilon_total);
+            let steps = ledger.entries().iter().map(|entry| entry.steps).sum::<u64>();
+            let before = last.as_ref().map(|tuned| tuned.adapter.to_bytes().unwrap());
+            let spent = booked.last() == Some(&steps);
+            assert_eq!(before.as_ref() == Some(&tuned.adapter.to_bytes().unwrap()), spent, "trained without booking");
+            booked.push(steps);
+            last = Some(tuned);
+            if spent {
+                break;
+            }
+        }
+        assert!(booked.len() > 2 && booked[0] == 2, "{booked:?}");
+        assert_eq!(booked[booked.len() - 1], booked[booked.len() - 2], "the limit was never reached: {booked:?}");
+    }
+}
