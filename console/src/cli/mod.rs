@@ -30,6 +30,7 @@ mod prequential;
 mod profile;
 mod ranking_parameters;
 mod report_files;
+mod report_tables;
 mod reports;
 mod runs;
 mod status;

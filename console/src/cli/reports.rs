@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use mercer_shared::client::Client;
 use mercer_shared::problem::{Code, Problem, exit};
-use mercer_shared::wire::{ExportFormat, GroupTable, Language, Report, ReportKind, Verdict};
+use mercer_shared::wire::{ExportFormat, Language, Report, ReportKind};
 
 use super::out::{Done, Out, Stop};
-use super::table::Table;
-use super::{ranking_parameters, report_files, stored_reports};
+use super::{ranking_parameters, report_files, report_tables, stored_reports};
 use crate::text;
 
 #[derive(Debug, Default, Args)]
@@ -130,10 +129,6 @@ pub(crate) async fn run(args: &ReportArgs, client: &Client, out: &mut Out) -> Do
     Ok(exit::OK)
 }
 
-fn said(verdict: Option<Verdict>) -> Option<String> {
-    verdict.map(|verdict| text::word(&verdict))
-}
-
 /// Prints a report for people.
 pub(crate) fn print(report: &Report, out: &mut Out) -> Result<(), Stop> {
     out.heading(&format!(
@@ -148,61 +143,6 @@ pub(crate) fn print(report: &Report, out: &mut Out) -> Result<(), Stop> {
         text::maybe_moment(report.from),
         text::maybe_moment(report.to)
     ))?;
-    if !report.rows.is_empty() {
-        let mut table = Table::new()
-            .text("name")
-            .title("what")
-            .number("value")
-            .text("95 % interval")
-            .number("n")
-            .number(if report.kind == ReportKind::Fairness { "noise floor" } else { "popularity" })
-            .text("verdict");
-        for row in &report.rows {
-            let value = if row.undefined.is_some() { "undefined".to_owned() } else { text::maybe(row.value) };
-            let why = row.undefined.as_ref().map(|why| format!("undefined: {why}"));
-            let words: Vec<_> = [said(row.verdict), why].into_iter().flatten().collect();
-            table.row([
-                row.name.clone(),
-                row.label.clone(),
-                value,
-                text::interval(row.low, row.high),
-                text::count(row.n),
-                text::maybe(row.baseline),
-                words.join("; "),
-            ]);
-        }
-        table.print(out)?;
-    }
-    report.groups.iter().try_for_each(|group| groups(group, out))?;
+    report_tables::print(report, out)?;
     report.notes.iter().try_for_each(|note| out.line(format!("note: {}", text::clean(note))))
-}
-
-fn groups(groups: &GroupTable, out: &mut Out) -> Result<(), Stop> {
-    out.line("")?;
-    out.heading(&format!(
-        "{} by {}: {}",
-        text::clean(&groups.metric),
-        text::clean(&groups.attribute),
-        text::word(&groups.verdict)
-    ))?;
-    let mut table = Table::new().text("group").number("n").number("share").number("mean").text("95 % interval");
-    for group in &groups.groups {
-        let mean = if group.suppressed { "too few".to_owned() } else { text::maybe(group.mean) };
-        table.row([
-            group.group.clone(),
-            text::count(group.n),
-            text::percent(group.share),
-            mean,
-            text::interval(group.low, group.high),
-        ]);
-    }
-    table.print(out)?;
-    out.line(format!(
-        "gap {}, noise floor {}, p {}, after Holm {}, served worst: {}",
-        text::maybe(groups.gap),
-        text::maybe(groups.noise_floor),
-        groups.p.map_or_else(|| "-".to_owned(), text::p_value),
-        groups.p_holm.map_or_else(|| "-".to_owned(), text::p_value),
-        groups.worst.as_deref().map_or_else(|| "-".to_owned(), text::clean)
-    ))
 }

@@ -86,18 +86,7 @@ fn report(lines: Vec<serde_json::Value>, people: Vec<User>) -> Report {
     assert!(write::interactions(&app, lines, &origin).iter().all(Result::is_ok));
     app.publish();
     let view = app.view();
-    let mut report = Report {
-        kind: ReportKind::Data,
-        model: view.model.meta.version.clone(),
-        created: Timestamp::now(),
-        from: None,
-        to: None,
-        users: 0,
-        rows: Vec::new(),
-        groups: Vec::new(),
-        notes: Vec::new(),
-        curves: Vec::new(),
-    };
+    let mut report = Report::new(ReportKind::Data, view.model.meta.version.clone(), Timestamp::now());
     data::rows(&app, &view, &view.training_log(), &mut report).unwrap();
     report
 }

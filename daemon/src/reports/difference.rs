@@ -139,9 +139,6 @@ mod tests {
         let values: Vec<f64> = users.iter().map(|user| value(*user)).collect();
         let mean = values.iter().sum::<f64>() / 60.0;
         let report = Report {
-            kind: ReportKind::Quality,
-            model: model.to_owned(),
-            created: Timestamp::default(),
             from: Some(Timestamp::at(from)),
             to: Some(Timestamp::at(9)),
             users: 60,
@@ -149,9 +146,7 @@ mod tests {
                 plain_row("ndcg@10", "ndcg", Some(mean), 60, "f"),
                 plain_row("gini@10", "gini", Some(mean / 2.0), 60, "f"),
             ],
-            groups: Vec::new(),
-            notes: Vec::new(),
-            curves: Vec::new(),
+            ..Report::new(ReportKind::Quality, model, Timestamp::default())
         };
         Computed { report, per_user: vec![PerUserSeries { name: "ndcg@10".to_owned(), users, values }] }
     }

@@ -45,12 +45,9 @@ fn row(name: &str, label: &str, value: Result<f64, String>, n: u64, formula: &st
         label: label.to_owned(),
         value,
         undefined,
-        low: None,
-        high: None,
         n,
-        baseline: None,
         formula: formula.to_owned(),
-        verdict: None,
+        ..ReportRow::default()
     }
 }
 
@@ -220,18 +217,7 @@ mod tests {
     }
 
     fn report_of(version: &str) -> Report {
-        Report {
-            kind: ReportKind::Privacy,
-            model: version.to_owned(),
-            created: Timestamp::now(),
-            from: None,
-            to: None,
-            users: 0,
-            rows: Vec::new(),
-            groups: Vec::new(),
-            notes: Vec::new(),
-            curves: Vec::new(),
-        }
+        Report::new(ReportKind::Privacy, version.to_owned(), Timestamp::now())
     }
 
     fn row_of<'a>(report: &'a Report, name: &str) -> &'a ReportRow {

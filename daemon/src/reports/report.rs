@@ -3,17 +3,15 @@
 
 use std::sync::Arc;
 
-use mercer_rank::{BlendWeights, Mode, RankRequest, ScoringPolicy, Snapshot, Window};
-use mercer_shared::problem::{Code, Problem};
+use mercer_rank::Window;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Report, ReportKind};
+use mercer_shared::wire::{Report, ReportKind, Verdict};
 
-use crate::reports::diversity::ReportLists;
+use crate::reports::evaluated::Evaluated;
 use crate::reports::hashes::hashes;
-use crate::reports::rows::{K, METRICS, interval_row};
-use crate::reports::window_lists::{Limits, Lists, evaluate, window};
-use crate::reports::window_scorer::window_policy;
-use crate::reports::{data, diversity, fairness, privacy, stored};
+use crate::reports::health::Limits;
+use crate::reports::window_lists::window;
+use crate::reports::{before, consent_basis, data, diversity, fairness, item_side, privacy, quality, stored};
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::report_cache::ReportKey;
@@ -22,6 +20,9 @@ use crate::state::shop::ShopState;
 use crate::versions::embedded_catalogue;
 use crate::versions::load;
 use crate::versions::registry;
+
+/// Earlier reports that are read for previous values and trends.
+const EARLIER: usize = 40;
 
 /// A report on the serving model, or on another version, which is loaded for it. Each report is also stored.
 ///
@@ -44,10 +45,39 @@ pub fn compute_for(app: &App, kind: ReportKind, version: Option<&str>) -> Answer
     if let Some(computed) = app.reports.get(&key).filter(|_| kind != ReportKind::Privacy) {
         return Ok((*computed).clone());
     }
-    let computed = compute(app, kind, &view)?;
+    let mut computed = compute(app, kind, &view)?;
+    let earlier = earlier(app, &computed.report)?;
+    before::add(&mut computed.report, &earlier);
+    let changes = before::notes(&computed.report);
+    computed.report.notes.splice(0..0, changes);
     stored::store(&app.store, computed.report.clone(), hashes(app, &view)?)?;
     app.reports.put(key, Arc::new(computed.clone()));
     Ok(computed)
+}
+
+/// Earlier reports of the kind, newest first. The version that served before is measured on the same window where no stored report has
+/// that: only then does a difference come from the version.
+fn earlier(app: &App, report: &Report) -> Answer<Vec<Report>> {
+    let mut earlier = stored::earlier(&app.store, report.kind, EARLIER)?;
+    let measured =
+        |other: &&Report, version: &str| other.model == version && (other.from, other.to) == (report.from, report.to);
+    let Some(version) = version_before(app, &report.model)? else { return Ok(earlier) };
+    if report.from.is_none() || earlier.iter().any(|other| measured(&other, &version)) {
+        return Ok(earlier);
+    }
+    // A version whose files are gone cannot be measured any more: the report then has no value of it on this window.
+    match with_version(app, Some(&version)).and_then(|view| compute(app, report.kind, &view)) {
+        Ok(computed) => earlier.insert(0, computed.report),
+        Err(problem) => tracing::info!(%problem, version, "the version before could not be measured for a report"),
+    }
+    Ok(earlier)
+}
+
+/// The version that served before this one did.
+fn version_before(app: &App, version: &str) -> Answer<Option<String>> {
+    let promoted = registry::chain(&app.store)?.promoted;
+    let place = promoted.iter().rposition(|one| one == version);
+    Ok(place.and_then(|place| promoted[..place].iter().rfind(|one| *one != version).cloned()))
 }
 
 /// The published state of the shop with a version in place of the serving one, if another is named.
@@ -66,80 +96,78 @@ fn with_version(app: &App, version: Option<&str>) -> Answer<ShopState> {
 }
 
 fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Computed> {
-    let mut report = Report {
-        kind,
-        model: view.model.meta.version.clone(),
-        created: Timestamp::now(),
-        from: None,
-        to: None,
-        users: 0,
-        rows: Vec::new(),
-        groups: Vec::new(),
-        notes: Vec::new(),
-        curves: Vec::new(),
+    let mut report = Report::new(kind, view.model.meta.version.clone(), Timestamp::now());
+    let per_user = match kind {
+        ReportKind::Privacy => {
+            privacy::fill(app, view, &mut report)?;
+            Vec::new()
+        }
+        ReportKind::Data => {
+            data::rows(app, view, &view.training_log(), &mut report)?;
+            Vec::new()
+        }
+        ReportKind::Quality | ReportKind::Diversity | ReportKind::Fairness => measured(app, view, &mut report)?,
     };
-    let mut per_user = Vec::new();
-    if kind == ReportKind::Privacy {
-        privacy::fill(app, view, &mut report)?;
-        return Ok(Computed { report, per_user });
-    }
+    Ok(Computed { report, per_user })
+}
+
+/// The reports that measure lists on the last window.
+fn measured(app: &App, view: &ShopState, report: &mut Report) -> Answer<Vec<PerUserSeries>> {
     let log = view.training_log();
-    if kind == ReportKind::Data {
-        data::rows(app, view, &log, &mut report)?;
-        return Ok(Computed { report, per_user });
-    }
     let Some((from, to)) = window(&log, view.last_event) else {
-        report.notes.push("the log is too short for a window of later interactions".to_owned());
-        return Ok(Computed { report, per_user });
+        report.notes.push("empty window: the log is too short for a window of later interactions".to_owned());
+        return Ok(Vec::new());
     };
     (report.from, report.to) = (Some(Timestamp::at(from)), Some(Timestamp::at(to)));
-    let index = app.moments.at(view, from);
-    let snapshot = Snapshot { log, catalogue: view.rank.catalogue.clone(), index };
-    let (ranker, weights, note) = window_policy(app, view, &snapshot, from)?;
-    report.notes.extend(note);
-    let popularity = BlendWeights::popularity();
-    let lists = |mode: Mode, baseline: bool| -> Answer<Lists> {
-        let policy = if baseline {
-            ScoringPolicy::blend(&popularity)
-        } else {
-            ScoringPolicy { ranker: ranker.as_deref(), blend: &weights }
-        };
-        let request = RankRequest { mode, ..RankRequest::new(K) };
-        evaluate(&snapshot, Window { cutoff: from, end: to }, &request, policy, &Limits::NONE)
-            .map_err(|error| Problem::new(Code::Internal, error.to_string()))
-    };
-    let any = lists(Mode::All, false)?;
-    let base = lists(Mode::All, true)?;
-    report.users = any.users.len() as u64;
-    if any.users.is_empty() {
-        report.notes.push("no shopper came back within the window".to_owned());
-        return Ok(Computed { report, per_user });
+    let evaluated = Evaluated::new(app, view, log, Window { cutoff: from, end: to })?;
+    report.users = evaluated.any.users.len() as u64;
+    if evaluated.any.users.is_empty() {
+        report.notes.push("empty window: no shopper who had bought before bought within it".to_owned());
+        return Ok(Vec::new());
     }
-    match kind {
-        ReportKind::Quality => {
-            let new = lists(Mode::Novel, false)?;
-            let new_base = lists(Mode::Novel, true)?;
-            for (slice, label, mine, theirs) in
-                [("repeat", "all items", &any, &base), ("new", "novel items", &new, &new_base)]
-            {
-                for (name, formula, value) in METRICS {
-                    let values: Vec<f64> = (0..mine.users.len()).map(|u| value(mine, u)).collect();
-                    let popular: Vec<f64> = (0..theirs.users.len()).map(|u| value(theirs, u)).collect();
-                    let row = format!("{name}/{slice}");
-                    report.rows.push(interval_row(&row, &format!("{name}, {label}"), &values, &popular, formula));
-                    per_user.push(PerUserSeries { name: row, users: mine.users.clone(), values });
-                }
-            }
-        }
-        ReportKind::Diversity => {
-            diversity::rows(app, view, &snapshot, ReportLists { model: &any, popularity: &base }, &mut report)?
-        }
-        // Returned above: they need no lists.
-        ReportKind::Privacy | ReportKind::Data => {}
+    report.notes.extend(evaluated.note.clone());
+    report.notes.push(consent_basis::basis(view, &evaluated.any.users));
+    let per_user = match report.kind {
+        ReportKind::Diversity => diversity::rows(&evaluated, report)?,
         ReportKind::Fairness => {
-            fairness::tables(app, view, &snapshot, from, &any, &mut report);
-            per_user.push(PerUserSeries { name: "ndcg@10/repeat".to_owned(), users: any.users, values: any.ndcg });
+            fairness::user_side(&evaluated, report);
+            item_side::item_side(&evaluated, report);
+            vec![PerUserSeries {
+                name: "ndcg@10/repeat".to_owned(),
+                users: evaluated.any.users.clone(),
+                values: evaluated.any.ndcg.clone(),
+            }]
         }
+        _ => quality::rows(&evaluated, report)?,
+    };
+    if report.kind == ReportKind::Quality {
+        summarise(&evaluated, report)?;
+    } else {
+        add_health(&evaluated, report);
     }
-    Ok(Computed { report, per_user })
+    Ok(per_user)
+}
+
+/// Adds number 12, which says how far the others carry.
+fn add_health(evaluated: &Evaluated<'_>, report: &mut Report) {
+    let limits = Limits::of(evaluated, &report.groups);
+    let row = limits.row();
+    report.unreliable = row.verdict == Some(Verdict::Unhealthy);
+    report.rows.push(row);
+    report.notes.push(limits.words());
+}
+
+/// Collects the 12 numbers for operators, most of which belong to other reports.
+fn summarise(evaluated: &Evaluated<'_>, report: &mut Report) -> Answer<()> {
+    let mut other = Report::new(ReportKind::Fairness, report.model.clone(), report.created);
+    fairness::user_side(evaluated, &mut other);
+    item_side::item_side(evaluated, &mut other);
+    diversity::rows(evaluated, &mut other)?;
+    add_health(evaluated, &mut other);
+    report.unreliable = other.unreliable;
+    report.notes.extend(other.notes.pop());
+    let rows = report.rows.iter().chain(&other.rows);
+    report.summary = rows.filter(|row| row.number.is_some()).cloned().collect();
+    report.summary.sort_by_key(|row| row.number);
+    Ok(())
 }

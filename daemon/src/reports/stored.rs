@@ -92,6 +92,25 @@ pub(crate) fn of(store: &Store, report: &Report) -> Answer<StoredReport> {
     }
 }
 
+/// The newest reports of a kind, newest first, of any version.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn earlier(store: &Store, kind: ReportKind, limit: usize) -> Answer<Vec<Report>> {
+    let (mut reports, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let chunk: Page<Document> =
+            store.list_docs(DocKind::Report, Order::Newest, cursor.as_deref(), CHUNK).map_err(|e| store_problem(&e))?;
+        let of_kind = chunk.items.into_iter().map(|document| StoredReport::from(document).report);
+        reports.extend(of_kind.filter(|report| report.kind == kind));
+        cursor = chunk.next_cursor;
+        if reports.len() >= limit || cursor.is_none() {
+            reports.truncate(limit);
+            return Ok(reports);
+        }
+    }
+}
+
 /// Which stored reports are asked for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
@@ -181,16 +200,9 @@ mod tests {
 
     fn report(kind: ReportKind, model: &str, day: i64) -> Report {
         Report {
-            kind,
-            model: model.to_owned(),
-            created: Timestamp::at(day * 86_400_000),
-            from: None,
-            to: None,
             users: 3,
             rows: vec![plain_row("ndcg@10/repeat", "ndcg", Some(day as f64 / 10.0), 3, "f")],
-            groups: Vec::new(),
-            notes: Vec::new(),
-            curves: Vec::new(),
+            ..Report::new(kind, model, Timestamp::at(day * 86_400_000))
         }
     }
 

@@ -74,18 +74,7 @@ mod tests {
     use super::*;
 
     fn computed(model: &str) -> Arc<Computed> {
-        let report = Report {
-            kind: ReportKind::Fairness,
-            model: model.to_owned(),
-            created: Timestamp::default(),
-            from: None,
-            to: None,
-            users: 0,
-            rows: Vec::new(),
-            groups: Vec::new(),
-            notes: Vec::new(),
-            curves: Vec::new(),
-        };
+        let report = Report::new(ReportKind::Fairness, model, Timestamp::default());
         Arc::new(Computed { report, per_user: Vec::new() })
     }
 

@@ -1,8 +1,9 @@
-//! Reports on quality, diversity and fairness of a model version, and on bias in the data that it learns from.
+//! Reports on quality, diversity and fairness of a model version.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::report_tables::{GroupTable, ItemTable};
 use crate::time::Timestamp;
 
 /// Which report.
@@ -13,7 +14,7 @@ pub enum ReportKind {
     Quality,
     /// Coverage, concentration, monotony.
     Diversity,
-    /// Who is served how well.
+    /// Who is served how well, and which goods are shown how much.
     Fairness,
     /// Consent, erasures, what private training has spent, and whether members can be told from others.
     Privacy,
@@ -50,7 +51,7 @@ impl std::str::FromStr for ReportKind {
 }
 
 /// A verdict word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// No difference beyond what chance makes.
@@ -58,7 +59,26 @@ pub enum Verdict {
     /// A difference beyond what chance makes.
     AboveNoise,
     /// Too few users to tell.
+    #[default]
     InsufficientData,
+    /// Better than recommending popular items, beyond noise (paired, 95 %).
+    BetterThanPopularity,
+    /// Worse than recommending popular items, beyond noise.
+    WorseThanPopularity,
+    /// Larger than for the version before, beyond noise.
+    HigherThanBefore,
+    /// Smaller than for the version before, beyond noise.
+    LowerThanBefore,
+    /// Less exposure than its relevance earns, beyond noise.
+    BelowMerit,
+    /// More exposure than its relevance earns, beyond noise.
+    AboveMerit,
+    /// Another exposure model turns the finding round.
+    DependsOnExposureModel,
+    /// Nothing limits the numbers of the report much.
+    Healthy,
+    /// So much is missing that the other numbers must not be relied on.
+    Unhealthy,
 }
 
 /// A report.
@@ -86,9 +106,40 @@ pub struct Report {
     /// What limits the report, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The 12 numbers for operators, of which each report computes its own; the quality report has all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub summary: Vec<ReportRow>,
+    /// Whether number 12, the health of the report, is so bad that the other numbers are to be read with reserve (shown grey).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreliable: bool,
+    /// Groups of items, for fairness: by seller, brand, category, price band and popularity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemTable>,
     /// Curves of the report, such as how exposure is shared among the items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<ReportCurve>,
+}
+
+impl Report {
+    /// A report without numbers.
+    #[must_use]
+    pub fn new(kind: ReportKind, model: impl Into<String>, created: Timestamp) -> Self {
+        Self {
+            kind,
+            model: model.into(),
+            created,
+            from: None,
+            to: None,
+            users: 0,
+            rows: Vec::new(),
+            groups: Vec::new(),
+            notes: Vec::new(),
+            summary: Vec::new(),
+            unreliable: false,
+            items: Vec::new(),
+            curves: Vec::new(),
+        }
+    }
 }
 
 /// A curve of a report.
@@ -112,7 +163,7 @@ pub struct CurvePoint {
 }
 
 /// One number with everything that is needed to read it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReportRow {
     /// Stable name, such as `ndcg@10`.
     pub name: String,
@@ -140,54 +191,79 @@ pub struct ReportRow {
     /// The verdict, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+    /// Its place among the 12 numbers for operators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u8>,
+    /// Units that it could have rested on: those beyond `n` have no defined value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_total: Option<u64>,
+    /// What to read the value against, such as the dissimilarity of random pairs of items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// The same number of the version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousValue>,
+    /// The number in earlier reports, oldest first: over versions and time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<RowTrend>,
 }
 
-/// One declared attribute and its groups.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct GroupTable {
-    /// Attribute, such as `gender`.
-    pub attribute: String,
-    /// Metric compared.
-    pub metric: String,
-    /// Its groups, `unknown` among them.
-    pub groups: Vec<GroupRow>,
-    /// Largest difference between groups that are large enough.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gap: Option<f64>,
-    /// 95th percentile of that gap with no true difference.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub noise_floor: Option<f64>,
-    /// Permutation p of the gap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p: Option<f64>,
-    /// The same after Holm over all attributes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p_holm: Option<f64>,
-    /// The group served worst.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worst: Option<String>,
-    /// The word.
-    pub verdict: Verdict,
+/// A value to read another one against.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Reference {
+    /// What it is.
+    pub label: String,
+    /// The value.
+    pub value: f64,
 }
 
-/// One group.
+/// A number of the version before.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PreviousValue {
+    /// The version.
+    pub model: String,
+    /// Its value.
+    pub value: f64,
+    /// Whether it was measured on the window of this report. If not, the two may differ for other reasons than the version.
+    pub same_window: bool,
+    /// Whether the change is beyond noise; only on the same window, and where the number has an interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+}
+
+/// A number of an earlier report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct GroupRow {
-    /// Its declared value, or `unknown`.
-    pub group: String,
-    /// Users.
-    pub n: u64,
-    /// Share of all users.
-    pub share: f64,
-    /// Whether it is too small to be shown (n < 10).
-    pub suppressed: bool,
-    /// Mean; absent if suppressed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean: Option<f64>,
-    /// Lower end of the 95 % interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub low: Option<f64>,
-    /// Upper end of the 95 % interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub high: Option<f64>,
+pub struct RowTrend {
+    /// Of which version.
+    pub model: String,
+    /// When it was computed.
+    pub created: Timestamp,
+    /// The value.
+    pub value: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::GroupRow;
+
+    #[test]
+    fn a_report_of_an_older_program_is_read() {
+        let old = r#"{"kind":"fairness","model":"v000001","created":"2026-01-01T00:00:00Z","users":8,
+            "rows":[{"name":"gap/region","label":"gap","value":0.1,"n":8,"formula":"f","verdict":"within_noise"}],
+            "groups":[{"attribute":"region","metric":"ndcg@10","verdict":"insufficient_data",
+                "groups":[{"group":"x","n":0,"share":0.0,"suppressed":true},{"group":"y","n":8,"share":1.0,"suppressed":false}]}]}"#;
+        let report: Report = serde_json::from_str(old).unwrap();
+        assert_eq!((report.summary.len(), report.items.len(), report.unreliable), (0, 0, false));
+        assert_eq!(report.groups[0].groups[1].n, Some(8));
+        assert_eq!((report.groups[0].groups[1].compared, report.rows[0].number), (None, None));
+    }
+
+    #[test]
+    fn a_suppressed_group_has_no_number_on_the_wire() {
+        let row = GroupRow { group: "x".to_owned(), suppressed: true, ..GroupRow::default() };
+        let text = serde_json::to_string(&row).unwrap();
+        assert_eq!(text, r#"{"group":"x","suppressed":true,"finding":"not_tested"}"#);
+        assert!(ReportKind::ALL.iter().all(|kind| kind.as_str().parse() == Ok(*kind)));
+    }
 }

@@ -316,3 +316,35 @@ fn a_report_shows_intervals_and_verdicts() {
         assert!(ran.out.contains(part), "{part} is missing in\n{}", ran.out);
     }
 }
+
+#[test]
+fn reports_print_suppressed_never_zero_and_the_value_of_the_version_before() {
+    let report = json!({"kind": "fairness", "model": "v000002", "created": "2026-01-01T00:00:00Z", "users": 1101,
+        "rows": [{"name": "effective-items@10", "label": "effective items", "value": 354.0, "low": 330.0, "high": 380.0, "n": 900,
+                  "n_total": 1101, "formula": "f", "verdict": "worse_than_popularity", "number": 6,
+                  "reference": {"label": "random pairs", "value": 0.82},
+                  "previous": {"model": "v000001", "value": 435.0, "same_window": true, "verdict": "lower_than_before"}}],
+        "groups": [{"attribute": "gender", "metric": "ndcg@10", "verdict": "above_noise", "gap": 0.36, "noise_floor": 0.13,
+                    "p": 0.0002, "p_holm": 0.0004, "worst": "x", "not_compared": ["few"], "rounded": true, "groups": [
+            {"group": "x", "n": 80, "share": 0.07, "suppressed": false, "mean": 0.04, "low": 0.02, "high": 0.06,
+             "compared": true, "p": 0.0002, "p_holm": 0.0004, "finding": "below"},
+            {"group": "few", "n": 12, "share": 0.01, "suppressed": false, "low": 0.1, "high": 0.45, "compared": false},
+            {"group": "other, small groups", "suppressed": true, "compared": false}]}],
+        "items": [{"by": "seller", "exposure_model": "1/log2(1+rank)", "other_model": "0.85^(rank-1)", "not_compared": 3,
+                   "worst": "hidden", "top": "big", "top_share": 0.6, "hhi": 0.5, "groups": [
+            {"group": "hidden", "items": 9, "relevant": 40, "exposure_share": 0.0, "relevance_share": 0.2,
+             "catalogue_share": 0.1, "merit_ratio": 0.0, "low": 0.0, "high": 0.1, "other_ratio": 0.0,
+             "verdict": "below_merit"}]}]});
+    let ran = Fake::default().on("GET /v1/reports/fairness", report).run(&["report", "fairness"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let row = |name: &str| ran.out.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    let hidden = row("other, small groups");
+    assert!(hidden.contains("suppressed") && !hidden.contains('0'), "{hidden}");
+    assert!(ran.out.contains("below the others") && row("few").contains("not compared"), "{}", ran.out);
+    assert!(ran.out.contains("not compared, fewer than 30 shoppers: few"));
+    let effective = row("effective-items@10");
+    for part in ["435 (v000001)", "worse than popularity; lower than before", "900/1,101"] {
+        assert!(effective.contains(part), "{part} is not in {effective}");
+    }
+    assert!(ran.out.contains("random pairs 0.82") && ran.out.contains("below merit"), "{}", ran.out);
+}

@@ -5,6 +5,8 @@ mod model_detail;
 pub(crate) mod models;
 pub(crate) mod overview;
 mod profile;
+mod report_explanations;
+mod report_rows;
 mod reports;
 pub(crate) mod search;
 mod served;

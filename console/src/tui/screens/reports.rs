@@ -1,7 +1,7 @@
-//! Screen 6: quality, diversity and fairness of the serving version: value, interval, n, baseline, verdict, and the
-//! formula on request (METRICS.md sections 3, 4 and 10).
+//! Screen 6: the reports on the serving version: value, interval, n, baseline, verdict, and the formula on request (METRICS.md sections
+//! 3, 4 and 10).
 
-use mercer_shared::wire::{GroupTable, Report, ReportKind, ReportRow};
+use mercer_shared::wire::{GroupFinding, GroupTable, ItemTable, Report, ReportKind, ReportRow, Verdict};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -10,10 +10,11 @@ use crate::text;
 use crate::tui::ask::{Ask, Reply};
 use crate::tui::command::{Action, Command, NEXT_TAB, OPEN, PREVIOUS_TAB};
 use crate::tui::context::Context;
-use crate::tui::overlays::explanation::Explanation;
 use crate::tui::pane::content;
 use crate::tui::remote::Remote;
 use crate::tui::screen::{About, Screen};
+use crate::tui::screens::report_explanations::{explain, explain_kind};
+use crate::tui::screens::report_rows::{Row, rows};
 use crate::tui::theme;
 use crate::tui::widgets::bars::{Scale, Whisker, whisker};
 use crate::tui::widgets::draw::{put, say, span};
@@ -24,7 +25,7 @@ use crate::tui::widgets::table::{Column, Table, number, wide, words};
 const ABOUT: About = About {
     title: "Reports",
     name: "reports",
-    help: "Quality, diversity and fairness",
+    help: "Quality, diversity, fairness, privacy and data",
     lists: true,
     commands: &[
         Command::new(
@@ -40,8 +41,8 @@ const ABOUT: About = About {
     ],
 };
 
-/// The reports that have a tab. The others are read on the command line.
-const SHOWN: [ReportKind; 3] = [ReportKind::Quality, ReportKind::Diversity, ReportKind::Fairness];
+/// The reports, each with a tab.
+const SHOWN: [ReportKind; 5] = ReportKind::ALL;
 /// Columns of the drawn intervals.
 const WHISKER: usize = 24;
 /// Share of a scale that stays free at its ends.
@@ -60,23 +61,6 @@ pub(crate) struct Reports {
     selected: usize,
 }
 
-/// One row of the screen: a number of the report, a table of groups, or a group of one.
-#[derive(Debug, Clone, Copy)]
-enum Row<'a> {
-    Number(&'a ReportRow),
-    Table(&'a GroupTable),
-    Group(&'a GroupTable, usize),
-}
-
-fn rows(report: &Report) -> Vec<Row<'_>> {
-    let mut rows: Vec<Row<'_>> = report.rows.iter().map(Row::Number).collect();
-    for table in &report.groups {
-        rows.push(Row::Table(table));
-        rows.extend((0..table.groups.len()).map(|n| Row::Group(table, n)));
-    }
-    rows
-}
-
 impl Screen for Reports {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -92,9 +76,9 @@ impl Screen for Reports {
             Action::PreviousTab | Action::Left => self.turn(self.reports.len() - 1, context),
             Action::Formula | Action::Open => {
                 let report = self.reports[self.tab].value.as_deref();
-                if let Some(row) = report.and_then(|report| rows(report).get(self.selected).copied()) {
-                    context.open(explain(row));
-                }
+                let row = report.and_then(|report| rows(report).get(self.selected).copied());
+                // A report that is still computed has no rows, but what it measures can be read.
+                context.open(row.map_or_else(|| explain_kind(SHOWN[self.tab]), explain));
             }
             action => {
                 let len = self.reports[self.tab].value.as_ref().map_or(0, |report| rows(report).len());
@@ -140,6 +124,19 @@ impl Reports {
         }
     }
 
+    /// Says which reports are of another version or window than the shown one: side by side they compare nothing.
+    fn mixed(&self) -> Option<String> {
+        let shown = self.reports[self.tab].value.as_ref()?;
+        let other = |report: &Report| report.model != shown.model || (report.from, report.to) != (shown.from, shown.to);
+        let windowed = |report: &Report| report.from.is_some() && shown.from.is_some();
+        let others = self.reports.iter().filter_map(|report| report.value.as_ref());
+        let names: Vec<String> = others
+            .filter(|report| windowed(report) && other(report))
+            .map(|report| format!("{} is of {}", report.kind.as_str(), text::clean(&report.model)))
+            .collect();
+        (!names.is_empty()).then(|| format!("other version or window: {}; r asks again", names.join(", ")))
+    }
+
     /// The kinds of reports, and what the shown one was computed from.
     fn title<'a>(&self) -> Line<'a> {
         let mut title: Vec<Span<'_>> = Vec::new();
@@ -158,59 +155,14 @@ impl Reports {
             let n = text::count(report.users);
             title.push(span(format!(" {}, n {n}{window}", text::clean(&report.model)), theme::QUIET));
         }
+        if let Some(warning) = self.mixed() {
+            title.push(span(format!("  {warning}"), theme::WARN));
+        }
         if shown.loading {
             title.push(span("  computing", theme::WARN));
         }
         Line::from(title)
     }
-}
-
-/// Formula and convention of a row, in words.
-fn explain(row: Row<'_>) -> Explanation {
-    match row {
-        Row::Number(row) => explain_number(row),
-        Row::Table(table) | Row::Group(table, _) => explain_groups(table),
-    }
-}
-
-fn explain_number(row: &ReportRow) -> Explanation {
-    let mut paragraphs = vec![row.formula.clone()];
-    match (&row.undefined, row.value) {
-        (Some(reason), _) => paragraphs.push(format!("It has no value: {reason}")),
-        (None, Some(value)) => paragraphs.push(format!(
-            "{} {} over {}, {}.",
-            text::value(value),
-            text::interval(row.low, row.high),
-            text::count(row.n),
-            row.name
-        )),
-        (None, None) => {}
-    }
-    if let Some(baseline) = row.baseline {
-        paragraphs.push(format!("Recommending popular items has {}.", text::value(baseline)));
-    }
-    Explanation { title: row.label.clone(), paragraphs }
-}
-
-fn explain_groups(table: &GroupTable) -> Explanation {
-    let gap = match (table.gap, table.noise_floor) {
-        (Some(gap), Some(floor)) => format!(
-            "The largest difference between groups is {}; where groups do not differ, chance alone makes up to {} in 95 of 100 cases.",
-            text::value(gap),
-            text::value(floor)
-        ),
-        _ => "No two groups are large enough to be compared.".to_owned(),
-    };
-    let mut paragraphs = vec![gap];
-    if let Some(p) = table.p {
-        let holm = table.p_holm.map(|p| format!(", {} after Holm over all attributes", text::p_value(p)));
-        paragraphs.push(format!("Permutation p {}{}.", text::p_value(p), holm.unwrap_or_default()));
-    }
-    paragraphs.push(
-        "Groups are declared by the shoppers, never inferred. Of 10 to 99 shoppers only the interval is shown, and they do not count for the largest difference; fewer than 10 are not shown."
-            .to_owned(),
-    );
-    Explanation { title: format!("{} by {}", table.metric, table.attribute), paragraphs }
 }
 
 fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
@@ -228,9 +180,12 @@ fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
     let rows: Vec<_> = rows(report)
         .into_iter()
         .map(|row| match row {
-            Row::Number(row) => number_row(row),
+            Row::Head(title) => vec![Line::styled(title, theme::STRONG)],
+            Row::Number(row) => number_row(row, report.unreliable),
             Row::Table(table) => table_row(table),
             Row::Group(table, n) => group_row(table, n),
+            Row::Items(table) => items_row(table),
+            Row::ItemGroup(table, n) => item_group_row(table, n),
         })
         .collect();
     let selected = Some(selected.min(rows.len().saturating_sub(1)));
@@ -250,7 +205,9 @@ fn table_row<'a>(table: &GroupTable) -> Vec<Line<'a>> {
     ]
 }
 
-fn number_row<'a>(row: &ReportRow) -> Vec<Line<'a>> {
+/// A number; grey where number 12 says that the others do not carry far.
+fn number_row<'a>(row: &ReportRow, unreliable: bool) -> Vec<Line<'a>> {
+    let grey = unreliable && row.number != Some(12);
     let drawn = match (row.low, row.value, row.high) {
         (Some(low), Some(value), Some(high)) => {
             let scale = Scale::around([low, high, row.baseline.unwrap_or(value)]).with_margin(MARGIN);
@@ -260,16 +217,61 @@ fn number_row<'a>(row: &ReportRow) -> Vec<Line<'a>> {
     };
     let value = match &row.undefined {
         Some(_) => Line::styled("undefined", theme::QUIET),
-        None => Line::styled(text::maybe(row.value), theme::STRONG),
+        None => Line::styled(text::maybe(row.value), if grey { theme::QUIET } else { theme::STRONG }),
     };
+    let number = row.number.map(|number| format!("{number:>2} ")).unwrap_or_default();
     vec![
-        Line::from(text::clean(&row.label)),
+        Line::styled(format!("{number}{}", text::clean(&row.label)), if grey { theme::QUIET } else { theme::PLAIN }),
         value,
         Line::from(text::interval(row.low, row.high)),
         drawn,
         Line::styled(text::count(row.n), theme::QUIET),
         Line::from(row.baseline.map(text::value).unwrap_or_default()),
-        row.verdict.map_or_else(Line::default, |verdict| Line::from(report_verdict(verdict))),
+        verdict_line(row),
+    ]
+}
+
+/// The verdict, and a change against the version before.
+fn verdict_line<'a>(row: &ReportRow) -> Line<'a> {
+    let change = row.previous.as_ref().and_then(|previous| previous.verdict);
+    let change = change.filter(|verdict| matches!(verdict, Verdict::HigherThanBefore | Verdict::LowerThanBefore));
+    let mut spans: Vec<Span<'_>> = Vec::new();
+    for verdict in row.verdict.into_iter().chain(change) {
+        if !spans.is_empty() {
+            spans.push(span(", ", theme::QUIET));
+        }
+        spans.push(report_verdict(verdict));
+    }
+    Line::from(spans)
+}
+
+fn items_row<'a>(table: &ItemTable) -> Vec<Line<'a>> {
+    let top = table.top.as_deref().map_or_else(|| "-".to_owned(), text::clean);
+    let share = table.top_share.map_or_else(|| "-".to_owned(), text::percent);
+    vec![
+        Line::styled(format!("Merit ratio by {}", text::clean(&table.by.replace('_', " "))), theme::STRONG),
+        Line::default(),
+        Line::styled(format!("{share} {top}"), theme::QUIET),
+    ]
+}
+
+fn item_group_row<'a>(table: &ItemTable, n: usize) -> Vec<Line<'a>> {
+    let row = &table.groups[n];
+    let scale = Scale::around(table.groups.iter().flat_map(|group| [group.low, group.high]).flatten());
+    let drawn = match (row.low, row.high) {
+        (Some(low), Some(high)) => {
+            whisker(Whisker { low, high, value: row.merit_ratio, mark: Some(1.0) }, scale, WHISKER)
+        }
+        _ => Line::default(),
+    };
+    vec![
+        Line::from(format!("  {}", text::clean(&row.group))),
+        Line::from(text::maybe(row.merit_ratio)),
+        Line::from(text::interval(row.low, row.high)),
+        drawn,
+        Line::styled(row.relevant.map(text::count).unwrap_or_default(), theme::QUIET),
+        Line::default(),
+        Line::from(report_verdict(row.verdict)),
     ]
 }
 
@@ -285,11 +287,17 @@ fn group_row<'a>(table: &GroupTable, n: usize) -> Vec<Line<'a>> {
     let name = if row.group.is_empty() { "(none)".to_owned() } else { text::clean(&row.group) };
     vec![
         Line::from(format!("  {name}")),
-        Line::from(if row.suppressed { "too few".to_owned() } else { text::maybe(row.mean) }),
+        Line::from(if row.suppressed { "suppressed".to_owned() } else { text::maybe(row.mean) }),
         Line::from(if row.suppressed { String::new() } else { text::interval(row.low, row.high) }),
         drawn,
-        Line::styled(text::count(row.n), theme::QUIET),
+        Line::styled(row.n.filter(|_| !row.suppressed).map(text::count).unwrap_or_default(), theme::QUIET),
         Line::default(),
-        if worst { Line::styled("served worst", theme::QUIET) } else { Line::default() },
+        match row.finding {
+            GroupFinding::Below => Line::styled(if worst { "served worst" } else { "below the others" }, theme::WARN),
+            _ if worst => Line::styled("lowest", theme::QUIET),
+            GroupFinding::Above => Line::styled("above the others", theme::QUIET),
+            _ if row.compared == Some(false) => Line::styled("not compared", theme::QUIET),
+            _ => Line::default(),
+        },
     ]
 }

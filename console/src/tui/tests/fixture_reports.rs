@@ -18,6 +18,7 @@ pub(super) fn report(kind: ReportKind) -> Report {
             "NDCG@10 with gain 1 for each item bought, discount log2(rank + 1), mean over users with a later purchase"
                 .into(),
         verdict: value.map(|_| Verdict::AboveNoise),
+        ..ReportRow::default()
     };
     let (rows, groups) = match kind {
         ReportKind::Quality => (
@@ -47,31 +48,28 @@ pub(super) fn report(kind: ReportKind) -> Report {
                 groups: vec![
                     GroupRow {
                         group: "United Kingdom".into(),
-                        n: 1650,
-                        share: 0.91,
+                        n: Some(1650),
+                        share: Some(0.91),
                         suppressed: false,
                         mean: Some(0.378),
                         low: Some(0.366),
                         high: Some(0.39),
+                        compared: Some(true),
+                        ..GroupRow::default()
                     },
                     GroupRow {
                         group: "Germany".into(),
-                        n: 44,
-                        share: 0.024,
+                        n: Some(44),
+                        share: Some(0.024),
                         suppressed: false,
                         mean: Some(0.33),
                         low: Some(0.26),
                         high: Some(0.4),
+                        compared: Some(true),
+                        finding: GroupFinding::Below,
+                        ..GroupRow::default()
                     },
-                    GroupRow {
-                        group: "Malta".into(),
-                        n: 2,
-                        share: 0.001,
-                        suppressed: true,
-                        mean: None,
-                        low: None,
-                        high: None,
-                    },
+                    GroupRow { group: "Malta".into(), suppressed: true, ..GroupRow::default() },
                 ],
                 gap: Some(0.048),
                 noise_floor: Some(0.061),
@@ -79,6 +77,8 @@ pub(super) fn report(kind: ReportKind) -> Report {
                 p_holm: Some(0.21),
                 worst: Some("Germany".into()),
                 verdict: Verdict::WithinNoise,
+                not_compared: vec!["Malta".into()],
+                ..GroupTable::default()
             }],
         ),
     };
@@ -92,6 +92,6 @@ pub(super) fn report(kind: ReportKind) -> Report {
         rows,
         groups,
         notes: vec!["64 % of the traffic is covered".into()],
-        curves: Vec::new(),
+        ..Report::new(kind, "v000002", now())
     }
 }

@@ -8,6 +8,7 @@ mod fixtures;
 mod link;
 mod painting;
 mod pictures;
+mod reports;
 mod sizes;
 mod steering;
 mod table;

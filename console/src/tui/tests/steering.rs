@@ -244,7 +244,7 @@ fn reports_show_formulas_and_change_with_tab() {
     assert!(shown(&app).contains("undefined"));
     press(&mut app, KeyCode::Tab);
     let text = shown(&app);
-    assert!(text.contains("noise 0.0610") && text.contains("within noise") && text.contains("too few"), "{text}");
+    assert!(text.contains("noise 0.0610") && text.contains("within noise") && text.contains("suppressed"), "{text}");
     press_keys(&mut app, "jjj");
     press(&mut app, KeyCode::Enter);
     assert!(shown(&app).contains("never inferred"));

@@ -43,8 +43,14 @@ pub(crate) fn gate_verdict<'a>(verdict: GateVerdict) -> Span<'a> {
 /// The verdict on a number of a report with its colour.
 pub(crate) fn report_verdict<'a>(verdict: Verdict) -> Span<'a> {
     let style = match verdict {
-        Verdict::AboveNoise => theme::WARN,
-        Verdict::WithinNoise => theme::GOOD,
+        Verdict::AboveNoise
+        | Verdict::WorseThanPopularity
+        | Verdict::BelowMerit
+        | Verdict::LowerThanBefore
+        | Verdict::HigherThanBefore
+        | Verdict::DependsOnExposureModel
+        | Verdict::Unhealthy => theme::WARN,
+        Verdict::WithinNoise | Verdict::BetterThanPopularity | Verdict::Healthy => theme::GOOD,
         _ => theme::QUIET,
     };
     span(text::word(&verdict), style)

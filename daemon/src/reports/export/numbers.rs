@@ -114,7 +114,7 @@ fn table(table: &GroupTable) -> Vec<Number> {
         value: group.mean,
         low: group.low,
         high: group.high,
-        n: (!group.suppressed).then_some(group.n as f64),
+        n: group.n.filter(|_| !group.suppressed).map(|n| n as f64),
         undefined: if group.suppressed { "suppressed".to_owned() } else { String::new() },
         ..Number::default()
     }));

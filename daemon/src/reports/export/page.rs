@@ -7,7 +7,7 @@ use mercer_shared::wire::{
     Verdict,
 };
 
-use crate::reports::export::plots;
+use crate::reports::export::{numbers, plots};
 
 /// The page's style, for screens of both kinds and for paper.
 const STYLE: &str = include_str!("page.css");
@@ -76,12 +76,8 @@ fn interval(low: Option<f64>, high: Option<f64>) -> String {
     low.zip(high).map_or_else(|| "-".to_owned(), |(low, high)| format!("{low:.4} to {high:.4}"))
 }
 
-const fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::WithinNoise => "within noise",
-        Verdict::AboveNoise => "above noise",
-        Verdict::InsufficientData => "insufficient data",
-    }
+fn verdict(verdict: Verdict) -> String {
+    numbers::word(&verdict).replace('_', " ")
 }
 
 const fn difference_word(word: DifferenceWord) -> &'static str {
@@ -187,8 +183,8 @@ fn groups(table: &GroupTable) -> Markup {
                     @if group.suppressed {
                         td class="number" colspan="4" { "suppressed" }
                     } @else {
-                        td class="number" { (group.n) }
-                        td class="number" { (format!("{:.1} %", 100.0 * group.share)) }
+                        td class="number" { (group.n.unwrap_or(0)) }
+                        td class="number" { (format!("{:.1} %", 100.0 * group.share.unwrap_or(0.0))) }
                         td class="number" { (value(group.mean)) }
                         td class="number" { (interval(group.low, group.high)) }
                     }

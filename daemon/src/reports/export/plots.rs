@@ -175,12 +175,13 @@ mod tests {
     fn group(name: &str, mean: Option<f64>) -> GroupRow {
         GroupRow {
             group: name.to_owned(),
-            n: 100,
-            share: 0.5,
+            n: Some(100),
+            share: Some(0.5),
             suppressed: mean.is_none(),
             mean,
             low: mean.map(|m| m - 0.1),
             high: mean.map(|m| m + 0.1),
+            ..GroupRow::default()
         }
     }
 
@@ -189,12 +190,9 @@ mod tests {
             attribute: "region".to_owned(),
             metric: "ndcg@10".to_owned(),
             groups,
-            gap: None,
             noise_floor: Some(0.05),
-            p: None,
-            p_holm: None,
-            worst: None,
             verdict: Verdict::WithinNoise,
+            ..GroupTable::default()
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use mercer_shared::wire::{ExportPrivacy, GroupRow, GroupTable, Report, ReportDifference};
+use mercer_shared::wire::{ExportPrivacy, GroupFinding, GroupRow, GroupTable, Report, ReportDifference};
 
 use crate::reports::export::noise::NoisedCounts;
 use crate::state::problems::Answer;
@@ -46,7 +46,7 @@ pub(crate) fn exact() -> ExportPrivacy {
 
 /// Counts of a report that are not those of groups: each distinct one is a cell.
 fn row_counts(report: &Report, difference: Option<&ReportDifference>) -> BTreeMap<u64, u64> {
-    let rows = report.rows.iter().map(|row| row.n);
+    let rows = report.rows.iter().chain(&report.summary).map(|row| row.n);
     let paired = difference.iter().flat_map(|difference| &difference.rows).map(|row| row.n);
     std::iter::once(report.users).chain(rows).chain(paired).map(|count| (count, 0)).collect()
 }
@@ -68,23 +68,29 @@ pub(crate) fn protect(
     let mut counts = row_counts(&report, difference.as_ref());
     let cells = (counts.len() + report.groups.len()) as u32;
     let groups = report.groups.iter().flat_map(|table| &table.groups).filter(|group| counted(group));
-    let all: Vec<u64> = counts.keys().copied().chain(groups.map(|group| group.n)).collect();
+    let all: Vec<u64> = counts.keys().copied().chain(groups.map(|group| group.n.unwrap_or(0))).collect();
     let NoisedCounts { counts: noised, scale, epsilon } = noise(&all, cells)?;
     let mut noised = noised.into_iter();
     counts.values_mut().zip(&mut noised).for_each(|(place, count)| *place = count);
 
     let now = |count: u64| counts.get(&count).copied().unwrap_or(0);
     report.users = now(report.users);
-    report.rows.iter_mut().for_each(|row| row.n = now(row.n));
+    for row in report.rows.iter_mut().chain(&mut report.summary) {
+        row.n = now(row.n);
+        // The number of those without a value would need a cell of its own.
+        row.n_total = None;
+    }
+    // Purchases of one shopper are any number of these.
+    report.items.iter_mut().flat_map(|table| &mut table.groups).for_each(|group| group.relevant = None);
     difference.iter_mut().flat_map(|difference| &mut difference.rows).for_each(|row| row.n = now(row.n));
     let mut suppressed = 0;
     for table in &mut report.groups {
         for group in table.groups.iter_mut().filter(|group| counted(group)) {
-            group.n = noised.next().unwrap_or(0);
+            group.n = Some(noised.next().unwrap_or(0));
         }
         suppressed += leave_out(table);
     }
-    for row in &mut report.rows {
+    for row in report.rows.iter_mut().chain(&mut report.summary) {
         if let Some(attribute) = row.name.strip_prefix("worst-group/")
             && report.groups.iter().any(|table| table.attribute == attribute && table.worst.is_none())
         {
@@ -128,7 +134,7 @@ fn words(dropped: usize) -> Vec<String> {
 /// Shares follow the noised counts. Returns how many groups were left out here.
 fn leave_out(table: &mut GroupTable) -> u64 {
     let mut hidden: Vec<String> = Vec::new();
-    for group in table.groups.iter_mut().filter(|group| counted(group) && group.n < THRESHOLD) {
+    for group in table.groups.iter_mut().filter(|group| counted(group) && group.n < Some(THRESHOLD)) {
         hidden.push(group.group.clone());
         hide(group);
     }
@@ -139,9 +145,9 @@ fn leave_out(table: &mut GroupTable) -> u64 {
         hidden.push(smallest.group.clone());
         hide(smallest);
     }
-    let total: u64 = table.groups.iter().map(|group| group.n).sum();
+    let total: u64 = table.groups.iter().filter_map(|group| group.n).sum();
     for group in &mut table.groups {
-        group.share = if total == 0 { 0.0 } else { group.n as f64 / total as f64 };
+        group.share = group.n.filter(|_| total > 0).map(|n| n as f64 / total as f64);
     }
     if table.worst.as_ref().is_some_and(|worst| hidden.contains(worst)) {
         table.worst = None;
@@ -151,7 +157,8 @@ fn leave_out(table: &mut GroupTable) -> u64 {
 
 fn hide(group: &mut GroupRow) {
     group.suppressed = true;
-    group.n = 0;
+    (group.n, group.share) = (None, None);
+    (group.p, group.p_holm, group.finding) = (None, None, GroupFinding::NotTested);
     (group.mean, group.low, group.high) = (None, None, None);
 }
 

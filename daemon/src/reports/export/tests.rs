@@ -2,8 +2,8 @@
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
-    CurvePoint, DifferenceRow, DifferenceWord, ExportedReport, GroupRow, GroupTable, Report, ReportCurve,
-    ReportDifference, ReportHashes, ReportKind, ReportRow, ReportTrend, TrendPoint, Verdict,
+    CurvePoint, DifferenceRow, DifferenceWord, ExportedReport, GroupRow, GroupTable, ItemGroupRow, ItemTable, Report,
+    ReportCurve, ReportDifference, ReportHashes, ReportKind, ReportRow, ReportTrend, TrendPoint, Verdict,
 };
 
 use super::noise::NoisedCounts;
@@ -18,12 +18,13 @@ const NASTY: &str = "<script>alert(\"x\")</script>, & '=1+1'";
 fn group(name: &str, n: u64, mean: f64) -> GroupRow {
     GroupRow {
         group: name.to_owned(),
-        n,
-        share: n as f64 / 200.0,
+        n: Some(n),
+        share: Some(n as f64 / 200.0),
         suppressed: false,
         mean: Some(mean),
         low: Some(mean - 0.05),
         high: Some(mean + 0.05),
+        ..GroupRow::default()
     }
 }
 
@@ -49,13 +50,20 @@ fn report() -> Report {
             p_holm: Some(0.02),
             worst: Some("west".to_owned()),
             verdict: Verdict::AboveNoise,
+            ..GroupTable::default()
         }],
         notes: vec!["12 shoppers are in the west".to_owned(), "nothing is inferred".to_owned()],
+        summary: vec![ReportRow { number: Some(1), n_total: Some(200), ..row("ndcg@10/repeat", Some(0.25), 200) }],
+        items: vec![ItemTable {
+            groups: vec![ItemGroupRow { group: "seller".to_owned(), relevant: Some(200), ..ItemGroupRow::default() }],
+            ..ItemTable::default()
+        }],
         curves: vec![ReportCurve {
             name: "exposure".to_owned(),
             label: "share of items against share of exposure".to_owned(),
             points: [(0.0, 0.0), (0.5, 0.8), (1.0, 1.0)].map(|(x, y)| CurvePoint { x, y }).to_vec(),
         }],
+        ..Report::new(ReportKind::Fairness, "v000002", Timestamp::at(1_700_000_000_000))
     }
 }
 
@@ -105,7 +113,10 @@ fn every_count_is_noised_and_a_user_is_in_a_bounded_number_of_cells() {
     let Protected { report, difference, privacy } = protect(report(), Some(compared()), &minus(1)).unwrap();
     assert_eq!(report.users, 199);
     assert_eq!(report.rows.iter().map(|row| row.n).collect::<Vec<_>>(), [199, 11, 199]);
-    assert_eq!(report.groups[0].groups.iter().map(|group| group.n).collect::<Vec<_>>(), [109, 77, 11]);
+    assert_eq!(
+        report.groups[0].groups.iter().map(|group| group.n).collect::<Vec<_>>(),
+        [Some(109), Some(77), Some(11)]
+    );
     assert_eq!(difference.unwrap().rows[0].n, 199);
     // The total, the count of the worst group's row, and one group of one table.
     assert_eq!(privacy.cells_per_user, Some(3));
