@@ -52,6 +52,7 @@ use crate::state::app::{App, AppParts, Peer};
 use crate::state::config::Config;
 use crate::state::mitigations::Mitigations;
 use crate::state::problems::{model_problem, store_problem};
+use crate::state::served_log::ServedLog;
 use crate::state::shop::ShopWriter;
 use crate::state::vector_cache::VectorCache;
 use crate::versions::startup::load_serving;
@@ -178,7 +179,8 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     let model = worker.handle();
     let head_rescorer = Box::new(rescore::CrossEncoderRescorer::default());
     let mitigations = Mitigations::open(&store).map_err(|error| store_problem(&error))?;
-    let app = App::new(AppParts { config, store, model, shop, vectors, head_rescorer, mitigations });
+    let served_log = ServedLog::open(&store).map_err(|error| store_problem(&error))?;
+    let app = App::new(AppParts { config, store, model, shop, vectors, head_rescorer, mitigations, served_log });
     if app.store.is_read_only().is_none() {
         retention::apply(&app, Timestamp::now())?;
     }

@@ -3,6 +3,7 @@
 
 mod body;
 mod calls;
+mod experiments;
 mod mitigation_calls;
 mod report_calls;
 mod sender;

@@ -55,6 +55,12 @@ impl InteractionType {
     pub const TARGETS: [Self; 7] =
         [Self::Purchase, Self::Rating, Self::Review, Self::Cart, Self::Favourite, Self::Click, Self::View];
 
+    /// Whether it counts as an outcome of a list: a click, a cart or a purchase.
+    #[must_use]
+    pub const fn is_taken(self) -> bool {
+        matches!(self, Self::Click | Self::Cart | Self::Purchase)
+    }
+
     /// Place in [`ALL`](Self::ALL): the number of the kind in stored records and in models.
     #[must_use]
     pub const fn number(self) -> u8 {

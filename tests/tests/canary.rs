@@ -165,3 +165,42 @@ fn a_version_that_breaks_in_its_first_hours_is_rolled_back() {
     decided(&daemon, "took");
     assert_eq!(answers(&daemon, 1, None), "v000001");
 }
+
+/// Takes, for each of these shoppers, a row of the compared version from a list of their own.
+fn take_from_the_other(daemon: &Daemon, users: std::ops::Range<usize>) {
+    let query = ListQuery { k: Some(6), ..ListQuery::default() };
+    for user in users {
+        let id = format!("sim-u{user:06}");
+        let list = daemon.ask(async |client| client.recommend(&id, &query).await).unwrap();
+        let teams: Vec<u8> = list.items.iter().map(|row| row.team.unwrap()).collect();
+        assert_eq!(teams.iter().filter(|team| **team == 1).count(), 3, "each version has half of the rows");
+        let row = list.items.iter().find(|row| row.team == Some(1)).unwrap();
+        let mut click = mercer_tests::interaction(&format!("click-{user}"), &id, "click", row.id.as_str());
+        click.query_id = Some(list.query_id);
+        daemon.ask(async |client| client.interact(&click).await).unwrap();
+    }
+}
+
+#[test]
+fn two_versions_are_interleaved_until_the_operator_ends_it() {
+    let (mut daemon, version) = shop(1_000.0);
+    eventually("the canary is loaded", || (0..200).find(|user| answers(&daemon, *user, None) == version));
+    let refused = daemon.mercer(&["interleave", "start", "v000001"]);
+    assert_eq!(refused.status.code(), Some(4), "a canary is on");
+    daemon.mercer_ok(&["models", "promote", &version]);
+    assert_eq!(daemon.mercer(&["interleave", "start", &version]).status.code(), Some(4), "it serves");
+    daemon.mercer_ok(&["interleave", "start", "v000001", "--share", "1"]);
+    let both = format!("{version}+v000001");
+    assert_eq!(answers(&daemon, 3, None), both);
+    take_from_the_other(&daemon, 0..20);
+    let verdict = daemon.mercer_json(&["interleave", "status"]);
+    assert_eq!((&verdict["wins"], &verdict["losses"]), (&20.into(), &0.into()), "{verdict}");
+    assert_eq!(verdict["delta"], 0.5);
+    assert!(verdict["p"].as_f64().unwrap() < 1e-5, "{verdict}");
+    assert!(daemon.terminate());
+    daemon.launch();
+    eventually("it goes on after a restart", || (answers(&daemon, 3, None) == both).then_some(()));
+    daemon.mercer_ok(&["interleave", "stop"]);
+    assert_eq!(answers(&daemon, 3, None), version);
+    assert_eq!(daemon.mercer(&["interleave", "stop"]).status.code(), Some(1), "nothing is interleaved");
+}

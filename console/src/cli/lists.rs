@@ -59,6 +59,8 @@ impl ListArgs {
             out_of_stock: self.out_of_stock,
             profiling: self.profiling,
             placement: self.placement.as_ref().map(|placement| placement.as_str().to_owned()),
+            // An operator looks at it, no shopper.
+            preview: Some(true),
         }
     }
 }
@@ -161,6 +163,7 @@ pub(crate) fn search_request(q: &str, args: &SearchArgs) -> SearchRequest {
         out_of_stock: list.out_of_stock,
         profiling: list.profiling,
         placement: list.placement,
+        preview: Some(true),
     }
 }
 

@@ -11,6 +11,7 @@ mod cross_encoder;
 mod demo;
 mod encoders;
 mod evals;
+mod experiments;
 mod explanations;
 mod export;
 mod follow;
@@ -58,6 +59,7 @@ use audit::AuditArgs;
 use demo::DemoArgs;
 use encoders::EncoderCommand;
 use evals::EvalArgs;
+use experiments::{CounterfactualArgs, ExposureArgs, InterleaveCommand};
 use import::ImportArgs;
 use interact::InteractArgs;
 use items::ItemsArgs;
@@ -142,6 +144,15 @@ pub(crate) enum Command {
     Mitigation {
         #[command(subcommand)]
         command: Option<MitigationCommand>,
+    },
+    /// What was really shown: exposure in the lists that went out.
+    Exposure(ExposureArgs),
+    /// What a version would have earned at places that exploration filled.
+    Counterfactual(CounterfactualArgs),
+    /// Interleaves a version with the serving one and counts what shoppers prefer.
+    Interleave {
+        #[command(subcommand)]
+        command: InterleaveCommand,
     },
     /// Follows what happens, live.
     Events,
@@ -239,6 +250,9 @@ pub(crate) async fn run(cli: Cli, socket: &Path, out: &mut Out) -> Done {
         Command::Report(args) => reports::run(&args, &client, out).await,
         Command::Reports(args) => stored_reports::list(args, &client, out).await,
         Command::Mitigation { command } => mitigation::run(command, &client, out).await,
+        Command::Exposure(args) => experiments::exposure(&args, &client, out).await,
+        Command::Counterfactual(args) => experiments::counterfactual(&args, &client, out).await,
+        Command::Interleave { command } => experiments::interleave(&command, &client, out).await,
         Command::Events => logs::events(&client, out).await,
         Command::Decisions(paging) => logs::decisions(paging, &client, out).await,
         Command::Audit(args) => audit::run(args, &client, out).await,

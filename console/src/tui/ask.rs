@@ -147,7 +147,13 @@ pub(crate) async fn send(client: &Client, ask: Ask) -> Result<Answer, Problem> {
         }
         Ask::Profile(user) => Answer::Profile(Box::new(client.profile(user.as_str(), None).await?)),
         Ask::Recommend { user, mode, reasons } => {
-            let query = ListQuery { k: Some(LIST), mode: Some(mode), reasons: Some(reasons), ..ListQuery::default() };
+            let query = ListQuery {
+                k: Some(LIST),
+                mode: Some(mode),
+                reasons: Some(reasons),
+                preview: Some(true),
+                ..ListQuery::default()
+            };
             Answer::List(Box::new(client.recommend(user.as_str(), &query).await?))
         }
         Ask::Search { text, reasons } => {
@@ -155,7 +161,7 @@ pub(crate) async fn send(client: &Client, ask: Ask) -> Result<Answer, Problem> {
             Answer::List(Box::new(client.search(&request).await?))
         }
         Ask::Related(item) => {
-            let query = ListQuery { k: Some(RELATED), ..ListQuery::default() };
+            let query = ListQuery { k: Some(RELATED), preview: Some(true), ..ListQuery::default() };
             Answer::List(Box::new(client.related(item.as_str(), &query).await?))
         }
         Ask::Runs => Answer::Runs(client.runs(None, Some(PAGE)).await?.items),

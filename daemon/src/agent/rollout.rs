@@ -29,6 +29,10 @@ fn watch_canary(app: &App) -> Answer<()> {
         return take_up(app, &trial);
     }
     canary::catch_up(app)?;
+    // Only the operator ends an interleaving: it is an experiment, no rollout.
+    if trial.interleave {
+        return Ok(());
+    }
     let (mine, theirs) = (app.guardrails.tally(&trial.version), app.guardrails.tally(&trial.other));
     let Some(mine) = mine else { return Ok(()) };
     let words = |what: &str| format!("{} on trial for {:.2} h: {what}; {}", trial.version, trial.hours(), mine.words());

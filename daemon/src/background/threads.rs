@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::background::{embed, publish, refit};
+use crate::background::{embed, publish, refit, served};
 use crate::state::app::App;
 
-/// Starts the publisher, the embedder and the refitter; they end when the daemon stops.
+/// Starts the publisher, the embedder, the refitter and the writer of served lists; they end when the daemon stops.
 ///
 /// # Errors
 /// The system gives no thread.
@@ -15,5 +15,10 @@ pub fn spawn(app: &Arc<App>) -> std::io::Result<Vec<JoinHandle<()>>> {
         let app = Arc::clone(app);
         std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&app))
     };
-    Ok(vec![start("publisher", publish::run)?, start("embedder", embed::run)?, start("refitter", refit::run)?])
+    Ok(vec![
+        start("publisher", publish::run)?,
+        start("embedder", embed::run)?,
+        start("refitter", refit::run)?,
+        start("served lists", served::run)?,
+    ])
 }

@@ -9,6 +9,7 @@ mod document;
 mod encoders;
 mod evaluations;
 mod events;
+mod experiments;
 mod explanations;
 mod export;
 mod extract;

@@ -4,8 +4,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::state::HttpState;
 use crate::http::{
-    audit, decisions, document, encoders, evaluations, events, explanations, export, imports, interactions, items,
-    lists, membership, metrics, mitigations, models, presets, replays, reports, runs, status, sweeps, user_data, users,
+    audit, decisions, document, encoders, evaluations, events, experiments, explanations, export, imports,
+    interactions, items, lists, membership, metrics, mitigations, models, presets, replays, reports, runs, status,
+    sweeps, user_data, users,
 };
 
 /// Routes that compute or write. Their number in progress is limited; more are refused at once.
@@ -20,6 +21,7 @@ pub(super) fn work() -> OpenApiRouter<HttpState> {
         .merge(explanations::routes())
         .merge(mitigations::routes())
         .merge(models::routes())
+        .merge(experiments::routes())
         .merge(encoders::routes())
 }
 

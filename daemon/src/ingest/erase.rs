@@ -62,7 +62,10 @@ fn commit(app: &App, id: &UserId, at: Timestamp) -> Answer<(Erasure, ErasedUser)
     if !app.store.knows_user(id).map_err(|e| store_problem(&e))? {
         return Err(Problem::new(Code::UnknownUser, format!("there is no user `{id}`")));
     }
-    let erasure = app.store.erase_user(id).map_err(|e| store_problem(&e))?;
+    let erasure = app
+        .served_log
+        .erasing(&app.store, &app.store.pseudonym(id), || app.store.erase_user(id))
+        .map_err(|e| store_problem(&e))?;
     {
         let mut shop = app.shop.lock();
         shop.erase(id);
@@ -106,6 +109,7 @@ impl After<'_> {
         vec![
             gone("log", erasure.interactions(), "interactions"),
             gone("document", u64::from(erasure.document), "documents with attributes, consent and its ledger"),
+            gone("served lists", erasure.served, "lists that were kept, and their part in the exposure"),
             gone("names", 1 + erasure.sessions.len() as u64, "sealed ids of the user and of visits"),
             ErasedPlace {
                 place: "store files".to_owned(),

@@ -4,7 +4,7 @@ use mercer_import::{validate_interaction, validate_item};
 use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{DeletedItem, EventKind, Interaction, InteractionType, Item, ItemPatch};
+use mercer_shared::wire::{DeletedItem, EventKind, Interaction, Item, ItemPatch};
 use mercer_store::{Appended, Change, ConsentOrigin};
 
 use crate::ingest::users;
@@ -46,11 +46,6 @@ fn refuse<D>(mut answers: Vec<Option<Answer<D>>>, places: Vec<usize>, problem: &
     answers
 }
 
-/// Whether an interaction counts as an outcome of a list: a click, a cart or a purchase.
-const fn is_taken(kind: InteractionType) -> bool {
-    matches!(kind, InteractionType::Click | InteractionType::Cart | InteractionType::Purchase)
-}
-
 /// Writes interactions and returns one answer per line, in order. An accepted line is durable and will be seen by readers within a second. Users
 /// whom the store does not know yet get the consent of their source.
 pub fn interactions(app: &App, lines: Vec<Interaction>, origin: &ConsentOrigin) -> Vec<Answer<Appended>> {
@@ -85,7 +80,7 @@ pub fn interactions(app: &App, lines: Vec<Interaction>, origin: &ConsentOrigin) 
         let mut shop = app.shop.lock();
         for ((place, line), outcome) in places.into_iter().zip(good).zip(outcomes) {
             if let Ok(Appended::Accepted(seq)) = outcome {
-                let taker = line.user.clone().filter(|_| is_taken(line.kind));
+                let taker = line.user.clone().filter(|_| line.kind.is_taken());
                 shop.interact(seq, line);
                 accepted += 1;
                 if let Some(user) = taker.and_then(|user| shop.view().user_index.get(&user).copied()) {

@@ -28,6 +28,7 @@ mod privacy;
 pub(crate) mod quality;
 pub mod report;
 pub mod rows;
+pub mod served_exposure;
 pub(crate) mod stored;
 pub(crate) mod user_groups;
 pub mod window_lists;

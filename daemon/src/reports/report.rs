@@ -81,7 +81,7 @@ fn version_before(app: &App, version: &str) -> Answer<Option<String>> {
 }
 
 /// The published state of the shop with a version in place of the serving one, if another is named.
-fn with_version(app: &App, version: Option<&str>) -> Answer<ShopState> {
+pub(crate) fn with_version(app: &App, version: Option<&str>) -> Answer<ShopState> {
     let mut view = (*app.view()).clone();
     if let Some(version) = version.filter(|version| *version != view.model.meta.version) {
         let meta = registry::show(app, version)?;

@@ -43,6 +43,10 @@ pub struct ListRequest {
     pub reasons: bool,
     /// What to do with items that are out of stock.
     pub out_of_stock: OutOfStock,
+    /// Whether nobody is shown the list.
+    pub preview: bool,
+    /// Where the list is shown.
+    pub placement: String,
     /// Whether what is known of the person may be used.
     pub profiling: Profiling,
     /// The mitigations of the list's placement; `None` where the list stays as it is.
@@ -75,6 +79,8 @@ impl ListRequest {
             candidates: query.candidates.unwrap_or_default(),
             reasons: query.reasons.unwrap_or(false),
             out_of_stock: query.out_of_stock.unwrap_or(app.config.serve.out_of_stock),
+            preview: query.preview.unwrap_or(false),
+            placement: query.placement.clone().unwrap_or_else(|| Placement::DEFAULT.to_owned()),
             profiling: query.profiling.unwrap_or_default(),
             mitigations: mitigations(app, query.placement.as_deref())?,
         })
@@ -87,6 +93,12 @@ impl ListRequest {
             None => Cow::Borrowed(self),
             Some(_) => Cow::Owned(Self { k: self.k.max(DEPTH), ..self.clone() }),
         }
+    }
+
+    /// Whether the list is for somebody to see: it is no preview, and not as of a named moment.
+    #[must_use]
+    pub const fn goes_out(&self) -> bool {
+        !self.preview && self.asked_at.is_none()
     }
 
     /// Whether an item passes the filter.
@@ -200,6 +212,8 @@ pub fn item_row(view: &ShopState, number: u32, score: f64, parts: Vec<ScorePart>
         score,
         probability: None,
         parts,
+        propensity: None,
+        team: None,
         reasons: Vec::new(),
         unexplained: None,
         moved: None,
@@ -233,5 +247,6 @@ pub fn served(app: &App, view: &ShopState, asked: &ListRequest, items: Vec<ListI
         explanation: None,
         notes,
         took_us: took.as_micros() as u64,
+        drawn_from: Vec::new(),
     }
 }

@@ -1,7 +1,10 @@
 //! The read path: lists, search, profiles and the status of the daemon.
 
 pub mod explain;
+pub mod explore;
+pub(crate) mod going_out;
 pub mod guarded;
+pub mod interleave;
 pub mod list_query;
 pub(crate) mod mitigation_rules;
 pub mod mitigations;

@@ -13,6 +13,7 @@ use crate::serving::list_query::{ListRequest, row, served};
 use crate::serving::rerank::{self, RerankContext};
 use crate::serving::scorer::{Scorer, rank_problem};
 use crate::serving::snapshot;
+use crate::serving::{going_out, interleave};
 use crate::state::app::App;
 use crate::state::head_rescorer::HeadRequest;
 use crate::state::problems::Answer;
@@ -30,16 +31,41 @@ pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
     let view = app.view_that(|view| view.user_number(id).is_some());
     let asked = ListRequest::read(app, &view, query)?;
     if asked.profiling == Profiling::Off {
-        return answer(app, &view, &asked, Recipient::Session(&[]), started);
+        return for_visitor(app, &view, &asked, &[], started);
     }
     let Some(number) = view.user_number(id) else {
-        let list = answer(app, &view, &asked, Recipient::Session(&[]), started)?;
+        let list = for_visitor(app, &view, &asked, &[], started)?;
         return Ok(ServedList { known: false, ..list });
     };
     let personal = view.subject(number).is_some_and(|subject| subject.consent.personalise);
     let whom = if personal { Recipient::User(number) } else { Recipient::Session(&[]) };
-    let guarded = Guarded { user: number, at: query.at, kind: ListKind::Recommendation };
-    guarded::list(app, &view, guarded, |view| answer(app, view, &asked, whom, started))
+    let list = match going_out::interleaved_with(app, &view, &asked, number) {
+        Some(other) => {
+            let serving = answer(app, &view, &asked, whom, started)?;
+            let other = answer(app, &other, &asked, whom, started)?;
+            interleave::interleave(serving, &other, asked.k, &mut going_out::dice()?)
+        }
+        None => going_out::explored(app, &asked, |asked| {
+            let guarded = Guarded { user: number, at: query.at, kind: ListKind::Recommendation };
+            guarded::list(app, &view, guarded, |view| answer(app, view, asked, whom, started))
+        })?,
+    };
+    going_out::log(app, &asked, view.user_id(number).filter(|_| personal), &list);
+    Ok(list)
+}
+
+/// The list of a visitor without a name.
+fn for_visitor(
+    app: &App,
+    view: &ShopState,
+    asked: &ListRequest,
+    events: &[Event],
+    started: Instant,
+) -> Answer<ServedList> {
+    let whom = Recipient::Session(events);
+    let list = going_out::explored(app, asked, |asked| answer(app, view, asked, whom, started))?;
+    going_out::log(app, asked, None, &list);
+    Ok(list)
 }
 
 /// Recommendations for a visit. Events with items that are unknown here are passed over and named in a note.
@@ -51,7 +77,7 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
     let view = app.view();
     let asked = ListRequest::read(app, &view, &request.list)?;
     if asked.profiling == Profiling::Off {
-        return answer(app, &view, &asked, Recipient::Session(&[]), started);
+        return for_visitor(app, &view, &asked, &[], started);
     }
     let mut events: Vec<Event> = Vec::new();
     let mut unknown: Vec<&ItemId> = Vec::new();
@@ -82,7 +108,7 @@ pub fn session(app: &App, request: &SessionRequest) -> Answer<ServedList> {
         events.push(Event { item, text, kind, value: kind.value(event.value), at: event.at.millis().min(asked.at) });
     }
     events.sort_by_key(|event| event.at);
-    let mut list = answer(app, &view, &asked, Recipient::Session(&events), started)?;
+    let mut list = for_visitor(app, &view, &asked, &events, started)?;
     list.notes.extend(unknown_note(&unknown));
     Ok(list)
 }
@@ -206,5 +232,6 @@ fn anonymous(
         rerank::mitigate(app, view, &asked, &RerankContext::new(app, view, &snapshot, &[], asked.at), &mut rows);
     let mut list = served(app, view, &asked, rows, started);
     list.notes.extend(mitigated);
+    going_out::log(app, &asked, None, &list);
     Ok(list)
 }

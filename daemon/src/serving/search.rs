@@ -11,7 +11,7 @@ use mercer_shared::wire::{Candidates, Mode, Profiling, QueryUnderstanding, Score
 use crate::serving::guarded::{self, Guarded, ListKind};
 use crate::serving::list_query::{ListRequest, item_row, served};
 use crate::serving::rerank::{self, RerankContext};
-use crate::serving::snapshot;
+use crate::serving::{going_out, snapshot};
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::model_problem;
@@ -36,14 +36,18 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
         QueryError::TooLong(..) => Problem::new(Code::TooLong, error.to_string()),
         _ => Problem::new(Code::BadParameter, format!("q: {error}")),
     })?;
-    let user = request.user.as_ref().filter(|_| asked.profiling == Profiling::On);
-    let Some(id) = user else { return answer(app, &view, &asked, &query, None, started) };
-    let Some(user) = view.user_index.get(id).copied() else {
-        let list = answer(app, &view, &asked, &query, None, started)?;
-        return Ok(ServedList { known: false, ..list });
+    let id = request.user.as_ref().filter(|_| asked.profiling == Profiling::On);
+    let user = id.and_then(|id| view.user_index.get(id).copied());
+    let list = match user {
+        Some(user) => {
+            let guarded = Guarded { user, at: request.at, kind: ListKind::Search };
+            guarded::list(app, &view, guarded, |view| answer(app, view, &asked, &query, Some(user), started))?
+        }
+        None => ServedList { known: id.is_none(), ..answer(app, &view, &asked, &query, None, started)? },
     };
-    let guarded = Guarded { user, at: request.at, kind: ListKind::Search };
-    guarded::list(app, &view, guarded, |view| answer(app, view, &asked, &query, Some(user), started))
+    let personal = user.and_then(|number| view.subject(number)).is_some_and(|subject| subject.consent.personalise);
+    going_out::log(app, &asked, id.filter(|_| personal), &list);
+    Ok(list)
 }
 
 /// The hits of a query. A user who refused personalisation gets those of an unknown visitor, as with lists: nothing of their events is read.

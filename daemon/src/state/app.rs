@@ -22,6 +22,7 @@ use crate::state::mitigations::Mitigations;
 use crate::state::moments::MomentCache;
 use crate::state::report_cache::ReportCache;
 use crate::state::run_slot::RunSlot;
+use crate::state::served_log::ServedLog;
 use crate::state::shop::ShopState;
 use crate::state::shop::writer::ShopWriter;
 use crate::state::vector_cache::VectorCache;
@@ -65,6 +66,8 @@ pub struct App {
     pub head_rescorer: Box<dyn HeadRescorer>,
     /// Mitigations in force, by placement.
     pub mitigations: Mitigations,
+    /// Lists that went out.
+    pub served_log: ServedLog,
     /// Reports that were computed for one state of the shop.
     pub reports: ReportCache,
     /// Traffic counters.
@@ -98,13 +101,15 @@ pub struct AppParts {
     pub head_rescorer: Box<dyn HeadRescorer>,
     /// Mitigations as they were stored.
     pub mitigations: Mitigations,
+    /// Lists that went out before the start.
+    pub served_log: ServedLog,
 }
 
 impl App {
     /// Puts the daemon together.
     #[must_use]
     pub fn new(parts: AppParts) -> Arc<Self> {
-        let AppParts { config, store, model, mut shop, vectors, head_rescorer, mitigations } = parts;
+        let AppParts { config, store, model, mut shop, vectors, head_rescorer, mitigations, served_log } = parts;
         let view = shop.publish().unwrap_or_else(|| Arc::new(shop.view().clone()));
         let guardrails = Guardrails::default();
         // Without a log there is nothing to be fitted.
@@ -122,6 +127,7 @@ impl App {
             runs: RunSlot::default(),
             head_rescorer,
             mitigations,
+            served_log,
             reports: ReportCache::default(),
             counters: Counters::default(),
             guardrails,

@@ -123,6 +123,14 @@ settings! {
         /// stock, "show" lists them like the others. A request may say otherwise (`out_of_stock=show`). An item without stock information
         /// counts as in stock.
         out_of_stock: OutOfStock = OutOfStock::Hide;
+        /// Places at the end of each recommendation list that are filled at random from the items below, at most half of a list; 0 explores
+        /// nothing. What other versions would have earned can be estimated from them (`mercer counterfactual`), at the price of weaker
+        /// rows there.
+        explore_slots: usize = 0;
+        /// Items that an explored place is drawn from.
+        explore_pool: usize = 20, in Within(2.0, 200.0);
+        /// Days for which served lists are kept, for counting what was really shown. They are erased with their user.
+        log_days: u32 = 30, in Within(1.0, 3650.0);
     }
 }
 

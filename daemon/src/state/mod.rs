@@ -25,6 +25,7 @@ pub mod run_documents;
 pub mod run_slot;
 pub mod sequence;
 pub mod served_exposure;
+pub mod served_log;
 pub mod settings;
 pub mod shop;
 pub mod signing;

@@ -12,6 +12,7 @@ use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::problems::store_problem;
 use crate::state::shop::model::Model;
+use crate::state::shop::writer::OnTrial;
 use crate::versions::embedded_catalogue;
 use crate::versions::embedded_catalogue::EmbeddedCatalogue;
 use crate::versions::registry;
@@ -40,7 +41,13 @@ pub fn put_to_work(app: &App, model: Model, embedded: &EmbeddedCatalogue) -> Ans
 
 /// From now on a broken guardrail takes the version back.
 fn watch_first_hours(app: &App, version: &str, other: &str) -> Answer<()> {
-    let trial = Trial { version: version.to_owned(), other: other.to_owned(), since: Timestamp::now(), share: 1.0 };
+    let trial = Trial {
+        version: version.to_owned(),
+        other: other.to_owned(),
+        since: Timestamp::now(),
+        share: 1.0,
+        interleave: false,
+    };
     put(app, &Grace(Some(trial)))
 }
 
@@ -51,12 +58,14 @@ fn begin(app: &App, mut model: Model, embedded: &EmbeddedCatalogue, share: f64) 
     superseded(app, &version)?;
     model.meta.state = ModelState::Canary;
     app.store.put_model(&model.meta).map_err(|e| store_problem(&e))?;
-    let trial = Trial { version: version.clone(), other: other.clone(), since: Timestamp::now(), share };
+    let trial =
+        Trial { version: version.clone(), other: other.clone(), since: Timestamp::now(), share, interleave: false };
     put(app, &Canary(Some(trial)))?;
     app.guardrails.begin(&[&version, &other], None);
     app.tell(EventKind::Model(Box::new(model.meta.clone())));
     follow::catch_up(app, &model);
-    app.shop.lock().set_canary(Some((Arc::new(model), share)), Some(given));
+    let trial = OnTrial { model: Arc::new(model), share, interleave: false };
+    app.shop.lock().set_canary(Some(trial), Some(given));
     app.publish();
     Ok(())
 }
@@ -73,7 +82,8 @@ pub fn resume(app: &App, trial: &Trial) -> Answer<()> {
     app.guardrails.begin(&[&trial.version, &trial.other], None);
     follow::catch_up(app, &model);
     let given = embedded.under(&model)?;
-    app.shop.lock().set_canary(Some((Arc::new(model), trial.share)), Some(given));
+    let trial = OnTrial { model: Arc::new(model), share: trial.share, interleave: trial.interleave };
+    app.shop.lock().set_canary(Some(trial), Some(given));
     app.publish();
     Ok(())
 }
@@ -91,7 +101,8 @@ pub fn catch_up(app: &App) -> Answer<()> {
     let embedded = embedded_catalogue::embed_catalogue(app, &canary.view.model.encoder, |_| Answer::Ok(()))?;
     let model = Arc::clone(&canary.view.model);
     let given = embedded.under(&model)?;
-    app.shop.lock().set_canary(Some((model, canary.share)), Some(given));
+    let trial = OnTrial { model, share: canary.share, interleave: canary.interleave };
+    app.shop.lock().set_canary(Some(trial), Some(given));
     app.publish();
     Ok(())
 }

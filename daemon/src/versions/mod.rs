@@ -1,4 +1,4 @@
-//! Model versions: their files, loading, promotion, rollback, pruning, canaries, and the encoders they are built on.
+//! Model versions: their files, loading, promotion, rollback, pruning, canaries, interleaving, and the encoders they are built on.
 
 pub mod add_encoder;
 pub mod canary;
@@ -7,6 +7,7 @@ pub mod directory;
 pub mod embedded_catalogue;
 pub mod encoder_variant;
 pub mod encoders;
+pub mod interleaving;
 pub mod knowledge;
 pub mod layout;
 pub mod load;

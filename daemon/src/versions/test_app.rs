@@ -11,6 +11,7 @@ use crate::state::app::{App, AppParts};
 use crate::state::config::Config;
 use crate::state::head_rescorer::{HeadRequest, HeadRescorer};
 use crate::state::mitigations::Mitigations;
+use crate::state::served_log::ServedLog;
 use crate::state::shop::ShopWriter;
 use crate::state::vector_cache::VectorCache;
 use crate::versions::startup::load_serving;
@@ -56,7 +57,8 @@ impl TestApp {
         let config = Config { state, ..config };
         let (model, head_rescorer) = (worker.handle(), Box::new(NoRescorer));
         let mitigations = Mitigations::open(&store).unwrap();
-        let app = App::new(AppParts { config, store, model, shop, vectors, head_rescorer, mitigations });
+        let served_log = ServedLog::open(&store).unwrap();
+        let app = App::new(AppParts { config, store, model, shop, vectors, head_rescorer, mitigations, served_log });
         Self { app, _dir: dir, _worker: worker }
     }
 }

@@ -26,6 +26,9 @@ pub struct Trial {
     pub since: Timestamp,
     /// Share of the users; 1 when it serves everybody.
     pub share: f64,
+    /// Whether its lists are interleaved with those of the serving version, instead of answering its share alone.
+    #[serde(default)]
+    pub interleave: bool,
 }
 
 impl Trial {
@@ -112,9 +115,18 @@ pub fn superseded(app: &App, by: &str) -> Answer<()> {
 #[must_use]
 pub fn view_for(app: &App, view: Arc<ShopState>, user: &UserId, at: Option<Timestamp>) -> Arc<ShopState> {
     match &view.canary {
-        Some(canary) if at.is_none() && is_in(app, user, canary.share) => Arc::clone(&canary.view),
+        Some(canary) if at.is_none() && !canary.interleave && is_in(app, user, canary.share) => {
+            Arc::clone(&canary.view)
+        }
         _ => view,
     }
+}
+
+/// The view of the version whose lists are interleaved with the serving version's for a user, if any.
+#[must_use]
+pub fn interleaved_for(app: &App, view: &ShopState, user: &UserId, at: Option<Timestamp>) -> Option<Arc<ShopState>> {
+    let canary = view.canary.as_ref().filter(|canary| at.is_none() && canary.interleave)?;
+    is_in(app, user, canary.share).then(|| Arc::clone(&canary.view))
 }
 
 /// Whether a user is in the share that canaries answer. The share is sticky, so that no user's lists change back and

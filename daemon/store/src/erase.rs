@@ -15,6 +15,7 @@ use crate::names::find_name;
 use crate::pseudonym::Pseudonym;
 use crate::record::wrap;
 use crate::recover::Erasures;
+use crate::served;
 use crate::store::Store;
 
 /// What an erasure removed.
@@ -28,6 +29,8 @@ pub struct Erasure {
     pub document: bool,
     /// The visits that were the user's alone, whose anonymous interactions went too.
     pub sessions: Vec<SessionId>,
+    /// Number of served lists that were kept for the user.
+    pub served: u64,
 }
 
 impl Erasure {
@@ -99,6 +102,7 @@ impl Store {
         let document = core.tree().contains_key(pseudonym_key(USER, &user))?;
         batch.remove(&pseudonym_key(USER, &user)[..]);
         batch.remove(&pseudonym_key(USER_NAME, &user)[..]);
+        let served = served::erase(core, &user, &mut batch)?;
         let tombstone = core.keys.tombstone(&user);
         let tombstone_key = pseudonym_key(TOMBSTONE, &tombstone);
         batch.insert(&tombstone_key[..], wrap(&tombstone_key, 1, &[]));
@@ -119,7 +123,7 @@ impl Store {
         core.counters.interactions.fetch_sub(removed.len() as u64, Ordering::AcqRel);
         core.counters.users.fetch_sub(u64::from(document), Ordering::AcqRel);
         let seqs = removed.iter().map(|line| line.seq).collect();
-        Ok(Erasure { pseudonym: user, seqs, document, sessions: visits })
+        Ok(Erasure { pseudonym: user, seqs, document, sessions: visits, served })
     }
 
     /// The interactions of a user with their sequence numbers, and the anonymous ones that an erasure would remove with them; in the

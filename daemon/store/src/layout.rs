@@ -12,6 +12,7 @@
 //! | `R` | item id | tombstone of a deleted item |
 //! | `U` | pseudonym | user |
 //! | `D` | kind, key | JSON document |
+//! | `V` | pseudonym of a user or zeros, milliseconds, query id | served list |
 
 use crate::pseudonym::Pseudonym;
 
@@ -24,6 +25,7 @@ pub(crate) const ITEM: u8 = b'T';
 pub(crate) const DELETED_ITEM: u8 = b'R';
 pub(crate) const USER: u8 = b'U';
 pub(crate) const DOCUMENT: u8 = b'D';
+pub(crate) const SERVED: u8 = b'V';
 
 /// Joins prefix and rest to a key.
 pub(crate) fn key(prefix: u8, rest: &[u8]) -> Vec<u8> {
@@ -67,6 +69,7 @@ pub(crate) fn describe(key: &[u8]) -> String {
         SESSION_NAME => format!("session name {}", hex(rest)),
         USER => format!("user {}", hex(rest)),
         TOMBSTONE => format!("tombstone {}", hex(rest)),
+        SERVED => format!("served list {}", hex(rest)),
         META => format!("meta {}", String::from_utf8_lossy(rest)),
         ITEM => format!("item {}", String::from_utf8_lossy(rest)),
         DELETED_ITEM => format!("tombstone of item {}", String::from_utf8_lossy(rest)),

@@ -111,6 +111,9 @@ pub struct ListQuery {
     /// Where the list is shown: the mitigations of that placement apply. `default` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<String>,
+    /// Nobody is shown this list: it is not counted as exposure, nothing in it is drawn at random, and one version makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<bool>,
 }
 
 /// A search.
@@ -150,6 +153,9 @@ pub struct SearchRequest {
     /// Where the list is shown: the mitigations of that placement apply. `search` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<String>,
+    /// Nobody is shown this list: it is not counted as exposure, nothing in it is drawn at random, and one version makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<bool>,
 }
 
 impl SearchRequest {
@@ -166,6 +172,7 @@ impl SearchRequest {
             out_of_stock: self.out_of_stock,
             profiling: self.profiling,
             placement: Some(self.placement.clone().unwrap_or_else(|| Placement::SEARCH.to_owned())),
+            preview: self.preview,
         }
     }
 }
@@ -223,6 +230,9 @@ pub struct ServedList {
     pub notes: Vec<String>,
     /// Microseconds the daemon took.
     pub took_us: u64,
+    /// The items that explored places were drawn from, in the version's order: for the log of served lists, not for the wire.
+    #[serde(skip)]
+    pub drawn_from: Vec<ItemId>,
 }
 
 /// One row of a served list.
@@ -247,6 +257,12 @@ pub struct ListItem {
     /// What each source added to the score, by the weights of the blend: they add up to it. Empty where a ranker ordered the list, because
     /// the score of a network is no sum of parts.
     pub parts: Vec<ScorePart>,
+    /// Probability of this item at this place, given the rows before; absent where nothing of the list was drawn at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propensity: Option<f64>,
+    /// Whose row it is in a list of two interleaved versions: 0 the serving one, 1 the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<u8>,
     /// Why, if asked: the strongest first. Ranks in it are those before mitigations re-ordered the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,

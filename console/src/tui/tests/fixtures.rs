@@ -211,6 +211,8 @@ pub(super) fn list() -> ServedList {
         probability: (category.len() > 1).then_some(0.125),
         parts: parts.iter().map(|(source, score)| ScorePart { source: (*source).into(), score: *score }).collect(),
         moved: None,
+        propensity: None,
+        team: None,
         reasons: vec![Reason {
             text: "without WHITE HANGING HEART T-LIGHT HOLDER this item would fall from rank 1 to 9".into(),
             item: Some(item_id("85123A")),
@@ -264,6 +266,7 @@ pub(super) fn list() -> ServedList {
         }),
         notes: vec!["12 items are not embedded yet".into()],
         took_us: 4210,
+        drawn_from: Vec::new(),
     }
 }
 

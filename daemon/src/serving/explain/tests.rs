@@ -66,6 +66,8 @@ fn request(k: usize, mode: Mode) -> ListRequest {
         out_of_stock: OutOfStock::Hide,
         profiling: Default::default(),
         mitigations: None,
+        placement: String::new(),
+        preview: false,
     }
 }
 

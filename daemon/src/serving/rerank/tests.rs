@@ -242,6 +242,8 @@ fn row(item: u32) -> ListItem {
         score: 1.0,
         probability: None,
         parts: Vec::new(),
+        propensity: None,
+        team: None,
         reasons: Vec::new(),
         unexplained: None,
         moved: None,

@@ -117,6 +117,8 @@ pub struct Canary {
     pub view: Arc<ShopState>,
     /// Share of the users.
     pub share: f64,
+    /// Whether its lists are interleaved with the serving version's, instead of answering its share alone.
+    pub interleave: bool,
 }
 
 impl ShopState {

@@ -25,10 +25,20 @@ struct Tables {
 /// The catalogue embedded by a model's encoder: vectors by dense number, and whitened ones if the model whitens.
 pub type CatalogueVectors = (Vectors, Option<WhitenedVectors>);
 
-/// A version on trial.
+/// A version on trial, its share of the users, and how it answers them.
+#[derive(Debug, Clone)]
+pub struct OnTrial {
+    /// The version.
+    pub model: Arc<Model>,
+    /// Share of the users.
+    pub share: f64,
+    /// Whether its lists are interleaved with the serving version's.
+    pub interleave: bool,
+}
+
+/// A version on trial with its vectors.
 struct CanaryTables {
-    model: Arc<Model>,
-    share: f64,
+    trial: OnTrial,
     /// Vectors of its encoder; none where it reads the serving one's.
     own: Option<Tables>,
 }
@@ -42,11 +52,11 @@ impl CanaryTables {
             view.rank.catalogue.set_vectors(Some(rows));
             view.rank.catalogue.set_whitened(whitened);
         }
-        if self.model.base_encoder_version() != view.model.base_encoder_version() {
+        if self.trial.model.base_encoder_version() != view.model.base_encoder_version() {
             view.rank.catalogue.set_texts(None);
         }
-        view.model = Arc::clone(&self.model);
-        Canary { view: Arc::new(view), share: self.share }
+        view.model = Arc::clone(&self.trial.model);
+        Canary { view: Arc::new(view), share: self.trial.share, interleave: self.trial.interleave }
     }
 }
 
@@ -247,7 +257,7 @@ impl ShopWriter {
     /// search names any more are dropped. Without a sequence model they wait.
     pub fn take_asked(&mut self, most: usize) -> Vec<(u32, Arc<str>)> {
         if self.view.model.artifacts.sequence.is_none()
-            && self.canary.as_ref().is_none_or(|trial| trial.model.artifacts.sequence.is_none())
+            && self.canary.as_ref().is_none_or(|tables| tables.trial.model.artifacts.sequence.is_none())
         {
             return Vec::new();
         }
@@ -335,10 +345,10 @@ impl ShopWriter {
 
     /// Starts the trial of a version beside the serving one, for a share of the users, or ends it. If both versions use
     /// the same vectors, they share them.
-    pub fn set_canary(&mut self, canary: Option<(Arc<Model>, f64)>, given: Option<CatalogueVectors>) {
-        self.canary = canary.map(|(model, share)| {
-            let own = (!model.reads_like(&self.view.model)).then(|| tables(&model, given));
-            CanaryTables { model, share, own }
+    pub fn set_canary(&mut self, trial: Option<OnTrial>, given: Option<CatalogueVectors>) {
+        self.canary = trial.map(|trial| {
+            let own = (!trial.model.reads_like(&self.view.model)).then(|| tables(&trial.model, given));
+            CanaryTables { trial, own }
         });
         self.dirty = true;
     }
