@@ -111,8 +111,7 @@ pub fn verify(bytes: &[u8], signature: &DocumentSignature, expected: Expected<'_
 /// Checks a signed JSON document and returns it without its signature.
 ///
 /// # Errors
-/// `unsigned` without a signature, `bad-signature` also for a document that was only reformatted (so that no member can stand there
-/// twice), and as [`verify`].
+/// `unsigned` without a signature, `bad-signature` also for a member that stands there twice, and as [`verify`].
 pub fn verify_document(file: &[u8], expected: Expected<'_>) -> Result<Value, Problem> {
     let mut document: Value = serde_json::from_slice(file)
         .map_err(|error| Problem::new(Code::BadSignature, format!("it is no JSON document any more: {error}")))?;
@@ -123,14 +122,31 @@ pub fn verify_document(file: &[u8], expected: Expected<'_>) -> Result<Value, Pro
         .ok_or_else(|| Problem::new(Code::Unsigned, "the document has no member `signature`"))?;
     let signature: DocumentSignature = serde_json::from_value(signature)
         .map_err(|error| Problem::new(Code::BadSignature, format!("its signature cannot be read: {error}")))?;
-    if file.trim_ascii_end() != whole {
-        let detail = "it is not byte for byte what was signed: changed, or only written in another form";
+    // Order and white space may differ: a program may have written the document anew. But a reader may take the first of two members of
+    // one name where this one takes the last, so whatever the canonical form does not need is a change.
+    if significant(file) != whole.len() {
+        let detail = "it holds more than what was signed: a member twice, or a value written in a longer form";
         // Who signed it comes first: a document of another installation is no changed one of ours.
         verify(&canonical_bytes(&document), &signature, expected)?;
         return Err(Problem::new(Code::BadSignature, detail));
     }
     verify(&canonical_bytes(&document), &signature, expected)?;
     Ok(document)
+}
+
+/// Number of bytes of a JSON text outside of white space between its tokens.
+fn significant(text: &[u8]) -> usize {
+    let (mut count, mut inside, mut escaped) = (0, false, false);
+    for &byte in text {
+        match byte {
+            b'"' if !escaped => inside = !inside,
+            b' ' | b'\t' | b'\n' | b'\r' if !inside => continue,
+            _ => {}
+        }
+        escaped = inside && byte == b'\\' && !escaped;
+        count += 1;
+    }
+    count
 }
 
 /// BLAKE3 of a file, in hexadecimal.
@@ -241,6 +257,8 @@ mod tests {
         let file = signed(&ours, REPORT, &document);
         assert_eq!(code(&file, &ours), None);
         assert_eq!(code(&[&file[..], b"\n"].concat(), &ours), None);
+        let parsed: Value = serde_json::from_slice(&file).unwrap();
+        assert_eq!(code(&serde_json::to_vec_pretty(&parsed).unwrap(), &ours), None, "indented");
         assert_eq!(code(&file, &theirs), Some(Code::ForeignSignature));
         assert_eq!(code(&signed(&ours, RECEIPT, &document), &ours), Some(Code::ForeignSignature));
         assert_eq!(code(&canonical_bytes(&document), &ours), Some(Code::Unsigned));

@@ -133,8 +133,10 @@ mod tests {
     fn a_sensitive_search_is_not_kept_in_memory() {
         let app = shop();
         let search = |query: &str| -> Interaction {
-            serde_json::from_value(serde_json::json!({"user": "vera", "type": "search", "query": query, "at": 5}))
-                .unwrap()
+            serde_json::from_value(
+                serde_json::json!({"user": "vera", "type": "search", "query": query, "at": Timestamp::at(5)}),
+            )
+            .unwrap()
         };
         let lines = vec![search("pregnancy test"), search("lamp")];
         assert!(write::interactions(&app, lines, &api_origin(None)).iter().all(Result::is_ok));

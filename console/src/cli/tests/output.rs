@@ -56,7 +56,10 @@ fn lists_are_tables_documents_or_lines() {
     let fake = || Fake::default().on("GET /v1/users/a%2Fb/recommendations", list(&[("i1", 0.5), ("i2", 0.25)]));
     let ran = fake().run(&["recommend", "a/b", "-k", "2", "--at", "2011-11-09", "--reasons"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(ran.asked, ["GET /v1/users/a%2Fb/recommendations?k=2&at=2011-11-09T00%3A00%3A00Z&reasons=true"]);
+    assert_eq!(
+        ran.asked,
+        ["GET /v1/users/a%2Fb/recommendations?k=2&at=2011-11-09T00%3A00%3A00Z&reasons=true&preview=true"]
+    );
     assert!(!ran.out.contains('\u{1b}'), "titles must not steer the terminal");
     assert!(ran.out.contains("own 0.5000") && ran.out.contains("because of x"), "{}", ran.out);
     let ran = fake().run(&["recommend", "a/b", "--json"]);
@@ -104,8 +107,8 @@ fn many_queries_keep_their_ids_and_an_overloaded_daemon_is_asked_again() {
     std::fs::write(&file, "{\"id\":\"q1\",\"text\":\"红裙\"}\n{\"id\":2,\"text\":\"lamp\"}\n").unwrap();
     let path = file.to_str().unwrap();
     let ran = Fake::default()
-        .refuse("GET /v1/search?q=lamp&k=30", Code::Overloaded, "too much")
-        .on("GET /v1/search?q=lamp&k=30", list(&[("i", 1.0)]))
+        .refuse("GET /v1/search?q=lamp&k=30&preview=true", Code::Overloaded, "too much")
+        .on("GET /v1/search?q=lamp&k=30&preview=true", list(&[("i", 1.0)]))
         .on("GET /v1/search", list(&[("j", 2.0)]))
         .run(&["search", "--queries", path, "-k", "30", "--output", "ndjson"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
@@ -312,7 +315,7 @@ fn a_report_shows_intervals_and_verdicts() {
         "notes": ["few users"]});
     let ran = Fake::default().on("GET /v1/reports/fairness", report).run(&["report", "fairness"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    for part in ["undefined: one group only", "above noise", "[0.1000, 0.3000]", "too few", "note: few users"] {
+    for part in ["undefined: one group only", "above noise", "[0.1000, 0.3000]", "suppressed", "note: few users"] {
         assert!(ran.out.contains(part), "{part} is missing in\n{}", ran.out);
     }
 }

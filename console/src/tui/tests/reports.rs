@@ -24,7 +24,7 @@ fn the_formula_can_be_read_while_another_report_is_computed() {
 
 #[test]
 fn reports_of_two_versions_do_not_stand_side_by_side_without_a_word() {
-    let mut app = filled(120, 30);
+    let mut app = filled(200, 30);
     press_keys(&mut app, "6");
     assert!(!shown(&app).contains("other version"));
     let mut other = report(ReportKind::Diversity);
