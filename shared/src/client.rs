@@ -6,6 +6,7 @@ mod calls;
 mod experiments;
 mod mitigation_calls;
 mod report_calls;
+mod report_queries;
 mod sender;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 pub use body::{Body, LineStream};
-pub use report_calls::{ExportQuery, ExportedFile, StoredReportsQuery};
+pub use report_queries::{ExportQuery, ExportedFile, StoredReportsQuery};
 
 use crate::problem::{Code, Problem};
 use sender::Sender;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use mercer_shared::client::{Client, ExportQuery};
 use mercer_shared::problem::{Code, Problem, exit};
-use mercer_shared::signatures::{Expected, REPORT, verify_document, verify_file};
-use mercer_shared::wire::{ExportFormat, ExportedReport, FileStatement, ReportKind};
+use mercer_shared::signatures::{Expected, RECEIPT, REPORT, verify_document, verify_file};
+use mercer_shared::wire::{EraseReceipt, ExportFormat, ExportedReport, FileStatement, ReportKind, SignedKind};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::out::{Done, Out};
 use super::reports::ReportArgs;
@@ -85,7 +86,7 @@ fn write(file: &Path, bytes: &[u8], force: bool) -> Result<(), Problem> {
 
 /// Prints the public key.
 pub(crate) async fn key(client: &Client, out: &mut Out) -> Done {
-    let key = client.report_key().await?;
+    let key = client.report_key(SignedKind::Report).await?;
     if out.json {
         out.document(&key)?;
     } else {
@@ -126,16 +127,39 @@ impl From<ExportedReport> for Statement {
     }
 }
 
+/// Whether a file says of itself that it is a receipt of an erasure.
+fn is_receipt(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(bytes).is_ok_and(|document| document["signature"]["purpose"] == RECEIPT)
+}
+
+fn verify_receipt(file: &Path, bytes: &[u8], public_key: String, out: &mut Out) -> Done {
+    let document = verify_document(bytes, Expected { purpose: RECEIPT, public_key: &public_key })?;
+    let receipt: EraseReceipt = serde_json::from_value(document)
+        .map_err(|error| Problem::new(Code::WrongType, format!("it is signed, but no receipt: {error}")))?;
+    if out.json {
+        out.document(&receipt)?;
+        return Ok(exit::OK);
+    }
+    out.line(format!("{}: the signature fits", shown(file)))?;
+    out.line(format!("erased {}: {}", text::moment(receipt.at), text::clean(&receipt.tombstone)))?;
+    out.line(format!("key {}", text::clean(&public_key)))?;
+    Ok(exit::OK)
+}
+
 /// Checks a file. The daemon is asked only for its key, and only where none was given.
 pub(crate) async fn verify(file: &Path, key: Option<&str>, client: &Client, out: &mut Out) -> Done {
     let read = |path: &Path| {
         std::fs::read(path).map_err(|error| Problem::new(Code::BadFile, format!("{}: {error}", shown(path))))
     };
     let bytes = read(file)?;
+    let receipt = is_receipt(&bytes);
     let public_key = match key {
         Some(key) => key.trim().to_ascii_lowercase(),
-        None => client.report_key().await?.public_key,
+        None => client.report_key(if receipt { SignedKind::Receipt } else { SignedKind::Report }).await?.public_key,
     };
+    if receipt {
+        return verify_receipt(file, &bytes, public_key, out);
+    }
     let expected = Expected { purpose: REPORT, public_key: &public_key };
     let statement = if bytes.trim_ascii_start().first() == Some(&b'{') {
         let document = verify_document(&bytes, expected)?;

@@ -21,11 +21,22 @@ fn values(rng: &mut ChaCha8Rng, n: usize, lift: f64) -> (Vec<f64>, Vec<f64>) {
         .unzip()
 }
 
-/// Groups of users with a size and a lift each.
-fn compared(seed: u64, groups: &[(&'static str, usize, f64)], options: &HarmOptions) -> Vec<Harm> {
+/// A group of users, how many they are, and by how much the candidate serves them better.
+struct Planted {
+    label: &'static str,
+    n: usize,
+    lift: f64,
+}
+
+/// Groups from their labels, sizes and lifts.
+const fn planted(label: &'static str, n: usize, lift: f64) -> Planted {
+    Planted { label, n, lift }
+}
+
+fn compared(seed: u64, groups: &[Planted], options: &HarmOptions) -> Vec<Harm> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut candidate, mut incumbent, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-    for (label, n, lift) in groups {
+    for Planted { label, n, lift } in groups {
         let (mine, theirs) = values(&mut rng, *n, *lift);
         candidate.extend(mine);
         incumbent.extend(theirs);
@@ -40,7 +51,7 @@ fn verdicts(found: &[Harm]) -> Vec<HarmVerdict> {
 
 #[test]
 fn a_gain_for_most_does_not_hide_the_harm_to_a_small_group() {
-    let found = compared(1, &[("heavy", 900, 0.05), ("light", 120, -0.08)], &options(0.01, 30));
+    let found = compared(1, &[planted("heavy", 900, 0.05), planted("light", 120, -0.08)], &options(0.01, 30));
     assert_eq!(verdicts(&found), [HarmVerdict::NoHarm, HarmVerdict::Harm]);
     let numbers = found[1].numbers.unwrap();
     assert!((numbers.change + 0.08).abs() < 0.03 && numbers.high < 0.0, "{numbers:?}");
@@ -50,35 +61,39 @@ fn a_gain_for_most_does_not_hide_the_harm_to_a_small_group() {
 
 #[test]
 fn harm_within_noise_is_not_harm_and_a_small_loss_is_tolerated() {
-    let found = compared(2, &[("a", 60, 0.0)], &options(0.001, 30));
+    let found = compared(2, &[planted("a", 60, 0.0)], &options(0.001, 30));
     assert_eq!(verdicts(&found), [HarmVerdict::WithinNoise], "{found:?}");
     // A loss that is certain and smaller than the margin.
-    let found = compared(3, &[("a", 5_000, -0.01)], &options(0.05, 30));
+    let found = compared(3, &[planted("a", 5_000, -0.01)], &options(0.05, 30));
     assert!(found[0].numbers.unwrap().high < 0.0);
     assert_eq!(verdicts(&found), [HarmVerdict::NoHarm]);
 }
 
 #[test]
 fn too_few_users_are_insufficient_data_and_tiny_groups_keep_their_size() {
-    let found = compared(4, &[("few", 25, -0.5), ("many", 400, 0.0), ("tiny", 7, -0.5)], &options(0.05, 30));
+    let found = compared(
+        4,
+        &[planted("few", 25, -0.5), planted("many", 400, 0.0), planted("tiny", 7, -0.5)],
+        &options(0.05, 30),
+    );
     let expected = [HarmVerdict::InsufficientData, HarmVerdict::NoHarm, HarmVerdict::InsufficientData];
     assert_eq!(verdicts(&found), expected);
     assert_eq!([found[0].n, found[2].n], [Some(25), None]);
     assert!(found[0].numbers.is_none() && found[0].undefined == Some(Undefined::TooFew));
     // An attribute gates from 400 on.
-    let found = compared(4, &[("few", 399, -0.5), ("many", 400, -0.5)], &options(0.05, 400));
+    let found = compared(4, &[planted("few", 399, -0.5), planted("many", 400, -0.5)], &options(0.05, 400));
     assert_eq!(verdicts(&found), [HarmVerdict::InsufficientData, HarmVerdict::Harm]);
 }
 
 #[test]
 fn candidates_without_a_difference_are_seldom_accused() {
-    let groups = [("a", 100, 0.0), ("b", 100, 0.0), ("c", 100, 0.0), ("d", 100, 0.0)];
+    let groups = [planted("a", 100, 0.0), planted("b", 100, 0.0), planted("c", 100, 0.0), planted("d", 100, 0.0)];
     let accused = (0..100)
         .filter(|seed| verdicts(&compared(100 + seed, &groups, &options(0.001, 30))).contains(&HarmVerdict::Harm))
         .count();
     // 0.025 of families at most; the bound leaves three standard errors.
     assert!(accused <= 7, "{accused} of 100");
-    let harmed = [("a", 100, 0.0), ("b", 100, 0.0), ("c", 100, 0.0), ("d", 100, -0.07)];
+    let harmed = [planted("a", 100, 0.0), planted("b", 100, 0.0), planted("c", 100, 0.0), planted("d", 100, -0.07)];
     let found = (0..100)
         .filter(|seed| verdicts(&compared(300 + seed, &harmed, &options(0.01, 30)))[3] == HarmVerdict::Harm)
         .count();

@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{
-    ExportFormat, Page, PublicKey, RankingParameters, ReportAnswer, ReportKind, ReportSummary, ReportTrend,
+    ExportFormat, KeyQuery, Page, PublicKey, RankingParameters, ReportAnswer, ReportKind, ReportSummary, ReportTrend,
     StoredReport,
 };
 use serde::Deserialize;
@@ -141,11 +141,14 @@ async fn report_trend(
     blocking(move || service::trend(&state.app, &params.row, &query)).await.map(Json)
 }
 
-/// The public key by which exported reports are checked.
-#[utoipa::path(get, path = "/v1/reports/key", tag = "reports",
+/// The public key by which exported reports, or receipts of erasures, are checked.
+#[utoipa::path(get, path = "/v1/reports/key", tag = "reports", params(KeyQuery),
     responses((status = 200, body = PublicKey), (status = "default", body = Problem)))]
-async fn report_key(State(state): State<HttpState>) -> HttpResult<Json<PublicKey>> {
-    blocking(move || Ok(service::key(&state.app))).await.map(Json)
+async fn report_key(
+    State(state): State<HttpState>,
+    QueryParams(query): QueryParams<KeyQuery>,
+) -> HttpResult<Json<PublicKey>> {
+    blocking(move || Ok(service::key(&state.app, query.of))).await.map(Json)
 }
 
 /// In which language.

@@ -1,3 +1,5 @@
+//! What each role sees of shoppers.
+
 use mercer_shared::ids::UserId;
 use mercer_shared::wire::{AuditEntry, ExportLine, Interaction, Item, Page, User};
 use mercer_store::{DocKind, Order};

@@ -8,6 +8,7 @@ pub mod erase;
 mod erase_tests;
 pub mod import;
 pub mod interests;
+mod lines;
 pub(crate) mod redact;
 pub mod retention;
 pub mod users;

@@ -7,44 +7,10 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{DeletedItem, EventKind, Interaction, Item, ItemPatch};
 use mercer_store::{Appended, Change, ConsentOrigin};
 
+use crate::ingest::lines::{checked, finish, refuse};
 use crate::ingest::users;
 use crate::state::app::App;
 use crate::state::problems::{Answer, store_problem};
-
-/// Checks the lines of a batch. Returns the refusals by place, and the places and lines that passed.
-pub(super) fn checked<T, D>(
-    lines: Vec<T>,
-    check: impl Fn(&T) -> Answer<()>,
-) -> (Vec<Option<Answer<D>>>, Vec<usize>, Vec<T>) {
-    let mut answers = Vec::with_capacity(lines.len());
-    let (mut places, mut good) = (Vec::new(), Vec::new());
-    for (place, line) in lines.into_iter().enumerate() {
-        match check(&line) {
-            Ok(()) => {
-                answers.push(None);
-                places.push(place);
-                good.push(line);
-            }
-            Err(problem) => answers.push(Some(Err(problem))),
-        }
-    }
-    (answers, places, good)
-}
-
-pub(super) fn finish<D>(answers: Vec<Option<Answer<D>>>) -> Vec<Answer<D>> {
-    answers
-        .into_iter()
-        .map(|answer| answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "the store gave no answer"))))
-        .collect()
-}
-
-/// Gives the lines at some places one refusal.
-fn refuse<D>(mut answers: Vec<Option<Answer<D>>>, places: Vec<usize>, problem: &Problem) -> Vec<Option<Answer<D>>> {
-    for place in places {
-        answers[place] = Some(Err(problem.clone()));
-    }
-    answers
-}
 
 /// Writes interactions and returns one answer per line, in order. An accepted line is durable and will be seen by readers within a second. Users
 /// whom the store does not know yet get the consent of their source.

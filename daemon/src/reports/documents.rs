@@ -2,7 +2,8 @@
 
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{
-    Language, Page, PublicKey, RankingParameters, ReportAnswer, ReportKind, ReportSummary, ReportTrend, StoredReport,
+    Language, Page, PublicKey, RankingParameters, ReportAnswer, ReportKind, ReportSummary, ReportTrend, SignedKind,
+    StoredReport,
 };
 
 use crate::reports::report::compute_for;
@@ -85,10 +86,14 @@ pub fn trend(app: &App, row: &str, query: &StoredQuery) -> Answer<ReportTrend> {
     stored::trend(&app.store, row, &query.filter(), query.limit()?)
 }
 
-/// The public key of exported reports.
+/// The public key of exported reports or of receipts.
 #[must_use]
-pub fn key(app: &App) -> PublicKey {
-    Signer::new(&app.store, Purpose::Report).public_document()
+pub fn key(app: &App, of: SignedKind) -> PublicKey {
+    let purpose = match of {
+        SignedKind::Report => Purpose::Report,
+        SignedKind::Receipt => Purpose::Receipt,
+    };
+    Signer::new(&app.store, purpose).public_document()
 }
 
 /// The main ranking parameters in words.

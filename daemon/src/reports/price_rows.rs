@@ -227,9 +227,10 @@ fn groups(app: &App, view: &ShopState, snapshot: &Snapshot, lists: &PricedLists)
     let mut members: BTreeMap<(String, String), BTreeSet<usize>> = BTreeMap::new();
     let named = &app.config.reports.protected;
     for (place, &user) in lists.users.iter().enumerate() {
-        let audited = view.subject(user).filter(|subject| subject.consent.audit_attributes);
-        for (attribute, value) in audited.iter().flat_map(|subject| &subject.attributes) {
-            if named.is_empty() || named.contains(attribute) {
+        let Some(subject) = view.subject(user) else { continue };
+        for (attribute, value) in &subject.attributes {
+            let open = app.config.consent.audits(attribute, subject.consent, subject.explicit);
+            if open && (named.is_empty() || named.contains(attribute)) {
                 members.entry((attribute.clone(), value.clone())).or_default().insert(place);
             }
         }

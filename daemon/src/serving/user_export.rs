@@ -6,7 +6,7 @@ use mercer_shared::ids::UserId;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
-    AuditEntry, InferredData, KnowingVersion, ListsServed, Page, PortableData, Profile, UserExport,
+    AuditEntry, InferredData, KeptList, KnowingVersion, ListsServed, Page, PortableData, Profile, UserExport,
 };
 use mercer_store::{DocKind, Order};
 
@@ -51,15 +51,36 @@ pub fn export(app: &App, user: &str, peer: Option<Peer>) -> Answer<UserExport> {
         portable: PortableData { attributes: stored.attributes, interactions },
         consent,
         lists_served: ListsServed {
-            kept: false,
-            detail: "the items of served lists are not kept; the shopper's interactions name these lists".to_owned(),
+            kept: true,
+            detail: format!(
+                "lists of the last {} days, without searches and visits that name no shopper; `query_ids` are those that the shopper's \
+                 interactions name",
+                app.config.serve.log_days
+            ),
             query_ids,
+            lists: kept_lists(app, &id)?,
         },
         versions: versions(app, first)?,
         audit: entries(app, &id)?,
         notes,
         user: id,
     })
+}
+
+/// The lists that went out to a user, oldest first.
+fn kept_lists(app: &App, id: &UserId) -> Answer<Vec<KeptList>> {
+    app.served_log.flush(&app.store).map_err(|error| store_problem(&error))?;
+    let lists = app.store.served_to(&app.store.pseudonym(id)).map(|record| {
+        let record = record.map_err(|error| store_problem(&error))?;
+        Ok(KeptList {
+            query_id: record.query_id,
+            at: record.at,
+            model: record.version,
+            placement: record.placement,
+            items: record.rows.into_iter().map(|row| row.item).collect(),
+        })
+    });
+    lists.collect()
 }
 
 /// What private training has cost a user, in words; `None` where it never ran or the user has no events.

@@ -1,3 +1,5 @@
+//! The chain of the audit log under every kind of change.
+
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{AuditEntry, AuditFault, AuditVerification};
 

@@ -1,55 +1,14 @@
 //! Reports: computed, stored, compared, exported.
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::Client;
 use super::calls::{Answer, segment, with_query};
+use super::report_queries::{ExportQuery, ExportedFile, StoredReportsQuery};
 use crate::wire::{
-    ExportFormat, Language, Page, PublicKey, RankingParameters, Report, ReportAnswer, ReportKind, ReportSummary,
-    ReportTrend, STATEMENT_HEADER, StoredReport,
+    KeyQuery, Language, Page, PublicKey, RankingParameters, Report, ReportAnswer, ReportKind, ReportSummary,
+    ReportTrend, STATEMENT_HEADER, SignedKind, StoredReport,
 };
-
-/// Which stored reports are listed.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct StoredReportsQuery {
-    /// Of this kind.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<ReportKind>,
-    /// Of this version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// From the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-    /// Entries of a page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-}
-
-/// What is exported, and how.
-#[derive(Debug, Clone, Serialize)]
-pub struct ExportQuery {
-    /// Format of the file.
-    pub format: ExportFormat,
-    /// Model version; the serving one if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// With the difference from this version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub against: Option<String>,
-    /// Exact counts.
-    pub exact: bool,
-}
-
-/// An exported file.
-#[derive(Debug, Clone)]
-pub struct ExportedFile {
-    /// Its bytes.
-    pub bytes: Bytes,
-    /// The signed statement that belongs beside it; none for JSON.
-    pub statement: Option<String>,
-}
 
 #[derive(Serialize)]
 struct Versions<'a> {
@@ -102,9 +61,9 @@ impl Client {
         Ok(ExportedFile { bytes, statement })
     }
 
-    /// `GET /v1/reports/key`: the public key by which exported reports are checked.
-    pub async fn report_key(&self) -> Answer<PublicKey> {
-        self.get("/v1/reports/key").await
+    /// `GET /v1/reports/key`: the public key by which exported reports or receipts of erasures are checked.
+    pub async fn report_key(&self, of: SignedKind) -> Answer<PublicKey> {
+        self.get(&with_query("/v1/reports/key", &KeyQuery { of })?).await
     }
 
     /// `GET /v1/reports/parameters`: the main ranking parameters in words.

@@ -31,6 +31,7 @@ mod signatures;
 mod status;
 mod user_export;
 mod users;
+mod verdicts;
 
 pub use audit::*;
 pub use consent::*;
@@ -63,6 +64,7 @@ pub use signatures::*;
 pub use status::*;
 pub use user_export::*;
 pub use users::*;
+pub use verdicts::*;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

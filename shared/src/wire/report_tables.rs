@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::reports::Verdict;
+use super::verdicts::Verdict;
 
 /// One declared attribute and its groups.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

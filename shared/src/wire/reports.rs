@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::report_tables::{GroupTable, ItemTable};
+use super::verdicts::Verdict;
 use crate::time::Timestamp;
 
 /// Which report.
@@ -48,37 +49,6 @@ impl std::str::FromStr for ReportKind {
             .find(|kind| kind.as_str() == word)
             .ok_or_else(|| format!("`{word}` is none of {}", Self::ALL.map(Self::as_str).join(", ")))
     }
-}
-
-/// A verdict word.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// No difference beyond what chance makes.
-    WithinNoise,
-    /// A difference beyond what chance makes.
-    AboveNoise,
-    /// Too few users to tell.
-    #[default]
-    InsufficientData,
-    /// Better than recommending popular items, beyond noise (paired, 95 %).
-    BetterThanPopularity,
-    /// Worse than recommending popular items, beyond noise.
-    WorseThanPopularity,
-    /// Larger than for the version before, beyond noise.
-    HigherThanBefore,
-    /// Smaller than for the version before, beyond noise.
-    LowerThanBefore,
-    /// Less exposure than its relevance earns, beyond noise.
-    BelowMerit,
-    /// More exposure than its relevance earns, beyond noise.
-    AboveMerit,
-    /// Another exposure model turns the finding round.
-    DependsOnExposureModel,
-    /// Nothing limits the numbers of the report much.
-    Healthy,
-    /// So much is missing that the other numbers must not be relied on.
-    Unhealthy,
 }
 
 /// A report.

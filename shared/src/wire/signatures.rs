@@ -1,7 +1,7 @@
 //! Signatures of documents that leave the host.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// The response header of an exported file that carries the signed statement for the file beside it.
 pub const STATEMENT_HEADER: &str = "mercer-statement";
@@ -18,6 +18,27 @@ pub struct DocumentSignature {
     pub public_key: String,
     /// Signature over the purpose, a zero byte and the canonical bytes of the document; 128 hexadecimal digits.
     pub value: String,
+}
+
+/// What is signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SignedKind {
+    /// Exported reports.
+    #[default]
+    Report,
+    /// Receipts of erasures.
+    Receipt,
+}
+
+/// Which key is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct KeyQuery {
+    /// The key for what; `report` if absent.
+    #[serde(rename = "for")]
+    pub of: SignedKind,
 }
 
 /// The public key by which signatures of an installation are checked.

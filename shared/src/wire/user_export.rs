@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{AuditEntry, ConsentReport, ForgottenInterest, Interaction, Profile};
-use crate::ids::UserId;
+use crate::ids::{ItemId, UserId};
 use crate::time::Timestamp;
 
 /// Everything that is held of one shopper.
@@ -61,6 +61,24 @@ pub struct ListsServed {
     pub detail: String,
     /// The lists that the shopper's own interactions name, by `query_id`.
     pub query_ids: Vec<String>,
+    /// The lists that are kept, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<KeptList>,
+}
+
+/// A list that was served to the shopper.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KeptList {
+    /// Its id.
+    pub query_id: String,
+    /// When it went out.
+    pub at: Timestamp,
+    /// The version that made it.
+    pub model: String,
+    /// Where it was shown.
+    pub placement: String,
+    /// Its items, best first.
+    pub items: Vec<ItemId>,
 }
 
 /// A version that was trained while the shopper's interactions were in the log.

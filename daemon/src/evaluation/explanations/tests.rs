@@ -1,3 +1,5 @@
+//! Replayed reasons on small shops.
+
 use mercer_rank::{Dataset, IndexOptions};
 use mercer_shared::wire::{Interaction, Item};
 

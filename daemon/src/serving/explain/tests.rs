@@ -1,9 +1,12 @@
+//! Reasons of lists whose causes are known.
+
 use std::sync::Arc;
 
 use mercer_rank::{CollaborativeIndex, IndexOptions};
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Candidates, Interaction, InteractionType, Item, Mode, OutOfStock};
+use mercer_store::{Key, Store};
 
 use super::*;
 use crate::serving::list_query::row;
@@ -23,7 +26,7 @@ fn item(number: u32, categories: u32) -> Item {
 
 fn model() -> (tempfile::TempDir, Arc<Model>) {
     let dir = tempfile::tempdir().unwrap();
-    let store = crate::open_store(dir.path()).unwrap();
+    let store = Store::open(&dir.path().join("store"), Key::from_bytes([5; 32])).unwrap();
     let model = load_serving(&store, dir.path()).unwrap();
     (dir, model)
 }

@@ -1,0 +1,119 @@
+//! Writes of users: consent is kept, and memory follows the order of the store.
+
+use std::sync::Arc;
+
+use mercer_shared::wire::{Consent, ConsentChoice, ConsentScope};
+
+use super::*;
+use crate::ingest::consent::{api_origin, change, report};
+use crate::ingest::erase::erase;
+use crate::ingest::write;
+use crate::versions::test_app::TestApp;
+
+fn user(id: &str, consent: &str) -> User {
+    User { consent: serde_json::from_str(consent).unwrap(), ..User::new(id.parse().unwrap()) }
+}
+
+fn put(app: &App, user: User) -> Change {
+    users(app, vec![user], &api_origin(None)).remove(0).unwrap()
+}
+
+fn view(user: &str, at: i64) -> Interaction {
+    serde_json::from_value(serde_json::json!({
+        "user": user, "session": format!("visit of {user}"), "type": "view", "item": "i", "at": Timestamp::at(at)
+    }))
+    .unwrap()
+}
+
+/// What memory and store say of a user must be the same.
+fn consent(app: &App, id: &str) -> Consent {
+    let stored = report(app, id).unwrap().consent;
+    let view = app.view_that(|view| view.user_number(id).is_some());
+    let number = view.user_number(id).unwrap();
+    assert_eq!(app.shop.lock().view().subject(number).unwrap().consent, stored);
+    stored
+}
+
+#[test]
+fn a_document_without_consent_never_brings_it_back() {
+    let app = TestApp::new();
+    assert_eq!(put(&app, user("ada", "{}")), Change::New);
+    change(&app, "ada", ConsentChoice { train: Some(false), ..ConsentChoice::default() }, None).unwrap();
+    change(&app, "ada", ConsentChoice { personalise: Some(false), ..ConsentChoice::default() }, None).unwrap();
+    let withdrawn = Consent { train: false, personalise: false, ..Consent::default() };
+    assert_eq!(consent(&app, "ada"), withdrawn, "two changes in a row lose nothing");
+    put(&app, User { attributes: [("region".into(), "north".into())].into(), ..user("ada", "{}") });
+    assert_eq!(consent(&app, "ada"), withdrawn);
+    put(&app, user("ada", r#"{"explanations":true}"#));
+    assert_eq!(consent(&app, "ada"), withdrawn);
+    put(&app, user("ada", r#"{"train":true}"#));
+    assert_eq!(consent(&app, "ada"), Consent { train: true, ..withdrawn });
+    let ledger = report(&app, "ada").unwrap().ledger;
+    let told: Vec<_> = ledger.iter().map(|change| (change.scope, change.from, change.to)).collect();
+    assert_eq!(
+        told,
+        [
+            (ConsentScope::Train, None, false),
+            (ConsentScope::Personalise, None, false),
+            (ConsentScope::Explanations, None, true),
+            (ConsentScope::Train, Some(false), true),
+        ]
+    );
+}
+
+#[test]
+fn who_comes_by_interactions_has_the_consent_of_the_source() {
+    let app = TestApp::new();
+    app.shop.lock().put_item(mercer_shared::wire::Item::new("i".parse().unwrap(), "thing"));
+    let defaults = ConsentChoice { train: Some(false), ..ConsentChoice::default() };
+    let origin = ConsentOrigin { defaults, source: "import:x".to_owned(), ..api_origin(None) };
+    assert!(write::interactions(&app, vec![view("ada", 1)], &api_origin(None)).remove(0).is_ok());
+    let lines = vec![view("ada", 2), view("bea", 2)];
+    assert!(write::interactions(&app, lines, &origin).iter().all(Result::is_ok));
+    assert!(consent(&app, "ada").train, "known before the import");
+    assert!(!consent(&app, "bea").train);
+    let scope = &report(&app, "bea").unwrap().scopes[1];
+    assert_eq!((scope.scope, scope.source.as_str()), (ConsentScope::Train, "import:x"));
+    assert_eq!(scope.basis, mercer_shared::wire::ConsentBasis::Default);
+}
+
+#[test]
+fn memory_follows_the_order_of_the_store() {
+    const THREADS: i64 = 4;
+    const ROUNDS: i64 = 40;
+    let test = TestApp::new();
+    let app = Arc::clone(&test.app);
+    app.shop.lock().put_item(mercer_shared::wire::Item::new("i".parse().unwrap(), "thing"));
+    for round in 0..ROUNDS {
+        let id = format!("user {round}");
+        put(&app, user(&id, "{}"));
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (app, id) = (Arc::clone(&app), id.clone());
+                scope.spawn(move || {
+                    let _ = write::interactions(&app, vec![view(&id, round * 100 + thread + 1)], &api_origin(None));
+                    let wish = format!(r#"{{"train":{}}}"#, thread % 2 == 0);
+                    // The user may be gone by now.
+                    let _ = users(&app, vec![user(&id, &wish)], &api_origin(None));
+                });
+            }
+            if round % 2 == 0 {
+                let (app, id) = (Arc::clone(&app), id.clone());
+                scope.spawn(move || erase(&app, &id, None).unwrap());
+            }
+        });
+        let erased = app.store.is_erased(&id.parse().unwrap());
+        assert_eq!(erased, round % 2 == 0);
+        let shop = app.shop.lock();
+        let number = shop.view().user_number(&id);
+        assert_eq!(number.is_none(), erased, "a profile of {id} is left in memory");
+        let session: mercer_shared::ids::SessionId = format!("visit of {id}").parse().unwrap();
+        assert!(!erased || shop.view().session_index.get(&session).is_none());
+        drop(shop);
+        if !erased {
+            consent(&app, &id);
+            let number = number.unwrap();
+            assert_eq!(app.shop.lock().view().rank.log.events(number).len(), THREADS as usize);
+        }
+    }
+}
