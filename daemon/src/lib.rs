@@ -48,6 +48,7 @@ use crate::background::threads;
 use crate::cross_encoder::rescore;
 use crate::ingest::retention;
 use crate::runs::lifecycle;
+use crate::serving::going_out;
 use crate::state::app::{App, AppParts, Peer};
 use crate::state::config::Config;
 use crate::state::mitigations::Mitigations;
@@ -181,6 +182,7 @@ fn open(config: Config, store: Store) -> Result<(Arc<App>, Worker), Problem> {
     let mitigations = Mitigations::open(&store).map_err(|error| store_problem(&error))?;
     let served_log = ServedLog::open(&store).map_err(|error| store_problem(&error))?;
     let app = App::new(AppParts { config, store, model, shop, vectors, head_rescorer, mitigations, served_log });
+    going_out::recall(&app)?;
     if app.store.is_read_only().is_none() {
         retention::apply(&app, Timestamp::now())?;
     }

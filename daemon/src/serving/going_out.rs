@@ -1,6 +1,6 @@
 //! What happens to a list between being made and going out: its last places are drawn, two versions are interleaved, and it is logged.
 
-use mercer_shared::ids::UserId;
+use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{ListItem, Reason, ReasonCategory, ServedList};
 use mercer_store::{ServedRecord, ServedRow};
@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::serving::explore::{Exploration, explore};
 use crate::serving::list_query::ListRequest;
 use crate::state::app::App;
-use crate::state::problems::{Answer, internal};
+use crate::state::problems::{Answer, internal, store_problem};
+use crate::state::served_exposure::ShownItem;
 use crate::state::shop::ShopState;
 use crate::versions::trial;
 
@@ -70,10 +71,44 @@ pub(crate) fn interleaved_with(
     trial::interleaved_for(app, view, user, asked.asked_at)
 }
 
+/// Counts again, after a start, what the kept lists of placements with exposure floors or caps showed.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn recall(app: &App) -> Answer<()> {
+    let view = app.view();
+    let mut lists = Vec::new();
+    for record in app.store.served() {
+        let record = record.map_err(|error| store_problem(&error))?;
+        if reads_exposure(app, &record.placement) {
+            lists.push(record);
+        }
+    }
+    lists.sort_by_key(|record| record.at);
+    for record in &lists {
+        count(app, &view, &record.placement, record.at.millis(), record.rows.iter().map(|row| &row.item));
+    }
+    Ok(())
+}
+
+fn reads_exposure(app: &App, placement: &str) -> bool {
+    app.mitigations.at(placement).is_some_and(|mitigations| mitigations.reads_exposure())
+}
+
+/// Adds a list to the exposure that floors and caps read.
+fn count<'a>(app: &App, view: &ShopState, placement: &str, at: i64, rows: impl Iterator<Item = &'a ItemId>) {
+    let items = rows.filter_map(|id| view.item(*view.item_index.get(id)?));
+    let shown = items.map(|item| ShownItem { seller: item.seller.as_deref(), brand: item.brand.as_deref() });
+    app.mitigations.served.record(placement, at, shown);
+}
+
 /// Logs a list that goes out, and counts its exposure. `user` is whom it was made for, if it was made for somebody.
-pub(crate) fn log(app: &App, asked: &ListRequest, user: Option<&UserId>, list: &ServedList) {
+pub(crate) fn log(app: &App, view: &ShopState, asked: &ListRequest, user: Option<&UserId>, list: &ServedList) {
     if !asked.goes_out() {
         return;
+    }
+    if asked.mitigations.as_ref().is_some_and(|mitigations| mitigations.reads_exposure()) {
+        count(app, view, &asked.placement, asked.at, list.items.iter().take(LOGGED).map(|row| &row.id));
     }
     let rows = list.items.iter().take(LOGGED).map(|row| ServedRow {
         item: row.id.clone(),

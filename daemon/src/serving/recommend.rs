@@ -50,7 +50,7 @@ pub fn user_list(app: &App, id: &str, query: &ListQuery) -> Answer<ServedList> {
             guarded::list(app, &view, guarded, |view| answer(app, view, asked, whom, started))
         })?,
     };
-    going_out::log(app, &asked, view.user_id(number).filter(|_| personal), &list);
+    going_out::log(app, &view, &asked, view.user_id(number).filter(|_| personal), &list);
     Ok(list)
 }
 
@@ -64,7 +64,7 @@ fn for_visitor(
 ) -> Answer<ServedList> {
     let whom = Recipient::Session(events);
     let list = going_out::explored(app, asked, |asked| answer(app, view, asked, whom, started))?;
-    going_out::log(app, asked, None, &list);
+    going_out::log(app, view, asked, None, &list);
     Ok(list)
 }
 
@@ -177,7 +177,7 @@ fn answer(
     let head = asked.first_group(view, &rows);
     let note = app.head_rescorer.rescore(&request, &mut rows[..head]);
     let mitigated =
-        rerank::mitigate(app, view, asked, &RerankContext::new(app, view, &snapshot, events, asked.at), &mut rows);
+        rerank::mitigate(view, asked, &RerankContext::new(app, view, &snapshot, events, asked.at), &mut rows);
     let mut list = served(app, view, asked, rows, started);
     list.explanation = explanation;
     scorer.name(&mut list);
@@ -228,10 +228,9 @@ fn anonymous(
     let list =
         wide.list(view, wide.k, |allow| list(&snapshot, asked.at, &wide.request(Some(allow))).map_err(rank_problem))?;
     let mut rows = list.iter().filter_map(|scored| row(view, scored)).collect();
-    let mitigated =
-        rerank::mitigate(app, view, &asked, &RerankContext::new(app, view, &snapshot, &[], asked.at), &mut rows);
+    let mitigated = rerank::mitigate(view, &asked, &RerankContext::new(app, view, &snapshot, &[], asked.at), &mut rows);
     let mut list = served(app, view, &asked, rows, started);
     list.notes.extend(mitigated);
-    going_out::log(app, &asked, None, &list);
+    going_out::log(app, view, &asked, None, &list);
     Ok(list)
 }

@@ -46,7 +46,7 @@ pub fn search(app: &App, request: &SearchRequest) -> Answer<ServedList> {
         None => ServedList { known: id.is_none(), ..answer(app, &view, &asked, &query, None, started)? },
     };
     let personal = user.and_then(|number| view.subject(number)).is_some_and(|subject| subject.consent.personalise);
-    going_out::log(app, &asked, id.filter(|_| personal), &list);
+    going_out::log(app, &view, &asked, id.filter(|_| personal), &list);
     Ok(list)
 }
 
@@ -102,9 +102,14 @@ fn answer(
         Ok::<_, Problem>(rows)
     })?;
     let context = RerankContext::new(app, view, &snapshot, history, asked.at);
-    let mitigated = rerank::mitigate(app, view, asked, &context, &mut rows);
+    let mitigated = rerank::mitigate(view, asked, &context, &mut rows);
     let mut answer = served(app, view, asked, rows, started);
     answer.notes.extend(mitigated);
+    if asked.reasons {
+        answer.notes.push(
+            "reasons are found for recommendation lists; what a search hit is made of stands in its parts".to_owned(),
+        );
+    }
     answer.understood = Some(QueryUnderstanding { text: query.words.clone(), price: query.price });
     Ok(answer)
 }

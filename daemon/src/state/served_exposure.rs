@@ -1,7 +1,8 @@
 //! Exposure of sellers and brands in the lists that went out, position-weighted, over a rolling window of days.
 //!
 //! Counted for placements whose mitigations read it. Memory is bounded: 90 days, and at most [`NAMES`] names a day and placement; further
-//! names count towards the total only. Counts live in memory: after a restart a window begins anew.
+//! names count towards the total only. After a start it is counted again from the
+//! lists that are kept.
 
 use std::collections::VecDeque;
 

@@ -1,17 +1,14 @@
 //! Re-ranks the rows of an answer, says on each row how it moved, and counts what goes out.
 
-use mercer_shared::wire::{ListItem, Moved};
+use mercer_shared::wire::{ListItem, Moved, Reason, ReasonCategory};
 
 use crate::serving::list_query::ListRequest;
 use crate::serving::rerank::{Candidate, RerankContext, Reranked, rerank};
-use crate::state::app::App;
-use crate::state::served_exposure::ShownItem;
 use crate::state::shop::ShopState;
 
-/// Applies the mitigations of a list's placement to its rows and counts what goes out. Returns notes for people. Where nothing is on, the
+/// Applies the mitigations of a list's placement to its rows. Returns notes for people. Where nothing is on, the
 /// rows stay as they are.
 pub(crate) fn mitigate(
-    app: &App,
     view: &ShopState,
     asked: &ListRequest,
     context: &RerankContext<'_>,
@@ -25,13 +22,18 @@ pub(crate) fn mitigate(
     let candidates: Vec<Candidate> = rows.iter().take(head).map_while(candidate).collect();
     let done = rerank(context, mitigations, &candidates, asked.k);
     reorder(rows, &done, asked.k, asked.reasons);
-    // A list as of a named moment is looked at by an operator, not shown to a shopper.
-    if mitigations.reads_exposure() && asked.asked_at.is_none() {
-        let items = rows.iter().filter_map(|row| view.item(number(row)?));
-        let shown = items.map(|item| ShownItem { seller: item.seller.as_deref(), brand: item.brand.as_deref() });
-        app.mitigations.served.record(&mitigations.placement, asked.at, shown);
-    }
     done.notes
+}
+
+/// The reason of a row that a mitigation moved up: without it the row would stand where the model put it.
+fn rule(moved: &Moved) -> Reason {
+    Reason {
+        category: ReasonCategory::Rule,
+        text: format!("without {} this item would stand at rank {} instead of {}", moved.by, moved.from, moved.to),
+        rank: Some(moved.to),
+        rank_without: Some(moved.from),
+        ..Reason::default()
+    }
 }
 
 /// Puts the first rows into their new order and cuts all at `k`. Rows say how they moved if `reasons` are asked.
@@ -41,7 +43,12 @@ pub(super) fn reorder(rows: &mut Vec<ListItem>, done: &Reranked, k: usize, reaso
     for (to, &from) in done.order.iter().enumerate().take(k) {
         let Some(mut row) = taken[from].take() else { continue };
         if reasons && from != to {
-            row.moved = Some(Moved { from: from as u32 + 1, to: to as u32 + 1, by: done.by[from].clone() });
+            let moved = Moved { from: from as u32 + 1, to: to as u32 + 1, by: done.by[from].clone() };
+            if moved.to < moved.from {
+                row.unexplained = None;
+                row.reasons.insert(0, rule(&moved));
+            }
+            row.moved = Some(moved);
         }
         rows.push(row);
     }
