@@ -54,7 +54,7 @@ fn a_price_changes_nothing_a_switch_changes_its_placement_and_an_undo_restores_i
     assert_eq!(lists(&daemon, Some("home")), plain, "nothing is on anywhere");
 
     let price = daemon.ask(async |client| client.mitigation_price("home", &settings(MMR)).await).unwrap();
-    assert!(price.users > 50 && price.lists_changed > 0 && price.lists_changed <= price.users, "{price:?}");
+    assert!(price.users > 20 && price.lists_changed > 0 && price.lists_changed <= price.users, "{price:?}");
     for name in ["ndcg@10", "coverage@10", "gini@10", "effective-items@10", "long-tail-share@10"] {
         let row = price.rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("no {name}: {price:?}"));
         let (before, after, difference) = (row.before.unwrap(), row.after.unwrap(), row.difference.unwrap());
