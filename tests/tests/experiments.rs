@@ -82,7 +82,8 @@ fn exposure_counts_what_went_out_and_forgets_the_erased() {
     for path in ["/v1/exposure?days=0", "/v1/exposure?limit=0", "/v1/exposure?days=4000"] {
         assert_eq!(daemon.http("GET", path, JSON, b"").code(), "bad-parameter", "{path}");
     }
-    assert_eq!(daemon.http("GET", "/v1/interleaving", JSON, b"").code(), "not-found");
+    assert_eq!(get(&daemon, "/v1/interleaving"), Value::Null);
+    assert_eq!(daemon.http("DELETE", "/v1/interleaving", JSON, b"").code(), "not-found");
 }
 
 #[test]

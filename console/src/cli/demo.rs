@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::lists::{ListArgs, RecommendArgs, SearchArgs};
 use super::models::ModelsCommand;
 use super::out::{Done, Out, Stop};
-use super::reports::ReportArgs;
+use super::report_args::ReportArgs;
 use super::{follow, gate, import, lists, models, reports, runs, status};
 use daemon::Daemon;
 use shop::Shop;

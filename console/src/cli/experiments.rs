@@ -148,7 +148,17 @@ fn print_estimate(estimate: &Counterfactual, out: &mut Out) -> Result<(), Stop> 
 /// Runs `mercer interleave`.
 pub(crate) async fn interleave(command: &InterleaveCommand, client: &Client, out: &mut Out) -> Done {
     let verdict = match command {
-        InterleaveCommand::Status => client.interleaving().await?,
+        InterleaveCommand::Status => {
+            let Some(verdict) = client.interleaving().await? else {
+                if out.json {
+                    out.document(&())?;
+                } else {
+                    out.line("no versions are interleaved")?;
+                }
+                return Ok(exit::OK);
+            };
+            verdict
+        }
         InterleaveCommand::Start { version, share } => {
             client.start_interleaving(&InterleavingRequest { version: version.clone(), share: *share }).await?
         }

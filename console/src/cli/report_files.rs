@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::out::{Done, Out};
-use super::reports::ReportArgs;
+use super::report_args::ReportArgs;
 use crate::text;
 
 /// The file with the signature of another file.

@@ -206,3 +206,21 @@ fn items(items: &ItemTable, out: &mut Out) -> Result<(), Stop> {
         text::plural(items.not_compared, "group", "groups")
     ))
 }
+
+/// Prints a report for people.
+pub(crate) fn whole(report: &Report, out: &mut Out) -> Result<(), Stop> {
+    out.heading(&format!(
+        "{} of {}, computed {}",
+        text::word(&report.kind),
+        report.model,
+        text::moment(report.created)
+    ))?;
+    out.line(format!(
+        "{}, window {} to {}",
+        text::plural(report.users, "shopper", "shoppers"),
+        text::maybe_moment(report.from),
+        text::maybe_moment(report.to)
+    ))?;
+    print(report, out)?;
+    report.notes.iter().try_for_each(|note| out.line(format!("note: {}", text::clean(note))))
+}

@@ -7,7 +7,7 @@ use mercer_shared::wire::{DifferenceWord, ReportDifference, ReportKind};
 
 use super::out::{Done, Out, Stop};
 use super::pages::{Paging, more, pages};
-use super::reports;
+use super::report_tables;
 use super::table::Table;
 use crate::text;
 
@@ -79,7 +79,7 @@ pub(crate) async fn show(id: &str, client: &Client, out: &mut Out) -> Done {
         out.document(&stored)?;
         return Ok(exit::OK);
     }
-    reports::print(&stored.report, out)?;
+    report_tables::whole(&stored.report, out)?;
     if let Some(hashes) = &stored.hashes {
         out.line(format!("data {}", text::clean(&hashes.data)))?;
         out.line(format!("version {}", text::clean(&hashes.version)))?;

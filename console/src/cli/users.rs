@@ -189,5 +189,23 @@ pub(crate) async fn erase(args: &EraseArgs, client: &Client, out: &mut Out) -> D
     if !receipt.models.is_empty() {
         out.line(format!("versions trained on this shopper until they are rebuilt: {}", receipt.models.join(", ")))?;
     }
+    if !receipt.runs.is_empty() {
+        out.line(format!("runs that have read this shopper's data: {}", receipt.runs.join(", ")))?;
+    }
+    let mut places = Table::new().text("place").text("what became of it").text("until").title("detail");
+    for place in &receipt.places {
+        places.row([
+            place.place.clone(),
+            text::word(&place.state),
+            place.until.map_or_else(|| "-".to_owned(), text::moment),
+            place.detail.clone(),
+        ]);
+    }
+    if !receipt.places.is_empty() {
+        places.print(out)?;
+    }
+    if receipt.signature.is_some() {
+        out.line("the receipt is signed: keep it with --json, check it with mercer report verify")?;
+    }
     Ok(exit::OK)
 }

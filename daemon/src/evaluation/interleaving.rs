@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use mercer_reports::interleave::preference;
-use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::Interleaving;
 use mercer_store::{Pseudonym, ServedRecord};
 
@@ -14,13 +13,13 @@ use crate::state::app::App;
 use crate::state::problems::{Answer, store_problem};
 use crate::versions::trial::{self, Trial};
 
-/// The interleaving that is on, with the preference so far.
+/// The interleaving that is on, with the preference so far; `None` where none is.
 ///
 /// # Errors
-/// `not-found` where none is on, or the store's.
-pub fn show(app: &App) -> Answer<Interleaving> {
+/// The store's.
+pub fn show(app: &App) -> Answer<Option<Interleaving>> {
     let trial = trial::current(app)?.filter(|trial| trial.interleave);
-    let trial = trial.ok_or_else(|| Problem::new(Code::NotFound, "no versions are interleaved"))?;
+    let Some(trial) = trial else { return Ok(None) };
     app.served_log.flush(&app.store).map_err(|error| store_problem(&error))?;
     let mut lists = Vec::new();
     for record in app.store.served() {
@@ -30,7 +29,7 @@ pub fn show(app: &App) -> Answer<Interleaving> {
         }
     }
     let outcomes = Outcomes::of_lists(&app.store, lists.iter().map(|list| list.query_id.as_str()))?;
-    Ok(verdict(&trial, &lists, |list, row| outcomes.took(&list.query_id, &list.rows[row].item)))
+    Ok(Some(verdict(&trial, &lists, |list, row| outcomes.took(&list.query_id, &list.rows[row].item))))
 }
 
 /// Whether a list is one of this interleaving.

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use mercer_shared::problem::Problem;
+use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{
     Counterfactual, CounterfactualQuery, ExposureQuery, Interleaving, InterleavingRequest, ServedExposureReport,
 };
@@ -15,6 +15,8 @@ use crate::http::peer::Operator;
 use crate::http::problem::{HttpResult, blocking};
 use crate::http::state::HttpState;
 use crate::reports::served_exposure;
+use crate::state::app::App;
+use crate::state::problems::Answer;
 use crate::versions::interleaving as service;
 
 /// Routes of experiments.
@@ -46,10 +48,10 @@ async fn counterfactual(
     blocking(move || estimates::counterfactual(&state.app, query.model.as_deref())).await.map(Json)
 }
 
-/// The interleaving that is on, with what users preferred so far.
+/// The interleaving that is on, with what users preferred so far; null where none is.
 #[utoipa::path(get, path = "/v1/interleaving", tag = "experiments",
-    responses((status = 200, body = Interleaving), (status = "default", body = Problem)))]
-async fn interleaving(State(state): State<HttpState>) -> HttpResult<Json<Interleaving>> {
+    responses((status = 200, body = Option<Interleaving>), (status = "default", body = Problem)))]
+async fn interleaving(State(state): State<HttpState>) -> HttpResult<Json<Option<Interleaving>>> {
     blocking(move || verdicts::show(&state.app)).await.map(Json)
 }
 
@@ -65,10 +67,15 @@ async fn start_interleaving(
         service::start(&state.app, &request.version, request.share)?;
         let detail = format!("for {:.1} % of the shoppers", 100.0 * request.share);
         state.app.audit(Some(peer), "interleave", &request.version, detail);
-        verdicts::show(&state.app)
+        shown(&state.app)
     })
     .await
     .map(Json)
+}
+
+/// The interleaving that is on.
+fn shown(app: &App) -> Answer<Interleaving> {
+    verdicts::show(app)?.ok_or_else(|| Problem::new(Code::NotFound, "no versions are interleaved"))
 }
 
 /// Ends the interleaving; returns what shoppers preferred.
@@ -76,7 +83,7 @@ async fn start_interleaving(
     responses((status = 200, body = Interleaving), (status = "default", body = Problem)))]
 async fn end_interleaving(State(state): State<HttpState>, Operator(peer): Operator) -> HttpResult<Json<Interleaving>> {
     blocking(move || {
-        let verdict = verdicts::show(&state.app)?;
+        let verdict = shown(&state.app)?;
         let version = service::end(&state.app)?;
         state.app.audit(
             Some(peer),

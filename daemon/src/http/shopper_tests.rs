@@ -155,3 +155,22 @@ fn an_export_without_ids_has_no_id_in_it() {
     assert!(text.contains("\"ada\"") && text.contains("gender") && text.contains("order-of-ada"));
     assert_eq!(words, "ids and attributes");
 }
+
+#[test]
+fn the_export_of_a_shopper_keeps_protected_attributes_from_operators() {
+    let app = shop(config(""));
+    let declared = |gid| {
+        let export = crate::serving::user_export::export(&app, "ada", None).unwrap();
+        let export = Sight::new(&app, viewer(&app, gid)).user_export(export);
+        let names =
+            |attributes: &std::collections::BTreeMap<String, String>| attributes.keys().cloned().collect::<Vec<_>>();
+        (names(&export.portable.attributes), names(&export.inferred.profile.attributes), export.notes.len())
+    };
+    let (all, some) = (declared(AUDITOR), declared(OPERATOR));
+    assert_eq!(
+        (all.0, all.1),
+        (vec!["gender".to_owned(), "region".into()], vec!["gender".to_owned(), "region".into()])
+    );
+    assert_eq!((some.0, some.1), (vec!["region".to_owned()], vec!["region".to_owned()]));
+    assert_eq!(some.2, all.2 + 1, "what is left out is said");
+}

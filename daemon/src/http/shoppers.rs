@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use mercer_shared::ids::{SessionId, UserId};
-use mercer_shared::wire::{ExportLine, Interaction, Profile, SimilarUsers, User};
+use mercer_shared::wire::{ExportLine, Interaction, Profile, SimilarUsers, User, UserExport};
 use mercer_store::Pseudonym;
 
 use crate::http::peer::Viewer;
@@ -68,6 +68,17 @@ impl<'a> Sight<'a> {
 
     fn declared(self, attributes: &mut BTreeMap<String, String>) {
         attributes.retain(|name, _| self.sees(name));
+    }
+
+    /// The export of a shopper, without what the viewer may not see.
+    pub(super) fn user_export(self, mut export: UserExport) -> UserExport {
+        let all = export.portable.attributes.len();
+        self.declared(&mut export.portable.attributes);
+        self.declared(&mut export.inferred.profile.attributes);
+        if export.portable.attributes.len() < all {
+            export.notes.push("protected attributes are left out: they are for the audit role".to_owned());
+        }
+        export
     }
 
     /// A shopper among others.

@@ -13,8 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::extract::{PathId, QueryParams};
-use crate::http::peer::Operator;
+use crate::http::peer::{Operator, Viewer};
 use crate::http::problem::{HttpResult, ProblemResponse, blocking};
+use crate::http::shoppers::Sight;
 use crate::http::state::HttpState;
 use crate::ingest::interests;
 use crate::serving::{user_export, user_page};
@@ -39,6 +40,7 @@ struct ExportParams {
 async fn export_user(
     State(state): State<HttpState>,
     Operator(peer): Operator,
+    viewer: Viewer,
     PathId(id): PathId,
     QueryParams(params): QueryParams<ExportParams>,
 ) -> HttpResult<Response> {
@@ -50,7 +52,11 @@ async fn export_user(
             return Err(ProblemResponse(Problem::new(Code::BadParameter, detail)));
         }
     };
-    let export = blocking(move || user_export::export(&state.app, &id, Some(peer))).await?;
+    let export = blocking(move || {
+        let export = user_export::export(&state.app, &id, Some(peer))?;
+        Ok(Sight::new(&state.app, viewer).user_export(export))
+    })
+    .await?;
     let private = [(header::CACHE_CONTROL, "no-store")];
     Ok(if as_page {
         (private, Html(user_page::html(&export))).into_response()

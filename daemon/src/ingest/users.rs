@@ -11,7 +11,11 @@ use crate::ingest::lines::{checked, finish};
 use crate::state::app::App;
 use crate::state::problems::{Answer, store_problem};
 
-/// Writes users: attributes whole, of consent what each document says. One answer each.
+/// Documents of a batch up to which the answer waits until readers see them: a back end that writes a user and asks at once must not be
+/// answered from before. Imports are published in the background.
+const IN_FORCE_AT_ONCE: usize = 16;
+
+/// Writes users: attributes whole, of consent what each document says. One answer each. A small batch is in force when it is answered.
 pub fn users(app: &App, lines: Vec<User>, origin: &ConsentOrigin) -> Vec<Answer<Change>> {
     if let Err(problem) = app.writable() {
         return lines.iter().map(|_| Err(problem.clone())).collect();
@@ -19,18 +23,26 @@ pub fn users(app: &App, lines: Vec<User>, origin: &ConsentOrigin) -> Vec<Answer<
     let now = Timestamp::now();
     let (mut answers, places, good) = checked(lines, |user: &User| validate_user(user, now).map_err(Problem::from));
     let ids: Vec<UserId> = good.iter().map(|user| user.id.clone()).collect();
+    let small = ids.len() <= IN_FORCE_AT_ONCE;
     let _in_order = app.write_order.users(ids.iter());
     match app.store.put_users(good, origin) {
         Ok(outcomes) => {
-            let mut shop = app.shop.lock();
-            for (place, outcome) in places.into_iter().zip(outcomes) {
-                let answer = outcome.map_err(|error| store_problem(&error));
-                answers[place] = Some(answer.map(|written| {
-                    if written.change != Change::Same {
-                        shop.put_user(written.user);
-                    }
-                    written.change
-                }));
+            let mut changed = false;
+            {
+                let mut shop = app.shop.lock();
+                for (place, outcome) in places.into_iter().zip(outcomes) {
+                    let answer = outcome.map_err(|error| store_problem(&error));
+                    answers[place] = Some(answer.map(|written| {
+                        if written.change != Change::Same {
+                            shop.put_user(written.user);
+                            changed = true;
+                        }
+                        written.change
+                    }));
+                }
+            }
+            if changed && small {
+                app.publish();
             }
         }
         Err(error) => {

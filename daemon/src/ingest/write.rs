@@ -115,6 +115,7 @@ pub fn patch_item(app: &App, id: &str, patch: ItemPatch) -> Answer<Item> {
             shop.put_item(item.clone());
             shop.view().item_count() as u64
         };
+        app.publish();
         app.tell(EventKind::Items { written: 1, total });
     }
     Ok(item)

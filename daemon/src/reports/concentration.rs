@@ -9,7 +9,7 @@ use mercer_shared::wire::{Item, Reference, ReportRow, Verdict};
 use crate::reports::evaluated::Evaluated;
 use crate::reports::history_groups::history_groups;
 use crate::reports::list_facts::{CatalogueFacts, ListFacts};
-use crate::reports::rows::{SEED, plain_row};
+use crate::reports::rows::{SEED, plain_row, rounded_row};
 
 /// Replicates of the intervals of lifts.
 const LIFT_REPLICATES: usize = 1_000;
@@ -64,7 +64,7 @@ fn rows_of(facts: &ListFacts, histories: &[Vec<u32>], popularity: &[f64], labels
                 .low
                 .zip(row.high)
                 .map(|(low, high)| if low <= 0.0 && high >= 0.0 { Verdict::WithinNoise } else { Verdict::AboveNoise });
-            row
+            rounded_row(row)
         })
         .collect()
 }

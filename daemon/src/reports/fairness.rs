@@ -8,7 +8,7 @@ use mercer_shared::wire::{GroupFinding, GroupRow, GroupTable, Reference, Report,
 
 use crate::reports::evaluated::Evaluated;
 use crate::reports::history_groups::{HEAVY, HistoryGroups, NEW, history_groups};
-use crate::reports::rows::{REPLICATES, SEED, interval_row, plain_row};
+use crate::reports::rows::{REPLICATES, SEED, interval_row, plain_row, rounded_row};
 use crate::reports::user_groups::partitions;
 
 /// Level of intervals and tests.
@@ -124,7 +124,7 @@ fn new_against_heavy(history: &[HistoryGroups], ndcg: &[f64]) -> ReportRow {
     };
     let value = difference(&vec![1; both.len()]).ok();
     let interval = percentile_interval(&bootstrap_statistic(both.len(), REPLICATES, SEED, difference), LEVEL).ok();
-    ReportRow {
+    rounded_row(ReportRow {
         value,
         n,
         low: interval.map(|interval| interval.low),
@@ -135,7 +135,7 @@ fn new_against_heavy(history: &[HistoryGroups], ndcg: &[f64]) -> ReportRow {
             .ok()
             .map(|value| Reference { label: "mean of new shoppers".to_owned(), value }),
         ..row
-    }
+    })
 }
 
 const fn verdict(verdict: GroupVerdict) -> Verdict {
@@ -150,7 +150,8 @@ fn table(report: GroupReport) -> GroupTable {
     use mercer_reports::groups::{Display, Finding};
     let not_compared = report.not_compared().map(|row| row.group.clone()).collect();
     let row = |row: mercer_reports::groups::GroupRow| GroupRow {
-        group: row.group,
+        // The value that fewer than ten declared may name one of them.
+        group: if row.display == Display::Suppressed { "(too few)".to_owned() } else { row.group },
         n: row.n.map(|n| n as u64),
         share: row.share.value,
         suppressed: row.display == Display::Suppressed,

@@ -10,7 +10,7 @@ use mercer_shared::wire::{MitigationPrice, PriceRow};
 use rustc_hash::FxHashMap;
 
 use crate::reports::history_length::HistoryLengths;
-use crate::reports::rows::{K, REPLICATES, SEED};
+use crate::reports::rows::{K, REPLICATES, SEED, rounded};
 use crate::state::app::App;
 use crate::state::shop::ShopState;
 
@@ -251,6 +251,16 @@ fn lowest<'a>(groups: impl Iterator<Item = &'a Group>, values: &[f64]) -> Option
     groups.min_by(|a, b| a.mean(values).total_cmp(&b.mean(values)))
 }
 
+/// The row of a group with its size in tens and its means rounded, as the fairness report tells them.
+fn hidden_exactly(mut row: PriceRow) -> PriceRow {
+    row.n = (row.n + 5) / 10 * 10;
+    for number in [&mut row.before, &mut row.after, &mut row.low, &mut row.high] {
+        *number = number.map(rounded);
+    }
+    row.difference = row.after.zip(row.before).map(|(after, before)| after - before);
+    row
+}
+
 fn worst_groups(app: &App, view: &ShopState, snapshot: &Snapshot, lists: &PricedLists, price: &mut MitigationPrice) {
     let groups = groups(app, view, snapshot, lists);
     let attributes: BTreeSet<&str> = groups.iter().map(|group| group.attribute.as_str()).collect();
@@ -263,7 +273,8 @@ fn worst_groups(app: &App, view: &ShopState, snapshot: &Snapshot, lists: &Priced
         let Some(worst) = lowest(of(), &lists.ndcg_before) else { continue };
         let label = format!("worst group by {attribute}: {}", worst.name);
         let text = RowText { name: format!("worst-group/{attribute}"), label, formula: WORST };
-        price.rows.push(text.mean_row(lists.compared(|place| worst.members.contains(&place)), worst.members.len()));
+        let row = text.mean_row(lists.compared(|place| worst.members.contains(&place)), worst.members.len());
+        price.rows.push(hidden_exactly(row));
         if let Some(after) = lowest(of(), &lists.ndcg_after).filter(|after| after.name != worst.name) {
             let name = &after.name;
             price.notes.push(format!("with the mitigations the worst group by {attribute} is {name}"));

@@ -91,6 +91,21 @@ pub(crate) fn interval_row(name: &str, label: &str, values: &[f64], popular: &[f
     row
 }
 
+/// Rounds a mean over a group, or a difference of such means, to .005: with exact ones and the mean over all, that of a group that is hidden
+/// could be reckoned.
+pub(crate) fn rounded(value: f64) -> f64 {
+    (value * 200.0).round() / 200.0
+}
+
+/// The row with its numbers rounded.
+pub(crate) fn rounded_row(mut row: ReportRow) -> ReportRow {
+    for number in [&mut row.value, &mut row.low, &mut row.high] {
+        *number = number.map(rounded);
+    }
+    row.reference = row.reference.map(|reference| Reference { value: rounded(reference.value), ..reference });
+    row
+}
+
 pub(crate) fn plain_row(name: &str, label: &str, value: Option<f64>, n: usize, formula: &str) -> ReportRow {
     ReportRow {
         name: name.to_owned(),

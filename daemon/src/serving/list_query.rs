@@ -13,7 +13,7 @@ use mercer_shared::wire::{
     Candidates, ListItem, ListQuery, Mode, OutOfStock, Placement, Profiling, ScorePart, ServedList,
 };
 
-use crate::serving::rerank::DEPTH;
+use crate::serving::rerank::pool::DEPTH;
 use crate::state::app::App;
 use crate::state::mitigations::ActiveMitigations;
 use crate::state::problems::Answer;

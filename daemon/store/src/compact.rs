@@ -5,9 +5,10 @@
 //! once `sled` is gone, and only then.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
+use crate::compaction_files::{fresh_dir, old_dir, remove};
 use crate::core::{Core, Files};
 use crate::error::{Result, StoreError};
 use crate::lock::SLED;
@@ -25,33 +26,6 @@ pub struct Compaction {
     pub before: u64,
     /// Bytes on disk after.
     pub after: u64,
-}
-
-fn fresh_dir(dir: &Path) -> PathBuf {
-    dir.join(format!("{SLED}.new"))
-}
-
-fn old_dir(dir: &Path) -> PathBuf {
-    dir.join(format!("{SLED}.old"))
-}
-
-/// Removes a directory with everything in it, if it is there.
-fn remove(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Finishes or undoes a compaction that a crash interrupted.
-pub(crate) fn finish_compaction(dir: &Path) -> io::Result<()> {
-    let (sled, fresh) = (dir.join(SLED), fresh_dir(dir));
-    if !sled.exists() && fresh.exists() {
-        fs::rename(&fresh, &sled)?;
-        File::open(dir)?.sync_all()?;
-    }
-    remove(&fresh)?;
-    remove(&old_dir(dir))
 }
 
 impl Store {

@@ -25,6 +25,7 @@ mod audit_tests;
 mod block;
 mod commit;
 mod compact;
+mod compaction_files;
 mod consent;
 mod core;
 mod docs;

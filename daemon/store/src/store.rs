@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mercer_shared::ids::UserId;
 
 use crate::commit::Committer;
-use crate::compact::finish_compaction;
+use crate::compaction_files::finish_compaction;
 use crate::core::{Core, CoreParts, Counters, Files};
 use crate::durable::Barrier;
 use crate::error::{Result, StoreError};

@@ -20,7 +20,7 @@ impl Client {
     }
 
     /// `GET /v1/interleaving`.
-    pub async fn interleaving(&self) -> Answer<Interleaving> {
+    pub async fn interleaving(&self) -> Answer<Option<Interleaving>> {
         self.get("/v1/interleaving").await
     }
 

@@ -5,6 +5,7 @@
 //! raw counts, absolute prices or dates. `NaN` means "missing".
 mod context;
 mod feature;
+mod left_out;
 mod row;
 mod table;
 #[cfg(test)]

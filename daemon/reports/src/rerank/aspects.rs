@@ -2,8 +2,8 @@
 
 use crate::diversity::CALIBRATION_EVENTS;
 
+use super::candidates::{RerankError, Reranked, unit};
 use super::ordered::{Bid, Ordered, highest};
-use super::{RerankError, Reranked, unit};
 
 /// What one candidate covers of one aspect.
 struct Cover {

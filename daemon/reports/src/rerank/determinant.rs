@@ -2,9 +2,9 @@
 
 use std::collections::BinaryHeap;
 
+use super::candidates::{RerankError, Reranked};
 use super::ordered::{Bid, Ordered};
 use super::vectors::dot;
-use super::{RerankError, Reranked};
 
 /// Stop of the determinant: what is left lies in the span of what is listed.
 const EXHAUSTED: f64 = 1e-10;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::attention::Attention;
 
+use super::candidates::{RerankError, Reranked, unit};
 use super::ordered::{Bid, Ordered, highest};
-use super::{RerankError, Reranked, unit};
 
 /// How much exposure each group shall get at least and at most, as shares of all exposure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use std::collections::BinaryHeap;
 
+use super::candidates::{RerankError, Reranked, unit};
 use super::ordered::{Bid, Ordered};
-use super::{RerankError, Reranked, unit};
 
 /// argmax λ·score − (1−λ)·max cosine to what is listed. The first place goes to the best score.
 ///

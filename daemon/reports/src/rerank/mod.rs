@@ -7,6 +7,7 @@
 //! only fall and MMR and DPP look at a candidate again only when it leads.
 
 mod aspects;
+mod candidates;
 mod debias;
 mod determinant;
 mod exposure;
@@ -15,6 +16,7 @@ mod ordered;
 mod shares;
 mod vectors;
 
+pub use candidates::{Candidates, RerankError, Reranked};
 pub use debias::{CappedWeights, LOG_Q_FLOOR, WEIGHT_CAP, group_weights, inverse_propensity_weights, log_q, pda};
 pub use exposure::{ExposureBounds, ExposureLedger};
 pub use vectors::UnitVectors;
@@ -22,70 +24,6 @@ pub use vectors::UnitVectors;
 use crate::attention::Attention;
 use crate::fair_prefix::PrefixTable;
 use ordered::Ordered;
-
-/// Why a list cannot be re-ranked: the candidates or the parameters do not fit.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RerankError {
-    /// An input has another length than the candidates.
-    #[error("{input} has {found} entries, but {expected} are needed")]
-    Length {
-        /// The input.
-        input: &'static str,
-        /// Entries needed.
-        expected: usize,
-        /// Entries given.
-        found: usize,
-    },
-    /// The method needs an input that is not there.
-    #[error("this method needs {0}")]
-    Missing(&'static str),
-    /// A score is NaN or infinite.
-    #[error("a score is not a finite number")]
-    Score,
-    /// A parameter lies outside its range.
-    #[error("{name} is {value}, but must be {range}")]
-    Parameter {
-        /// The parameter.
-        name: &'static str,
-        /// Its value.
-        value: f64,
-        /// What it must be.
-        range: &'static str,
-    },
-    /// Target shares do not sum to 1.
-    #[error("the target shares sum to {sum}, but must sum to 1")]
-    Shares {
-        /// The sum.
-        sum: f64,
-    },
-    /// Constraints that no list can meet together.
-    #[error("the constraints contradict each other: {0}")]
-    Conflict(String),
-    /// A candidate's group has no parameters.
-    #[error("a candidate belongs to group {group}, but there are {groups} groups")]
-    Group {
-        /// The group.
-        group: usize,
-        /// Groups with parameters.
-        groups: usize,
-    },
-    /// The user has too few events for a distribution of tastes.
-    #[error("the user has {0} events; calibration needs at least 5")]
-    History(usize),
-}
-
-/// The candidates of one list, by index.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidates<'a> {
-    /// Relevance, higher is better. MMR, xQuAD and calibration weigh it against values in [0, 1]: see [`unit_scale`].
-    pub scores: &'a [f64],
-    /// Tie key of each (a keyed hash of the item id).
-    pub keys: &'a [u64],
-    /// Group (seller, brand, category) of each; empty where the method needs none.
-    pub groups: &'a [usize],
-    /// Direction of each for MMR and DPP; an item without a vector is unlike all others.
-    pub vectors: Option<&'a UnitVectors>,
-}
 
 /// A method with its parameters.
 #[derive(Clone, Copy, Debug)]
@@ -145,19 +83,6 @@ pub enum Method<'a> {
     },
 }
 
-/// A re-ranked list.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reranked {
-    /// Candidate indices by rank, each at most once, min(k, n) of them.
-    pub order: Vec<usize>,
-    /// What the rule maximised at each rank: gain, objective, d² or the adjusted score; the score where it was back-filled.
-    pub gains: Vec<f64>,
-    /// How many leading ranks the rule filled; the rest is back-fill by score.
-    pub by_rule: usize,
-    /// Ranks on which a constraint could not be met, because the group it asked for had run out.
-    pub unmet: usize,
-}
-
 /// Re-ranks: the best k of the candidates by `method`.
 ///
 /// # Errors
@@ -186,20 +111,4 @@ pub fn unit_scale(scores: &[f64]) -> Vec<f64> {
     let high = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let width = high - low;
     scores.iter().map(|score| if width > 0.0 { (score - low) / width } else { 1.0 }).collect()
-}
-
-/// Refuses a weight outside [0, 1].
-fn unit(name: &'static str, value: f64) -> Result<(), RerankError> {
-    if (0.0..=1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(RerankError::Parameter { name, value, range: "between 0 and 1" })
-    }
-}
-
-/// Refuses shares outside [0, 1] or with another sum than 1.
-fn whole(shares: &[f64]) -> Result<(), RerankError> {
-    shares.iter().try_for_each(|share| unit("a target share", *share))?;
-    let sum = shares.iter().sum::<f64>();
-    if (sum - 1.0).abs() > 1e-9 { Err(RerankError::Shares { sum }) } else { Ok(()) }
 }

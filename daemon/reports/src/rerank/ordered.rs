@@ -1,6 +1,7 @@
 //! Candidates in the order of their scores: the order in which equal gains are decided.
 
-use super::{Candidates, RerankError, Reranked, UnitVectors};
+use super::candidates::{Candidates, RerankError, Reranked};
+use super::vectors::UnitVectors;
 
 /// Candidates sorted by score, then tie key, then place. Methods work on places in this order; [`Ordered::restore`] maps back.
 pub(super) struct Ordered<'a> {

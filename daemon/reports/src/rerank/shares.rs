@@ -2,8 +2,8 @@
 
 use crate::fair_prefix::PrefixTable;
 
+use super::candidates::{RerankError, Reranked, whole};
 use super::ordered::Ordered;
-use super::{RerankError, Reranked, whole};
 
 /// Queues of places per group, best first, and how many of each were taken.
 struct Queues {

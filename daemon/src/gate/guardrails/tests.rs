@@ -159,7 +159,7 @@ fn fewer_users_than_can_be_tested_say_insufficient_data() {
     let lift = |user: u32| if user.is_multiple_of(4) { -0.3 } else { 0.0 };
     let found = Case::of(lists(60, 600, lift), lists(60, 600, |_| 0.0)).measured();
     let heavy = named(&found, "heavy");
-    assert_eq!((heavy.verdict, heavy.n), (GuardrailVerdict::InsufficientData, Some(15)));
+    assert_eq!((heavy.verdict, heavy.n), (GuardrailVerdict::InsufficientData, Some(20)));
     assert!(heavy.undefined.as_deref().is_some_and(|why| why.contains("few")) && heavy.candidate.is_none());
     assert_eq!(named(&found, "coverage").verdict, GuardrailVerdict::InsufficientData);
     // Nothing can be said of five heavy shoppers, not even how many they are.

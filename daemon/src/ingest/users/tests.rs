@@ -117,3 +117,21 @@ fn memory_follows_the_order_of_the_store() {
         }
     }
 }
+
+#[test]
+fn a_user_is_in_force_when_the_write_is_answered() {
+    let app = TestApp::new();
+    for (round, region) in ["north", "south", "east"].into_iter().enumerate() {
+        let user = User {
+            attributes: [("region".to_owned(), region.to_owned())].into(),
+            consent: ConsentChoice { personalise: Some(round % 2 == 0), ..ConsentChoice::UNSAID },
+            ..User::new("ada".parse().unwrap())
+        };
+        assert!(users(&app, vec![user], &api_origin(None)).remove(0).is_ok());
+        // Nobody publishes here but the write itself.
+        let view = app.view();
+        let known = view.user(view.user_number("ada").unwrap()).unwrap();
+        assert_eq!(known.attributes["region"], region);
+        assert_eq!(view.subject(view.user_number("ada").unwrap()).unwrap().consent.personalise, round % 2 == 0);
+    }
+}

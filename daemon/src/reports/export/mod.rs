@@ -13,14 +13,15 @@ mod tests;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::signatures::file_hash;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{ExportFormat, ExportedReport, FileStatement, ReportKind, ReportTrend};
+use mercer_shared::wire::{ExportFormat, ExportedReport, FileStatement, Report, ReportKind, ReportTrend};
+use serde_json::Value;
 
 use crate::reports::export::page::{Beside, page};
 use crate::reports::export::protect::protect;
 use crate::reports::stored::{self, Filter};
 use crate::reports::{difference, report};
 use crate::state::app::App;
-use crate::state::problems::Answer;
+use crate::state::problems::{Answer, internal};
 use crate::state::signing::{Purpose, Signer};
 
 /// Form of exported documents.
@@ -58,17 +59,46 @@ pub struct Export {
     pub epsilon: Option<f64>,
 }
 
+/// The report with every control character in its texts replaced: names of sellers and groups come from the shop, and a page or a table is
+/// read by programs that obey them.
+fn printable(report: Report) -> Answer<Report> {
+    fn clean(value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if text.chars().any(char::is_control) {
+                    *text =
+                        text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(clean),
+            Value::Object(members) => members.values_mut().for_each(clean),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut value = serde_json::to_value(report).map_err(|error| internal(&error))?;
+    clean(&mut value);
+    serde_json::from_value(value).map_err(|error| internal(&error))
+}
+
 /// Computes a report, protects it, renders it and signs it.
 ///
 /// # Errors
 /// As [`report::compute_for`] and [`difference::of`]; `export-budget-spent` without `exact`.
 pub fn export(app: &App, request: &ExportRequest) -> Answer<Export> {
+    if !request.exact && matches!(request.kind, ReportKind::Privacy | ReportKind::Data) {
+        let detail = format!(
+            "the {} report is made of exact counts and shares: export it with exact=true",
+            request.kind.as_str()
+        );
+        return Err(Problem::new(Code::BadParameter, detail));
+    }
     let computed = report::compute_for(app, request.kind, request.model.as_deref())?;
     let stored = stored::of(&app.store, &computed.report)?;
     let difference = match &request.against {
         Some(against) => Some(difference::of(app, &computed, against)?),
         None => None,
     };
+    let computed = report::Computed { report: printable(computed.report)?, ..computed };
     let reports = &app.config.reports;
     let (report, difference, privacy) = if request.exact {
         (computed.report, difference, protect::exact())

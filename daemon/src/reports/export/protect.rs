@@ -79,6 +79,11 @@ pub(crate) fn protect(
         row.n = now(row.n);
         // The number of those without a value would need a cell of its own.
         row.n_total = None;
+        // A share of two exact counts.
+        if row.name == "report-health" {
+            row.value = None;
+            row.undefined = Some("withheld: it is a share of exact counts".to_owned());
+        }
     }
     // Purchases of one shopper are any number of these.
     report.items.iter_mut().flat_map(|table| &mut table.groups).for_each(|group| group.relevant = None);

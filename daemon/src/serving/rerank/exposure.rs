@@ -8,7 +8,7 @@ use mercer_shared::wire::{ItemOwner, OTHER_ITEMS};
 use rustc_hash::FxHashMap;
 
 use crate::serving::rerank::groups::groups;
-use crate::serving::rerank::{Picked, Pool, RerankContext};
+use crate::serving::rerank::pool::{Picked, Pool, RerankContext};
 use crate::state::served_exposure::ExposureWindow;
 
 /// The window of the arithmetic, in lists. The real window is in days and was applied when exposure was summed up.

@@ -3,7 +3,7 @@
 use mercer_shared::wire::{Item, ItemGrouping};
 use rustc_hash::FxHashMap;
 
-use crate::serving::rerank::{Pool, RerankContext};
+use crate::serving::rerank::pool::{Pool, RerankContext};
 
 /// The group of an item; `None` where the item does not say.
 pub(crate) fn group_of<'a>(item: &'a Item, by: &ItemGrouping) -> Option<&'a str> {

@@ -4,8 +4,8 @@ use mercer_reports::rerank::{Method, RerankError};
 use mercer_shared::wire::ItemGrouping;
 
 use crate::serving::rerank::groups::groups;
+use crate::serving::rerank::pool::{Picked, Pool, RerankContext};
 use crate::serving::rerank::taste::Taste;
-use crate::serving::rerank::{Picked, Pool, RerankContext};
 
 /// Smoothing of the list's distribution (Steck 2018).
 const ALPHA: f64 = 0.01;

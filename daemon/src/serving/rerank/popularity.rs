@@ -4,7 +4,7 @@ use mercer_reports::mean;
 use mercer_reports::rerank::{RerankError, pda as score};
 use mercer_reports::value::standard_deviation;
 
-use crate::serving::rerank::{Picked, Pool, RerankContext};
+use crate::serving::rerank::pool::{Picked, Pool, RerankContext};
 
 /// Orders by (ELU(f) + 1) * popularity^gamma. f is the relevance, standardised over the candidates, so that one gamma means the same for
 /// every ranker. Popularity is the item's share of the candidates' purchases, with one more for each, so that an unsold item has some.

@@ -6,7 +6,7 @@ use mercer_reports::rerank::{Method, RerankError, Reranked};
 use mercer_shared::wire::{ItemGrouping, OTHER_ITEMS};
 
 use crate::serving::rerank::groups::groups;
-use crate::serving::rerank::{Picked, Pool, RerankContext};
+use crate::serving::rerank::pool::{Picked, Pool, RerankContext};
 
 /// `DetGreedy` with target shares by name.
 pub(super) fn det_greedy(

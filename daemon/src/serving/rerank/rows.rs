@@ -3,7 +3,8 @@
 use mercer_shared::wire::{ListItem, Moved, Reason, ReasonCategory};
 
 use crate::serving::list_query::ListRequest;
-use crate::serving::rerank::{Candidate, RerankContext, Reranked, rerank};
+use crate::serving::rerank::apply::rerank;
+use crate::serving::rerank::pool::{Candidate, RerankContext, Reranked};
 use crate::state::shop::ShopState;
 
 /// Applies the mitigations of a list's placement to its rows. Returns notes for people. Where nothing is on, the

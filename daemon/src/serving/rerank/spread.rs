@@ -2,7 +2,7 @@
 
 use mercer_reports::rerank::{Method, RerankError, UnitVectors};
 
-use crate::serving::rerank::{Picked, Pool, RerankContext};
+use crate::serving::rerank::pool::{Picked, Pool, RerankContext};
 
 /// Maximal marginal relevance.
 pub(super) fn mmr(context: &RerankContext<'_>, pool: &Pool, lambda: f64) -> Result<Picked, RerankError> {

@@ -3,8 +3,8 @@
 use mercer_rank::{DAY_MS, InterestWeights};
 use mercer_shared::wire::ItemGrouping;
 
-use crate::serving::rerank::RerankContext;
 use crate::serving::rerank::groups::{Numbers, group_of_number};
+use crate::serving::rerank::pool::RerankContext;
 
 /// Half-life of an event's weight, in days; that of the interests in a profile.
 const HALF_LIFE_DAYS: f64 = 90.0;

@@ -9,8 +9,9 @@ use mercer_rank::{
 use mercer_shared::ids::ItemId;
 use mercer_shared::wire::{Item, ListItem, Reranker};
 
+use super::pool::Reranked;
 use super::rows::reorder;
-use super::{Candidate, RerankContext, Reranked, rerank};
+use super::{Candidate, RerankContext, rerank};
 use crate::state::mitigations::{ActiveMitigations, FairTables};
 use crate::state::served_exposure::{ServedExposure, ShownItem};
 
