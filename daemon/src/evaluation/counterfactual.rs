@@ -174,7 +174,9 @@ fn estimated(decided: &[(&Decision, usize)]) -> Counterfactual {
 fn refusal(why: Undefined) -> String {
     match why {
         Undefined::NoObservations => {
-            "no explored places are logged: switch exploration on (`serve.explore_slots`) and let time pass".to_owned()
+            "no explored places are logged: switch exploration on (`serve.explore_slots`) and let shoppers be served (previews, as of the \
+             command line, do not count)"
+                .to_owned()
         }
         Undefined::TooFew => "the effective number of decisions is below 100".to_owned(),
         Undefined::NoSupport => {

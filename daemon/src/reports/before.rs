@@ -5,10 +5,10 @@ use mercer_shared::wire::{PreviousValue, Report, ReportRow, RowTrend, Verdict};
 /// Points of a trend.
 const POINTS: usize = 12;
 
-/// Adds to each row what earlier reports of the kind, newest first, say of it. The version before is the newest other version among
-/// them, preferred on the window of the report.
-pub(crate) fn add(report: &mut Report, earlier: &[Report]) {
-    let before = version_before(report, earlier).cloned();
+/// Adds to each row what earlier reports of the kind, newest first, say of it. The version before is the newest other one among
+/// them that ever served, preferred on the window of the report: a candidate that was rejected was never before shoppers.
+pub(crate) fn add(report: &mut Report, earlier: &[Report], served: impl Fn(&str) -> bool) {
+    let before = version_before(report, earlier, served).cloned();
     let (rows, summary) = (std::mem::take(&mut report.rows), std::mem::take(&mut report.summary));
     let with_earlier = |rows: Vec<ReportRow>| -> Vec<ReportRow> {
         rows.into_iter().map(|row| with(row, report, before.as_ref(), earlier)).collect()
@@ -21,8 +21,8 @@ fn same_window(one: &Report, other: &Report) -> bool {
     (one.from, one.to) == (other.from, other.to)
 }
 
-fn version_before<'a>(report: &Report, earlier: &'a [Report]) -> Option<&'a Report> {
-    let newest = earlier.iter().find(|other| other.model != report.model)?;
+fn version_before<'a>(report: &Report, earlier: &'a [Report], served: impl Fn(&str) -> bool) -> Option<&'a Report> {
+    let newest = earlier.iter().find(|other| other.model != report.model && served(&other.model))?;
     earlier.iter().find(|other| other.model == newest.model && same_window(other, report)).or(Some(newest))
 }
 
@@ -96,7 +96,9 @@ mod tests {
     #[test]
     fn a_promotion_that_cuts_effective_items_is_said() {
         let mut now = report("v000002", 9, 354.0);
-        add(&mut now, &[report("v000002", 8, 360.0), report("v000001", 7, 435.0), report("v000001", 3, 430.0)]);
+        add(&mut now, &[report("v000002", 8, 360.0), report("v000001", 7, 435.0), report("v000001", 3, 430.0)], |_| {
+            true
+        });
         let row = &now.rows[0];
         let previous = row.previous.as_ref().unwrap();
         assert_eq!((previous.model.as_str(), previous.value, previous.same_window), ("v000001", 435.0, true));
@@ -110,12 +112,19 @@ mod tests {
         let mut before = report("v000001", 7, 435.0);
         before.to = Some(Timestamp::at(5));
         let mut now = report("v000002", 9, 354.0);
-        add(&mut now, &[before]);
+        add(&mut now, &[before], |_| true);
         let previous = now.rows[0].previous.clone().unwrap();
         assert_eq!((previous.same_window, previous.verdict), (false, None));
         assert!(notes(&now).is_empty());
         let mut first = report("v000001", 1, 400.0);
-        add(&mut first, &[]);
+        add(&mut first, &[], |_| true);
         assert_eq!((first.rows[0].previous.clone(), first.rows[0].trend.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_version_that_never_served_is_not_the_one_before() {
+        let mut now = report("v000004", 9, 354.0);
+        add(&mut now, &[report("v000003", 8, 360.0), report("v000001", 7, 435.0)], |model| model != "v000003");
+        assert_eq!(now.rows[0].previous.as_ref().map(|previous| previous.model.as_str()), Some("v000001"));
     }
 }

@@ -144,7 +144,9 @@ fn counted(metric: &Counted, facts: &ListFacts, baseline: &ListFacts, catalogue:
             (metric.value)(&counts)
         });
         let interval = shifted_interval(value, &sample);
-        (row.low, row.high) = (interval.map(|i| i.low.max(0.0)), interval.map(|i| i.high));
+        // Moved to the value, an interval may leave the range of a share; effective items have no upper bound.
+        let most = if metric.name.starts_with("effective") { f64::INFINITY } else { 1.0 };
+        (row.low, row.high) = (interval.map(|i| i.low.max(0.0)), interval.map(|i| i.high.min(most)));
     }
     row.verdict = metric.better.verdict(&row);
     row

@@ -1,5 +1,5 @@
 //! The fairness report, user side: quality of the lists as served, by groups of shoppers (METRICS.md section 4). The item side is in
-//! [`item_side`](crate::reports::item_side).
+//! `item_side`.
 
 use mercer_reports::groups::{GroupReport, GroupVerdict, holm_over};
 use mercer_reports::resample::percentile_interval;

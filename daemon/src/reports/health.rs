@@ -64,21 +64,19 @@ impl Limits {
 
     /// The parts that are not in the row, in words.
     pub(crate) fn words(self) -> String {
-        let unknown = self.unknown.map_or_else(
-            || "no attribute is declared".to_owned(),
-            |share| {
-                format!(
-                    "up to {:.0} % of the shoppers did not declare an attribute or did not agree to audits",
-                    100.0 * share
-                )
-            },
+        let measured = format!("health: {} of {} active shoppers are measured", self.measured, self.active);
+        // Without tables of groups nothing is known of attributes and suppressed groups: the fairness report has them.
+        let Some(share) = self.unknown else { return measured };
+        let unknown = format!(
+            "up to {:.0} % of the shoppers did not declare an attribute or did not agree to audits",
+            100.0 * share
         );
         let groups = match self.suppressed {
             0 => "no group is suppressed".to_owned(),
             1 => "1 group is suppressed".to_owned(),
             many => format!("{many} groups are suppressed"),
         };
-        format!("health: {} of {} active shoppers are measured; {unknown}; {groups}", self.measured, self.active)
+        format!("{measured}; {unknown}; {groups}")
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mercer_rank::Window;
 use mercer_shared::time::Timestamp;
-use mercer_shared::wire::{Report, ReportKind, Verdict};
+use mercer_shared::wire::{ModelState, Report, ReportKind, Verdict};
 
 use crate::reports::evaluated::Evaluated;
 use crate::reports::hashes::hashes;
@@ -47,7 +47,7 @@ pub fn compute_for(app: &App, kind: ReportKind, version: Option<&str>) -> Answer
     }
     let mut computed = compute(app, kind, &view)?;
     let earlier = earlier(app, &computed.report)?;
-    before::add(&mut computed.report, &earlier);
+    before::add(&mut computed.report, &earlier, |model| has_served(app, model));
     let changes = before::notes(&computed.report);
     computed.report.notes.splice(0..0, changes);
     stored::store(&app.store, computed.report.clone(), hashes(app, &view)?)?;
@@ -109,6 +109,12 @@ fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Computed> {
         ReportKind::Quality | ReportKind::Diversity | ReportKind::Fairness => measured(app, view, &mut report)?,
     };
     Ok(Computed { report, per_user })
+}
+
+/// Whether a version serves or served; one whose document is gone served once, for others are not reported on by themselves.
+fn has_served(app: &App, model: &str) -> bool {
+    let meta = app.store.get_model(model).ok().flatten();
+    meta.is_none_or(|meta| matches!(meta.state, ModelState::Serving | ModelState::Retired | ModelState::Canary))
 }
 
 /// The reports that measure lists on the last window.

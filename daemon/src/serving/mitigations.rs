@@ -72,7 +72,7 @@ fn price(app: &App, placement: &Placement, rerankers: &[Reranker]) -> Answer<Opt
 /// Sets the mitigations of a placement. The answer carries their price, if it was measured.
 ///
 /// # Errors
-/// What is wrong with them (see [`check`]), or the store's. Nothing is changed then.
+/// What is wrong with them (see `mitigation_rules`), or the store's. Nothing is changed then.
 pub fn set(app: &App, peer: Peer, placement: &Placement, settings: MitigationSettings) -> Answer<Mitigation> {
     check(&app.view(), &settings)?;
     let action = if settings.rerankers.is_empty() { MitigationAction::Off } else { MitigationAction::Set };

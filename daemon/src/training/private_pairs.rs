@@ -2,7 +2,7 @@
 //! user changes nobody else's: no thinning over users, no positives of others, no query that another user typed.
 //!
 //! Public, and so not hidden: the catalogue, which kinds of events the shop records, and whether its log has days only
-//! ([`next_options`](super::contrastive_pairs::next_options)).
+//! (`contrastive_pairs::next_options`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

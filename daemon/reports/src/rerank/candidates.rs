@@ -56,7 +56,7 @@ pub enum RerankError {
 /// The candidates of one list, by index.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidates<'a> {
-    /// Relevance, higher is better. MMR, xQuAD and calibration weigh it against values in [0, 1]: see [`unit_scale`].
+    /// Relevance, higher is better. MMR, xQuAD and calibration weigh it against values in [0, 1]: see [`super::unit_scale`].
     pub scores: &'a [f64],
     /// Tie key of each (a keyed hash of the item id).
     pub keys: &'a [u64],

@@ -170,12 +170,13 @@ fn wire(attribute: Option<String>, metric: String, margin: f64, harm: Harm) -> G
     // Sizes in tens and rounded means, and no name of a group of fewer than ten: those who read the gate's report must not reckon from it
     // what the fairness report hides.
     let is_group = attribute.is_some();
+    let declared = attribute.as_deref().is_some_and(|attribute| attribute != HISTORY);
     let tens = |n: usize| if is_group { (n as u64 + 5) / 10 * 10 } else { n as u64 };
     let told = |value: f64| if is_group { (value * 200.0).round() / 200.0 } else { value };
     let few = is_group && harm.n.is_none_or(|n| n < 10);
     GateGuardrail {
         attribute,
-        name: if few { "(too few)".to_owned() } else { harm.name },
+        name: if few && declared { "(too few)".to_owned() } else { harm.name },
         metric,
         n: harm.n.filter(|_| !few).map(tens),
         candidate: numbers.map(|numbers| told(numbers.candidate)),

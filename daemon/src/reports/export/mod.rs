@@ -83,7 +83,8 @@ fn printable(report: Report) -> Answer<Report> {
 /// Computes a report, protects it, renders it and signs it.
 ///
 /// # Errors
-/// As [`report::compute_for`] and [`difference::of`]; `export-budget-spent` without `exact`.
+/// As [`report::compute_for`], and those of the difference; `export-budget-spent` without `exact`; `bad-parameter` for a report of exact
+/// counts without it.
 pub fn export(app: &App, request: &ExportRequest) -> Answer<Export> {
     if !request.exact && matches!(request.kind, ReportKind::Privacy | ReportKind::Data) {
         let detail = format!(
