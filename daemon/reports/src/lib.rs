@@ -55,7 +55,7 @@ pub mod rerank;
 pub mod resample;
 pub mod scores;
 pub mod signed_rank;
-pub(crate) mod small_groups;
+pub mod small_groups;
 pub mod ties;
 pub mod value;
 

@@ -62,16 +62,29 @@ pub(crate) enum Rounding {
 
 impl Rounding {
     pub(crate) fn size(self, n: usize) -> usize {
-        if self == Self::SizesAndMeans { (n + SIZE_STEP / 2) / SIZE_STEP * SIZE_STEP } else { n }
+        if self == Self::SizesAndMeans { rounded_size(n) } else { n }
     }
 
     pub(crate) fn mean(self, value: f64) -> f64 {
-        if self == Self::Exact { value } else { tidy((value / MEAN_STEP).round() * MEAN_STEP) }
+        if self == Self::Exact { value } else { rounded_mean(value) }
     }
 
     pub(crate) fn interval(self, interval: Interval) -> Interval {
         if self == Self::Exact { interval } else { outward(interval, MEAN_STEP) }
     }
+}
+
+/// Rounds the mean of a group, or a difference of such means, to 0.005: from exact ones and the mean over all users, that of a hidden group
+/// could be reckoned.
+#[must_use]
+pub fn rounded_mean(value: f64) -> f64 {
+    tidy((value / MEAN_STEP).round() * MEAN_STEP)
+}
+
+/// Rounds the size of a group to tens, for the same reason.
+#[must_use]
+pub const fn rounded_size(n: usize) -> usize {
+    (n + SIZE_STEP / 2) / SIZE_STEP * SIZE_STEP
 }
 
 /// Bounds that tell no mean: rounded outward, and at least one step apart.

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use mercer_rank::Snapshot;
 use mercer_rank::evaluate::{GroundTruth, ndcg};
 use mercer_reports::resample::{bootstrap_statistic, percentile_interval};
+use mercer_reports::small_groups::{rounded_mean, rounded_size};
 use mercer_reports::{GroupOptions, Measure, PairedComparison, Undefined, compare_paired, diversity};
 use mercer_shared::wire::{MitigationPrice, PriceRow};
 use rustc_hash::FxHashMap;
 
 use crate::reports::history_length::HistoryLengths;
-use crate::reports::rows::{K, REPLICATES, SEED, rounded};
+use crate::reports::rows::{K, REPLICATES, SEED};
 use crate::state::app::App;
 use crate::state::shop::ShopState;
 
@@ -253,9 +254,9 @@ fn lowest<'a>(groups: impl Iterator<Item = &'a Group>, values: &[f64]) -> Option
 
 /// The row of a group with its size in tens and its means rounded, as the fairness report tells them.
 fn hidden_exactly(mut row: PriceRow) -> PriceRow {
-    row.n = (row.n + 5) / 10 * 10;
+    row.n = rounded_size(row.n as usize) as u64;
     for number in [&mut row.before, &mut row.after, &mut row.low, &mut row.high] {
-        *number = number.map(rounded);
+        *number = number.map(rounded_mean);
     }
     row.difference = row.after.zip(row.before).map(|(after, before)| after - before);
     row

@@ -1,6 +1,7 @@
 //! Rows of reports: metrics of lists with their intervals.
 
 use mercer_reports::resample::{Interval, quantile_sorted};
+use mercer_reports::small_groups::rounded_mean;
 use mercer_reports::{Measure, compare_paired};
 use mercer_shared::wire::{Reference, ReportRow, Verdict};
 
@@ -91,18 +92,12 @@ pub(crate) fn interval_row(name: &str, label: &str, values: &[f64], popular: &[f
     row
 }
 
-/// Rounds a mean over a group, or a difference of such means, to .005: with exact ones and the mean over all, that of a group that is hidden
-/// could be reckoned.
-pub(crate) fn rounded(value: f64) -> f64 {
-    (value * 200.0).round() / 200.0
-}
-
-/// The row with its numbers rounded.
+/// The row of a group with its numbers rounded.
 pub(crate) fn rounded_row(mut row: ReportRow) -> ReportRow {
     for number in [&mut row.value, &mut row.low, &mut row.high] {
-        *number = number.map(rounded);
+        *number = number.map(rounded_mean);
     }
-    row.reference = row.reference.map(|reference| Reference { value: rounded(reference.value), ..reference });
+    row.reference = row.reference.map(|reference| Reference { value: rounded_mean(reference.value), ..reference });
     row
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use mercer_rank::{Catalogue, CollaborativeIndex, Log};
 use mercer_reports::harm::{Harm, HarmOptions, HarmVerdict, PairedLists, PairedValues, diversity_harm, group_harm};
+use mercer_reports::small_groups::{rounded_mean, rounded_size};
 use mercer_shared::wire::{GateGuardrail, GateReport, GateVerdict, GuardrailVerdict, OnHarm};
 
 use crate::gate::evaluate::Evaluated;
@@ -171,8 +172,8 @@ fn wire(attribute: Option<String>, metric: String, margin: f64, harm: Harm) -> G
     // what the fairness report hides.
     let is_group = attribute.is_some();
     let declared = attribute.as_deref().is_some_and(|attribute| attribute != HISTORY);
-    let tens = |n: usize| if is_group { (n as u64 + 5) / 10 * 10 } else { n as u64 };
-    let told = |value: f64| if is_group { (value * 200.0).round() / 200.0 } else { value };
+    let tens = |n: usize| if is_group { rounded_size(n) as u64 } else { n as u64 };
+    let told = |value: f64| if is_group { rounded_mean(value) } else { value };
     let few = is_group && harm.n.is_none_or(|n| n < 10);
     GateGuardrail {
         attribute,
