@@ -41,7 +41,6 @@ struct Decision {
     pool: Vec<ItemId>,
     /// Place in the pool of the item that was drawn.
     drawn: usize,
-    propensity: f64,
     reward: f64,
 }
 
@@ -53,22 +52,27 @@ pub fn counterfactual(app: &App, version: Option<&str>) -> Answer<Counterfactual
     app.warm()?;
     let view = with_version(app, version)?;
     app.served_log.flush(&app.store).map_err(|error| store_problem(&error))?;
-    let decisions = decisions(app)?;
-    let choices = choices(app, &view, &decisions)?;
+    let agreed = agreed(app, &view);
+    let decisions = decisions(app, &agreed)?;
+    let choices = choices(app, &view, &agreed, &decisions)?;
     let decided: Vec<(&Decision, usize)> =
         decisions.iter().zip(choices).filter_map(|(decision, choice)| Some((decision, choice?))).collect();
     Ok(Counterfactual { model: view.model.meta.version.clone(), ..estimated(&decided) })
 }
 
-/// The latest explored places of users who agreed to training.
-fn decisions(app: &App) -> Answer<Vec<Decision>> {
-    let view = app.view();
-    let agreed: FxHashMap<Pseudonym, ()> = view
-        .user_index
+/// Slots of the users who agreed to training.
+type Agreed = FxHashMap<Pseudonym, u32>;
+
+fn agreed(app: &App, view: &ShopState) -> Agreed {
+    view.user_index
         .iter()
         .filter(|(_, number)| view.subject(**number).is_some_and(|subject| subject.consent.train))
-        .map(|(id, _)| (app.store.pseudonym(id), ()))
-        .collect();
+        .map(|(id, number)| (app.store.pseudonym(id), *number))
+        .collect()
+}
+
+/// The latest explored places of users who agreed to training.
+fn decisions(app: &App, agreed: &Agreed) -> Answer<Vec<Decision>> {
     let mut lists: Vec<ServedRecord> = Vec::new();
     for record in app.store.served() {
         let record = record.map_err(|error| store_problem(&error))?;
@@ -88,18 +92,14 @@ fn decision(list: ServedRecord, outcomes: &Outcomes) -> Option<Decision> {
         user: list.user?,
         at: list.at.millis(),
         drawn: list.pool.iter().position(|item| *item == row.item)?,
-        // The log keeps 32 bits; the pool's size is exact.
-        propensity: 1.0 / list.pool.len() as f64,
         reward: f64::from(u8::from(outcomes.took(&list.query_id, &row.item))),
         pool: list.pool,
     })
 }
 
 /// For each decision the place in its pool of the item that the version ranks first, from what was known on the morning of that day and of
-/// the user at that moment. `None` where the version ranks none of them, or the user is gone.
-fn choices(app: &App, view: &ShopState, decisions: &[Decision]) -> Answer<Vec<Option<usize>>> {
-    let numbers: FxHashMap<Pseudonym, u32> =
-        view.user_index.iter().map(|(id, number)| (app.store.pseudonym(id), *number)).collect();
+/// the user at that moment. `None` where the version ranks none of them.
+fn choices(app: &App, view: &ShopState, agreed: &Agreed, decisions: &[Decision]) -> Answer<Vec<Option<usize>>> {
     let mut by_day: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
     for (place, decision) in decisions.iter().enumerate() {
         by_day.entry(decision.at.div_euclid(DAY_MS)).or_default().push(place);
@@ -114,7 +114,7 @@ fn choices(app: &App, view: &ShopState, decisions: &[Decision]) -> Answer<Vec<Op
         let policy = ScoringPolicy { ranker: ranker.as_deref(), blend: &blend };
         for place in places {
             let decision = &decisions[place];
-            let Some(&user) = numbers.get(&decision.user) else { continue };
+            let Some(&user) = agreed.get(&decision.user) else { continue };
             let pool: FxHashMap<u32, usize> =
                 (0..).zip(&decision.pool).filter_map(|(at, id)| Some((*view.item_index.get(id)?, at))).collect();
             let allow = |number: u32| pool.contains_key(&number);
@@ -135,7 +135,8 @@ fn estimated(decided: &[(&Decision, usize)]) -> Counterfactual {
         .iter()
         .map(|(decision, choice)| Logged {
             reward: decision.reward,
-            logging: decision.propensity,
+            // The log keeps 32 bits of it; the pool's size is exact.
+            logging: 1.0 / decision.pool.len() as f64,
             target: f64::from(u8::from(decision.drawn == *choice)),
             predicted: rewards.without(decision, decision.drawn),
             value: rewards.without(decision, *choice),
@@ -257,7 +258,6 @@ mod tests {
                     at: n as i64,
                     pool: pool.clone(),
                     drawn,
-                    propensity: 0.2,
                     reward: f64::from(u8::from(earned)),
                 }
             })
