@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mercer_shared::time::Timestamp;
+use mercer_shared::time::{DAY_MS, Timestamp};
 use mercer_shared::wire::{ErasedUser, RunCause, TrainRequest};
 
 use crate::ingest::{compact, retention};
@@ -12,9 +12,6 @@ use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::run_documents;
 use crate::versions::knowledge;
-
-/// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
 
 /// Time between two applications of retention.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -52,12 +49,12 @@ impl Housekeeping {
 
     /// Starts a rebuild once most of the promised time is over, so that one that fails can be tried again.
     fn rebuild(&mut self, app: &Arc<App>, now: Timestamp) -> Answer<()> {
-        let days = i64::try_from(app.config.erase.rebuild_within_days).unwrap_or(i64::MAX / DAY);
+        let days = i64::try_from(app.config.erase.rebuild_within_days).unwrap_or(i64::MAX / DAY_MS);
         let waits = self.rebuilt.is_some_and(|last| last.elapsed() < PAUSE);
         if days == 0 || waits || run_documents::current(app).is_some() || !app.is_warm() {
             return Ok(());
         }
-        let due = |erased: &ErasedUser| now.millis() - erased.at.millis() >= days.saturating_mul(DAY) / 5 * 4;
+        let due = |erased: &ErasedUser| now.millis() - erased.at.millis() >= days.saturating_mul(DAY_MS) / 5 * 4;
         if !knowledge::list(app)?.iter().any(due) || app.view().rank.log.is_empty() {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use mercer_shared::ids::UserId;
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::time::Timestamp;
+use mercer_shared::time::{DAY_MS, Timestamp};
 use mercer_shared::wire::{EraseReceipt, ErasedPlace, ErasedState, ErasedUser, EventKind};
 use mercer_store::Erasure;
 
@@ -13,9 +13,6 @@ use crate::state::evaluation_files;
 use crate::state::problems::{Answer, internal, store_problem};
 use crate::state::signing::{Purpose, Signer};
 use crate::versions::knowledge;
-
-/// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
 
 /// Erases a user everywhere and leaves a tombstone.
 ///
@@ -103,7 +100,7 @@ impl After<'_> {
             until: until.filter(|_| !names.is_empty()),
         };
         let rebuilt = (rebuild_within_days > 0).then(|| {
-            knows.at.plus_millis(i64::try_from(rebuild_within_days).unwrap_or(i64::MAX / DAY).saturating_mul(DAY))
+            knows.at.plus_millis(i64::try_from(rebuild_within_days).unwrap_or(i64::MAX / DAY_MS).saturating_mul(DAY_MS))
         });
         let rebuild = "trained on this user's data; a rebuild from the remaining log and its deletion end that";
         vec![

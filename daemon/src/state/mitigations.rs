@@ -131,6 +131,12 @@ impl Mitigations {
         self.active.load().get(placement).cloned()
     }
 
+    /// Whether the lists of any placement are made by what was shown before.
+    #[must_use]
+    pub fn read_exposure(&self) -> bool {
+        self.active.load().values().any(|active| active.reads_exposure())
+    }
+
     /// The stored document, for reading or for a change. Nobody else changes it meanwhile.
     pub fn history(&self) -> MutexGuard<'_, MitigationHistory> {
         self.history.lock()

@@ -1,6 +1,7 @@
 //! The epsilon that exports of a day may spend together. It is durable before anything is released, so that a restart refunds nothing.
 
 use mercer_shared::problem::{Code, Problem};
+use mercer_shared::time::DAY_MS;
 use mercer_store::{Setting, SettingDocument, Store};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,6 @@ use crate::state::problems::{Answer, store_problem};
 /// Two exports at once must not both read the same sum.
 static SPENDING: Mutex<()> = Mutex::new(());
 
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 /// A difference that rounding makes.
 const ROUNDING: f64 = 1e-9;
 
