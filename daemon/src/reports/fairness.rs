@@ -147,11 +147,15 @@ const fn verdict(verdict: GroupVerdict) -> Verdict {
 }
 
 fn table(report: GroupReport) -> GroupTable {
-    use mercer_reports::groups::{Display, Finding};
+    use mercer_reports::groups::{Display, Finding, UNKNOWN};
     let not_compared = report.not_compared().map(|row| row.group.clone()).collect();
     let row = |row: mercer_reports::groups::GroupRow| GroupRow {
-        // The value that fewer than ten declared may name one of them.
-        group: if row.display == Display::Suppressed { "(too few)".to_owned() } else { row.group },
+        // The value that fewer than ten declared may name one of them; that others declared none names nobody.
+        group: if row.display == Display::Suppressed && row.group != UNKNOWN {
+            "(too few)".to_owned()
+        } else {
+            row.group
+        },
         n: row.n.map(|n| n as u64),
         share: row.share.value,
         suppressed: row.display == Display::Suppressed,
