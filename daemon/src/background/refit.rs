@@ -6,6 +6,7 @@ use std::time::Instant;
 use mercer_rank::{CollaborativeIndex, Dataset, IndexOptions};
 
 use crate::state::app::App;
+use crate::state::shop::Due;
 use std::time::Duration;
 
 /// Takes into the co-occurrence what users did, and who was erased, since it was fitted or last brought up to date. True if there was
@@ -33,12 +34,7 @@ pub fn follow(app: &App) -> bool {
 
 /// Fits the collaborative index on the whole log and installs it.
 pub fn refit(app: &App) {
-    let (view, unfitted) = {
-        let mut shop = app.shop.lock();
-        // The fit will know of them all.
-        drop(shop.take_changed());
-        (shop.view().clone(), shop.unfitted())
-    };
+    let (view, unfitted) = app.shop.lock().begin_fit();
     let started = Instant::now();
     let at = view.last_event;
     let log = view.training_log();
@@ -70,28 +66,93 @@ const FOLLOWING: u32 = 10;
 /// Refits when a tenth of the log is new or an import has ended, and keeps the co-occurrence up to date in between. A log that was never fitted does not wait:
 /// until then nothing is known of its shape.
 pub(crate) fn run(app: &Arc<App>) {
-    let (mut seen, mut since) = (0, Instant::now());
+    let (mut seen, mut since) = ((0, None), Instant::now());
     let mut fitted: Option<Instant> = None;
     let mut rests_until = Instant::now();
     while !app.is_stopping() {
         std::thread::sleep(Duration::from_millis(200));
-        let (unfitted, events) = {
+        let (unfitted, due, events) = {
             let shop = app.shop.lock();
-            (shop.unfitted(), shop.view().rank.log.len() as u64)
+            (shop.unfitted(), shop.due(), shop.view().rank.log.len() as u64)
         };
-        if unfitted != seen {
-            (seen, since) = (unfitted, Instant::now());
+        if (unfitted, due) != seen {
+            (seen, since) = ((unfitted, due), Instant::now());
         }
-        let enough = unfitted > 0 && unfitted >= (events / 10).clamp(1, 50_000);
+        let enough = due.is_some() || unfitted >= (events / 10).clamp(1, 50_000);
         if enough && (since.elapsed() > QUIET || fitted.is_none_or(|last| last.elapsed() > LONGEST)) {
             refit(app);
             fitted = Some(Instant::now());
-        } else if fitted.is_some() && Instant::now() >= rests_until && (!enough || unfitted > events) {
+        } else if fitted.is_some() && Instant::now() >= rests_until && (!enough || due == Some(Due::Forgetting)) {
             // If a fit is due, this would do the work twice; but erased users must be forgotten at once.
             let begun = Instant::now();
             if follow(app) {
                 rests_until = Instant::now() + (FOLLOWING - 1) * begun.elapsed();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mercer_shared::ids::{ItemId, UserId};
+    use mercer_shared::time::Timestamp;
+    use mercer_shared::wire::{Interaction, InteractionType, Item};
+
+    use super::*;
+    use crate::versions::test_app::TestApp;
+
+    fn views(app: &App, seqs: std::ops::Range<u64>) {
+        let mut shop = app.shop.lock();
+        for seq in seqs {
+            let event = Interaction {
+                id: None,
+                user: Some(UserId::new(format!("u{}", seq % 7)).unwrap()),
+                session: None,
+                kind: InteractionType::View,
+                item: Some(ItemId::new("i0").unwrap()),
+                query: None,
+                query_id: None,
+                value: None,
+                text: None,
+                position: None,
+                at: Timestamp::at(1_000 * i64::try_from(seq).unwrap()),
+                source: None,
+            };
+            shop.interact(seq, event);
+        }
+    }
+
+    fn fit_of(view: &crate::state::shop::ShopState) -> CollaborativeIndex {
+        CollaborativeIndex::fit(view.rank.dataset(), view.last_event, &IndexOptions::light())
+    }
+
+    fn left(app: &App) -> (u64, Option<Due>) {
+        let shop = app.shop.lock();
+        (shop.unfitted(), shop.due())
+    }
+
+    #[test]
+    fn what_becomes_due_while_a_fit_runs_stays_due() {
+        let app = TestApp::new();
+        app.shop.lock().put_item(Item::new(ItemId::new("i0").unwrap(), "Thing".to_owned()));
+        views(&app, 0..95);
+        // The end of an import, and an erasure, while a fit of nearly everything runs.
+        let (view, unfitted) = app.shop.lock().begin_fit();
+        views(&app, 95..100);
+        app.shop.lock().fit_rest();
+        app.shop.lock().set_index(fit_of(&view), unfitted);
+        assert_eq!(left(&app), (5, Some(Due::Rest)));
+        let (view, unfitted) = app.shop.lock().begin_fit();
+        assert_eq!(app.shop.lock().due(), None);
+        app.shop.lock().erase(&UserId::new("u3").unwrap()).unwrap();
+        app.shop.lock().set_index(fit_of(&view), unfitted);
+        assert_eq!(left(&app), (0, Some(Due::Forgetting)));
+        let published = app.shop.lock().publish().unwrap();
+        assert_eq!(published.unfitted, published.rank.log.len() as u64, "readers know that the index is behind");
+        refit(&app);
+        assert_eq!(left(&app), (0, None));
+        // With everything fitted the end of an import asks for nothing.
+        app.shop.lock().fit_rest();
+        assert_eq!(app.shop.lock().due(), None);
     }
 }

@@ -14,4 +14,4 @@ pub use consent::{Agreement, ConsentShare, consent_shares};
 pub use model::Model;
 pub use state::{Canary, RECENT_QUERIES, ShopState, Subject, TypedQuery, Who};
 pub use texts::Texts;
-pub use writer::{CatalogueVectors, ShopWriter};
+pub use writer::{CatalogueVectors, Due, ShopWriter};

@@ -79,6 +79,15 @@ fn empty_whitened(model: &Model) -> Option<WhitenedVectors> {
     WhitenedVectors::new(&Vectors::new(whitening.dim()), whitening).ok()
 }
 
+/// Why the collaborative index must be fitted on the whole log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// It knows of events that must be forgotten.
+    Forgetting,
+    /// An import ended, and a part of it is not in the index.
+    Rest,
+}
+
 /// The writer's copy. One lock guards it; nothing slow happens under that lock.
 pub struct ShopWriter {
     pub(crate) view: ShopState,
@@ -95,6 +104,8 @@ pub struct ShopWriter {
     pub(crate) dirty: bool,
     /// Events since the collaborative index was last fitted.
     pub(crate) unfitted: u64,
+    /// A fit that was asked for, however few events are unfitted.
+    pub(crate) due: Option<Due>,
     /// Users and visits whose events changed since the co-occurrence last followed the log.
     pub(crate) changed: FxHashSet<u32>,
     /// A version on trial with the vectors of its encoder, and its share of the users.
@@ -151,6 +162,7 @@ impl ShopWriter {
             asked: Embedding::default(),
             dirty: false,
             unfitted: 0,
+            due: None,
             changed: FxHashSet::default(),
             canary: None,
             past: None,
@@ -179,7 +191,7 @@ impl ShopWriter {
         self.dirty = false;
         self.lexical.commit();
         self.view.generation += 1;
-        self.view.unfitted = self.unfitted;
+        self.view.unfitted = self.behind();
         self.view.lexical = self.lexical.reader();
         self.view.rank.index = Arc::new(self.index.clone());
         self.view.canary = None;
@@ -222,6 +234,25 @@ impl ShopWriter {
         self.unfitted
     }
 
+    /// Why a fit is due, however few events are unfitted.
+    #[must_use]
+    pub const fn due(&self) -> Option<Due> {
+        self.due
+    }
+
+    /// Events that the index is behind by: the whole log where a fit of everything is due.
+    fn behind(&self) -> u64 {
+        if self.due.is_some() { self.unfitted.max(self.view.rank.log.len() as u64) } else { self.unfitted }
+    }
+
+    /// The state to fit the collaborative index on, and the number of events to name to [`ShopWriter::set_index`]. What is due from now
+    /// on was not known to that fit, so it stays due.
+    pub fn begin_fit(&mut self) -> (ShopState, u64) {
+        self.changed.clear();
+        self.due = None;
+        (self.view.clone(), self.unfitted)
+    }
+
     /// The collaborative index as the writer has it.
     #[must_use]
     pub const fn index(&self) -> &CollaborativeIndex {
@@ -230,14 +261,15 @@ impl ShopWriter {
 
     /// Requests a new fit of the collaborative index although no event came (an erasure, a change of consent).
     pub const fn must_fit(&mut self) {
-        self.unfitted = self.unfitted.saturating_add(1_000_000_000);
+        self.due = Some(Due::Forgetting);
+        self.dirty = true;
     }
 
     /// Requests a new fit if the collaborative index does not know the whole log, however little is missing. What a fit saw of a large
     /// import depends on how fast it was read, and lists must not.
     pub fn fit_rest(&mut self) {
-        if self.unfitted > 0 {
-            self.unfitted = self.unfitted.max(self.view.rank.log.len() as u64);
+        if self.unfitted > 0 && self.due.is_none() {
+            self.due = Some(Due::Rest);
             self.dirty = true;
         }
     }
