@@ -10,6 +10,8 @@ pub mod components;
 pub mod contrastive_pairs;
 pub mod cycle;
 pub mod data_fingerprint;
+#[cfg(test)]
+mod due_fit_tests;
 pub mod encoder_choice;
 pub mod encoder_fit;
 pub mod encoder_tuning;
