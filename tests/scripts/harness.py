@@ -1,9 +1,11 @@
 """A release daemon on a private state directory, for the measuring scripts; BIN has mercerd and mercer (default target/release)."""
 
+import http.client
 import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +14,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("BIN", ROOT / "target/release")).resolve()
 # Nothing is trained unless a script asks for it: measurements do not depend on when a schedule strikes.
 CALM = "[train]\nevery_seconds = 0\nafter_interactions = 0\n"
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
 
 
 class Daemon:
@@ -42,6 +56,24 @@ class Daemon:
         if run.returncode not in fine:
             raise RuntimeError(f"{arguments}: {run.stderr.decode()}")
         return run.stdout
+
+    def request(self, method, path, body=None):
+        """The document that the daemon answers over its socket."""
+        connection = Connection(self.dir / "s")
+        text = None if body is None else json.dumps(body)
+        connection.request(method, path, text, {"Content-Type": "application/json"} if text else {})
+        answer = connection.getresponse()
+        document = json.loads(answer.read())
+        connection.close()
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path}: {document}")
+        return document
+
+    def get(self, path):
+        return self.request("GET", path)
+
+    def post(self, path, body):
+        return self.request("POST", path, body)
 
     def until(self, holds):
         """Waits until the status satisfies a condition."""

@@ -8,16 +8,14 @@ what goes out and with each re-ranking, as ratios to plain lists of the same dae
 Every shopper buys in the last week, so every shopper is measured. Requests of all kinds take turns, one connection, a new shopper each time.
 """
 
-import http.client
 import json
 import pathlib
 import random
-import socket
 import statistics
 import sys
 import time
 
-from harness import Daemon
+from harness import Connection, Daemon
 
 START, DAYS, WINDOW = 1_700_000_000, 70, 7
 RERANKERS = {
@@ -56,24 +54,13 @@ def shop(path, users, items):
             write("interaction", {"id": f"e{number}", "user": f"u{user}", "item": f"i{item}", "type": "purchase", "at": at})
 
 
-class Connection(http.client.HTTPConnection):
-    """HTTP over the daemon's socket."""
-
-    def __init__(self, path):
-        super().__init__("localhost")
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
-
-    def get(self, path):
-        self.request("GET", path)
-        answer = self.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{path}: {body.decode()}")
-        return body
+def fetch(connection, path):
+    """Reads an answer over a connection that stays open."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"{path}: {body.decode()}")
 
 
 def memory(daemon, name):
@@ -109,7 +96,7 @@ def main():
         user = dice.randrange(users)
         for kind in random.Random(turn).sample(list(kinds), len(kinds)):
             begun = time.perf_counter()
-            connection.get(f"/v1/users/u{user}/recommendations?k=20&{kinds[kind]}")
+            fetch(connection, f"/v1/users/u{user}/recommendations?k=20&{kinds[kind]}")
             if turn >= 20:
                 took[kind].append(time.perf_counter() - begun)
     middle = {kind: statistics.median(times) for kind, times in took.items()}
