@@ -49,7 +49,7 @@ pub(crate) async fn export(args: &UserExportArgs, client: &Client, out: &mut Out
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(bad)?;
     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(bad)?;
-    out.say(format!("{} bytes written to {}", bytes.len(), path.display()))?;
+    out.say(format!("{} written to {}", text::plural(bytes.len() as u64, "byte", "bytes"), path.display()))?;
     Ok(exit::OK)
 }
 
@@ -59,9 +59,9 @@ pub(crate) async fn forget_interest(args: &ForgetInterestArgs, client: &Client, 
     if out.json {
         out.document(&report)?;
     } else {
-        let events = text::plural(report.events, "event", "events");
+        let events = text::plural(report.events, "event shapes", "events shape");
         out.line(format!(
-            "{} {}: {events} shape nothing any more",
+            "{} {}: {events} nothing any more",
             report.forgotten.kind.name(),
             report.forgotten.value
         ))?;

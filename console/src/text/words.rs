@@ -3,6 +3,8 @@
 use mercer_shared::wire::{ExplanationScope, GateVerdict, Mode, ModelState, ModelVersion, RunPhase};
 use serde::Serialize;
 
+use super::number::plural;
+
 /// A word of the wire with blanks for underscores: `within_noise` is `within noise`.
 pub(crate) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
@@ -50,11 +52,14 @@ pub(crate) fn slice(name: &str) -> String {
 /// How far the reasons of a list were searched, in one line.
 pub(crate) fn scope(scope: &ExplanationScope) -> String {
     let ExplanationScope { own, own_tried, others_tried, pairs_tried, depth, limit_ms, complete } = scope;
-    let pairs = if *pairs_tried > 0 { format!(", {pairs_tried} pairs") } else { String::new() };
+    let pairs = match pairs_tried {
+        0 => String::new(),
+        n => format!(", {}", plural(*n, "pair", "pairs")),
+    };
     let end = if *complete { String::new() } else { format!("; {limit_ms} ms were not enough for all") };
-    format!(
-        "reasons: tried {own_tried} of {own} own items and {others_tried} other causes{pairs}, to rank {depth}{end}"
-    )
+    let own = plural(*own, "own item", "own items");
+    let others = plural(*others_tried, "other cause", "other causes");
+    format!("reasons: tried {own_tried} of {own} and {others}{pairs}, to rank {depth}{end}")
 }
 
 #[cfg(test)]
@@ -77,6 +82,8 @@ mod tests {
         let said = scope(&cut);
         assert!(said.starts_with("reasons: tried 5 of 37 own items and 2 other causes, 3 pairs"), "{said}");
         assert!(said.ends_with("2000 ms were not enough for all"), "{said}");
+        let one = ExplanationScope { own: 1, own_tried: 1, others_tried: 1, pairs_tried: 1, complete: true, ..cut };
+        assert_eq!(scope(&one), "reasons: tried 1 of 1 own item and 1 other cause, 1 pair, to rank 200");
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Outside {
                 tokio::spawn(async move {
                     let patience = if ask == Ask::Status { STATUS_PATIENCE } else { PATIENCE };
                     let result = timeout(patience, send(&client, ask.clone())).await.unwrap_or_else(|_| {
-                        Err(Problem::new(Code::Unavailable, format!("no answer within {} seconds", patience.as_secs())))
+                        Err(Problem::new(Code::Unavailable, format!("no answer within {} s", patience.as_secs())))
                     });
                     // The receiver is gone once the console is being left.
                     let _ = messages.send(Message::Reply(Box::new(Reply { ask, result }))).await;

@@ -17,6 +17,7 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Report, ReportRow, Verdict};
 
 use crate::reports::data_log::{self, HORIZON_DAYS, LoggedData};
+use crate::reports::rounding::{round_rows, rounded_size, secret_seed};
 use crate::reports::rows::{SEED, plain_row};
 use crate::state::app::App;
 use crate::state::problems::Answer;
@@ -52,8 +53,11 @@ pub(crate) fn rows(app: &App, view: &ShopState, log: &Log, report: &mut Report) 
     bots_and_bursts(&data, report);
     feedback(&data, report);
     positions(&data, report);
+    // One shopper's consent must not be read from two reports.
+    let sizes = round_rows(secret_seed(app, "data"), &mut report.rows);
+    report.users = rounded_size(&sizes, report.users);
     report.notes.push(
-        "interactions of users who agreed to training; limits in the formulas are conventions, not laws; intervals at 95 %, by bootstrap \
+        "interactions of users who agreed to training; numbers are rounded at random, sizes to tens; limits in the formulas are conventions, not laws; intervals at 95 %, by bootstrap \
          over users or items, or Wilson's for shares"
             .to_owned(),
     );
@@ -149,9 +153,8 @@ fn attributes(data: &LoggedData, report: &mut Report) {
         if !too_small.is_empty() {
             // Neither names nor counts: a group of a few users would identify them.
             report.notes.push(format!(
-                "{}: {} of {groups} groups have fewer than 30 users; how they are served cannot be told",
-                attribute.name,
-                too_small.len()
+                "{}: some groups have fewer than 30 users; how they are served cannot be told",
+                attribute.name
             ));
         }
     }
@@ -166,7 +169,7 @@ fn labels(data: &LoggedData, report: &mut Report) {
         if share.value.value.is_some_and(|value| value > 0.0) {
             let name = Name {
                 name: &format!("label/{}", kind.as_str()),
-                label: &format!("share of interactions that are a {}", kind.as_str()),
+                label: &format!("share of interactions of the kind {}", kind.as_str()),
                 formula: "interactions of the kind / all",
             };
             report.rows.push(row(&name, share));

@@ -39,8 +39,8 @@ pub fn html(export: &UserExport) -> String {
                 (interests("Brands", &export.inferred.profile.brands))
                 (interests("Price bands", &export.inferred.profile.price_bands))
                 (interests("Items", &export.inferred.profile.items))
-                p { (export.inferred.profile.withheld) " events shape nothing, because they concern sensitive categories or an interest that \
-                    was removed." }
+                p { "Events that shape nothing, because they concern sensitive categories or an interest that was removed: "
+                    (export.inferred.profile.withheld) "." }
                 h2 { "Removed interests" }
                 ul { @for interest in &export.inferred.forgotten_interests {
                     li { (interest.kind.name()) " " (interest.value) ", removed " (interest.at) }

@@ -211,10 +211,8 @@ impl Training {
         } else {
             ("Start a refit?", "The collaborative index and the ranker are refitted; the encoder stays as it is.")
         };
-        let came = match new {
-            1 => "1 interaction came since the serving model was trained.".to_owned(),
-            n => format!("{} interactions came since the serving model was trained.", text::count(n)),
-        };
+        let new = text::plural(new, "interaction", "interactions");
+        let came = format!("{new} came since the serving model was trained.");
         context.open(Confirm {
             title: title.to_owned(),
             paragraphs: vec![
