@@ -254,11 +254,12 @@ fn sentence(one: &GateGuardrail) -> String {
     match &one.attribute {
         Some(attribute) => format!(
             "{} of `{}` by {attribute} falls from {other:.4} to {candidate:.4} ({change:+.4}, interval {low:+.4} to {high:+.4}, \
-             {users} shoppers; {} is tolerated)",
+             {users} shoppers: more than the tolerated {} is not excluded)",
             one.metric, one.name, one.margin
         ),
         None => format!(
-            "{} falls from {} to {} ({:+.1} %, interval {:+.1} to {:+.1} %, lists of {users} shoppers; {:.0} % is tolerated)",
+            "{} falls from {} to {} ({:+.1} %, interval {:+.1} to {:+.1} %, lists of {users} shoppers: more than \
+             the tolerated {:.0} % is not excluded)",
             one.metric,
             short(other),
             short(candidate),

@@ -131,7 +131,7 @@ fn a_candidate_that_shows_fewer_items_is_stopped_with_the_numbers() {
     let effective = named(&decided.guardrails, "effective items");
     assert_eq!((effective.verdict, effective.attribute.is_none()), (GuardrailVerdict::Harm, true));
     assert!(decided.reason.contains("effective items@10/repeat falls from"), "{}", decided.reason);
-    assert!(decided.reason.contains("10 % is tolerated"), "{}", decided.reason);
+    assert!(decided.reason.contains("more than the tolerated 10 % is not excluded"), "{}", decided.reason);
     // A wider margin lets the same candidate pass, and the numbers stay in the decision.
     let config = GateConfig { diversity_margin: 0.9, ..GateConfig::default() };
     let decided = Case { config, ..case }.decided(OnHarm::Refuse);
