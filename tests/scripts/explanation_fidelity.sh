@@ -1,23 +1,15 @@
 #!/usr/bin/env bash
 # Loads a prepared benchmark into a fresh daemon, explains lists and replays the reasons: are the stated ranks true.
-#   explanation_fidelity.sh NAME [train [FLAG...]]   with `train` a cycle runs first, with these flags of `mercer train`, and its version serves
+#   explanation_fidelity.sh NAME
 # LISTS is the number of lists (200), REFITS that of claims that are replayed with a fitted index (20), LIMIT the seconds they may take (3600).
-# MERCER_DATA_DIR has benchmarks/NAME, BIN has mercerd and mercer. Prints the table, then the document. Fails below 95 %.
+# MERCER_DATA_DIR has benchmarks/NAME, BIN has mercerd and mercer. STATE_DIR is a state that trained_set.sh prepared; without, the untrained
+# blend serves. FIRST_ITEMS and VECTORS_CACHE are those of that script. Prints the table, then the document. Fails below 95 %.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-name=$1 train=${2:-}
-shift "$(($# > 2 ? 2 : $#))"
-start_daemon
-timed "$bin/mercer" import --format ndjson items="$data/$name/items.ndjson.gz" users="$data/$name/users.ndjson.gz" \
-    interactions="$data/$name/train.ndjson.gz"
-timed wait_embedded
-if [ -n "$train" ]; then
-    timed "$bin/mercer" train --wait "$@"
-fi
+name=$1
+open_set "$name"
 check=("$bin/mercer" eval explanations --lists "${LISTS:-200}" --refits "${REFITS:-20}" --limit "${LIMIT:-3600}")
-# A start or an import may still be read.
-until "$bin/mercer" trending -k 1 > /dev/null 2>&1; do sleep 1; done
 printf '\n== %s\n' "$name"
 code=0
 timed "${check[@]}" --json > "$work/fidelity.json" || code=$?

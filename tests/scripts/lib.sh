@@ -75,3 +75,32 @@ timed() {
     python3 -c 'import sys; print(f"# {sys.argv[3]}: {float(sys.argv[2]) - float(sys.argv[1]):.1f} s")' \
         "$begun" "$EPOCHREALTIME" "$(basename "$1") ${2:-}" >&2
 }
+
+# Starts a daemon with the benchmark `$1` and leaves its items with groups and the settings of mitigations in `$work/set`: on STATE_DIR as
+# it is where it holds a store, else on a fresh state. FIRST_ITEMS=N takes the first N items of a catalogue and the log about them.
+# VECTORS_CACHE keeps the vectors of items between calls.
+open_set() {
+    local name=$1 state=${STATE_DIR:-$work/state}
+    rm -rf "$work/set"
+    mkdir -p "$work/set"
+    python3 "$root/tests/scripts/with_groups.py" "$data/$name" "$work/set" "${FIRST_ITEMS:-0}"
+    if [ -n "${STATE_DIR:-}" ] && [ -d "$STATE_DIR/store" ]; then
+        start_daemon
+    else
+        rm -rf "$state"
+        mkdir -p "$state"
+        [ ! -d "${VECTORS_CACHE:-}/$name" ] || cp -r "$VECTORS_CACHE/$name" "$state/vectors"
+        start_daemon
+        timed "$bin/mercer" import --format ndjson items="$work/set/items.ndjson.gz" users="$data/$name/users.ndjson.gz" \
+            interactions="$work/set/train.ndjson.gz" > "$work/import.log"
+        timed wait_embedded
+        if [ -n "${VECTORS_CACHE:-}" ]; then
+            mkdir -p "$VECTORS_CACHE"
+            rm -rf "${VECTORS_CACHE:?}/$name"
+            cp -r "$state/vectors" "$VECTORS_CACHE/$name"
+        fi
+    fi
+    wait_embedded
+    # A start or an import may still be read.
+    until [ "$(status upkeep.unfitted)" = 0 ] && "$bin/mercer" trending -k 1 > /dev/null 2>&1; do sleep 1; done
+}
