@@ -10,7 +10,8 @@ use crate::gaps::{gap, holm, mean_pairwise, min_over_max};
 use crate::group_resampling::{Draws, Permutation, bootstrap, permute};
 use crate::resample::{Interval, percentile_interval};
 pub use crate::small_groups::OTHER;
-use crate::small_groups::{Group, Rounding, collect, hidden_bounds};
+use crate::small_groups::{Group, Limits, Rounding, collect, draws_of, hidden_bounds};
+use crate::table_rounding::tidy;
 use crate::value::{Measure, Undefined, Value, mean, same_length};
 
 /// Label of users without a declared, consented attribute.
@@ -29,8 +30,12 @@ pub struct GroupOptions {
     pub level: f64,
     /// Replicates of the bootstrap and permutations.
     pub replicates: usize,
-    /// Seed of both.
+    /// Seed of both and of rounding. It must be secret where the report is shown: who knows it can undo the rounding.
     pub seed: u64,
+    /// Widens both limits at random by fewer users than this, `suppress_below` upward and `compare_from` downward, so that a group which
+    /// falls below one of them does not tell its size; 0 for exact limits.
+    #[serde(default)]
+    pub blur: usize,
 }
 
 impl Default for GroupOptions {
@@ -42,6 +47,7 @@ impl Default for GroupOptions {
             level: 0.95,
             replicates: crate::resample::REPLICATES,
             seed: 0,
+            blur: 0,
         }
     }
 }
@@ -79,13 +85,13 @@ pub struct GroupRow {
     pub group: String,
     /// Declared values that the row holds: more than 1 for [`OTHER`].
     pub merged: usize,
-    /// Users with a defined value; `None` when suppressed. Rounded to tens where [`GroupReport::rounded`] says so.
+    /// Users with a defined value, rounded at random to tens; `None` when suppressed.
     pub n: Option<usize>,
     /// Share of the users of all groups that are not suppressed.
     pub share: Value,
-    /// Mean of the metric; undefined when suppressed or interval only.
+    /// Mean of the metric, rounded at random to a step that one user does not exceed; undefined when suppressed or interval only.
     pub mean: Value,
-    /// Bootstrap interval of the mean; `None` when suppressed or without value.
+    /// Bootstrap interval of the mean, rounded outward to the same step; `None` when suppressed or without value.
     pub interval: Option<Interval>,
     /// How much is shown.
     pub display: Display,
@@ -134,15 +140,12 @@ pub struct GroupReport {
     pub groups: Vec<GroupRow>,
     /// Number of suppressed rows.
     pub suppressed: usize,
-    /// Whether means are rounded to 0.005, and sizes to tens where a size is suppressed, so that no hidden number follows from the
-    /// total.
-    pub rounded: bool,
     /// Users with a defined value in groups that are not suppressed. No total over all is given, since the difference would
     /// reveal a suppressed group.
     pub n_used: usize,
     /// Share of `unknown` in `n_used`.
     pub unknown_share: Value,
-    /// max − min of the means of compared groups.
+    /// max − min of the means of compared groups, as they are told.
     pub gap: Value,
     /// Bootstrap interval of the gap. Biased upward near zero: judge by the noise floor.
     pub gap_interval: Option<Interval>,
@@ -203,25 +206,22 @@ pub fn group_report(
     if options.suppress_below > options.compare_from || options.compare_from == 0 || options.replicates == 0 {
         return Err(Undefined::BadParameter);
     }
-    let groups = collect(values, labels, options.suppress_below.max(1));
+    let sizes = draws_of(attribute, values, labels, options.seed);
+    let limits = Limits { suppress_below: options.suppress_below.max(1), compare_from: options.compare_from };
+    let limits = limits.blurred(options.blur, &sizes);
+    let groups = collect(values, labels, limits.suppress_below);
     let display = |n: usize| match n {
-        n if n < options.suppress_below.max(1) => Display::Suppressed,
-        n if n < options.compare_from => Display::IntervalOnly,
+        n if n < limits.suppress_below => Display::Suppressed,
+        n if n < limits.compare_from => Display::IntervalOnly,
         _ => Display::Shown,
     };
     let displays: Vec<Display> = groups.iter().map(|group| display(group.values.len())).collect();
-    let rounding = if displays.contains(&Display::Suppressed) {
-        Rounding::SizesAndMeans
-    } else if displays.contains(&Display::IntervalOnly) {
-        Rounding::Means
-    } else {
-        Rounding::Exact
-    };
+    let rounding = Rounding::new(sizes, &groups, displays.iter().any(|display| *display != Display::Shown));
     // One bootstrap over all users serves every group's interval and the gap's.
-    let draws = Draws { replicates: options.replicates, seed: options.seed };
+    let draws = Draws { replicates: options.replicates, seed: rounding.means.number("resampling") };
     let users: Vec<&[f64]> = groups.iter().map(|group| group.values.as_slice()).collect();
     let samples = bootstrap(&users, draws);
-    let table = Groups { groups: &groups, displays, samples: &samples, rounding, options };
+    let table = Groups { groups: &groups, displays, samples: &samples, rounding, draws, options };
     let mut report = table.described(attribute, metric);
     table.compare(&mut report);
     Ok(report)
@@ -233,6 +233,7 @@ struct Groups<'a> {
     displays: Vec<Display>,
     samples: &'a [Vec<Measure>],
     rounding: Rounding,
+    draws: Draws,
     options: &'a GroupOptions,
 }
 
@@ -243,7 +244,7 @@ impl Groups<'_> {
             .groups
             .iter()
             .zip(&self.displays)
-            .map(|(group, display)| (*display != Display::Suppressed).then(|| self.rounding.size(group.values.len())))
+            .map(|(group, display)| (*display != Display::Suppressed).then(|| self.rounding.size(group)))
             .collect();
         let n_used: usize = sizes.iter().flatten().sum();
         let share = |n: Option<usize>| match n {
@@ -259,8 +260,8 @@ impl Groups<'_> {
                     Display::Suppressed => (Err(Undefined::Suppressed), None),
                     Display::IntervalOnly => (Err(Undefined::TooFew), interval.map(hidden_bounds)),
                     Display::Shown => (
-                        mean(&group.values).map(|mean| self.rounding.mean(mean)),
-                        interval.map(|interval| self.rounding.interval(interval)),
+                        mean(&group.values).map(|mean| self.rounding.mean(group, mean)),
+                        interval.map(|interval| self.rounding.interval(group.values.len(), interval)),
                     ),
                 };
                 GroupRow {
@@ -284,7 +285,6 @@ impl Groups<'_> {
             attribute: attribute.to_owned(),
             metric: metric.to_owned(),
             suppressed: self.displays.iter().filter(|display| **display == Display::Suppressed).count(),
-            rounded: self.rounding != Rounding::Exact,
             n_used,
             unknown_share: share(unknown).into(),
             gap: undefined(),
@@ -312,24 +312,26 @@ impl Groups<'_> {
     fn compare(&self, report: &mut GroupReport) {
         let chosen = self.compared();
         let means: Vec<f64> = chosen.iter().filter_map(|&i| mean(&self.groups[i].values).ok()).collect();
-        let rounded = |measure: Measure| Value::from(measure.map(|value| self.rounding.mean(value)));
         self.by_interval(&chosen, report);
         let Ok(_) = gap(&means) else { return };
+        // Of the means as they are told: what follows from those says nothing more.
+        let told: Vec<f64> = chosen.iter().filter_map(|&place| report.groups[place].mean.value).collect();
+        let tidied = |measure: Measure| Value::from(measure.map(tidy));
         (report.gap, report.ratio, report.mean_pairwise) =
-            (rounded(gap(&means)), rounded(min_over_max(&means)), rounded(mean_pairwise(&means)));
+            (tidied(gap(&told)), tidied(min_over_max(&told)), tidied(mean_pairwise(&told)));
+        let smallest = chosen.iter().map(|&place| self.groups[place].values.len()).min().unwrap_or(0);
         let replicate = |b: usize| {
             let means: Result<Vec<f64>, Undefined> = chosen.iter().map(|&i| self.samples[i][b]).collect();
             means.and_then(|means| gap(&means))
         };
         let gaps: Vec<Measure> = (0..self.options.replicates).map(replicate).collect();
         report.gap_interval =
-            percentile_interval(&gaps, self.options.level).ok().map(|interval| self.rounding.interval(interval));
+            percentile_interval(&gaps, self.options.level).ok().map(|gap| self.rounding.interval(smallest, gap));
         let users: Vec<&[f64]> = chosen.iter().map(|&i| self.groups[i].values.as_slice()).collect();
-        let draws = Draws { replicates: self.options.replicates, seed: self.options.seed };
-        let found = permute(&users, draws, self.options.level);
+        let found = permute(&users, self.draws, self.options.level);
         self.findings(&chosen, &means, &found, report);
         (report.noise_floor, report.p, report.p_any) =
-            (Ok(found.floor).into(), Ok(found.gap_p).into(), Ok(found.any_p).into());
+            (Ok((found.floor * 1e3).round() / 1e3).into(), Ok(found.gap_p).into(), Ok(found.any_p).into());
         let p = if chosen.len() == 2 { found.gap_p } else { (2.0 * found.gap_p.min(found.any_p)).min(1.0) };
         report.p_verdict = Ok(p).into();
         report.verdict = verdict_of(p, self.options.level);

@@ -56,6 +56,7 @@ pub mod resample;
 pub mod scores;
 pub mod signed_rank;
 pub mod small_groups;
+pub mod table_rounding;
 pub mod ties;
 pub mod value;
 

@@ -2,20 +2,22 @@
 //!
 //! Groups below the limit are merged into one row. Whatever is still hidden then could follow from the total over all users less the
 //! rows that are shown. Hiding a further, larger group would protect it, but hides people whom nothing threatens. Instead the numbers
-//! of such a table are rounded so far that the difference says nothing (controlled rounding; Hundepool et al. 2012, section 5.4).
+//! of a table are rounded at random ([`crate::table_rounding`]) so far that the difference says nothing, neither of a hidden group nor,
+//! between two tables, of one user.
 
 use std::collections::BTreeMap;
 
 use crate::resample::Interval;
+use crate::table_rounding::{CellSize, TableDraws, mean_step, outward, tidy};
 
 /// Name of the row of all groups that are too small for a row of their own.
 pub const OTHER: &str = "other, small groups";
 
 /// Step of the bounds of a group whose mean is hidden.
 const HIDDEN_STEP: f64 = 0.05;
-/// Step of means and bounds in a table that hides a mean.
+/// Finest step of means and bounds in a table that hides a mean.
 const MEAN_STEP: f64 = 0.005;
-/// Step of sizes in a table that hides a size.
+/// Step of the sizes of single groups.
 const SIZE_STEP: usize = 10;
 
 /// A group of users: its name, the metric of each user, ascending, and how many declared values it holds.
@@ -49,28 +51,64 @@ pub(crate) fn collect(values: &[Option<f64>], labels: &[&str], least: usize) -> 
     groups
 }
 
-/// How the numbers of a table are rounded.
+/// The draws of a table, which follow from how many users with a value each label has.
+pub(crate) fn draws_of(attribute: &str, values: &[Option<f64>], labels: &[&str], seed: u64) -> TableDraws {
+    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (label, _) in labels.iter().zip(values).filter(|(_, value)| value.is_some()) {
+        *sizes.entry(label).or_default() += 1;
+    }
+    TableDraws::of(seed, attribute, sizes.into_iter().map(|(cell, users)| CellSize { cell, users }))
+}
+
+/// From which sizes on groups are shown and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rounding {
-    /// Not at all: everything is shown.
-    Exact,
-    /// Means and bounds: some mean is hidden.
-    Means,
-    /// Sizes as well: some size is hidden.
-    SizesAndMeans,
+pub(crate) struct Limits {
+    pub(crate) suppress_below: usize,
+    pub(crate) compare_from: usize,
+}
+
+impl Limits {
+    /// Widens both limits at random by fewer than `blur` users, so that crossing one does not tell a size. Never is less hidden than the
+    /// first limit says.
+    pub(crate) fn blurred(self, blur: usize, draws: &TableDraws) -> Self {
+        let suppress_below = self.suppress_below + draws.below("suppress below", blur);
+        let compare_from = self.compare_from.saturating_sub(draws.below("compare from", blur));
+        Self { suppress_below, compare_from: compare_from.max(suppress_below) }
+    }
+}
+
+/// How the numbers of a table are rounded: sizes to tens, means and bounds to steps that one user does not exceed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rounding {
+    /// Draws that follow from the sizes alone.
+    pub(crate) sizes: TableDraws,
+    /// Draws that follow from the values as well.
+    pub(crate) means: TableDraws,
+    /// Finest step: coarser where some mean is hidden.
+    pub(crate) finest: f64,
 }
 
 impl Rounding {
-    pub(crate) fn size(self, n: usize) -> usize {
-        if self == Self::SizesAndMeans { rounded_size(n) } else { n }
+    pub(crate) fn new(sizes: TableDraws, groups: &[Group], hides: bool) -> Self {
+        let means = sizes.with_values(groups.iter().flat_map(|group| group.values.iter().copied()));
+        Self { sizes, means, finest: if hides { MEAN_STEP } else { 0.0 } }
     }
 
-    pub(crate) fn mean(self, value: f64) -> f64 {
-        if self == Self::Exact { value } else { rounded_mean(value) }
+    /// Step of the mean of so many users.
+    pub(crate) fn step(&self, users: usize) -> f64 {
+        mean_step(users).max(self.finest)
     }
 
-    pub(crate) fn interval(self, interval: Interval) -> Interval {
-        if self == Self::Exact { interval } else { outward(interval, MEAN_STEP) }
+    pub(crate) fn size(&self, group: &Group) -> usize {
+        self.sizes.size(&group.name, group.values.len())
+    }
+
+    pub(crate) fn mean(&self, group: &Group, mean: f64) -> f64 {
+        self.means.value(&group.name, mean, self.step(group.values.len()))
+    }
+
+    pub(crate) fn interval(&self, users: usize, interval: Interval) -> Interval {
+        outward(interval, self.step(users))
     }
 }
 
@@ -88,7 +126,8 @@ pub const fn rounded_size(n: usize) -> usize {
 }
 
 /// Bounds that tell no mean: rounded outward, and at least one step apart.
-pub(crate) fn hidden_bounds(interval: Interval) -> Interval {
+#[must_use]
+pub fn hidden_bounds(interval: Interval) -> Interval {
     let mut wide = outward(interval, HIDDEN_STEP);
     if wide.high - wide.low < HIDDEN_STEP / 2.0 {
         wide.high = tidy(wide.high + HIDDEN_STEP);
@@ -96,21 +135,21 @@ pub(crate) fn hidden_bounds(interval: Interval) -> Interval {
     wide
 }
 
-fn outward(interval: Interval, step: f64) -> Interval {
-    // The tolerance keeps a bound that stands on a step where it is.
-    let low = tidy((interval.low / step + 1e-9).floor() * step);
-    let high = tidy((interval.high / step - 1e-9).ceil() * step);
-    Interval { low, high, ..interval }
-}
-
-/// Removes the last digits that a multiple of a decimal step has in binary, and the sign of zero.
-fn tidy(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6 + 0.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_are_blurred_on_the_safe_side_only() {
+        let limits = Limits { suppress_below: 10, compare_from: 30 };
+        let draws = |seed| TableDraws::of(seed, "x", []);
+        let drawn: Vec<Limits> = (0..50).map(|seed| limits.blurred(3, &draws(seed))).collect();
+        assert!(drawn.iter().all(|one| (10..13).contains(&one.suppress_below) && (28..31).contains(&one.compare_from)));
+        assert!(drawn.iter().any(|one| one.suppress_below == 12) && drawn.iter().any(|one| one.compare_from == 28));
+        assert_eq!(limits.blurred(0, &draws(1)), limits);
+        let equal = Limits { suppress_below: 30, compare_from: 30 };
+        assert!((0..50).map(|seed| equal.blurred(3, &draws(seed))).all(|one| one.compare_from >= one.suppress_below));
+    }
 
     fn interval(low: f64, high: f64) -> Interval {
         Interval { low, high, level: 0.95, replicates: 100 }

@@ -158,7 +158,8 @@ fn small_groups_are_merged_and_groups_of_10_to_29_show_rounded_bounds() {
         ["north", OTHER, "south", "unknown"]
     );
     let other = row(&report, OTHER);
-    assert_eq!((other.n, other.merged, other.display), (Some(16), 2, Display::IntervalOnly));
+    assert!(matches!(other.n, Some(10 | 20)), "16 is rounded: {other:?}");
+    assert_eq!((other.merged, other.display), (2, Display::IntervalOnly));
     let south = row(&report, "south");
     assert_eq!(
         (south.display, south.mean.reason, south.compared),
@@ -168,12 +169,13 @@ fn small_groups_are_merged_and_groups_of_10_to_29_show_rounded_bounds() {
         assert!((bound * 20.0 - (bound * 20.0).round()).abs() < 1e-9, "{bound} is no multiple of .05");
     }
     // The mean of `south` must not follow from the others: their means are rounded.
-    assert!(report.rounded);
     let north = row(&report, "north").mean.value.unwrap();
     assert!((north * 200.0 - (north * 200.0).round()).abs() < 1e-9, "{north} is no multiple of .005");
     // `unknown` is a group of its own, and compared.
     assert_eq!((report.worst.as_deref(), row(&report, "unknown").compared), (Some("unknown"), true));
-    assert!((report.unknown_share.value.unwrap() - 150.0 / 311.0).abs() < 1e-12);
+    let shown: usize = report.groups.iter().filter_map(|row| row.n).sum();
+    assert_eq!((row(&report, "unknown").n, report.n_used), (Some(150), shown));
+    assert!((report.unknown_share.value.unwrap() - 150.0 / shown as f64).abs() < 1e-12);
 }
 
 #[test]
@@ -191,8 +193,8 @@ fn two_tiny_groups_hide_nobody_else_and_never_print_zero() {
     );
     // 141 men are compared, and their size and mean are too round to tell the eight others apart from the total.
     let male = row(&report, "male");
-    assert!(male.compared && report.rounded);
-    assert_eq!((male.n, row(&report, "female").n), (Some(140), Some(950)));
+    assert!(male.compared);
+    assert!(matches!((male.n, row(&report, "female").n), (Some(140 | 150), Some(950 | 960))), "{report:?}");
     let text = serde_json::to_string(&report).unwrap();
     assert!(!text.contains("\"n\":0") && !text.contains("\"n\":8"), "{text}");
 }
@@ -204,7 +206,7 @@ fn a_lone_small_group_is_not_given_away_by_the_others() {
     let report = group_report("region", "NDCG@10", &values, &labels, &options(6)).unwrap();
     assert_eq!((row(&report, "west").n, row(&report, "west").display), (None, Display::Suppressed));
     let shown: usize = report.groups.iter().filter_map(|row| row.n).sum();
-    assert_eq!(shown, 670, "not 671, which with the total of 675 would be the size of `west`");
+    assert!([660, 670, 680].contains(&shown), "not 671, which with the total of 675 would be the size of `west`");
     let one = group_report("region", "NDCG@10", &values[671..], &labels[671..], &options(6)).unwrap();
     assert_eq!((one.groups[0].display, one.verdict), (Display::Suppressed, GroupVerdict::InsufficientData));
     assert_eq!(one.unknown_share.value.or(one.gap.value), None);
@@ -226,6 +228,49 @@ fn a_small_group_beside_the_others_hides_no_harm() {
     let report = group_report("region", "NDCG@10", &shop.0, &shop.1, &options(21)).unwrap();
     assert_eq!((report.verdict, row(&report, "b").finding), (GroupVerdict::AboveNoise, Finding::Below), "{report:#?}");
     assert_eq!(report.worst.as_deref(), Some("b"));
+}
+
+/// The sizes and means of a table before and after one user declares nothing any more.
+fn before_and_after(seed: u64, blur: usize) -> [GroupReport; 2] {
+    let (values, labels) = shop(31, &[group("f", 130, 0.0), group("m", 143, 0.1), group("unknown", 61, 0.0)]);
+    let mut after = labels.clone();
+    after[0] = "unknown";
+    let options = GroupOptions { replicates: 50, seed, blur, ..GroupOptions::default() };
+    [labels, after].map(|labels| group_report("gender", "NDCG@10", &values, &labels, &options).unwrap())
+}
+
+#[test]
+fn one_consent_less_is_not_seen_from_any_size_share_or_mean() {
+    let (mut silent, mut elsewhere, mut mean_elsewhere) = (0, 0, 0);
+    for seed in 0..120 {
+        let [before, after] = before_and_after(seed, 3);
+        let size = |report: &GroupReport, name: &str| row(report, name).n.unwrap();
+        let change = |name: &str| size(&after, name).abs_diff(size(&before, name));
+        assert!(["f", "m", "unknown"].iter().all(|name| change(name) <= 10 && size(&before, name).is_multiple_of(10)));
+        // Sizes that stay although a user left, and sizes that change although nobody did: neither tells who it was.
+        silent += usize::from(change("f") == 0 && before.unknown_share == after.unknown_share);
+        elsewhere += usize::from(change("m") > 0);
+        for report in [&before, &after] {
+            for row in &report.groups {
+                let mean = row.mean.value.unwrap() * 1_000.0;
+                assert!((mean - mean.round()).abs() < 1e-6, "more than three digits: {row:?}");
+            }
+        }
+        mean_elsewhere += usize::from(row(&before, "m").mean != row(&after, "m").mean);
+    }
+    assert!(silent > 20, "the sizes show the change too often: {silent} of 120 tables are silent");
+    assert!(elsewhere > 20 && mean_elsewhere > 20, "only what changed changes: {elsewhere}, {mean_elsewhere}");
+}
+
+#[test]
+fn the_same_users_give_the_same_table_whatever_else_happens() {
+    // Asking again, or for another version, must not give another draw of the same size.
+    let (values, labels) = shop(32, &[group("f", 133, 0.0), group("m", 147, 0.1)]);
+    let report = |values: &[Option<f64>]| group_report("gender", "NDCG@10", values, &labels, &options(9)).unwrap();
+    let other: Vec<Option<f64>> = values.iter().map(|value| value.map(|value| value * 0.9)).collect();
+    assert_eq!(report(&values), report(&values));
+    let sizes = |report: GroupReport| report.groups.into_iter().map(|row| row.n).collect::<Vec<_>>();
+    assert_eq!(sizes(report(&values)), sizes(report(&other)));
 }
 
 #[test]

@@ -9,10 +9,23 @@ use mercer_shared::wire::{Item, Reference, ReportRow, Verdict};
 use crate::reports::evaluated::Evaluated;
 use crate::reports::history_groups::history_groups;
 use crate::reports::list_facts::{CatalogueFacts, ListFacts};
-use crate::reports::rows::{SEED, plain_row, rounded_row};
+use crate::reports::rounding::{LEAST, round_rows, secret_seed};
+use crate::reports::rows::{SEED, plain_row};
 
 /// Replicates of the intervals of lifts.
 const LIFT_REPLICATES: usize = 1_000;
+
+/// The group of all shoppers.
+const ALL: &str = "all";
+
+/// Exact numbers of shoppers of the rows of groups.
+pub(crate) fn exact_counts(evaluated: &Evaluated<'_>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for label in history_groups(&evaluated.shoppers()).into_iter().next().iter().flat_map(|groups| &groups.labels) {
+        *counts.entry(format!("popularity-lift/{label}")).or_default() += 1;
+    }
+    counts
+}
 
 /// Popularity lift of all shoppers and by history. The largest of the groups is the operators' number 11.
 pub(crate) fn lift(evaluated: &Evaluated<'_>, items: &CatalogueFacts, facts: &ListFacts) -> Vec<ReportRow> {
@@ -23,9 +36,12 @@ pub(crate) fn lift(evaluated: &Evaluated<'_>, items: &CatalogueFacts, facts: &Li
         items.eligible.places(&own)
     };
     let histories: Vec<Vec<u32>> = evaluated.any.users.iter().map(own).collect();
-    let mut rows = rows_of(facts, &histories, &items.buyers, &vec!["all"; facts.lists.len()]);
-    let groups = history_groups(evaluated).into_iter().next().map(|groups| groups.labels);
-    rows.extend(groups.iter().flat_map(|labels| rows_of(facts, &histories, &items.buyers, labels)));
+    let mut rows = rows_of(facts, &histories, &items.buyers, &vec![ALL; facts.lists.len()]);
+    let groups = history_groups(&evaluated.shoppers()).into_iter().next().map(|groups| groups.labels);
+    let mut of_groups: Vec<ReportRow> =
+        groups.iter().flat_map(|labels| rows_of(facts, &histories, &items.buyers, labels)).collect();
+    round_rows(secret_seed(evaluated.app, "popularity-lift"), &mut of_groups);
+    rows.extend(of_groups);
     let largest =
         |a: &&mut ReportRow, b: &&mut ReportRow| a.value.unwrap_or(f64::MIN).total_cmp(&b.value.unwrap_or(f64::MIN));
     let from = usize::from(rows.len() > 1);
@@ -64,7 +80,11 @@ fn rows_of(facts: &ListFacts, histories: &[Vec<u32>], popularity: &[f64], labels
                 .low
                 .zip(row.high)
                 .map(|(low, high)| if low <= 0.0 && high >= 0.0 { Verdict::WithinNoise } else { Verdict::AboveNoise });
-            rounded_row(row)
+            if group.users < LEAST && name != ALL {
+                let undefined = Some(format!("suppressed: fewer than {LEAST} shoppers"));
+                row = ReportRow { n: 0, value: None, low: None, high: None, verdict: None, undefined, ..row };
+            }
+            row
         })
         .collect()
 }

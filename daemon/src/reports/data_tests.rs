@@ -110,7 +110,7 @@ fn planted_bots_showings_positions_and_missing_groups_are_found() {
     lines.extend(bots());
     let people = (0..60).map(|n| declared(format!("u{n}"), if n < 55 { "north" } else { "south" })).collect();
     let report = report(lines, people);
-    assert_eq!(report.users, 155);
+    assert!([150, 160].contains(&report.users), "155 is rounded: {}", report.users);
     let bots = row(&report, "bots/users");
     assert!(bots.low.unwrap() > 0.001 && bots.verdict == Some(Verdict::AboveNoise), "{bots:?}");
     assert!(row(&report, "bots/interactions").value.unwrap() > 0.15);
@@ -122,10 +122,10 @@ fn planted_bots_showings_positions_and_missing_groups_are_found() {
     assert!(third.high.unwrap() < 1.0 && third.verdict == Some(Verdict::AboveNoise), "{third:?}");
     let known = row(&report, "known/region");
     assert!(
-        (known.value.unwrap() - 60.0 / 155.0).abs() < 1e-9 && known.verdict == Some(Verdict::AboveNoise),
+        (known.value.unwrap() - 60.0 / 155.0).abs() < 0.011 && known.verdict == Some(Verdict::AboveNoise),
         "{known:?}"
     );
-    assert!(report.notes.iter().any(|note| note.starts_with("region: 1 of 2 groups")), "{:?}", report.notes);
+    assert!(report.notes.iter().any(|note| note.starts_with("region: some groups have fewer than 30")), "{:?}", report.notes);
     // Nothing in it names a person or a small group.
     let text = serde_json::to_string(&report).unwrap();
     assert!(!text.contains("south") && !text.contains("u17") && !text.contains("bot3"));

@@ -1,4 +1,5 @@
-//! The difference of two versions: the same report of both on the same window and users, row by row, with paired intervals over users.
+//! The difference of two versions: the same report of both on the same window and users, row by row and group by group, with paired
+//! intervals over users.
 
 use std::collections::HashMap;
 
@@ -6,13 +7,12 @@ use mercer_reports::compare_paired;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{DifferenceRow, DifferenceWord, ReportDifference, ReportRow};
 
+use crate::reports::group_difference::{ALPHA, Versions, word};
 use crate::reports::report::{Computed, PerUserSeries, compute_for};
+use crate::reports::rounding::secret_seed;
 use crate::reports::rows::{REPLICATES, SEED};
 use crate::state::app::App;
 use crate::state::problems::Answer;
-
-/// One-sided error of the bounds: the two ends of a 95 % interval.
-const ALPHA: f64 = 0.025;
 
 /// A computed report less that of `against`.
 ///
@@ -23,10 +23,10 @@ pub(crate) fn of(app: &App, computed: &Computed, against: &str) -> Answer<Report
         return Err(Problem::new(Code::BadParameter, format!("against: {against} is the version itself")));
     }
     let other = compute_for(app, computed.report.kind, Some(against))?;
-    difference(computed, &other)
+    difference(computed, &other, secret_seed(app, "difference"))
 }
 
-fn difference(mine: &Computed, theirs: &Computed) -> Answer<ReportDifference> {
+fn difference(mine: &Computed, theirs: &Computed, seed: u64) -> Answer<ReportDifference> {
     let (a, b) = (&mine.report, &theirs.report);
     if (a.from, a.to) != (b.from, b.to) {
         let word = |at: Option<mercer_shared::time::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
@@ -43,7 +43,13 @@ fn difference(mine: &Computed, theirs: &Computed) -> Answer<ReportDifference> {
             ),
         ));
     }
+    let versions = Versions { mine, theirs, seed };
     let rows = a.rows.iter().map(|row| {
+        let worst = row.name.strip_prefix("worst-group/").and_then(|attribute| versions.worst(attribute));
+        if let Some(worst) = worst {
+            // Of one group in both versions: that the worst of the other is another group makes no difference of two numbers.
+            return DifferenceRow { name: row.name.clone(), label: row.label.clone(), ..worst };
+        }
         let other = b.rows.iter().find(|other| other.name == row.name);
         difference_row(row, other, paired(mine, theirs, &row.name))
     });
@@ -53,7 +59,8 @@ fn difference(mine: &Computed, theirs: &Computed) -> Answer<ReportDifference> {
         undefined: Some(format!("{} has no such row", a.model)),
         ..empty(row)
     });
-    Ok(ReportDifference { against: b.model.clone(), rows: rows.chain(missing).collect(), notes: b.notes.clone() })
+    let rows = rows.chain(missing).chain(versions.rows()).collect();
+    Ok(ReportDifference { against: b.model.clone(), rows, notes: b.notes.clone() })
 }
 
 fn empty(row: &ReportRow) -> DifferenceRow {
@@ -113,12 +120,7 @@ fn difference_row(row: &ReportRow, other: Option<&ReportRow>, paired: Option<Pai
             p: Some(comparison.p),
             minimum_detectable: comparison.detectable.value,
             n: comparison.n_used as u64,
-            verdict: match comparison.interval {
-                _ if comparison.moved == 0.0 => DifferenceWord::Same,
-                interval if interval.low > 0.0 => DifferenceWord::Higher,
-                interval if interval.high < 0.0 => DifferenceWord::Lower,
-                _ => DifferenceWord::NotMeasurable,
-            },
+            verdict: word(&comparison),
             ..plain
         },
         Err(reason) => DifferenceRow { undefined: Some(format!("no interval: {reason}")), ..plain },
@@ -128,9 +130,10 @@ fn difference_row(row: &ReportRow, other: Option<&ReportRow>, paired: Option<Pai
 #[cfg(test)]
 mod tests {
     use mercer_shared::time::Timestamp;
-    use mercer_shared::wire::{Report, ReportKind};
+    use mercer_shared::wire::{GroupRow, GroupTable, Report, ReportKind};
 
     use super::*;
+    use crate::reports::report::{GroupFacts, GroupMembers};
     use crate::reports::rows::plain_row;
 
     /// A report of 60 users with one row per user and one without.
@@ -148,11 +151,73 @@ mod tests {
             ],
             ..Report::new(ReportKind::Quality, model, Timestamp::default())
         };
-        Computed { report, per_user: vec![PerUserSeries { name: "ndcg@10".to_owned(), users, values }] }
+        let per_user = vec![PerUserSeries { name: "ndcg@10".to_owned(), users, values }];
+        Computed { report, per_user, groups: GroupFacts::default() }
+    }
+
+    /// The same with a table of regions: 35 users in the north, 18 in the south, 7 in the west.
+    fn with_regions(model: &str, value: impl Fn(u32) -> f64 + Copy) -> Computed {
+        let mut made = computed(model, 1, value);
+        let region = |user: u32| if user < 35 { "north" } else if user < 53 { "south" } else { "west" };
+        let users: Vec<u32> = (0..60).collect();
+        let members = GroupMembers {
+            attribute: "region".to_owned(),
+            labels: users.iter().map(|user| region(*user).to_owned()).collect(),
+            values: users.iter().map(|user| value(*user)).collect(),
+            users,
+        };
+        let row = |group: &str, n| GroupRow { group: group.to_owned(), n, ..GroupRow::default() };
+        let mean = Some((value(1) * 100.0).round() / 100.0);
+        made.report.groups = vec![GroupTable {
+            attribute: "region".to_owned(),
+            metric: "ndcg@10".to_owned(),
+            groups: vec![
+                GroupRow { mean, ..row("north", Some(40)) },
+                row("south", Some(20)),
+                GroupRow { suppressed: true, ..row("(too few)", None) },
+            ],
+            worst: Some("north".to_owned()),
+            ..GroupTable::default()
+        }];
+        made.report.rows.push(plain_row("worst-group/region", "worst group by region: north", mean, 40, "f"));
+        made.groups.members = vec![members];
+        made
+    }
+
+    #[test]
+    fn a_group_is_compared_over_its_own_shoppers_and_a_small_one_is_not() {
+        let noise = |user: u32| f64::from(user % 7) / 7.0;
+        // The north gains, the south loses.
+        let mine = with_regions("v2", move |user| noise(user) + if user < 35 { 0.1 } else { -0.1 });
+        let found = difference(&mine, &with_regions("v1", noise), 1).unwrap();
+        let row = |name: &str| found.rows.iter().find(|row| row.name == name).unwrap();
+        let north = row("group/region/north");
+        assert_eq!((north.verdict, north.n), (DifferenceWord::Higher, 40));
+        assert!((north.difference.unwrap() - 0.1).abs() < 0.002 && north.low <= north.difference, "{north:?}");
+        let worst = row("worst-group/region");
+        assert_eq!((worst.difference, worst.label.as_str()), (north.difference, "worst group by region: north"));
+        let south = row("group/region/south");
+        assert_eq!((south.difference, south.p, south.value, south.verdict), (None, None, None, DifferenceWord::Lower));
+        for bound in [south.low.unwrap() * 20.0, south.high.unwrap() * 20.0] {
+            assert!((bound - bound.round()).abs() < 1e-9, "no multiple of .05: {south:?}");
+        }
+        let hidden = row("group/region/(too few)");
+        assert_eq!((hidden.low, hidden.n, hidden.verdict), (None, 0, DifferenceWord::NoInterval));
+        assert!(hidden.undefined.as_ref().unwrap().starts_with("suppressed"));
+    }
+
+    #[test]
+    fn a_group_of_which_both_measured_too_few_is_suppressed() {
+        let noise = |user: u32| f64::from(user % 7) / 7.0;
+        let (mine, mut theirs) = (with_regions("v2", noise), with_regions("v1", noise));
+        theirs.groups.members[0].users.iter_mut().skip(9).for_each(|user| *user += 1_000);
+        let found = difference(&mine, &theirs, 1).unwrap();
+        let north = found.rows.iter().find(|row| row.name == "group/region/north").unwrap();
+        assert_eq!((north.value, north.difference, north.low), (None, None, None));
     }
 
     fn word(mine: impl Fn(u32) -> f64, theirs: impl Fn(u32) -> f64) -> DifferenceRow {
-        difference(&computed("v2", 1, mine), &computed("v1", 1, theirs)).unwrap().rows.remove(0)
+        difference(&computed("v2", 1, mine), &computed("v1", 1, theirs), 1).unwrap().rows.remove(0)
     }
 
     #[test]
@@ -171,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_row_without_values_per_user_says_so() {
-        let rows = difference(&computed("v2", 1, |_| 0.4), &computed("v1", 1, |_| 0.2)).unwrap().rows;
+        let rows = difference(&computed("v2", 1, |_| 0.4), &computed("v1", 1, |_| 0.2), 1).unwrap().rows;
         assert_eq!(
             (rows[1].name.as_str(), rows[1].verdict, rows[1].low),
             ("gini@10", DifferenceWord::NoInterval, None)
@@ -184,14 +249,14 @@ mod tests {
     fn a_row_of_one_version_only_has_no_difference() {
         let (mut mine, theirs) = (computed("v2", 1, |_| 0.4), computed("v1", 1, |_| 0.2));
         mine.report.rows.remove(1);
-        let rows = difference(&mine, &theirs).unwrap().rows;
+        let rows = difference(&mine, &theirs, 1).unwrap().rows;
         assert_eq!((rows[1].value, rows[1].difference), (None, None));
         assert_eq!(rows[1].undefined.as_deref(), Some("v2 has no such row"));
     }
 
     #[test]
     fn different_windows_are_refused() {
-        let refused = difference(&computed("v2", 1, |_| 0.4), &computed("v1", 2, |_| 0.4)).unwrap_err();
+        let refused = difference(&computed("v2", 1, |_| 0.4), &computed("v1", 2, |_| 0.4), 1).unwrap_err();
         assert_eq!(refused.code, Code::DifferentWindows);
     }
 }

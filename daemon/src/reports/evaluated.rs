@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use mercer_rank::evaluate::ndcg;
-use mercer_rank::{BlendWeights, Log, Mode, RankRequest, Ranker, Recipient, ScoringPolicy, Snapshot, Window};
+use mercer_rank::evaluate::{ground_truth, ndcg};
+use mercer_rank::{
+    BlendWeights, Candidates, Log, Mode, RankRequest, Ranker, Recipient, ScoringPolicy, Snapshot, Window,
+};
 use mercer_shared::problem::{Code, Problem};
 
 use crate::reports::rows::K;
-use crate::reports::window_lists::{Limits, Lists, evaluate};
+use crate::reports::shoppers::Shoppers;
+use crate::reports::window_lists::{Limits, Lists, MAX_USERS, evaluate, lists_of, thinned};
 use crate::reports::window_scorer::window_policy;
 use crate::state::app::App;
 use crate::state::problems::Answer;
-use crate::state::shop::ShopState;
+use crate::state::shop::{ShopState, Who};
 
 /// What orders the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +66,45 @@ impl<'a> Evaluated<'a> {
     /// # Errors
     /// As [`ScoringPolicy::lists`].
     pub(crate) fn lists(&self, mode: Mode, arm: Arm) -> Answer<Lists> {
-        let policy = match arm {
+        let policy = self.policy(arm);
+        let request = RankRequest { mode, ..RankRequest::new(K) };
+        let lists = evaluate(&self.snapshot, self.window, &request, policy, &Limits::NONE).map_err(problem)?;
+        self.as_served(lists, policy, &request)
+    }
+
+    /// Lists of those who refused training, as served: from their own history, with an index that does not know them. They are in no
+    /// other number of a report.
+    ///
+    /// # Errors
+    /// As [`ScoringPolicy::lists`].
+    pub(crate) fn training_refusers(&self) -> Answer<Lists> {
+        let Window { cutoff, end } = self.window;
+        let refuses = |user: u32| {
+            let subject = self.view.subject(user);
+            subject.is_some_and(|subject| !subject.consent.train && matches!(subject.who, Who::User(_)))
+        };
+        let (log, index) = (self.view.rank.log.clone(), Arc::clone(&self.snapshot.index));
+        let mut wanted = ground_truth(&log, &index, end, Mode::All, Candidates::All);
+        wanted.retain(|entry| refuses(entry.user));
+        if wanted.is_empty() {
+            return Ok(Lists::default());
+        }
+        let snapshot = Snapshot { log, catalogue: self.snapshot.catalogue.clone(), index };
+        let (policy, request) = (self.policy(Arm::Version), RankRequest::new(K));
+        let for_window = request.for_window(end);
+        let lists = lists_of(&snapshot, thinned(wanted, MAX_USERS), cutoff, &for_window, policy, &|| false);
+        self.as_served(lists.map_err(problem)?, policy, &request)
+    }
+
+    fn policy(&self, arm: Arm) -> ScoringPolicy<'_> {
+        match arm {
             Arm::Version => ScoringPolicy { ranker: self.ranker.as_deref(), blend: &self.weights },
             Arm::Popularity => ScoringPolicy::blend(&self.popularity),
-        };
-        let request = RankRequest { mode, ..RankRequest::new(K) };
-        let problem = |error: mercer_rank::RankError| Problem::new(Code::Internal, error.to_string());
-        let lists = evaluate(&self.snapshot, self.window, &request, policy, &Limits::NONE).map_err(problem)?;
+        }
+    }
+
+    /// Gives those who refused personalisation the list of an unknown visitor.
+    fn as_served(&self, lists: Lists, policy: ScoringPolicy<'_>, request: &RankRequest<'_>) -> Answer<Lists> {
         if !lists.users.iter().any(|&user| self.refused(user)) {
             return Ok(lists);
         }
@@ -82,15 +117,23 @@ impl<'a> Evaluated<'a> {
 
     /// Whether a user refused personalisation.
     pub(crate) fn refused(&self, user: u32) -> bool {
-        self.view.subject(user).is_some_and(|subject| !subject.consent.personalise)
+        self.shoppers().refused(user)
     }
 
     /// The user's purchases up to the window, oldest first: items and moments (UTC milliseconds).
     pub(crate) fn purchases(&self, user: u32) -> impl Iterator<Item = (u32, i64)> + '_ {
-        let target = self.snapshot.index.summary().target;
-        let before = self.snapshot.log.until(user, self.window.cutoff).iter();
-        before.filter(move |event| event.is_positive(target)).filter_map(|event| Some((event.item?, event.at)))
+        self.shoppers().purchases(user)
     }
+
+    /// The shoppers measured.
+    pub(crate) fn shoppers(&self) -> Shoppers<'_> {
+        let Self { app, view, snapshot, window, any, .. } = self;
+        Shoppers { app, view, snapshot, cutoff: window.cutoff, users: &any.users }
+    }
+}
+
+fn problem(error: mercer_rank::RankError) -> Problem {
+    Problem::new(Code::Internal, error.to_string())
 }
 
 /// Gives one list to the users that `takes` names, in place of their own.

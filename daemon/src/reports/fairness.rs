@@ -1,28 +1,41 @@
 //! The fairness report, user side: quality of the lists as served, by groups of shoppers (METRICS.md section 4). The item side is in
 //! `item_side`.
 
+use std::collections::BTreeMap;
+
 use mercer_reports::groups::{GroupReport, GroupVerdict, holm_over};
 use mercer_reports::resample::percentile_interval;
+use mercer_reports::table_rounding::{CellSize, TableDraws, mean_step, outward};
 use mercer_reports::{GroupOptions, Measure, bootstrap_statistic, group_report};
 use mercer_shared::wire::{GroupFinding, GroupRow, GroupTable, Reference, Report, ReportRow, Verdict};
 
 use crate::reports::evaluated::Evaluated;
+use crate::reports::group_members::places;
 use crate::reports::history_groups::{HEAVY, HistoryGroups, NEW, history_groups};
-use crate::reports::rows::{REPLICATES, SEED, interval_row, plain_row, rounded_row};
-use crate::reports::user_groups::partitions;
+use crate::reports::rounding::secret_seed;
+use crate::reports::rows::{REPLICATES, interval_row, plain_row};
+use crate::reports::user_groups::{Partition, by_training, partitions};
+use crate::state::problems::Answer;
+use crate::state::report_cache::{GroupFacts, GroupMembers};
 
 /// Level of intervals and tests.
 const LEVEL: f64 = 0.95;
 
-/// Tables and rows of the user side.
-pub(crate) fn user_side(evaluated: &Evaluated<'_>, report: &mut Report) {
+/// Tables and rows of the user side, and what they rest on.
+///
+/// # Errors
+/// As [`Evaluated::training_refusers`].
+pub(crate) fn user_side(evaluated: &Evaluated<'_>, report: &mut Report) -> Answer<GroupFacts> {
     let any = &evaluated.any;
-    let values: Vec<Option<f64>> = any.ndcg.iter().copied().map(Some).collect();
-    let history = history_groups(evaluated);
-    let mut reports = Vec::new();
-    for partition in partitions(evaluated, &history, &mut report.notes) {
+    let history = history_groups(&evaluated.shoppers());
+    let (mut reports, mut facts) = (Vec::new(), GroupFacts::default());
+    for (partition, members) in measured(evaluated, &history, &mut report.notes)? {
+        let values: Vec<Option<f64>> = members.values.iter().copied().map(Some).collect();
         match group_report(&partition.attribute, "ndcg@10", &values, &partition.names(), &partition.options) {
-            Ok(table) => reports.push(table),
+            Ok(table) => {
+                reports.push(table);
+                facts.members.push(members);
+            }
             Err(why) => report.notes.push(format!("{}: no comparison, {why}", partition.attribute)),
         }
     }
@@ -36,7 +49,10 @@ pub(crate) fn user_side(evaluated: &Evaluated<'_>, report: &mut Report) {
         report.rows.extend(worst(table).map(|row| ReportRow { number: numbered(2), ..row }));
         report.rows.push(ReportRow { number: numbered(3), ..gap(table) });
     }
-    report.rows.push(new_against_heavy(&history, &any.ndcg));
+    let (row, exact) = new_against_heavy(&history, &any.ndcg, secret_seed(evaluated.app, "heavy-minus-new"));
+    facts.exact.insert(row.name.clone(), exact);
+    report.rows.push(row);
+    facts.exact.extend(exact_counts(&report.groups, &facts.members));
     report.notes.extend(history.iter().map(HistoryGroups::words));
     if history.is_empty() {
         report.notes.push(
@@ -49,6 +65,46 @@ pub(crate) fn user_side(evaluated: &Evaluated<'_>, report: &mut Report) {
          gets, as served"
             .to_owned(),
     );
+    Ok(facts)
+}
+
+/// The partitions with the users and values of each. Those who refused training have a table of their own, because no other number rests
+/// on them.
+fn measured(
+    evaluated: &Evaluated<'_>,
+    history: &[HistoryGroups],
+    notes: &mut Vec<String>,
+) -> Answer<Vec<(Partition, GroupMembers)>> {
+    let any = &evaluated.any;
+    let of = |partition: Partition, users: Vec<u32>, values: Vec<f64>| {
+        let (attribute, labels) = (partition.attribute.clone(), partition.labels.clone());
+        (partition, GroupMembers { attribute, users, labels, values })
+    };
+    let found = partitions(&evaluated.shoppers(), history, notes).into_iter();
+    let mut tables: Vec<_> = found.map(|partition| of(partition, any.users.clone(), any.ndcg.clone())).collect();
+    let refusers = evaluated.training_refusers()?;
+    if !refusers.users.is_empty() {
+        let partition = by_training(evaluated.app, any.users.len(), refusers.users.len());
+        let users = any.users.iter().chain(&refusers.users).copied().collect();
+        let values = any.ndcg.iter().chain(&refusers.ndcg).copied().collect();
+        tables.push(of(partition, users, values));
+        notes.push(
+            "training: who refused it is measured on the list as served, from the own history, and only in this table".to_owned(),
+        );
+    }
+    Ok(tables)
+}
+
+/// Exact numbers of users of the rows on tables.
+fn exact_counts(tables: &[GroupTable], members: &[GroupMembers]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for (table, members) in tables.iter().zip(members) {
+        let users = |row: &GroupRow| places(members, table, row).len() as u64;
+        counts.insert(format!("gap/{}", table.attribute), table.groups.iter().map(users).sum());
+        let worst = table.groups.iter().find(|row| Some(&row.group) == table.worst.as_ref());
+        counts.extend(worst.map(|row| (format!("worst-group/{}", table.attribute), users(row))));
+    }
+    counts
 }
 
 /// The table that the operator's numbers 2 and 3 are of: above noise first, then the smallest p, then the lowest mean.
@@ -94,14 +150,15 @@ fn gap(table: &GroupTable) -> ReportRow {
     row
 }
 
-/// The means of new and of heavy shoppers: always measurable, without any attribute.
-fn new_against_heavy(history: &[HistoryGroups], ndcg: &[f64]) -> ReportRow {
+/// The means of new and of heavy shoppers: always measurable, without any attribute. Also how many they are exactly.
+fn new_against_heavy(history: &[HistoryGroups], ndcg: &[f64], seed: u64) -> (ReportRow, u64) {
     let formula = "mean ndcg@10 of heavy less that of new shoppers, by distinct days with a purchase before the window (cut points: \
                    quartiles of the log); interval by bootstrap over users; baseline: the gap that chance makes; verdict by permutation";
     let row = plain_row("heavy-minus-new", "heavy less new shoppers", None, 0, formula);
     let row = ReportRow { number: Some(4), ..row };
     let Some(groups) = history.first() else {
-        return ReportRow { undefined: Some("all shoppers have histories of the same length".to_owned()), ..row };
+        let undefined = Some("all shoppers have histories of the same length".to_owned());
+        return (ReportRow { undefined, ..row }, 0);
     };
     let of = |group: &str| -> Vec<f64> {
         groups.labels.iter().zip(ndcg).filter(|(label, _)| **label == group).map(|(_, value)| *value).collect()
@@ -109,13 +166,18 @@ fn new_against_heavy(history: &[HistoryGroups], ndcg: &[f64]) -> ReportRow {
     let (new, heavy) = (of(NEW), of(HEAVY));
     let values: Vec<Option<f64>> = new.iter().chain(&heavy).copied().map(Some).collect();
     let labels: Vec<&str> = vec![NEW; new.len()].into_iter().chain(vec![HEAVY; heavy.len()]).collect();
-    let options = GroupOptions { seed: SEED, ..GroupOptions::default() };
-    let n = values.len() as u64;
-    let Ok(table) = group_report("history", "ndcg@10", &values, &labels, &options) else { return row };
+    let options = GroupOptions { seed, ..GroupOptions::default() };
+    let exact = values.len() as u64;
+    let cells = [CellSize { cell: NEW, users: new.len() }, CellSize { cell: HEAVY, users: heavy.len() }];
+    let sizes = TableDraws::of(seed, "history", cells);
+    let n = cells.iter().map(|one| sizes.size(one.cell, one.users) as u64).sum();
+    let Ok(table) = group_report("history", "ndcg@10", &values, &labels, &options) else { return (row, exact) };
     if table.p.value.is_none() {
-        let why = "fewer than 30 new or 30 heavy shoppers";
-        return ReportRow { n, undefined: Some(why.to_owned()), verdict: Some(Verdict::InsufficientData), ..row };
+        let undefined = Some("fewer than 30 new or 30 heavy shoppers".to_owned());
+        return (ReportRow { n, undefined, verdict: Some(Verdict::InsufficientData), ..row }, exact);
     }
+    let draws = sizes.with_values(values.iter().flatten().copied());
+    let step = mean_step(new.len().min(heavy.len()));
     let both: Vec<f64> = values.into_iter().flatten().collect();
     let difference = |weights: &[u32]| -> Measure {
         let (of_new, of_heavy) = weights.split_at(new.len());
@@ -123,9 +185,10 @@ fn new_against_heavy(history: &[HistoryGroups], ndcg: &[f64]) -> ReportRow {
             - mercer_reports::resample::weighted_mean(&both[..new.len()], of_new)?)
     };
     let value = difference(&vec![1; both.len()]).ok();
-    let interval = percentile_interval(&bootstrap_statistic(both.len(), REPLICATES, SEED, difference), LEVEL).ok();
-    rounded_row(ReportRow {
-        value,
+    let sample = bootstrap_statistic(both.len(), REPLICATES, draws.number("resampling"), difference);
+    let interval = percentile_interval(&sample, LEVEL).ok().map(|interval| outward(interval, step));
+    let row = ReportRow {
+        value: value.map(|value| draws.value("difference", value, step)),
         n,
         low: interval.map(|interval| interval.low),
         high: interval.map(|interval| interval.high),
@@ -133,9 +196,11 @@ fn new_against_heavy(history: &[HistoryGroups], ndcg: &[f64]) -> ReportRow {
         verdict: Some(verdict(table.verdict)),
         reference: mercer_reports::mean(&new)
             .ok()
+            .map(|mean| draws.value(NEW, mean, step))
             .map(|value| Reference { label: "mean of new shoppers".to_owned(), value }),
         ..row
-    })
+    };
+    (row, exact)
 }
 
 const fn verdict(verdict: GroupVerdict) -> Verdict {
@@ -184,7 +249,7 @@ fn table(report: GroupReport) -> GroupTable {
         worst: report.worst,
         verdict: verdict(report.verdict),
         not_compared,
-        rounded: report.rounded,
+        rounded: true,
         may_gate: report.may_gate,
     }
 }
@@ -205,17 +270,18 @@ mod tests {
         let days: Vec<u32> = (0..400).map(|user| [1, 3, 5, 10][user % 4]).collect();
         let ndcg: Vec<f64> =
             (0..400).map(|user| [0.26, 0.38, 0.4, 0.53][user % 4] + (user % 7) as f64 * 0.01 - 0.03).collect();
-        let row = new_against_heavy(&history(&days), &ndcg);
-        assert!((row.value.unwrap() - 0.27).abs() < 0.01 && row.low.unwrap() > 0.2, "{row:?}");
+        let (row, exact) = new_against_heavy(&history(&days), &ndcg, 1);
+        assert!((row.value.unwrap() - 0.27).abs() < 0.016 && row.low.unwrap() > 0.2, "{row:?}");
+        assert_eq!(exact, 200);
         assert_eq!((row.verdict, row.number, row.n), (Some(Verdict::AboveNoise), Some(4), 200));
         assert!(row.baseline.unwrap() < row.value.unwrap());
     }
 
     #[test]
     fn too_few_new_shoppers_are_not_judged() {
-        let row = new_against_heavy(&history(&[1, 2, 3, 4]), &[0.1, 0.2, 0.3, 0.4]);
+        let (row, _) = new_against_heavy(&history(&[1, 2, 3, 4]), &[0.1, 0.2, 0.3, 0.4], 1);
         assert_eq!((row.value, row.verdict), (None, Some(Verdict::InsufficientData)));
-        let none = new_against_heavy(&[], &[0.1]);
+        let (none, _) = new_against_heavy(&[], &[0.1], 1);
         assert!(none.value.is_none() && none.undefined.is_some());
     }
 

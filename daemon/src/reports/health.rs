@@ -43,8 +43,8 @@ impl Limits {
     /// The row, and whether the other numbers are unreliable.
     pub(crate) fn row(self) -> ReportRow {
         let covered = (self.active > 0).then(|| self.measured as f64 / self.active as f64);
-        let formula = "shoppers measured / shoppers with a purchase in the window; new ones, those who refused training and those beyond the \
-                       sample of 5,000 are not measured; unhealthy below 20 % or below 100 shoppers";
+        let formula = "shoppers measured / shoppers with a purchase in the window; new ones and those beyond the sample of 5,000 are not \
+                       measured, those who refused training only in a table of their own; unhealthy below 20 % or below 100 shoppers";
         let healthy = self.measured >= LEAST_USERS && covered.is_some_and(|share| share >= LEAST_COVERED);
         let row = plain_row(
             "report-health",

@@ -3,7 +3,7 @@
 
 use mercer_rank::DAY_MS;
 
-use crate::reports::evaluated::Evaluated;
+use crate::reports::shoppers::Shoppers;
 
 /// Where the groups begin and end, in days or baskets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,14 +68,14 @@ impl HistoryGroups {
 }
 
 /// The groups by days, and by baskets where the log tells two baskets of a day apart.
-pub(crate) fn history_groups(evaluated: &Evaluated<'_>) -> Vec<HistoryGroups> {
+pub(crate) fn history_groups(shoppers: &Shoppers<'_>) -> Vec<HistoryGroups> {
     let distinct = |user: u32, moment: fn(i64) -> i64| {
         // Oldest first, so equal moments stand together.
-        let mut moments: Vec<i64> = evaluated.purchases(user).map(|(_, at)| moment(at)).collect();
+        let mut moments: Vec<i64> = shoppers.purchases(user).map(|(_, at)| moment(at)).collect();
         moments.dedup();
         moments.len() as u32
     };
-    let users = &evaluated.any.users;
+    let users = shoppers.users;
     let days: Vec<u32> = users.iter().map(|&user| distinct(user, |at| at.div_euclid(DAY_MS))).collect();
     let baskets: Vec<u32> = users.iter().map(|&user| distinct(user, |at| at)).collect();
     let by_days = HistoryGroups::of("days", &days);

@@ -10,8 +10,10 @@ use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{MitigationPrice, MitigationSettings, Placement};
 use mercer_store::DocKind;
 
+use crate::reports::price_groups;
 use crate::reports::price_rows::{self, PricedLists};
 use crate::reports::rows::K;
+use crate::reports::shoppers::Shoppers;
 use crate::reports::window_lists::{MAX_USERS, thinned, window};
 use crate::reports::window_scorer::window_policy;
 use crate::serving::mitigation_rules::check;
@@ -70,7 +72,9 @@ pub fn measure(app: &App, placement: &Placement, settings: &MitigationSettings) 
         rows: Vec::new(),
         notes: note.into_iter().collect(),
     };
-    price_rows::fill(app, &view, &snapshot, &lists, &mut price);
+    price_rows::fill(&snapshot, &lists, &mut price);
+    let shoppers = Shoppers { app, view: &view, snapshot: &snapshot, cutoff, users: &lists.users };
+    price_groups::worst_groups(&shoppers, &lists, &mut price);
     let key = price_key(placement, &settings.rerankers)?;
     app.store.put_doc(DocKind::MitigationPrice, &key, &price).map_err(|error| store_problem(&error))?;
     Ok(price)

@@ -1,24 +1,20 @@
-//! Rows of a mitigation's price: accuracy, reach, concentration and the group that is served worst, before and after, with paired intervals.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Rows of a mitigation's price: accuracy, reach and concentration before and after, with paired intervals. The groups of shoppers are in
+//! `price_groups`.
 
 use mercer_rank::Snapshot;
 use mercer_rank::evaluate::{GroundTruth, ndcg};
 use mercer_reports::resample::{bootstrap_statistic, percentile_interval};
-use mercer_reports::small_groups::{rounded_mean, rounded_size};
-use mercer_reports::{GroupOptions, Measure, PairedComparison, Undefined, compare_paired, diversity};
+use mercer_reports::{Measure, PairedComparison, Undefined, compare_paired, diversity};
 use mercer_shared::wire::{MitigationPrice, PriceRow};
 use rustc_hash::FxHashMap;
 
-use crate::reports::history_length::HistoryLengths;
 use crate::reports::rows::{K, REPLICATES, SEED};
-use crate::state::app::App;
-use crate::state::shop::ShopState;
+use crate::reports::window_lists::known;
 
 /// Replicates of the intervals of metrics over the whole catalogue, which cost more than means.
 const CATALOGUE_REPLICATES: usize = 400;
 /// One-sided error of the lower end of a 95 % interval.
-const ALPHA: f64 = 0.025;
+pub(crate) const ALPHA: f64 = 0.025;
 /// Share of the purchases that the short head covers (METRICS.md section 3).
 const HEAD: f64 = 0.8;
 
@@ -31,8 +27,10 @@ pub(crate) struct PricedLists {
     pub(crate) before: Vec<Vec<u32>>,
     /// The first items with them.
     pub(crate) after: Vec<Vec<u32>>,
-    ndcg_before: Vec<f64>,
-    ndcg_after: Vec<f64>,
+    /// NDCG@10 of those.
+    pub(crate) ndcg_before: Vec<f64>,
+    /// NDCG@10 of these.
+    pub(crate) ndcg_after: Vec<f64>,
 }
 
 impl PricedLists {
@@ -44,38 +42,33 @@ impl PricedLists {
         self.before.push(before);
         self.after.push(after);
     }
-
-    /// Paired comparison of NDCG over the users that `is_member` names by place.
-    fn compared(&self, is_member: impl Fn(usize) -> bool) -> Result<PairedComparison, Undefined> {
-        let values = |all: &[f64]| -> Vec<Option<f64>> {
-            all.iter().enumerate().map(|(place, value)| is_member(place).then_some(*value)).collect()
-        };
-        compare_paired(&values(&self.ndcg_after), &values(&self.ndcg_before), ALPHA, REPLICATES, SEED)
-    }
 }
 
-/// Adds all rows to a price.
-pub(crate) fn fill(app: &App, view: &ShopState, snapshot: &Snapshot, lists: &PricedLists, price: &mut MitigationPrice) {
+/// Paired comparison of NDCG after with NDCG before, over all users.
+fn compared(lists: &PricedLists) -> Result<PairedComparison, Undefined> {
+    compare_paired(&known(&lists.ndcg_after), &known(&lists.ndcg_before), ALPHA, REPLICATES, SEED)
+}
+
+/// Adds the rows over all users to a price.
+pub(crate) fn fill(snapshot: &Snapshot, lists: &PricedLists, price: &mut MitigationPrice) {
     let text = RowText { name: "ndcg@10".into(), label: "accuracy of the first ten".into(), formula: NDCG };
-    price.rows.push(text.mean_row(lists.compared(|_| true), lists.users.len()));
+    price.rows.push(text.mean_row(compared(lists), lists.users.len()));
     price.rows.extend(catalogue_rows(snapshot, lists));
-    worst_groups(app, view, snapshot, lists, price);
 }
 
 const NDCG: &str =
     "sum of 1/log2(rank+1) over hits, divided by the ideal order's; mean over users; paired Poisson bootstrap";
-const WORST: &str =
-    "mean ndcg@10 of the lowest group before, of those with at least 30 users; paired Poisson bootstrap over its users";
 
 /// Name, label and formula of a row.
-struct RowText {
-    name: String,
-    label: String,
-    formula: &'static str,
+pub(crate) struct RowText {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) formula: &'static str,
 }
 
 impl RowText {
-    fn row(self, n: usize) -> PriceRow {
+    /// The row without numbers.
+    pub(crate) fn row(self, n: usize) -> PriceRow {
         PriceRow {
             name: self.name,
             label: self.label,
@@ -91,7 +84,8 @@ impl RowText {
         }
     }
 
-    fn mean_row(self, compared: Result<PairedComparison, Undefined>, n: usize) -> PriceRow {
+    /// The row of a paired comparison.
+    pub(crate) fn mean_row(self, compared: Result<PairedComparison, Undefined>, n: usize) -> PriceRow {
         let mut row = self.row(n);
         match compared {
             Ok(pair) => {
@@ -208,82 +202,4 @@ fn catalogue_rows(snapshot: &Snapshot, lists: &PricedLists) -> Vec<PriceRow> {
         row
     };
     CATALOGUE.iter().zip(&samples).map(row).collect()
-}
-
-/// One group of users by place.
-struct Group {
-    attribute: String,
-    name: String,
-    members: BTreeSet<usize>,
-}
-
-impl Group {
-    fn mean(&self, values: &[f64]) -> f64 {
-        self.members.iter().map(|&place| values[place]).sum::<f64>() / self.members.len() as f64
-    }
-}
-
-/// The groups that are large enough for their means to be shown: by declared attributes of users who agreed to audits, and by history.
-fn groups(app: &App, view: &ShopState, snapshot: &Snapshot, lists: &PricedLists) -> Vec<Group> {
-    let mut members: BTreeMap<(String, String), BTreeSet<usize>> = BTreeMap::new();
-    let named = &app.config.reports.protected;
-    for (place, &user) in lists.users.iter().enumerate() {
-        let Some(subject) = view.subject(user) else { continue };
-        for (attribute, value) in &subject.attributes {
-            let open = app.config.consent.audits(attribute, subject.consent, subject.explicit);
-            if open && (named.is_empty() || named.contains(attribute)) {
-                members.entry((attribute.clone(), value.clone())).or_default().insert(place);
-            }
-        }
-    }
-    let target = snapshot.index.summary().target;
-    let lengths = HistoryLengths::of(&snapshot.log, target, snapshot.index.at(), lists.users.iter().copied());
-    for (place, &user) in lists.users.iter().enumerate() {
-        let name = if lengths.is_heavy(user) { "heavy" } else { "light" };
-        members.entry(("history".to_owned(), name.to_owned())).or_default().insert(place);
-    }
-    let least = GroupOptions::default().compare_from;
-    let group = |((attribute, name), members)| Group { attribute, name, members };
-    members.into_iter().map(group).filter(|group| group.members.len() >= least).collect()
-}
-
-/// The group with the lowest mean; of equals the first by name.
-fn lowest<'a>(groups: impl Iterator<Item = &'a Group>, values: &[f64]) -> Option<&'a Group> {
-    groups.min_by(|a, b| a.mean(values).total_cmp(&b.mean(values)))
-}
-
-/// The row of a group with its size in tens and its means rounded, as the fairness report tells them.
-fn hidden_exactly(mut row: PriceRow) -> PriceRow {
-    row.n = rounded_size(row.n as usize) as u64;
-    for number in [&mut row.before, &mut row.after, &mut row.low, &mut row.high] {
-        *number = number.map(rounded_mean);
-    }
-    row.difference = row.after.zip(row.before).map(|(after, before)| after - before);
-    row
-}
-
-fn worst_groups(app: &App, view: &ShopState, snapshot: &Snapshot, lists: &PricedLists, price: &mut MitigationPrice) {
-    let groups = groups(app, view, snapshot, lists);
-    let attributes: BTreeSet<&str> = groups.iter().map(|group| group.attribute.as_str()).collect();
-    for attribute in &attributes {
-        let of = || groups.iter().filter(|group| group.attribute == *attribute);
-        // One group alone is not worse than another.
-        if of().count() < 2 {
-            continue;
-        }
-        let Some(worst) = lowest(of(), &lists.ndcg_before) else { continue };
-        let label = format!("worst group by {attribute}: {}", worst.name);
-        let text = RowText { name: format!("worst-group/{attribute}"), label, formula: WORST };
-        let row = text.mean_row(lists.compared(|place| worst.members.contains(&place)), worst.members.len());
-        price.rows.push(hidden_exactly(row));
-        if let Some(after) = lowest(of(), &lists.ndcg_after).filter(|after| after.name != worst.name) {
-            let name = &after.name;
-            price.notes.push(format!("with the mitigations the worst group by {attribute} is {name}"));
-        }
-    }
-    if !price.rows.iter().any(|row| row.name.starts_with("worst-group")) {
-        let text = RowText { name: "worst-group".into(), label: "worst group of users".into(), formula: WORST };
-        let undefined = Some("there are no two groups of at least 30 users to compare".to_owned());
-        price.rows.push(PriceRow { undefined, ..text.row(0) });
-    }
 }

@@ -1,9 +1,11 @@
 //! The privacy report of a version: consent, who was erased and what still knows them, how old models are, what private training has
 //! spent, and whether members can be told from others.
 
+use mercer_reports::table_rounding::CellSize;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{ConsentScope, ModelVersion, Report, ReportRow};
 
+use crate::reports::rounding::{LEAST, RoundedShares, secret_seed};
 use crate::state::app::App;
 use crate::state::membership_documents::{self, MembershipKey};
 use crate::state::privacy_ledger::Ledger;
@@ -20,7 +22,7 @@ const DAY_MS: f64 = 86_400_000.0;
 /// The store's; `not-found` for a version that was deleted meanwhile.
 pub(crate) fn fill(app: &App, view: &ShopState, report: &mut Report) -> Answer<()> {
     let meta = registry::show(app, &report.model)?;
-    consent(view, report);
+    consent(app, view, report);
     erased(app, &meta, report)?;
     models(app, &meta, report)?;
     budget(app, &meta, report)?;
@@ -51,30 +53,39 @@ fn row(name: &str, label: &str, value: Result<f64, String>, n: u64, formula: &st
     }
 }
 
-/// Shares of the users by scope: those for whom it holds, and those who said so themselves.
-fn consent(view: &ShopState, report: &mut Report) {
+/// Shares of the users by scope: those for whom it holds, and those who said so themselves. All numbers are rounded, so that two reports
+/// do not tell which scope one shopper changed between them.
+fn consent(app: &App, view: &ShopState, report: &mut Report) {
     let users: Vec<&Subject> =
         view.subjects.iter().map(|subject| &**subject).filter(|subject| matches!(subject.who, Who::User(_))).collect();
-    report.users = users.len() as u64;
-    let share = |counts: &dyn Fn(&Subject) -> bool| {
-        let given = users.iter().filter(|subject| counts(subject)).count();
-        if users.is_empty() { Err("no users".to_owned()) } else { Ok(given as f64 / users.len() as f64) }
-    };
-    for scope in ConsentScope::ALL {
-        report.rows.push(row(
-            &format!("consent_{scope}"),
-            &format!("consent to {scope} in force"),
-            share(&|subject| subject.consent.get(scope)),
-            users.len() as u64,
-            "users for whom the scope holds now, by their own word or by default, over all users",
-        ));
-        report.rows.push(row(
-            &format!("agreed_{scope}"),
-            &format!("agreed to {scope} explicitly"),
-            share(&|subject| subject.explicit.get(scope) == Some(true)),
-            users.len() as u64,
-            "users who said so themselves, over all users",
-        ));
+    let count = |counts: &dyn Fn(&Subject) -> bool| users.iter().filter(|subject| counts(subject)).count();
+    let parts: Vec<(ConsentScope, [(String, usize); 2])> = ConsentScope::ALL
+        .into_iter()
+        .map(|scope| {
+            let in_force = count(&|subject| subject.consent.get(scope));
+            let explicit = count(&|subject| subject.explicit.get(scope) == Some(true));
+            (scope, [(format!("consent_{scope}"), in_force), (format!("agreed_{scope}"), explicit)])
+        })
+        .collect();
+    let cells = parts.iter().flat_map(|(_, cells)| cells).map(|(cell, users)| CellSize { cell, users: *users });
+    let shares = RoundedShares::new(secret_seed(app, "privacy"), users.len(), cells);
+    report.users = shares.total() as u64;
+    for (scope, cells) in &parts {
+        let words = [
+            (
+                format!("consent to {scope} in force"),
+                "users for whom the scope holds now, by their own word or by default, over all users; both rounded at random to tens",
+            ),
+            (
+                format!("agreed to {scope} explicitly"),
+                "users who said so themselves, over all users; both rounded at random to tens",
+            ),
+        ];
+        for ((name, users), (label, formula)) in cells.iter().zip(words) {
+            let share = shares.share(CellSize { cell: name, users: *users });
+            let share = share.ok_or_else(|| format!("suppressed: fewer than {LEAST} users"));
+            report.rows.push(row(name, &label, share, report.users, formula));
+        }
     }
 }
 

@@ -11,11 +11,11 @@ use crate::reports::evaluated::Evaluated;
 use crate::reports::hashes::hashes;
 use crate::reports::health::Limits;
 use crate::reports::window_lists::window;
-use crate::reports::{before, consent_basis, data, diversity, fairness, item_side, privacy, quality, stored};
+use crate::reports::{before, concentration, consent_basis, data, diversity, fairness, item_side, privacy, quality, stored};
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::report_cache::ReportKey;
-pub use crate::state::report_cache::{Computed, PerUserSeries};
+pub use crate::state::report_cache::{Computed, GroupFacts, GroupMembers, PerUserSeries};
 use crate::state::shop::ShopState;
 use crate::versions::embedded_catalogue;
 use crate::versions::load;
@@ -97,18 +97,23 @@ pub(crate) fn with_version(app: &App, version: Option<&str>) -> Answer<ShopState
 
 fn compute(app: &App, kind: ReportKind, view: &ShopState) -> Answer<Computed> {
     let mut report = Report::new(kind, view.model.meta.version.clone(), Timestamp::now());
-    let per_user = match kind {
-        ReportKind::Privacy => {
-            privacy::fill(app, view, &mut report)?;
-            Vec::new()
+    let mut series = Series::default();
+    match kind {
+        ReportKind::Privacy => privacy::fill(app, view, &mut report)?,
+        ReportKind::Data => data::rows(app, view, &view.training_log(), &mut report)?,
+        ReportKind::Quality | ReportKind::Diversity | ReportKind::Fairness => {
+            series = measured(app, view, &mut report)?;
         }
-        ReportKind::Data => {
-            data::rows(app, view, &view.training_log(), &mut report)?;
-            Vec::new()
-        }
-        ReportKind::Quality | ReportKind::Diversity | ReportKind::Fairness => measured(app, view, &mut report)?,
-    };
-    Ok(Computed { report, per_user })
+    }
+    let Series { per_user, groups } = series;
+    Ok(Computed { report, per_user, groups })
+}
+
+/// What stands behind the rows and tables of a report.
+#[derive(Default)]
+struct Series {
+    per_user: Vec<PerUserSeries>,
+    groups: GroupFacts,
 }
 
 /// Whether a version serves or served; one whose document is gone served once, for others are not reported on by themselves.
@@ -118,25 +123,26 @@ fn has_served(app: &App, model: &str) -> bool {
 }
 
 /// The reports that measure lists on the last window.
-fn measured(app: &App, view: &ShopState, report: &mut Report) -> Answer<Vec<PerUserSeries>> {
+fn measured(app: &App, view: &ShopState, report: &mut Report) -> Answer<Series> {
     let log = view.training_log();
     let Some((from, to)) = window(&log, view.last_event) else {
         report.notes.push("empty window: the log is too short for a window of later interactions".to_owned());
-        return Ok(Vec::new());
+        return Ok(Series::default());
     };
     (report.from, report.to) = (Some(Timestamp::at(from)), Some(Timestamp::at(to)));
     let evaluated = Evaluated::new(app, view, log, Window { cutoff: from, end: to })?;
     report.users = evaluated.any.users.len() as u64;
     if evaluated.any.users.is_empty() {
         report.notes.push("empty window: no shopper who had bought before bought within it".to_owned());
-        return Ok(Vec::new());
+        return Ok(Series::default());
     }
     report.notes.extend(evaluated.note.clone());
-    report.notes.push(consent_basis::basis(view, &evaluated.any.users));
+    report.notes.push(consent_basis::basis(app, view, &evaluated.any.users));
+    let mut groups = GroupFacts::default();
     let per_user = match report.kind {
         ReportKind::Diversity => diversity::rows(&evaluated, report)?,
         ReportKind::Fairness => {
-            fairness::user_side(&evaluated, report);
+            groups = fairness::user_side(&evaluated, report)?;
             item_side::item_side(&evaluated, report);
             vec![PerUserSeries {
                 name: "ndcg@10/repeat".to_owned(),
@@ -147,11 +153,12 @@ fn measured(app: &App, view: &ShopState, report: &mut Report) -> Answer<Vec<PerU
         _ => quality::rows(&evaluated, report)?,
     };
     if report.kind == ReportKind::Quality {
-        summarise(&evaluated, report)?;
+        groups = summarise(&evaluated, report)?;
     } else {
         add_health(&evaluated, report);
     }
-    Ok(per_user)
+    groups.exact.extend(concentration::exact_counts(&evaluated));
+    Ok(Series { per_user, groups })
 }
 
 /// Adds number 12, which says how far the others carry.
@@ -164,9 +171,9 @@ fn add_health(evaluated: &Evaluated<'_>, report: &mut Report) {
 }
 
 /// Collects the 12 numbers for operators, most of which belong to other reports.
-fn summarise(evaluated: &Evaluated<'_>, report: &mut Report) -> Answer<()> {
+fn summarise(evaluated: &Evaluated<'_>, report: &mut Report) -> Answer<GroupFacts> {
     let mut other = Report::new(ReportKind::Fairness, report.model.clone(), report.created);
-    fairness::user_side(evaluated, &mut other);
+    let groups = fairness::user_side(evaluated, &mut other)?;
     item_side::item_side(evaluated, &mut other);
     diversity::rows(evaluated, &mut other)?;
     add_health(evaluated, &mut other);
@@ -175,5 +182,5 @@ fn summarise(evaluated: &Evaluated<'_>, report: &mut Report) -> Answer<()> {
     let rows = report.rows.iter().chain(&other.rows);
     report.summary = rows.filter(|row| row.number.is_some()).cloned().collect();
     report.summary.sort_by_key(|row| row.number);
-    Ok(())
+    Ok(groups)
 }

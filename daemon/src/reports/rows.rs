@@ -1,7 +1,6 @@
 //! Rows of reports: metrics of lists with their intervals.
 
 use mercer_reports::resample::{Interval, quantile_sorted};
-use mercer_reports::small_groups::rounded_mean;
 use mercer_reports::{Measure, compare_paired};
 use mercer_shared::wire::{Reference, ReportRow, Verdict};
 
@@ -89,15 +88,6 @@ pub(crate) fn interval_row(name: &str, label: &str, values: &[f64], popular: &[f
         Err(reason) => row.undefined = Some(reason.to_string()),
     }
     row.baseline = (!popular.is_empty()).then(|| popular.iter().sum::<f64>() / popular.len() as f64);
-    row
-}
-
-/// The row of a group with its numbers rounded.
-pub(crate) fn rounded_row(mut row: ReportRow) -> ReportRow {
-    for number in [&mut row.value, &mut row.low, &mut row.high] {
-        *number = number.map(rounded_mean);
-    }
-    row.reference = row.reference.map(|reference| Reference { value: rounded_mean(reference.value), ..reference });
     row
 }
 

@@ -1,16 +1,17 @@
 //! Stored reports: every report that was computed, with its hashes, listed and read again, and numbers over time.
 
+use mercer_reports::small_groups::{rounded_mean, rounded_size};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{
-    Page, Report, ReportHashes, ReportKind, ReportSummary, ReportTrend, StoredReport, TrendPoint,
+    Page, Report, ReportHashes, ReportKind, ReportRow, ReportSummary, ReportTrend, StoredReport, TrendPoint,
 };
 use mercer_store::{DocKind, Order, Store};
 use serde::Deserialize;
 
 use crate::state::problems::{Answer, store_problem};
 
-/// Form of stored documents.
-const FORM: u32 = 1;
+/// Form of stored documents: the first one had exact sizes and means of groups.
+const FORM: u32 = 2;
 /// Reports that are kept: five kinds a night for more than a year. The oldest go first.
 const KEPT: u64 = 2_000;
 /// Stored reports read at once while they are filtered.
@@ -26,7 +27,7 @@ enum Document {
 
 impl From<Document> for StoredReport {
     fn from(document: Document) -> Self {
-        match document {
+        let mut stored = match document {
             Document::Stored(stored) => *stored,
             Document::Bare(report) => Self {
                 id: format!("{}-{}", report.kind.as_str(), report.model),
@@ -34,6 +35,37 @@ impl From<Document> for StoredReport {
                 hashes: None,
                 report: *report,
             },
+        };
+        if stored.form < FORM {
+            round_groups(&mut stored.report);
+        }
+        stored
+    }
+}
+
+/// Rounds what an older program told of groups: beside a new report it would tell which group a shopper left.
+fn round_groups(report: &mut Report) {
+    for group in report.groups.iter_mut().flat_map(|table| &mut table.groups) {
+        group.n = group.n.map(|n| rounded_size(n as usize) as u64);
+        for number in [&mut group.mean, &mut group.low, &mut group.high] {
+            *number = number.map(rounded_mean);
+        }
+    }
+    for table in &mut report.groups {
+        table.gap = table.gap.map(rounded_mean);
+        let total: u64 = table.groups.iter().filter_map(|group| group.n).sum();
+        for group in &mut table.groups {
+            group.share = group.n.filter(|_| total > 0).map(|n| n as f64 / total as f64);
+        }
+        table.rounded = true;
+    }
+    let of_groups = |row: &&mut ReportRow| {
+        ["worst-group/", "gap/", "popularity-lift/", "heavy-minus-new"].iter().any(|name| row.name.starts_with(name))
+    };
+    for row in report.rows.iter_mut().chain(&mut report.summary).filter(of_groups) {
+        row.n = rounded_size(row.n as usize) as u64;
+        for number in [&mut row.value, &mut row.low, &mut row.high] {
+            *number = number.map(rounded_mean);
         }
     }
 }
@@ -193,6 +225,7 @@ fn point(stored: &StoredReport, row: &str) -> Option<TrendPoint> {
 #[cfg(test)]
 mod tests {
     use mercer_shared::time::Timestamp;
+    use mercer_shared::wire::{GroupRow, GroupTable};
     use mercer_store::Key;
 
     use super::*;
@@ -247,6 +280,23 @@ mod tests {
         assert_eq!((old.form, old.hashes), (0, None));
         assert_eq!(show(&open, "p000001").unwrap().report, report(ReportKind::Quality, "v000001", 2));
         assert_eq!(show(&open, "p000099").unwrap_err().code, Code::NotFound);
+    }
+
+    #[test]
+    fn a_report_of_an_older_program_tells_no_exact_size_of_a_group() {
+        let (_dir, open) = filled();
+        let group = GroupRow {
+            group: "f".to_owned(),
+            n: Some(143),
+            share: Some(0.51),
+            mean: Some(0.312_345_678),
+            ..GroupRow::default()
+        };
+        let table = GroupTable { attribute: "gender".to_owned(), groups: vec![group], ..GroupTable::default() };
+        let old = Report { groups: vec![table], ..report(ReportKind::Fairness, "v000001", 3) };
+        open.put_doc(DocKind::Report, "fairness-v000003", &old).unwrap();
+        let shown = show(&open, "fairness-v000003").unwrap().report.groups.remove(0).groups.remove(0);
+        assert_eq!((shown.n, shown.mean, shown.share), (Some(140), Some(0.31), Some(1.0)));
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use mercer_reports::GroupOptions;
 use mercer_reports::groups::{UNKNOWN, intersections};
 
-use crate::reports::evaluated::Evaluated;
 use crate::reports::history_groups::HistoryGroups;
-use crate::reports::rows::SEED;
-use crate::state::shop::state::Subject;
+use crate::reports::rounding::{BLUR, secret_seed};
+use crate::reports::shoppers::Shoppers;
+use crate::state::app::App;
 
 /// Most values of an attribute that is compared: one value for each shopper is a name, not a group.
 const MOST_VALUES: usize = 200;
@@ -28,8 +28,14 @@ pub(crate) struct Partition {
 
 impl Partition {
     fn new(attribute: impl Into<String>, labels: Vec<String>) -> Self {
-        let options = GroupOptions { seed: SEED, ..GroupOptions::default() };
-        Self { attribute: attribute.into(), labels, options }
+        Self { attribute: attribute.into(), labels, options: GroupOptions::default() }
+    }
+
+    /// With the secret draws of this installation, by which the table is rounded.
+    fn rounded(mut self, app: &App) -> Self {
+        self.options.seed = secret_seed(app, &self.attribute);
+        self.options.blur = BLUR;
+        self
     }
 
     /// The labels as the arithmetic takes them.
@@ -40,14 +46,14 @@ impl Partition {
 
 /// All partitions, with notes on what is not compared.
 pub(crate) fn partitions(
-    evaluated: &Evaluated<'_>,
+    shoppers: &Shoppers<'_>,
     history: &[HistoryGroups],
     notes: &mut Vec<String>,
 ) -> Vec<Partition> {
-    let mut declared: Vec<Partition> = protected(evaluated, notes)
+    let mut declared: Vec<Partition> = protected(shoppers, notes)
         .into_iter()
         .map(|attribute| {
-            let labels = evaluated.any.users.iter().map(|&user| label(evaluated, user, &attribute)).collect();
+            let labels = shoppers.users.iter().map(|&user| label(shoppers, user, &attribute)).collect();
             Partition::new(attribute, labels)
         })
         .collect();
@@ -56,34 +62,36 @@ pub(crate) fn partitions(
         let labels = groups.labels.iter().map(|label| (*label).to_owned()).collect();
         Partition::new(format!("history/{}", groups.unit), labels)
     }));
-    if evaluated.any.users.iter().any(|&user| evaluated.refused(user)) {
-        let word = |&user: &u32| if evaluated.refused(user) { "refused" } else { "agreed" }.to_owned();
-        declared.push(Partition::new("personalisation", evaluated.any.users.iter().map(word).collect()));
+    if shoppers.users.iter().any(|&user| shoppers.refused(user)) {
+        let word = |&user: &u32| if shoppers.refused(user) { "refused" } else { "agreed" }.to_owned();
+        declared.push(Partition::new("personalisation", shoppers.users.iter().map(word).collect()));
     }
     declared.extend(crossed);
-    declared
+    declared.into_iter().map(|partition| partition.rounded(shoppers.app)).collect()
+}
+
+/// Those who refused training beside those who are measured otherwise, who did not.
+pub(crate) fn by_training(app: &App, agreed: usize, refused: usize) -> Partition {
+    let labels = std::iter::repeat_n("agreed", agreed).chain(std::iter::repeat_n("refused", refused));
+    Partition::new("training", labels.map(str::to_owned).collect()).rounded(app)
 }
 
 /// The declared value of a user whose consent lets reports use it.
-fn label(evaluated: &Evaluated<'_>, user: u32, attribute: &str) -> String {
-    let subject = evaluated.view.subject(user).filter(|subject| audited(evaluated, subject, attribute));
+fn label(shoppers: &Shoppers<'_>, user: u32, attribute: &str) -> String {
+    let subject = shoppers.view.subject(user).filter(|subject| shoppers.audited(subject, attribute));
     subject.and_then(|subject| subject.attributes.get(attribute)).map_or(UNKNOWN, String::as_str).to_owned()
 }
 
-fn audited(evaluated: &Evaluated<'_>, subject: &Subject, attribute: &str) -> bool {
-    evaluated.app.config.consent.audits(attribute, subject.consent, subject.explicit)
-}
-
 /// Attributes to compare by: those that the configuration names, else all that are declared with at least two values.
-fn protected(evaluated: &Evaluated<'_>, notes: &mut Vec<String>) -> Vec<String> {
+fn protected(shoppers: &Shoppers<'_>, notes: &mut Vec<String>) -> Vec<String> {
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let subjects = evaluated.any.users.iter().filter_map(|&user| evaluated.view.subject(user));
+    let subjects = shoppers.users.iter().filter_map(|&user| shoppers.view.subject(user));
     for subject in subjects {
-        for (name, value) in subject.attributes.iter().filter(|(name, _)| audited(evaluated, subject, name)) {
+        for (name, value) in subject.attributes.iter().filter(|(name, _)| shoppers.audited(subject, name)) {
             values.entry(name).or_default().insert(value);
         }
     }
-    let named = &evaluated.app.config.reports.protected;
+    let named = &shoppers.app.config.reports.protected;
     let all = || values.iter().filter(|(_, values)| values.len() > 1).map(|(name, _)| (*name).to_owned());
     let wanted: Vec<String> = if named.is_empty() { all().collect() } else { named.clone() };
     wanted

@@ -109,8 +109,23 @@ pub fn evaluate(
     debug_assert!(snapshot.index.at() <= cutoff);
     let wanted =
         thinned(ground_truth(&snapshot.log, &snapshot.index, end, request.mode, request.candidates), limits.users);
+    lists_of(snapshot, wanted, cutoff, &request, policy, limits.unwanted)
+}
+
+/// Makes the lists of users of whom it is known what they took. The request is that of their window.
+///
+/// # Errors
+/// As [`ScoringPolicy::lists`].
+pub fn lists_of(
+    snapshot: &Snapshot,
+    wanted: Vec<GroundTruth>,
+    cutoff: i64,
+    request: &RankRequest<'_>,
+    policy: ScoringPolicy<'_>,
+    unwanted: &(dyn Fn() -> bool + Sync),
+) -> Result<Lists, RankError> {
     let users: Vec<u32> = wanted.iter().map(|entry| entry.user).collect();
-    let made = policy.lists(snapshot, &users, cutoff, &request, limits.unwanted)?;
+    let made = policy.lists(snapshot, &users, cutoff, request, unwanted)?;
     let lists: Vec<Vec<u32>> =
         made.into_iter().map(|list| list.into_iter().map(|scored| scored.item).collect()).collect();
     let ndcg = lists.iter().zip(&wanted).map(|(list, entry)| ndcg(list, &entry.items, request.k)).collect();

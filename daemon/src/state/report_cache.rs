@@ -1,5 +1,6 @@
 //! Reports that were computed for one state of the shop, with the values per user that they rest on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mercer_shared::wire::{Report, ReportKind};
@@ -31,6 +32,28 @@ pub struct PerUserSeries {
     pub values: Vec<f64>,
 }
 
+/// The users of one table of groups with their groups and values. They stay inside the daemon as well.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GroupMembers {
+    /// The attribute of the table.
+    pub attribute: String,
+    /// Slots of the users.
+    pub users: Vec<u32>,
+    /// The group of each user, also where the table merges or hides it.
+    pub labels: Vec<String>,
+    /// The value of each user.
+    pub values: Vec<f64>,
+}
+
+/// What the groups of a report rest on, exactly. What is told of them is rounded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GroupFacts {
+    /// One entry per table.
+    pub members: Vec<GroupMembers>,
+    /// Exact numbers of users of those rows whose `n` is rounded, by name.
+    pub exact: BTreeMap<String, u64>,
+}
+
 /// A report and the values per user of its rows.
 #[derive(Debug, Clone)]
 pub struct Computed {
@@ -38,6 +61,8 @@ pub struct Computed {
     pub report: Report,
     /// One series per row that is a mean over users.
     pub per_user: Vec<PerUserSeries>,
+    /// What its groups rest on.
+    pub groups: GroupFacts,
 }
 
 /// The latest report of each kind and version.
@@ -75,7 +100,7 @@ mod tests {
 
     fn computed(model: &str) -> Arc<Computed> {
         let report = Report::new(ReportKind::Fairness, model, Timestamp::default());
-        Arc::new(Computed { report, per_user: Vec::new() })
+        Arc::new(Computed { report, per_user: Vec::new(), groups: GroupFacts::default() })
     }
 
     #[test]

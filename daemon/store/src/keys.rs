@@ -126,6 +126,8 @@ pub enum KeyPurpose {
     ReceiptSignatures,
     /// Hashes what a preset says shall be hashed.
     ImportHashes,
+    /// Draws by which reports round what they tell of groups.
+    ReportRounding,
 }
 
 impl KeyPurpose {
@@ -135,6 +137,7 @@ impl KeyPurpose {
             Self::ReportSignatures => "mercer 2026-11 signatures of reports",
             Self::ReceiptSignatures => "mercer 2026-11 signatures of erasure receipts",
             Self::ImportHashes => "mercer 2026-11 hashes of anonymised imports",
+            Self::ReportRounding => "mercer 2026-11 rounding of reports",
         }
     }
 }

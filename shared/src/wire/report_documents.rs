@@ -20,7 +20,7 @@ pub struct ReportHashes {
 pub struct StoredReport {
     /// `p000042`.
     pub id: String,
-    /// Form of the document; 1.
+    /// Form of the document; 2. Sizes and means of groups in older forms are rounded when they are read.
     pub form: u32,
     /// Hashes; absent for reports that were stored by an older program.
     #[serde(default, skip_serializing_if = "Option::is_none")]

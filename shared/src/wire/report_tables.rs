@@ -32,7 +32,8 @@ pub struct GroupTable {
     /// Groups that the test does not cover, because they are too small.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_compared: Vec<String>,
-    /// Whether means are rounded to 0.005, and sizes to tens where one is suppressed, so that no hidden number follows from the total.
+    /// Whether sizes are rounded at random to tens, and means and bounds to a step that one shopper does not exceed (0.001 to 0.05), so that
+    /// neither a hidden number follows from the total nor one shopper's change from two reports.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rounded: bool,
     /// Whether every compared group is large enough (400) for a gate.
@@ -65,7 +66,7 @@ pub enum GroupFinding {
 pub struct GroupRow {
     /// Its declared value, `unknown`, or `other, small groups`.
     pub group: String,
-    /// Users; absent if suppressed.
+    /// Users, rounded at random to tens; absent if suppressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n: Option<u64>,
     /// Share of all users that are shown; absent if suppressed.

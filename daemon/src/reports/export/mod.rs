@@ -106,7 +106,7 @@ pub fn export(app: &App, request: &ExportRequest) -> Answer<Export> {
     } else {
         let spent =
             budget::spend(&app.store, reports.export_epsilon, reports.export_budget, Timestamp::now().millis())?;
-        let protected = protect(computed.report, difference, &|counts, cells| {
+        let protected = protect(computed.report, difference, &computed.groups, &|counts, cells| {
             noise::noised(counts, cells, reports.export_epsilon)
         })?;
         let mut privacy = protected.privacy;

@@ -1,7 +1,7 @@
 //! The numbers of a report as rows of one table, for CSV and Parquet: one row for each number.
 
 use mercer_import::{Column, table_bytes};
-use mercer_shared::wire::{DifferenceRow, ExportedReport, GroupTable, ReportRow};
+use mercer_shared::wire::{DifferenceRow, ExportedReport, GroupTable, ItemGroupRow, ItemTable, ReportRow};
 use serde::Serialize;
 
 use crate::state::problems::{Answer, internal};
@@ -9,7 +9,7 @@ use crate::state::problems::{Answer, internal};
 /// One number with everything that is needed to read it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Number {
-    /// `row`, `group`, `table` or `difference`.
+    /// `row`, `group`, `table`, `items` or `difference`.
     pub(crate) section: &'static str,
     /// Name of the row or of the metric.
     pub(crate) name: String,
@@ -72,6 +72,7 @@ pub(crate) fn numbers(document: &ExportedReport) -> Vec<Number> {
     let report = &document.report;
     let mut numbers: Vec<Number> = report.rows.iter().map(row).collect();
     numbers.extend(report.groups.iter().flat_map(table));
+    numbers.extend(report.items.iter().flat_map(exposure));
     numbers.extend(document.difference.iter().flat_map(|difference| &difference.rows).map(difference));
     numbers
 }
@@ -118,6 +119,59 @@ fn table(table: &GroupTable) -> Vec<Number> {
         undefined: if group.suppressed { "suppressed".to_owned() } else { String::new() },
         ..Number::default()
     }));
+    numbers
+}
+
+/// The numbers of a table of exposure: five for each group of items, three for all of them.
+fn exposure(table: &ItemTable) -> Vec<Number> {
+    let number = |name: &str, label: String, group: &str, value: Option<f64>| Number {
+        section: "items",
+        name: name.to_owned(),
+        label,
+        attribute: table.by.clone(),
+        group: group.to_owned(),
+        value,
+        ..Number::default()
+    };
+    let mut numbers = vec![
+        number("hhi", "concentration of exposure (sum of squared shares)".to_owned(), "", table.hhi),
+        number(
+            "top-share",
+            "largest share of exposure".to_owned(),
+            table.top.as_deref().unwrap_or_default(),
+            table.top_share,
+        ),
+        number("not-compared", "groups not compared".to_owned(), "", Some(table.not_compared as f64)),
+    ];
+    let of_group = |group: &ItemGroupRow| {
+        let number = |name: &str, label: &str, value| number(name, label.to_owned(), &group.group, value);
+        let shares = [
+            ("exposure-share", "share of exposure", group.exposure_share),
+            ("relevance-share", "share of relevance", group.relevance_share),
+            ("catalogue-share", "share of eligible items", group.catalogue_share),
+        ];
+        let ratio = Number {
+            low: group.low,
+            high: group.high,
+            n: group.relevant.map(|n| n as f64),
+            baseline: Some(1.0),
+            verdict: word(&group.verdict),
+            undefined: if group.merit_ratio.is_none() { "no ratio".to_owned() } else { String::new() },
+            ..number(
+                "merit-ratio",
+                &format!("exposure per relevance over that of all others, {}", table.exposure_model),
+                group.merit_ratio,
+            )
+        };
+        let other = format!("the same under the other exposure model, {}", table.other_model);
+        let mut numbers = vec![ratio, number("merit-ratio-other-model", &other, group.other_ratio)];
+        numbers.extend(shares.map(|(name, label, share)| Number {
+            n: Some(group.items as f64).filter(|_| name == "catalogue-share"),
+            ..number(name, label, Some(share))
+        }));
+        numbers
+    };
+    numbers.extend(table.groups.iter().flat_map(of_group));
     numbers
 }
 

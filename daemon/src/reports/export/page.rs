@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
-    DifferenceWord, ExportPrivacy, ExportedReport, GroupTable, Report, ReportDifference, ReportKind, ReportTrend,
+    DifferenceWord, ExportPrivacy, ExportedReport, GroupTable, ItemTable, Report, ReportDifference, ReportKind, ReportTrend,
     Verdict,
 };
 
@@ -43,6 +43,7 @@ pub(crate) fn page(document: &ExportedReport, beside: &Beside<'_>) -> String {
                 (privacy(&document.privacy))
                 (rows(report))
                 @for table in &report.groups { (groups(table)) }
+                @for table in &report.items { (items(table)) }
                 @for curve in &report.curves {
                     @if let Some(plot) = plots::exposure(&curve.points) {
                         h2 { (name(&curve.name)) }
@@ -184,10 +185,50 @@ fn groups(table: &GroupTable) -> Markup {
                         td class="number" colspan="4" { "suppressed" }
                     } @else {
                         td class="number" { (group.n.unwrap_or(0)) }
-                        td class="number" { (format!("{:.1} %", 100.0 * group.share.unwrap_or(0.0))) }
+                        td class="number" { (share(group.share.unwrap_or(0.0))) }
                         td class="number" { (value(group.mean)) }
                         td class="number" { (interval(group.low, group.high)) }
                     }
+                } } }
+            }
+        }
+    }
+}
+
+fn share(value: f64) -> String {
+    format!("{:.1} %", 100.0 * value)
+}
+
+fn items(table: &ItemTable) -> Markup {
+    html! {
+        h2 { "Exposure by " (table.by.replace('_', " ")) }
+        p {
+            "Largest: " (table.top.as_deref().unwrap_or("-")) " with " (table.top_share.map_or_else(|| "-".to_owned(), share))
+            ", concentration (HHI) " (value(table.hhi)) ", lowest merit ratio: " (table.worst.as_deref().unwrap_or("-"))
+            ". Groups not compared: " (table.not_compared) "."
+        }
+        p class="soft" {
+            "Merit ratio: exposure per relevance over that of all other groups; 1 is parity. Exposure model " (table.exposure_model)
+            ", checked under " (table.other_model) "."
+        }
+        div class="scroll" {
+            table {
+                thead { tr {
+                    th { "Group" } th class="number" { "Items" } th class="number" { "Bought" } th class="number" { "Of items" }
+                    th class="number" { "Of relevance" } th class="number" { "Of exposure" } th class="number" { "Merit ratio" }
+                    th class="number" { "Interval" } th class="number" { "Other model" } th { "Verdict" }
+                } }
+                tbody { @for group in &table.groups { tr {
+                    td { (group.group) }
+                    td class="number" { (group.items) }
+                    td class="number" { (group.relevant.map_or_else(|| "-".to_owned(), |n| n.to_string())) }
+                    td class="number" { (share(group.catalogue_share)) }
+                    td class="number" { (share(group.relevance_share)) }
+                    td class="number" { (share(group.exposure_share)) }
+                    td class="number" { (value(group.merit_ratio)) }
+                    td class="number" { (interval(group.low, group.high)) }
+                    td class="number" { (value(group.other_ratio)) }
+                    td { span class="word" { (verdict(group.verdict)) } }
                 } } }
             }
         }

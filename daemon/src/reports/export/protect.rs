@@ -5,10 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use mercer_shared::wire::{ExportPrivacy, GroupFinding, GroupRow, GroupTable, Report, ReportDifference};
+use mercer_shared::wire::{
+    DifferenceRow, DifferenceWord, ExportPrivacy, GroupFinding, GroupRow, GroupTable, Report, ReportDifference,
+};
 
 use crate::reports::export::noise::NoisedCounts;
+use crate::reports::group_members::{of_table, places};
 use crate::state::problems::Answer;
+use crate::state::report_cache::GroupFacts;
 
 /// Groups with a smaller noised count are left out.
 pub(crate) const THRESHOLD: u64 = 10;
@@ -44,10 +48,30 @@ pub(crate) fn exact() -> ExportPrivacy {
     }
 }
 
+/// Rows of a difference that are of one group; their counts are those of the table.
+fn of_group(row: &DifferenceRow) -> bool {
+    row.name.starts_with("group/")
+}
+
+/// Puts the exact counts in place of those that are rounded: a rounded count can change by ten where one user does.
+fn with_exact_counts(report: &mut Report, difference: Option<&mut ReportDifference>, facts: &GroupFacts) {
+    let exact = |name: &str, count: &mut u64| *count = facts.exact.get(name).copied().unwrap_or(*count);
+    report.rows.iter_mut().chain(&mut report.summary).for_each(|row| exact(&row.name, &mut row.n));
+    difference.into_iter().flat_map(|difference| &mut difference.rows).for_each(|row| exact(&row.name, &mut row.n));
+    for table in &mut report.groups {
+        let Some(members) = of_table(facts, &table.attribute) else { continue };
+        let counts: Vec<u64> = table.groups.iter().map(|row| places(members, table, row).len() as u64).collect();
+        for (group, count) in table.groups.iter_mut().zip(counts).filter(|(group, _)| counted(group)) {
+            group.n = Some(count);
+        }
+    }
+}
+
 /// Counts of a report that are not those of groups: each distinct one is a cell.
 fn row_counts(report: &Report, difference: Option<&ReportDifference>) -> BTreeMap<u64, u64> {
     let rows = report.rows.iter().chain(&report.summary).map(|row| row.n);
-    let paired = difference.iter().flat_map(|difference| &difference.rows).map(|row| row.n);
+    let paired = difference.iter().flat_map(|difference| &difference.rows);
+    let paired = paired.filter(|row| !of_group(row)).map(|row| row.n);
     std::iter::once(report.users).chain(rows).chain(paired).map(|count| (count, 0)).collect()
 }
 
@@ -56,15 +80,17 @@ fn counted(group: &GroupRow) -> bool {
     !group.suppressed
 }
 
-/// Adds noise to all counts and leaves out what is too small.
+/// Adds noise to all counts and leaves out what is too small. `facts` has the exact counts of what the report tells rounded.
 ///
 /// # Errors
 /// What `noise` fails with.
 pub(crate) fn protect(
     mut report: Report,
     mut difference: Option<ReportDifference>,
+    facts: &GroupFacts,
     noise: AddNoise<'_>,
 ) -> Answer<Protected> {
+    with_exact_counts(&mut report, difference.as_mut(), facts);
     let mut counts = row_counts(&report, difference.as_ref());
     let cells = (counts.len() + report.groups.len()) as u32;
     let groups = report.groups.iter().flat_map(|table| &table.groups).filter(|group| counted(group));
@@ -87,7 +113,8 @@ pub(crate) fn protect(
     }
     // Purchases of one shopper are any number of these.
     report.items.iter_mut().flat_map(|table| &mut table.groups).for_each(|group| group.relevant = None);
-    difference.iter_mut().flat_map(|difference| &mut difference.rows).for_each(|row| row.n = now(row.n));
+    let paired = difference.iter_mut().flat_map(|difference| &mut difference.rows);
+    paired.filter(|row| !of_group(row)).for_each(|row| row.n = now(row.n));
     let mut suppressed = 0;
     for table in &mut report.groups {
         for group in table.groups.iter_mut().filter(|group| counted(group)) {
@@ -104,6 +131,7 @@ pub(crate) fn protect(
             row.undefined = Some("suppressed: the group is too small to leave the host".to_owned());
         }
     }
+    difference.iter_mut().flat_map(|difference| &mut difference.rows).for_each(|row| as_in_tables(row, &report.groups));
     let mut dropped = without_counts(&mut report.notes);
     dropped += difference.as_mut().map_or(0, |difference| without_counts(&mut difference.notes));
     let privacy = ExportPrivacy {
@@ -120,6 +148,29 @@ pub(crate) fn protect(
         notes: words(dropped),
     };
     Ok(Protected { report, difference, privacy })
+}
+
+/// The difference of a group goes with the group: its noised count, or nothing.
+fn as_in_tables(row: &mut DifferenceRow, tables: &[GroupTable]) {
+    let group = |table: &GroupTable, group: &GroupRow| format!("group/{}/{}", table.attribute, group.group) == row.name;
+    let shown = tables.iter().flat_map(|table| table.groups.iter().map(move |one| (table, one)));
+    let found = shown.filter(|(_, one)| counted(one)).find(|(table, one)| group(table, one)).map(|(_, one)| one.n);
+    let worst = row.name.strip_prefix("worst-group/");
+    let hidden = worst.is_some_and(|attribute| {
+        tables.iter().any(|table| table.attribute == attribute && table.worst.is_none())
+    });
+    if of_group(row) {
+        row.n = found.flatten().unwrap_or(0);
+    }
+    if hidden || (of_group(row) && found.is_none()) {
+        (row.value, row.against, row.difference, row.n) = (None, None, None, 0);
+        (row.low, row.high, row.p, row.minimum_detectable) = (None, None, None, None);
+        row.verdict = DifferenceWord::NoInterval;
+        row.undefined = Some("suppressed: the group is too small to leave the host".to_owned());
+    }
+    if let Some(attribute) = worst.filter(|_| hidden) {
+        row.label = format!("worst group by {attribute}");
+    }
 }
 
 fn words(dropped: usize) -> Vec<String> {

@@ -11,6 +11,7 @@ use super::page::{Beside, page};
 use super::protect::{Protected, exact, protect};
 use super::{numbers, plots};
 use crate::reports::rows::plain_row;
+use crate::state::report_cache::{GroupFacts, GroupMembers};
 
 /// What a shop may write.
 const NASTY: &str = "<script>alert(\"x\")</script>, & '=1+1'";
@@ -110,7 +111,7 @@ fn minus(shift: u64) -> impl Fn(&[u64], u32) -> crate::state::problems::Answer<N
 
 #[test]
 fn every_count_is_noised_and_a_user_is_in_a_bounded_number_of_cells() {
-    let Protected { report, difference, privacy } = protect(report(), Some(compared()), &minus(1)).unwrap();
+    let Protected { report, difference, privacy } = protect(report(), Some(compared()), &GroupFacts::default(), &minus(1)).unwrap();
     assert_eq!(report.users, 199);
     assert_eq!(report.rows.iter().map(|row| row.n).collect::<Vec<_>>(), [199, 11, 199]);
     assert_eq!(
@@ -126,8 +127,34 @@ fn every_count_is_noised_and_a_user_is_in_a_bounded_number_of_cells() {
 }
 
 #[test]
+fn noise_is_added_to_exact_counts_not_to_rounded_ones() {
+    let mut rounded = report();
+    rounded.groups[0].groups.iter_mut().for_each(|group| group.n = group.n.map(|n| n.div_ceil(10) * 10));
+    let labels: Vec<String> = report().groups[0]
+        .groups
+        .iter()
+        .flat_map(|group| std::iter::repeat_n(group.group.clone(), group.n.unwrap() as usize))
+        .collect();
+    let members = GroupMembers { attribute: "region".to_owned(), labels, ..GroupMembers::default() };
+    let exact = [("worst-group/region".to_owned(), 12)].into();
+    let mut difference = compared();
+    let of = |group: &str| format!("group/region/{group}");
+    let group = |name: String| DifferenceRow { name, n: 20, ..difference.rows[0].clone() };
+    let more = [group(of("west")), group(of("(too few)"))];
+    difference.rows.extend(more);
+    let facts = GroupFacts { members: vec![members], exact };
+    let found = protect(rounded, Some(difference), &facts, &minus(1)).unwrap();
+    let counts: Vec<_> = found.report.groups[0].groups.iter().map(|group| group.n).collect();
+    assert_eq!(counts, [Some(109), Some(77), Some(11)]);
+    assert_eq!(found.report.rows[1].n, 11);
+    let rows = found.difference.unwrap().rows;
+    assert_eq!((rows[1].n, rows[1].difference), (11, Some(0.01)));
+    assert_eq!((rows[2].n, rows[2].difference, rows[2].low), (0, None, None));
+}
+
+#[test]
 fn a_group_below_the_threshold_takes_another_with_it_and_the_worst_row() {
-    let Protected { report, privacy, .. } = protect(report(), None, &minus(5)).unwrap();
+    let Protected { report, privacy, .. } = protect(report(), None, &GroupFacts::default(), &minus(5)).unwrap();
     let shown: Vec<&str> =
         report.groups[0].groups.iter().filter(|group| !group.suppressed).map(|group| group.group.as_str()).collect();
     assert_eq!(shown, [NASTY], "the smallest is hidden, and the next, or the total would reveal it");
@@ -168,8 +195,8 @@ fn the_page_escapes_what_a_shop_wrote_and_loads_nothing() {
 fn csv_has_a_line_for_each_number() {
     let text = String::from_utf8(numbers::csv(&document())).unwrap();
     let lines: Vec<&str> = text.split("\r\n").filter(|line| !line.is_empty()).collect();
-    // Rows, the table's gap, its groups, the difference.
-    assert_eq!(lines.len(), 1 + 3 + 1 + 3 + 1);
+    // Rows, the table's gap, its groups, three numbers of the exposure and five of each seller, the difference.
+    assert_eq!(lines.len(), 1 + 3 + 1 + 3 + 8 + 1);
     assert_eq!(lines[0].split(',').count(), numbers::COLUMNS.len());
     assert!(lines[1].starts_with("p000007,fairness,v000002,2023-11-14T"), "{}", lines[1]);
     assert!(text.contains("\"<script>alert(\"\"x\"\")</script>, & '=1+1'\""));
@@ -179,7 +206,51 @@ fn csv_has_a_line_for_each_number() {
 fn parquet_has_a_row_for_each_number() {
     let bytes = numbers::parquet(&document()).unwrap();
     assert_eq!((&bytes[..4], &bytes[bytes.len() - 4..]), (&b"PAR1"[..], &b"PAR1"[..]));
-    assert_eq!(numbers::numbers(&document()).len(), 8);
+    assert_eq!(numbers::numbers(&document()).len(), 16);
+}
+
+#[test]
+fn the_exposure_of_groups_of_items_is_in_every_table_format() {
+    let mut document = document();
+    document.report.items = vec![ItemTable {
+        by: "price_band".to_owned(),
+        exposure_model: "1/log2(1+rank)".to_owned(),
+        other_model: "0.9^(rank-1)".to_owned(),
+        groups: vec![ItemGroupRow {
+            group: "1 up to 5".to_owned(),
+            items: 40,
+            relevant: Some(90),
+            exposure_share: 0.25,
+            relevance_share: 0.3,
+            catalogue_share: 0.4,
+            merit_ratio: Some(0.78),
+            low: Some(0.7),
+            high: Some(0.86),
+            other_ratio: Some(0.8),
+            verdict: Verdict::BelowMerit,
+        }],
+        not_compared: 2,
+        worst: Some("1 up to 5".to_owned()),
+        top: Some("2 up to 9".to_owned()),
+        top_share: Some(0.5),
+        hhi: Some(0.37),
+    }];
+    let items: Vec<_> = numbers::numbers(&document).into_iter().filter(|number| number.section == "items").collect();
+    let of = |name: &str| items.iter().find(|number| number.name == name).unwrap();
+    let ratio = of("merit-ratio");
+    assert_eq!((ratio.value, ratio.low, ratio.high, ratio.n), (Some(0.78), Some(0.7), Some(0.86), Some(90.0)));
+    assert_eq!((ratio.attribute.as_str(), ratio.group.as_str()), ("price_band", "1 up to 5"));
+    assert_eq!(ratio.verdict, "below_merit");
+    assert_eq!((of("exposure-share").value, of("relevance-share").value), (Some(0.25), Some(0.3)));
+    assert_eq!((of("catalogue-share").value, of("catalogue-share").n), (Some(0.4), Some(40.0)));
+    assert_eq!((of("merit-ratio-other-model").value, of("hhi").value), (Some(0.8), Some(0.37)));
+    assert_eq!((of("top-share").group.as_str(), of("top-share").value), ("2 up to 9", Some(0.5)));
+    let html = page(&document, &Beside { trends: &[], public_key: "abcd" });
+    for text in ["Exposure by price band", "1 up to 5", "below merit", "0.7800", "0.7000 to 0.8600", "0.9^(rank-1)"] {
+        assert!(html.contains(text), "{text}");
+    }
+    let text = String::from_utf8(numbers::csv(&document)).unwrap();
+    assert!(text.contains(",items,merit-ratio,") && text.contains("price_band,1 up to 5,0.78,0.7,0.86,90"), "{text}");
 }
 
 #[test]

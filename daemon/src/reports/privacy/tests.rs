@@ -28,23 +28,48 @@ fn row_of<'a>(report: &'a Report, name: &str) -> &'a ReportRow {
 #[test]
 fn shares_of_consent_tell_what_holds_from_what_was_said() {
     let app = TestApp::new();
-    for id in ["a", "b", "c", "d"] {
-        assert!(users::users(&app, vec![User::new(id.parse().unwrap())], &api_origin(None)).remove(0).is_ok());
-    }
+    let all = (0..40).map(|n| User::new(format!("u{n}").parse().unwrap())).collect();
+    assert!(users::users(&app, all, &api_origin(None)).iter().all(Result::is_ok));
     let say = |id: &str, train: bool| {
         let choice = ConsentChoice { train: Some(train), ..ConsentChoice::default() };
         change(&app, id, choice, None).unwrap();
     };
-    say("a", false);
-    say("b", true);
+    (0..10).for_each(|n| say(&format!("u{n}"), false));
+    (10..20).for_each(|n| say(&format!("u{n}"), true));
     app.publish();
     let found = filled(&app);
-    assert_eq!(found.users, 4);
+    assert_eq!(found.users, 40);
     assert_eq!(row_of(&found, "consent_train").value, Some(0.75));
     assert_eq!(row_of(&found, "agreed_train").value, Some(0.25));
     assert_eq!(row_of(&found, "consent_explanations").value, Some(1.0));
     assert_eq!(row_of(&found, "agreed_explanations").value, Some(0.0));
     assert_eq!(row_of(&found, "erased_known").value, Some(0.0));
+}
+
+#[test]
+fn one_shopper_who_changes_a_scope_is_not_counted_out() {
+    let app = TestApp::new();
+    let all = (0..43).map(|n| User::new(format!("u{n}").parse().unwrap())).collect();
+    assert!(users::users(&app, all, &api_origin(None)).iter().all(Result::is_ok));
+    app.publish();
+    let tens = |report: &Report| {
+        let shares = report.rows.iter().filter(|row| row.name.starts_with("consent_")).filter_map(|row| row.value);
+        shares.map(|share| share * report.users as f64).collect::<Vec<_>>()
+    };
+    let before = filled(&app);
+    change(&app, "u7", ConsentChoice { audit_attributes: Some(false), ..ConsentChoice::default() }, None).unwrap();
+    app.publish();
+    let after = filled(&app);
+    for report in [&before, &after] {
+        assert!(report.users.is_multiple_of(10), "{}", report.users);
+        assert!(tens(report).iter().all(|users| (users / 10.0 - (users / 10.0).round()).abs() < 1e-9), "{report:?}");
+    }
+    // Nine shoppers are too few for any share.
+    let few = TestApp::new();
+    let nine = (0..9).map(|n| User::new(format!("u{n}").parse().unwrap())).collect();
+    assert!(users::users(&few, nine, &api_origin(None)).iter().all(Result::is_ok));
+    few.publish();
+    assert_eq!(row_of(&filled(&few), "consent_train").undefined.as_deref(), Some("suppressed: fewer than 10 users"));
 }
 
 #[test]
