@@ -6,6 +6,8 @@ pub(crate) mod going_out;
 pub mod guarded;
 pub mod interleave;
 pub mod list_query;
+#[cfg(test)]
+mod mitigated_tests;
 pub(crate) mod mitigation_rules;
 pub mod mitigations;
 pub mod profile;

@@ -151,15 +151,6 @@ fn answer(
         }
         Recipient::Session(_) => true,
     };
-    let explanation = match asked.reasons {
-        false => None,
-        true if !explained => Some(explain::refused(&mut rows)),
-        true => {
-            let limit = Duration::from_millis(app.config.serve.explain_ms);
-            let list = Explained { view, snapshot: &snapshot, scorer: &scorer, asked: &wide, whom, limit };
-            Some(explain::explain(list, &mut rows)?)
-        }
-    };
     let events = snapshot.history(whom, asked.at);
     let queries = match whom {
         Recipient::User(number) => view.subject(number).map_or(&[][..], |subject| &subject.queries),
@@ -178,6 +169,16 @@ fn answer(
     let note = app.head_rescorer.rescore(&request, &mut rows[..head]);
     let mitigated =
         rerank::mitigate(view, asked, &RerankContext::new(app, view, &snapshot, events, asked.at), &mut rows);
+    // After the mitigations, which choose from many more rows than go out.
+    let explanation = match asked.reasons {
+        false => None,
+        true if !explained => Some(explain::refused(&mut rows)),
+        true => {
+            let limit = Duration::from_millis(app.config.serve.explain_ms);
+            let list = Explained { view, snapshot: &snapshot, scorer: &scorer, asked: &wide, whom, made: &list, limit };
+            Some(explain::explain(list, &mut rows)?)
+        }
+    };
     let mut list = served(app, view, asked, rows, started);
     list.explanation = explanation;
     scorer.name(&mut list);

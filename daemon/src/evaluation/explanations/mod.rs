@@ -145,7 +145,7 @@ impl<'a> Sample<'a> {
         })?;
         let mut rows: Vec<ListItem> = list.iter().filter_map(|ranked| row(view, ranked)).collect();
         let mut again = rows.clone();
-        let explained = Explained { view, snapshot, scorer, asked, whom, limit };
+        let explained = Explained { view, snapshot, scorer, asked, whom, made: &list, limit };
         let scope = explain(explained, &mut rows)?;
         explain(explained, &mut again)?;
         let replay = self.replay(user);

@@ -12,8 +12,9 @@ mod words;
 
 use std::time::{Duration, Instant};
 
-use mercer_rank::{DAY_MS, Recipient, Snapshot};
+use mercer_rank::{DAY_MS, RankedItem, Recipient, Snapshot};
 use mercer_shared::wire::{ExplanationScope, ListItem, Reason, ReasonCategory, UnexplainedCode};
+use rustc_hash::FxHashMap;
 
 use crate::serving::list_query::ListRequest;
 use crate::serving::scorer::Scorer;
@@ -44,6 +45,8 @@ pub(crate) struct Explained<'a> {
     pub(crate) scorer: &'a Scorer,
     pub(crate) asked: &'a ListRequest,
     pub(crate) whom: Recipient<'a>,
+    /// The list as the model made it, best first. Ranks in reasons are those of this list: rows may have been moved or cut since.
+    pub(crate) made: &'a [RankedItem],
     /// How long the search for reasons may take.
     pub(crate) limit: Duration,
 }
@@ -57,12 +60,20 @@ struct Row {
     falls: Vec<(Scenario, Ranks)>,
 }
 
-/// Adds reasons to the rows of a list, and says how far they were searched.
+impl Row {
+    fn may_rest_on(&self, scenario: Scenario) -> bool {
+        let unmoved = || self.falls.iter().all(|(other, _)| other.second.is_some());
+        scenario.causes().all(|cause| cause.concerns(self.item, self.new)) && (scenario.second.is_none() || unmoved())
+    }
+}
+
+/// Adds reasons to rows of a list, behind those that they have, and says how far they were searched. The rows may be any of those that the
+/// model made, in any order.
 ///
 /// # Errors
 /// As the list itself.
 pub(crate) fn explain(list: Explained<'_>, items: &mut [ListItem]) -> Answer<ExplanationScope> {
-    let Explained { view, snapshot, scorer, asked, whom, limit } = list;
+    let Explained { view, snapshot, scorer, asked, whom, limit, .. } = list;
     let until = Instant::now() + limit;
     let mut rows = rows_of(list, items);
     let shown: Vec<u32> = rows.iter().map(|row| row.item).collect();
@@ -77,11 +88,12 @@ pub(crate) fn explain(list: Explained<'_>, items: &mut [ListItem]) -> Answer<Exp
     let pairs_tried = try_out(&lists, &pairs, &mut rows)?;
     let complete = tried == singles.len() && pairs_tried == pairs.len();
     for (row, item) in rows.into_iter().zip(items) {
-        item.reasons = strongest(view, &row);
-        if item.reasons.is_empty() {
+        let found = strongest(view, &row);
+        if found.is_empty() && !lifted(item) {
             let code = if complete { UnexplainedCode::NothingMovesIt } else { UnexplainedCode::OutOfTime };
             item.unexplained = Some(unexplained(code));
         }
+        item.reasons.extend(found);
     }
     Ok(ExplanationScope {
         own: own.len() as u64,
@@ -96,23 +108,31 @@ pub(crate) fn explain(list: Explained<'_>, items: &mut [ListItem]) -> Answer<Exp
 
 /// Says of every row that its shopper did not agree to explanations; nothing is searched.
 pub(crate) fn refused(items: &mut [ListItem]) -> ExplanationScope {
-    items.iter_mut().for_each(|item| item.unexplained = Some(unexplained(UnexplainedCode::NotAgreed)));
+    for item in items.iter_mut().filter(|item| !lifted(item)) {
+        item.unexplained = Some(unexplained(UnexplainedCode::NotAgreed));
+    }
     ExplanationScope { complete: true, ..ExplanationScope::default() }
 }
 
+/// Whether a rule moved a row up, which is why it stands there.
+fn lifted(item: &ListItem) -> bool {
+    item.moved.as_ref().is_some_and(|moved| moved.to < moved.from)
+}
+
 fn rows_of(list: Explained<'_>, items: &[ListItem]) -> Vec<Row> {
-    let Explained { view, snapshot, asked, .. } = list;
+    let Explained { view, snapshot, asked, made, .. } = list;
+    let ranks: FxHashMap<u32, usize> = made.iter().map(|ranked| ranked.item).zip(1..).collect();
     let is_new = |item: u32| {
         let sold = snapshot.index.stats(item).map(|stats| stats.first).filter(|first| *first != i64::MAX);
         let offered = snapshot.catalogue.get(item).and_then(|facts| facts.available_from);
         sold.into_iter().chain(offered).min().is_some_and(|since| asked.at - since <= NEW_DAYS * DAY_MS)
     };
-    let row = |(place, row): (usize, &ListItem)| {
+    let row = |row: &ListItem| {
         // Every row of a list is an item of the catalogue that it was made from.
         let item = view.item_index.get(&row.id).copied().unwrap_or(u32::MAX);
-        Row { item, rank: place + 1, new: is_new(item), falls: Vec::new() }
+        Row { item, rank: ranks.get(&item).copied().unwrap_or(made.len()), new: is_new(item), falls: Vec::new() }
     };
-    items.iter().enumerate().map(row).collect()
+    items.iter().map(row).collect()
 }
 
 /// The causes that are no events of the user. Prices are read by a ranker only, so offers are no cause of a blend's list.
@@ -128,11 +148,12 @@ fn other_causes(view: &ShopState, scorer: &Scorer, rows: &[Row]) -> Vec<Cause> {
     causes
 }
 
-/// Makes the list without each scenario and notes the rows that fall. Returns how many scenarios time allowed.
+/// Makes the list without each scenario and notes the rows that fall: without a pair only those that stay without one of the two, because
+/// that is what is said of a pair. Returns how many scenarios time allowed.
 fn try_out(lists: &Counterfactuals<'_>, scenarios: &[Scenario], rows: &mut [Row]) -> Answer<usize> {
     let made = lists.lists(scenarios)?;
     for (scenario, list) in scenarios.iter().zip(&made) {
-        for row in rows.iter_mut().filter(|row| scenario.causes().all(|cause| cause.concerns(row.item, row.new))) {
+        for row in rows.iter_mut().filter(|row| row.may_rest_on(*scenario)) {
             let without = list.iter().position(|item| *item == row.item).map(|place| place + 1);
             let ranks = Ranks { with: row.rank, without, depth: lists.depth };
             if ranks.fall() > 0 {

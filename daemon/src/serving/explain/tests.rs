@@ -83,10 +83,10 @@ fn explained(view: &ShopState, user: Option<&str>, asked: &ListRequest, limit: D
     let snapshot = view.rank.clone();
     let scorer = Scorer::new(view, &snapshot, NOW);
     let whom = user.map_or(Recipient::Session(&[]), |user| Recipient::User(view.user_number(user).unwrap()));
-    let list =
+    let made =
         asked.list(view, asked.k, |allow| scorer.list(&snapshot, whom, NOW, &asked.request(Some(allow)))).unwrap();
-    let mut rows: Vec<ListItem> = list.iter().filter_map(|ranked| row(view, ranked)).collect();
-    let list = Explained { view, snapshot: &snapshot, scorer: &scorer, asked, whom, limit };
+    let mut rows: Vec<ListItem> = made.iter().filter_map(|ranked| row(view, ranked)).collect();
+    let list = Explained { view, snapshot: &snapshot, scorer: &scorer, asked, whom, made: &made, limit };
     let scope = explain(list, &mut rows).unwrap();
     Answer { rows, scope }
 }

@@ -46,7 +46,6 @@ pub(super) fn reorder(rows: &mut Vec<ListItem>, done: &Reranked, k: usize, reaso
         if reasons && from != to {
             let moved = Moved { from: from as u32 + 1, to: to as u32 + 1, by: done.by[from].clone() };
             if moved.to < moved.from {
-                row.unexplained = None;
                 row.reasons.insert(0, rule(&moved));
             }
             row.moved = Some(moved);
