@@ -21,11 +21,19 @@ pub(crate) fn print(report: &Report, out: &mut Out) -> Result<(), Stop> {
         out.line("")?;
     }
     if !report.rows.is_empty() {
-        let baseline = if report.kind == ReportKind::Fairness { "noise floor" } else { "popularity" };
-        numbers(&report.rows, baseline, out)?;
+        numbers(&report.rows, baseline(report.kind), out)?;
     }
     report.groups.iter().try_for_each(|table| groups(table, out))?;
     report.items.iter().try_for_each(|table| items(table, out))
+}
+
+/// What a number of a report is compared with.
+const fn baseline(kind: ReportKind) -> &'static str {
+    match kind {
+        ReportKind::Fairness => "noise floor",
+        ReportKind::Quality | ReportKind::Diversity => "popularity",
+        ReportKind::Privacy | ReportKind::Data => "baseline",
+    }
 }
 
 fn numbers(rows: &[ReportRow], baseline: &'static str, out: &mut Out) -> Result<(), Stop> {
@@ -33,16 +41,17 @@ fn numbers(rows: &[ReportRow], baseline: &'static str, out: &mut Out) -> Result<
     let compared = rows.iter().any(|row| row.previous.is_some());
     let mut table = Table::new()
         .number("no.")
-        .text("name")
-        .title("what")
+        .above()
+        .label("name")
+        .label("what")
         .number("value")
         .text("95 % interval")
         .number("n")
         .number(baseline);
     if compared {
-        table = table.text("before");
+        table = table.text("before").below();
     }
-    table = table.text("verdict");
+    table = table.words("verdict");
     for row in rows {
         let value = if row.undefined.is_some() { "undefined".to_owned() } else { text::maybe(row.value) };
         let mut cells = vec![
@@ -112,13 +121,13 @@ fn groups(groups: &GroupTable, out: &mut Out) -> Result<(), Stop> {
         text::word(&groups.verdict)
     ))?;
     let mut table = Table::new()
-        .text("group")
+        .label("group")
         .number("n")
         .number("share")
         .number("mean")
         .text("95 % interval")
         .number("p (Holm)")
-        .text("against the others");
+        .words("against the others");
     for group in &groups.groups {
         if group.suppressed {
             let suppressed = || "suppressed".to_owned();
@@ -174,16 +183,18 @@ fn items(items: &ItemTable, out: &mut Out) -> Result<(), Stop> {
         text::maybe(items.hhi)
     ))?;
     let mut table = Table::new()
-        .text("group")
+        .label("group")
         .number("items")
         .number("bought")
         .number("of items")
+        .below()
         .number("of relevance")
         .number("of exposure")
         .number("merit ratio")
         .text("interval")
         .number("other model")
-        .text("verdict");
+        .below()
+        .words("verdict");
     for group in &items.groups {
         table.row([
             group.group.clone(),

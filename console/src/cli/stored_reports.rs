@@ -116,14 +116,15 @@ pub(crate) fn difference(model: &str, difference: &ReportDifference, out: &mut O
     out.line("")?;
     out.heading(&format!("{} less {against}, same window, same shoppers", text::clean(model)))?;
     let mut table = Table::new()
-        .text("name")
+        .label("name")
         .number("value")
         .number("against")
         .number("difference")
         .text("95 % interval")
         .number("smallest detectable")
+        .below()
         .number("n")
-        .text("verdict");
+        .words("verdict");
     for row in &difference.rows {
         let words: Vec<String> =
             [Some(verdict(row.verdict).to_owned()), row.undefined.clone()].into_iter().flatten().collect();

@@ -1,10 +1,20 @@
 //! Formula and convention of the numbers of a report, in words.
 
 use mercer_shared::wire::{GroupTable, ItemTable, ReportKind, ReportRow};
+use ratatui::text::{Line, Span};
 
 use crate::text;
 use crate::tui::overlays::explanation::Explanation;
 use crate::tui::screens::report_rows::Row;
+use crate::tui::theme;
+use crate::tui::widgets::bars::{Scale, Whisker, whisker};
+
+/// Columns of the moment of a report, to the minute.
+const COMPUTED: usize = 16;
+/// Most columns of a version.
+const VERSION: usize = 12;
+/// Columns of the scale on which earlier values stand.
+const TREND: usize = 24;
 
 /// Formula and convention of a row, in words.
 pub(super) fn explain(row: Row<'_>) -> Explanation {
@@ -17,6 +27,7 @@ pub(super) fn explain(row: Row<'_>) -> Explanation {
             paragraphs: vec![
                 "Each number has a value, an interval, the number of shoppers it rests on, a baseline and a verdict. If number 12, the health of the report, is unhealthy, the others are grey.".to_owned(),
             ],
+            ..Explanation::default()
         },
     }
 }
@@ -47,14 +58,40 @@ fn explain_number(row: &ReportRow) -> Explanation {
             if previous.same_window { "on the same window" } else { "on another window, so the two are no comparison" };
         paragraphs.push(format!("{} had {} {window}.", previous.model, text::value(previous.value)));
     }
-    if row.trend.len() > 1 {
-        let points = row
-            .trend
-            .iter()
-            .map(|point| format!("{} {} ({})", text::date(point.created), text::value(point.value), point.model));
-        paragraphs.push(format!("Earlier reports, oldest first: {}.", points.collect::<Vec<_>>().join(", ")));
+    Explanation { title: row.label.clone(), paragraphs, lines: trend_lines(row), ..Explanation::default() }
+}
+
+/// The number in earlier reports, a line each: date and version on the left, the value on a common scale. Time runs downwards.
+fn trend_lines(row: &ReportRow) -> Vec<Line<'static>> {
+    if row.trend.len() < 2 {
+        return Vec::new();
     }
-    Explanation { title: row.label.clone(), paragraphs }
+    let scale = Scale::around(row.trend.iter().map(|point| point.value));
+    let version = row.trend.iter().map(|point| text::width(&text::clean(&point.model))).max().unwrap_or(0);
+    let version = version.clamp("version".len(), VERSION);
+    let value = row.trend.iter().map(|point| text::width(&text::value(point.value))).max().unwrap_or(0);
+    let ends = format!("{} to {}", text::value(scale.from), text::value(scale.to));
+    let head = format!(
+        "{}  {}  {}  {ends}",
+        text::pad("computed, UTC", COMPUTED),
+        text::pad("version", version),
+        text::pad_left("value", value.max("value".len()))
+    );
+    let points = row.trend.iter().map(|point| {
+        let at = text::unmarked_moment(point.created).chars().take(COMPUTED).collect::<String>();
+        let model = text::pad(&text::clean(&point.model), version);
+        let shown = text::pad_left(&text::value(point.value), value.max("value".len()));
+        let mut line = Line::from(vec![
+            Span::styled(format!("{at}  {model}  "), theme::QUIET),
+            Span::styled(shown, theme::STRONG),
+            Span::raw("  "),
+        ]);
+        let (low, high) = (point.value, point.value);
+        line.spans.extend(whisker(Whisker { low, high, value: Some(point.value), mark: None }, scale, TREND).spans);
+        line
+    });
+    let title = Line::styled("In earlier reports, oldest first; windows may differ", theme::PLAIN);
+    [title, Line::styled(head, theme::QUIET)].into_iter().chain(points).collect()
 }
 
 fn explain_groups(table: &GroupTable) -> Explanation {
@@ -78,7 +115,7 @@ fn explain_groups(table: &GroupTable) -> Explanation {
     if !table.not_compared.is_empty() {
         paragraphs.push(format!("Not compared: {}.", table.not_compared.join(", ")));
     }
-    Explanation { title: format!("{} by {}", table.metric, table.attribute), paragraphs }
+    Explanation { title: format!("{} by {}", table.metric, table.attribute), paragraphs, ..Explanation::default() }
 }
 
 fn explain_items(table: &ItemTable) -> Explanation {
@@ -95,10 +132,11 @@ fn explain_items(table: &ItemTable) -> Explanation {
             ),
             largest,
             format!(
-                "{} have fewer than 30 purchases and are not compared.",
-                text::plural(table.not_compared, "group", "groups")
+                "{} fewer than 30 purchases and so no comparison.",
+                text::plural(table.not_compared, "group has", "groups have")
             ),
         ],
+        ..Explanation::default()
     }
 }
 
@@ -123,5 +161,6 @@ pub(super) fn explain_kind(kind: ReportKind) -> Explanation {
             about.to_owned(),
             "It is not there yet. With it, this key shows the formula of the selected number.".to_owned(),
         ],
+        ..Explanation::default()
     }
 }

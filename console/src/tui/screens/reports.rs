@@ -20,7 +20,7 @@ use crate::tui::widgets::bars::{Scale, Whisker, whisker};
 use crate::tui::widgets::draw::{put, say, span};
 use crate::tui::widgets::split::{split_bottom, split_top};
 use crate::tui::widgets::states::report_verdict;
-use crate::tui::widgets::table::{Column, Table, number, wide, words};
+use crate::tui::widgets::table::{Column, Table, label, number, words};
 
 const ABOUT: About = About {
     title: "Reports",
@@ -98,6 +98,9 @@ impl Screen for Reports {
     fn view(&self, context: &Context, area: Rect, buf: &mut Buffer) {
         let (head, rest) = split_top(area, 2);
         put(buf, head, 0, &self.title());
+        if let Some(warning) = self.mixed() {
+            put(buf, head, 1, &Line::styled(warning, theme::WARN));
+        }
         let Some(report) = content(context, &self.reports[self.tab], "report", rest, buf) else { return };
         if rows(report).is_empty() {
             let why = report.notes.first().map_or("The report has no numbers", String::as_str);
@@ -127,11 +130,9 @@ impl Reports {
     /// Says which reports are of another version or window than the shown one: side by side they compare nothing.
     fn mixed(&self) -> Option<String> {
         let shown = self.reports[self.tab].value.as_ref()?;
-        let other = |report: &Report| report.model != shown.model || (report.from, report.to) != (shown.from, shown.to);
-        let windowed = |report: &Report| report.from.is_some() && shown.from.is_some();
         let others = self.reports.iter().filter_map(|report| report.value.as_ref());
         let names: Vec<String> = others
-            .filter(|report| windowed(report) && other(report))
+            .filter(|report| differ(shown, report))
             .map(|report| format!("{} is of {}", report.kind.as_str(), text::clean(&report.model)))
             .collect();
         (!names.is_empty()).then(|| format!("other version or window: {}; r asks again", names.join(", ")))
@@ -153,10 +154,7 @@ impl Reports {
                 _ => String::new(),
             };
             let n = text::count(report.users);
-            title.push(span(format!(" {}, n {n}{window}", text::clean(&report.model)), theme::QUIET));
-        }
-        if let Some(warning) = self.mixed() {
-            title.push(span(format!("  {warning}"), theme::WARN));
+            title.push(span(format!("{}, n {n}{window}", text::clean(&report.model)), theme::QUIET));
         }
         if shown.loading {
             title.push(span("  computing", theme::WARN));
@@ -165,14 +163,29 @@ impl Reports {
     }
 }
 
+/// Whether two reports are of different versions or windows. The report on data is of the log, whatever version serves, and its window
+/// is the whole log; that on privacy has no window.
+fn differ(one: &Report, other: &Report) -> bool {
+    let of_the_log = |report: &Report| report.kind == ReportKind::Data;
+    let windowed = |report: &Report| report.kind != ReportKind::Privacy;
+    if of_the_log(one) || of_the_log(other) {
+        return false;
+    }
+    one.model != other.model || (windowed(one) && windowed(other) && (one.from, one.to) != (other.from, other.to))
+}
+
 fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
-    // What a number is compared with: the popular items, or the gap that chance makes.
-    let baseline = if report.kind == ReportKind::Fairness { "noise floor" } else { "popular" };
+    // What a number is compared with: the gap that chance makes, the popular items, or what the formula says.
+    let baseline = match report.kind {
+        ReportKind::Fairness => "noise floor",
+        ReportKind::Quality | ReportKind::Diversity => "popular",
+        ReportKind::Privacy | ReportKind::Data => "baseline",
+    };
     let columns = [
-        wide("number", 22),
+        label("number", 22),
         number("value", 0),
         number("95 % interval", 1),
-        Column { title: "", right: false, min: WHISKER, grows: false, drop: 5 },
+        Column { min: WHISKER, ..words("", 5) },
         number("n", 4),
         number(baseline, 3),
         words("verdict", 2),
@@ -192,17 +205,16 @@ fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
     Table { columns: &columns, rows, selected, focused: true }.draw(area, buf);
 }
 
+/// The heading of a table of groups: what is compared, and what came of it.
 fn table_row<'a>(table: &GroupTable) -> Vec<Line<'a>> {
-    let quiet = |text: Option<String>| Line::styled(text.unwrap_or_default(), theme::QUIET);
-    vec![
-        Line::styled(text::clean(&format!("{} by {}", table.metric, table.attribute)), theme::STRONG),
-        Line::from(table.gap.map_or_else(|| "-".to_owned(), |gap| format!("gap {}", text::value(gap)))),
-        quiet(table.noise_floor.map(|floor| format!("noise {}", text::value(floor)))),
-        quiet(table.p_holm.map(|p| format!("p {} (Holm)", text::p_value(p)))),
-        Line::default(),
-        Line::default(),
-        Line::from(report_verdict(table.verdict)),
-    ]
+    let mut heading =
+        vec![span(text::clean(&format!("{} by {}", table.metric, table.attribute)), theme::STRONG)];
+    let gap = table.gap.map_or_else(|| "-".to_owned(), text::value);
+    heading.push(span(format!("gap {gap}"), theme::PLAIN));
+    heading.extend(table.noise_floor.map(|floor| span(format!("noise {}", text::value(floor)), theme::QUIET)));
+    heading.extend(table.p_holm.map(|p| span(format!("p {} (Holm)", text::p_value(p)), theme::QUIET)));
+    heading.push(report_verdict(table.verdict));
+    vec![Line::from(heading)]
 }
 
 /// A number; grey where number 12 says that the others do not carry far.
@@ -248,11 +260,8 @@ fn verdict_line<'a>(row: &ReportRow) -> Line<'a> {
 fn items_row<'a>(table: &ItemTable) -> Vec<Line<'a>> {
     let top = table.top.as_deref().map_or_else(|| "-".to_owned(), text::clean);
     let share = table.top_share.map_or_else(|| "-".to_owned(), text::percent);
-    vec![
-        Line::styled(format!("Merit ratio by {}", text::clean(&table.by.replace('_', " "))), theme::STRONG),
-        Line::default(),
-        Line::styled(format!("{share} {top}"), theme::QUIET),
-    ]
+    let title = format!("Merit ratio by {}", text::clean(&table.by.replace('_', " ")));
+    vec![Line::from(vec![span(title, theme::STRONG), span(format!("{share} of the exposure: {top}"), theme::QUIET)])]
 }
 
 fn item_group_row<'a>(table: &ItemTable, n: usize) -> Vec<Line<'a>> {

@@ -102,7 +102,7 @@ fn items(items: &[ListItem], sources: &[String], selection: Selection, area: Rec
     let most = items.iter().map(positive).fold(0.0, f64::max);
     // A ranker's scores have no parts.
     let has_parts = !sources.is_empty();
-    let bar = Column { title: "parts", right: false, min: BAR, grows: false, drop: 3 };
+    let bar = Column { min: BAR, ..words("parts", 3) };
     let after = [wide("title", 16), words("id", 4), words("category", 5), number("price", 2)];
     let columns: Vec<Column> =
         [number("#", 0), number("score", 1)].into_iter().chain(has_parts.then_some(bar)).chain(after).collect();

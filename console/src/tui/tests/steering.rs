@@ -245,7 +245,7 @@ fn reports_show_formulas_and_change_with_tab() {
     press(&mut app, KeyCode::Tab);
     let text = shown(&app);
     assert!(text.contains("noise 0.0610") && text.contains("within noise") && text.contains("suppressed"), "{text}");
-    press_keys(&mut app, "jjj");
+    press_keys(&mut app, "jjjjjj");
     press(&mut app, KeyCode::Enter);
     assert!(shown(&app).contains("never inferred"));
 }

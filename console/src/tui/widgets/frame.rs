@@ -11,6 +11,9 @@ use crate::tui::widgets::draw::{put, put_at};
 /// Widest frame; longer lines are hard to read.
 const WIDEST: u16 = 76;
 
+/// Columns of the inside of the widest frame.
+pub(crate) const WIDEST_INSIDE: usize = WIDEST as usize - 4;
+
 fn outer_columns(area: Rect) -> u16 {
     area.width.saturating_sub(2).min(WIDEST)
 }
