@@ -259,6 +259,13 @@ pub(crate) fn print(report: &ImportReport, out: &mut Out) -> Result<(), Stop> {
     let rate = if report.seconds > 0.0 { report.lines as f64 / report.seconds } else { 0.0 };
     out.line(format!("  {}: {}", if report.dry_run { "would write" } else { "wrote" }, written.join(", ")))?;
     out.line(format!("  took {}, {} lines/s", text::duration(report.seconds), text::rate(rate)))?;
+    if report.consent_kept > 0 {
+        let who = text::plural(report.consent_kept, "shopper", "shoppers");
+        out.line(format!(
+            "  consent kept: for {who} the file asks for what they withdrew themselves, and that stays off. Where a shopper agreed \
+             again, `mercer user consent ID --SCOPE on` switches it on"
+        ))?;
+    }
     report.notes.iter().try_for_each(|note| out.line(format!("  note: {}", text::clean(note))))
 }
 

@@ -5,18 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mercer_import::{DryRun, ImportFailure, Kind, Outcome, Plan, Preset, Sink};
-use mercer_shared::ids::{ItemId, UserId};
+use mercer_import::{ImportFailure, Kind, Plan, Preset};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{
-    ConsentChoice, DeletedItem, EventKind, ImportPhase, ImportProgress, ImportQuery, ImportReport, Interaction, Item,
-    PresetInfo, User,
+    ConsentChoice, EventKind, ImportPhase, ImportProgress, ImportQuery, ImportReport, PresetInfo,
 };
-use mercer_store::{Appended, Change, ConsentOrigin, KeyPurpose};
-use rustc_hash::FxHashSet;
+use mercer_store::{ConsentOrigin, KeyPurpose};
 
 use crate::ingest::consent::import_origin;
-use crate::ingest::{users, write};
+use crate::ingest::import_sink::ShopSink;
 use crate::state::app::{App, Peer};
 use crate::state::config::TrainConfig;
 use crate::state::problems::Answer;
@@ -115,7 +112,7 @@ pub fn run(
         progress(now);
     };
     let origin = origin(app, job, peer);
-    let mut sink = ShopSink { app, origin, dry: job.dry_run.then(Dry::default), broken: None };
+    let mut sink = ShopSink::new(app, origin, job.dry_run);
     let plan = keyed(app, &job.plan);
     let outcome = mercer_import::run(file, &job.name, &plan, job.dry_run, &mut sink, &mut told);
     let outcome = match (outcome, sink.broken) {
@@ -128,6 +125,7 @@ pub fn run(
         Ok(report) => report,
         Err(failure) => &mut *failure.report,
     };
+    report.consent_kept = sink.kept.len() as u64;
     report.notes.extend(what_follows(&app.config.train, report));
     let (verb, report) = match &outcome {
         Ok(report) => ("import", report),
@@ -155,6 +153,9 @@ pub fn run(
             report.skipped.iter().map(|rule| rule.count).sum::<u64>(),
             report.rejected.iter().map(|reason| reason.count).sum::<u64>()
         );
+        if report.consent_kept > 0 {
+            detail = format!("{detail}, {} shoppers keep what they withdrew", report.consent_kept);
+        }
         if let Err(failure) = &outcome {
             detail = format!("{detail}; {}", failure.problem);
         }
@@ -211,157 +212,6 @@ fn what_follows(config: &TrainConfig, report: &ImportReport) -> Option<String> {
     } else {
         "nothing learns from these interactions by itself: `mercer train` does".to_owned()
     })
-}
-
-/// Writes documents into the shop.
-struct ShopSink<'a> {
-    app: &'a App,
-    /// Where the documents come from.
-    origin: ConsentOrigin,
-    /// The state of a dry run; `None` for a real one.
-    dry: Option<Dry>,
-    /// The problem that ended the import; every later line is refused with it.
-    broken: Option<Problem>,
-}
-
-/// What a dry run would have written so far.
-#[derive(Default)]
-struct Dry {
-    file: DryRun,
-    items: FxHashSet<ItemId>,
-}
-
-impl ShopSink<'_> {
-    /// Writes a batch and returns one outcome per line.
-    fn write<T, C>(
-        &mut self,
-        lines: Vec<T>,
-        write: impl Fn(&App, Vec<T>) -> Vec<Answer<C>>,
-        new: impl Fn(&C) -> bool,
-    ) -> Vec<Outcome> {
-        let count = lines.len();
-        let mut answers = if self.goes_on() { write(self.app, lines) } else { Vec::new() }.into_iter();
-        let mut outcomes = Vec::with_capacity(count);
-        for _ in 0..count {
-            let answer = match (&self.broken, answers.next()) {
-                (_, Some(answer)) => answer,
-                (Some(problem), None) => Err(problem.clone()),
-                (None, None) => Err(Problem::new(Code::Internal, "the line got no answer")),
-            };
-            outcomes.push(match answer {
-                Ok(written) if new(&written) => Outcome::Accepted,
-                Ok(_) => Outcome::Duplicate,
-                Err(problem) => {
-                    if fatal(problem.code) {
-                        self.broken.get_or_insert_with(|| problem.clone());
-                    }
-                    Outcome::Rejected(problem.code, problem.detail)
-                }
-            });
-        }
-        outcomes
-    }
-
-    /// Whether more can be written. Ends the import if the daemon is stopping.
-    fn goes_on(&mut self) -> bool {
-        if self.app.is_stopping() {
-            self.broken.get_or_insert_with(|| Problem::new(Code::Unavailable, "the daemon stops"));
-        }
-        self.broken.is_none()
-    }
-}
-
-/// Whether a refusal ends the import, because it concerns the daemon and not the line.
-const fn fatal(code: Code) -> bool {
-    matches!(code, Code::ReadOnly | Code::Unavailable | Code::Internal)
-}
-
-/// Corrects the outcomes of a dry run by what the shop knows: `known` gives the outcome of a line that the file alone
-/// accepts, if it differs.
-fn with_shop<T>(lines: &[T], outcomes: Vec<Outcome>, known: impl Fn(&T) -> Option<Outcome>) -> Vec<Outcome> {
-    let answer = |(line, outcome): (&T, Outcome)| match outcome {
-        Outcome::Accepted => known(line).unwrap_or(Outcome::Accepted),
-        other => other,
-    };
-    lines.iter().zip(outcomes).map(answer).collect()
-}
-
-fn erased(app: &App, user: &UserId) -> Option<Outcome> {
-    app.store.is_erased(user).then(|| Outcome::Rejected(Code::Erased, "the user was erased".to_owned()))
-}
-
-impl Sink for ShopSink<'_> {
-    fn items(&mut self, items: Vec<Item>) -> Vec<Outcome> {
-        let Some(dry) = &mut self.dry else {
-            return self.write(items, write::items, |change| *change != Change::Same);
-        };
-        let view = self.app.view();
-        let outcomes = dry.file.items(items.clone());
-        dry.items.extend(items.iter().map(|item| item.id.clone()));
-        with_shop(&items, outcomes, |item| {
-            let known = view.item(view.item_number(item.id.as_str())?)?;
-            (**known == *item).then_some(Outcome::Duplicate)
-        })
-    }
-
-    fn deleted_items(&mut self, deleted: Vec<DeletedItem>) -> Vec<Outcome> {
-        let Some(dry) = &mut self.dry else {
-            return self.write(deleted, write::deleted_items, |change| *change != Change::Same);
-        };
-        let outcomes = dry.file.deleted_items(deleted.clone());
-        dry.items.extend(deleted.iter().map(|item| item.id.clone()));
-        with_shop(&deleted, outcomes, |item| {
-            self.app.store.is_deleted_item(&item.id).is_ok_and(|known| known).then_some(Outcome::Duplicate)
-        })
-    }
-
-    fn users(&mut self, users: Vec<User>) -> Vec<Outcome> {
-        let Some(dry) = &mut self.dry else {
-            let origin = self.origin.clone();
-            let write = move |app: &App, lines| users::users(app, lines, &origin);
-            return self.write(users, write, |change| *change != Change::Same);
-        };
-        let outcomes = dry.file.users(users.clone());
-        with_shop(&users, outcomes, |user| {
-            erased(self.app, &user.id).or_else(|| {
-                let known = self.app.store.stored_user(&user.id).ok().flatten()?;
-                (!known.is_changed_by(user.clone(), &self.origin)).then_some(Outcome::Duplicate)
-            })
-        })
-    }
-
-    fn interactions(&mut self, interactions: Vec<Interaction>) -> Vec<Outcome> {
-        let Some(dry) = &mut self.dry else {
-            let origin = self.origin.clone();
-            let write = move |app: &App, lines| write::interactions(app, lines, &origin);
-            return self.write(interactions, write, |done| matches!(done, Appended::Accepted(_)));
-        };
-        let view = self.app.view();
-        let outcomes = dry.file.interactions(interactions.clone());
-        with_shop(&interactions, outcomes, |interaction| {
-            if self.app.store.holds(interaction) {
-                return Some(Outcome::Duplicate);
-            }
-            let gone = interaction.user.as_ref().and_then(|user| erased(self.app, user));
-            gone.or_else(|| {
-                let item = interaction.item.as_ref()?;
-                let known = view.item_index.contains_key(item)
-                    || dry.items.contains(item)
-                    || self.app.store.is_deleted_item(item).is_ok_and(|known| known);
-                (!known).then(|| Outcome::Rejected(Code::UnknownItem, format!("there is no item `{item}`")))
-            })
-        })
-    }
-
-    /// A log that names an item without describing it must not replace what the catalogue says of it.
-    fn knows_item(&self, id: &ItemId) -> bool {
-        self.app.view().item_index.contains_key(id)
-    }
-
-    fn ends(&mut self) -> Option<Problem> {
-        self.goes_on();
-        self.broken.clone()
-    }
 }
 
 #[cfg(test)]

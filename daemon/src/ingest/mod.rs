@@ -7,6 +7,7 @@ pub mod erase;
 #[cfg(test)]
 mod erase_tests;
 pub mod import;
+mod import_sink;
 pub mod interests;
 mod lines;
 pub(crate) mod redact;

@@ -5,7 +5,7 @@ use mercer_shared::ids::UserId;
 use mercer_shared::problem::Problem;
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Interaction, User};
-use mercer_store::{Change, ConsentOrigin};
+use mercer_store::{Change, ConsentOrigin, WrittenUser};
 
 use crate::ingest::lines::{checked, finish};
 use crate::state::app::App;
@@ -15,8 +15,22 @@ use crate::state::problems::{Answer, store_problem};
 /// answered from before. Imports are published in the background.
 const IN_FORCE_AT_ONCE: usize = 16;
 
+/// What a document did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserOutcome {
+    /// What it changed.
+    pub change: Change,
+    /// Whether it came from a file and asked for what the person withdrew: that stays off.
+    pub consent_kept: bool,
+}
+
 /// Writes users: attributes whole, of consent what each document says. One answer each. A small batch is in force when it is answered.
 pub fn users(app: &App, lines: Vec<User>, origin: &ConsentOrigin) -> Vec<Answer<Change>> {
+    outcomes(app, lines, origin).into_iter().map(|answer| answer.map(|outcome| outcome.change)).collect()
+}
+
+/// Writes users as [`users`] does, and says of each what became of its consent.
+pub fn outcomes(app: &App, lines: Vec<User>, origin: &ConsentOrigin) -> Vec<Answer<UserOutcome>> {
     if let Err(problem) = app.writable() {
         return lines.iter().map(|_| Err(problem.clone())).collect();
     }
@@ -26,18 +40,18 @@ pub fn users(app: &App, lines: Vec<User>, origin: &ConsentOrigin) -> Vec<Answer<
     let small = ids.len() <= IN_FORCE_AT_ONCE;
     let _in_order = app.write_order.users(ids.iter());
     match app.store.put_users(good, origin) {
-        Ok(outcomes) => {
+        Ok(written) => {
             let mut changed = false;
             {
                 let mut shop = app.shop.lock();
-                for (place, outcome) in places.into_iter().zip(outcomes) {
+                for (place, outcome) in places.into_iter().zip(written) {
                     let answer = outcome.map_err(|error| store_problem(&error));
-                    answers[place] = Some(answer.map(|written| {
-                        if written.change != Change::Same {
-                            shop.put_user(written.user);
+                    answers[place] = Some(answer.map(|WrittenUser { change, user, consent_kept }| {
+                        if change != Change::Same {
+                            shop.put_user(user);
                             changed = true;
                         }
-                        written.change
+                        UserOutcome { change, consent_kept }
                     }));
                 }
             }

@@ -56,7 +56,7 @@ mod users;
 
 pub use commit::{Appended, LineOutcome};
 pub use compact::Compaction;
-pub use consent::{ConsentOrigin, StoredConsent, StoredUser};
+pub use consent::{ConsentOrigin, DocumentEffect, StoredConsent, StoredUser};
 pub use docs::{DocKind, Order};
 pub use erase::Erasure;
 pub use error::{Result, StoreError};
@@ -68,7 +68,7 @@ pub use log::Interactions;
 pub use migrate::SCHEMA;
 pub use options::Options;
 pub use pseudonym::Pseudonym;
-pub use served::{ServedRecord, ServedRow};
+pub use served::{ServedDay, ServedKind, ServedRecord, ServedRow, ServedTotals};
 pub use settings::{Setting, SettingDocument};
 pub use store::{Store, StoreCounts};
 pub use users::WrittenUser;

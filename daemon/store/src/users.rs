@@ -25,6 +25,8 @@ pub struct WrittenUser {
     pub change: Change,
     /// The user as stored now.
     pub user: StoredUser,
+    /// Whether a file asked for what the person withdrew, and did not get it.
+    pub consent_kept: bool,
 }
 
 /// What is to become of a user.
@@ -215,8 +217,9 @@ fn write_users(
         };
         let is_new = before.is_none() && !core.tree().contains_key(pseudonym_key(USER_NAME, &pseudonym))?;
         let mut user = before.clone().unwrap_or_else(|| StoredUser::new(id.clone()));
+        let mut consent_kept = false;
         match write {
-            UserWrite::Document(document) => user.take(document, is_new, origin),
+            UserWrite::Document(document) => consent_kept = user.take(document, is_new, origin),
             UserWrite::Choice(_, choice) => user.consent.take(choice, is_new, origin),
             UserWrite::Forget(_, interest) => user.forget(interest),
             UserWrite::Introduction(_) => user.consent.take(ConsentChoice::UNSAID, is_new, origin),
@@ -234,7 +237,7 @@ fn write_users(
             new_documents += u64::from(change == Change::New);
             pending.insert(pseudonym, user.clone());
         }
-        outcomes.push(Ok(WrittenUser { change, user }));
+        outcomes.push(Ok(WrittenUser { change, user, consent_kept }));
     }
     if !pending.is_empty() {
         core.apply(batch)?;

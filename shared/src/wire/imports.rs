@@ -101,6 +101,10 @@ pub struct ImportReport {
     pub items: u64,
     /// Users written or changed.
     pub users: u64,
+    /// Shoppers for whom the file asks for a use of their data that they withdrew themselves. That stays off; the rest of their documents
+    /// counts.
+    #[serde(default)]
+    pub consent_kept: u64,
     /// Interactions added, by type.
     pub interactions: std::collections::BTreeMap<String, u64>,
     /// Wall time in seconds.

@@ -135,3 +135,51 @@ fn a_user_is_in_force_when_the_write_is_answered() {
         assert_eq!(view.subject(view.user_number("ada").unwrap()).unwrap().consent.personalise, round % 2 == 0);
     }
 }
+
+/// Imports a file of users and returns its report.
+fn import_users(app: &std::sync::Arc<App>, text: &str, dry_run: bool) -> mercer_shared::wire::ImportReport {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("users.ndjson");
+    std::fs::write(&file, text).unwrap();
+    let query = mercer_shared::wire::ImportQuery {
+        file: "users.ndjson".to_owned(),
+        preset: None,
+        format: Some("ndjson".to_owned()),
+        kind: Some("users".to_owned()),
+        dry_run,
+    };
+    let job = crate::ingest::import::plan(app, &query).unwrap();
+    crate::ingest::import::run(app, &job, &file, None, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn an_old_file_does_not_undo_a_withdrawal() {
+    let test = TestApp::new();
+    let app = Arc::clone(&test.app);
+    let old = concat!(
+        r#"{"id":"ada","attributes":{"region":"north"},"consent":{"train":true,"personalise":true}}"#,
+        "\n",
+        r#"{"id":"bea","consent":{"train":true}}"#,
+        "\n"
+    );
+    assert_eq!(import_users(&app, old, false).consent_kept, 0);
+    put(&app, user("ada", "{}"));
+    change(&app, "ada", ConsentChoice { train: Some(false), ..ConsentChoice::default() }, None).unwrap();
+    let ledger = report(&app, "ada").unwrap().ledger;
+    for dry_run in [true, false] {
+        let again = import_users(&app, &old.repeat(2), dry_run);
+        assert_eq!((again.consent_kept, again.accepted + again.duplicates), (1, 4), "a shopper counts once");
+        assert!(!consent(&app, "ada").train && consent(&app, "bea").train);
+    }
+    assert_eq!(report(&app, "ada").unwrap().ledger, ledger, "nothing of it is recorded");
+    let view = app.view();
+    let attributes = view.user(view.user_number("ada").unwrap()).unwrap().attributes;
+    assert_eq!(attributes["region"], "north", "the rest of the document applies");
+    // A file may withdraw, and an act switches on again.
+    import_users(&app, "{\"id\":\"ada\",\"consent\":{\"personalise\":false}}\n", false);
+    assert!(!consent(&app, "ada").personalise);
+    change(&app, "ada", ConsentChoice { train: Some(true), ..ConsentChoice::default() }, None).unwrap();
+    assert!(consent(&app, "ada").train);
+    assert_eq!(import_users(&app, old, false).consent_kept, 0, "a file withdrew it, a file may switch it on");
+    assert!(consent(&app, "ada").personalise);
+}
