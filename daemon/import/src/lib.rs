@@ -5,6 +5,7 @@ mod account;
 pub mod document;
 pub mod inbox;
 mod mapping;
+pub mod packed;
 pub mod preset;
 mod records;
 mod run;

@@ -44,9 +44,14 @@ pub(super) fn write_report(target: &Path, outcome: &Result<ImportReport, ImportF
             serde_json::to_vec_pretty(&both)
         }
     };
+    std::fs::write(report_path(target), report.map_err(io::Error::other)?)
+}
+
+/// Where the report of a file stands.
+pub(super) fn report_path(target: &Path) -> PathBuf {
     let mut beside = target.to_path_buf().into_os_string();
     beside.push(".report.json");
-    std::fs::write(beside, report.map_err(io::Error::other)?)
+    beside.into()
 }
 
 /// A path in a directory that does not exist yet: the name, with a number if it is taken.

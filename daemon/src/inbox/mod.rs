@@ -22,9 +22,9 @@ use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::ImportReport;
 
 use crate::inbox::events::{SCAN, Writers, sleep, watcher};
-use crate::inbox::files::{file_name, free, look, write_report};
-use crate::ingest::import::ImportJob;
-use crate::ingest::{import, redact};
+use crate::inbox::files::{file_name, free, look, report_path, write_report};
+use crate::ingest::import::{self, ImportJob};
+use crate::ingest::redact::{self, Archive, Erased};
 use crate::state::app::App;
 
 /// How long a file that was read is watched for further growth.
@@ -155,11 +155,11 @@ impl Inbox {
             tracing::info!(name, "a file of the inbox grew while it was read; it is read again");
             return;
         }
-        let place = match &outcome {
-            Ok(_) => "done",
+        let (place, archive) = match &outcome {
+            Ok(_) => ("done", Archive::Done),
             Err(failure) => {
                 tracing::warn!(name, problem = %failure.problem, "a file of the inbox was rejected");
-                "rejected"
+                ("rejected", Archive::Rejected)
             }
         };
         let target = free(&self.dir.join(place), &name);
@@ -170,8 +170,9 @@ impl Inbox {
             Ok(()) => app.clear("inbox"),
             Err(error) => app.raise("inbox", format!("`{name}` was read but could not be moved: {error}")),
         }
-        if outcome.as_ref().is_ok_and(names_erased) && !anonymous {
-            redact_file(app, &target);
+        // Nobody knows whom a file names that could not be read.
+        if outcome.as_ref().map_or(true, names_erased) && !anonymous {
+            redact_files(app, archive, &target);
         }
         if outcome.is_ok() && !anonymous {
             let (growth, at) = (WaitingFile::new(before, Instant::now()), Instant::now());
@@ -237,6 +238,9 @@ impl TakenFile {
         if let Err(error) = write_report(&self.path, &outcome) {
             app.raise("inbox", format!("the report of `{}` could not be written: {error}", self.name));
         }
+        if outcome.as_ref().is_ok_and(names_erased) {
+            redact_files(app, Archive::Done, &self.path);
+        }
     }
 }
 
@@ -245,11 +249,15 @@ fn names_erased(report: &ImportReport) -> bool {
     report.rejected.iter().any(|reason| reason.code == Code::Erased)
 }
 
-/// Takes erased users out of a file that named them again.
-fn redact_file(app: &App, path: &Path) {
+/// Takes erased users out of a file that named them again, and out of its report.
+fn redact_files(app: &App, archive: Archive, path: &Path) {
     let is_erased = |text: &str| UserId::new(text).is_ok_and(|id| app.store.is_erased(&id));
-    if let Err(error) = redact::file(path, app.config.presets.as_deref(), &is_erased) {
-        app.raise("inbox", format!("an erased shopper stays in {}: {error}", path.display()));
+    for path in [path, &report_path(path)] {
+        match redact::file(path, archive, app.config.presets.as_deref(), Erased::Told(&is_erased)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => app.raise("inbox", format!("an erased shopper stays in {}: {error}", path.display())),
+            Ok(_) => {}
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use mercer_shared::time::{DAY_MS, Timestamp};
 use mercer_shared::wire::{EraseReceipt, ErasedPlace, ErasedState, ErasedUser, EventKind};
 use mercer_store::Erasure;
 
-use crate::ingest::redact::{self, Redacted};
+use crate::ingest::redact::{self, Archive, Erased, Redacted};
 use crate::ingest::{audited, compact};
 use crate::state::app::{App, Peer};
 use crate::state::evaluation_files;
@@ -31,15 +31,20 @@ pub fn erase(app: &App, id: &str, peer: Option<Peer>) -> Answer<EraseReceipt> {
     let pseudonym = erasure.pseudonym.hex();
     let tombstone = app.store.tombstone(&id).hex();
     let renamed = audited::forget(app, &pseudonym, &tombstone)?;
-    let is_gone = |text: &str| text == id.as_str() || erasure.sessions.iter().any(|session| session.as_str() == text);
-    let presets = app.config.presets.as_deref();
-    let redacted = redact::archived(&app.config.state, presets, &is_gone).map_err(|e| internal(&e))?;
+    let sessions = erasure.sessions.iter().map(|session| session.as_str().to_owned());
+    let gone: Vec<String> = std::iter::once(id.as_str().to_owned()).chain(sessions).collect();
+    let redact = |archive| {
+        let presets = app.config.presets.as_deref();
+        redact::archived(&app.config.state, archive, presets, Erased::Ids(&gone)).map_err(|e| internal(&e))
+    };
+    let (redacted, rejected) = (redact(Archive::Done)?, redact(Archive::Rejected)?);
     app.audit(peer, "erase", &tombstone, format!("{} interactions", erasure.interactions()));
     app.tell(EventKind::Erased { pseudonym: pseudonym.clone() });
     let gone_by = compact::owe(app, at)?;
     let compacted = app.config.erase.compact_within_minutes == 0 && compact::compact(app).is_ok();
 
-    let after = After { erasure: &erasure, knows: &knows, redacted, renamed, gone_by: (!compacted).then_some(gone_by) };
+    let gone_by = (!compacted).then_some(gone_by);
+    let after = After { erasure: &erasure, knows: &knows, redacted, rejected, renamed, gone_by };
     let places = after.places(app.config.erase.rebuild_within_days);
     let models = knows.versions.iter().cloned().chain(knows.cross_encoder.clone()).collect();
     let runs = knows.run.into_iter().collect();
@@ -76,7 +81,10 @@ fn commit(app: &App, id: &UserId, at: Timestamp) -> Answer<(Erasure, ErasedUser)
 struct After<'a> {
     erasure: &'a Erasure,
     knows: &'a ErasedUser,
+    /// In files of the inbox that were read.
     redacted: Redacted,
+    /// In files of the inbox that were rejected.
+    rejected: Redacted,
     /// Entries of the audit log that named the pseudonym.
     renamed: u64,
     /// By when the store's files hold nothing any more; none if they do not already.
@@ -86,7 +94,7 @@ struct After<'a> {
 impl After<'_> {
     /// Every place where data of a user can be.
     fn places(&self, rebuild_within_days: u64) -> Vec<ErasedPlace> {
-        let Self { erasure, knows, redacted, renamed, gone_by } = self;
+        let Self { erasure, knows, redacted, rejected, renamed, gone_by } = self;
         let gone = |place: &str, count: u64, what: &str| ErasedPlace {
             place: place.to_owned(),
             state: if count > 0 { ErasedState::Erased } else { ErasedState::Nothing },
@@ -118,6 +126,14 @@ impl After<'_> {
             gone("caches", 1, "sets of indexes of past moments and of vectors of searches and reports"),
             gone("evaluation files", 1, "sets of values per user"),
             gone("inbox", redacted.records + redacted.files, "records or files that the inbox kept"),
+            gone(
+                "rejected inbox files",
+                rejected.records + rejected.files,
+                &format!(
+                    "lines or files: {} lines taken out, {} files deleted whole because they cannot be taken apart",
+                    rejected.records, rejected.files
+                ),
+            ),
             gone("audit log", *renamed, "entries whose pseudonym became the tombstone"),
             kept(
                 "runs",
