@@ -1,14 +1,16 @@
 //! What each role sees of shoppers.
 
 use mercer_shared::ids::UserId;
+use mercer_shared::problem::Code;
 use mercer_shared::wire::{AuditEntry, ExportLine, Interaction, Item, Page, User};
 use mercer_store::{DocKind, Order};
 
 use crate::http::peer::Viewer;
 use crate::http::shoppers::{Asked, Sight};
-use crate::ingest::consent::api_origin;
-use crate::ingest::{users, write};
-use crate::serving::profile;
+use crate::ingest::consent::{self, api_origin};
+use crate::ingest::erase::erase;
+use crate::ingest::{interests, users, write};
+use crate::serving::{profile, user_export, user_page};
 use crate::state::app::Peer;
 use crate::state::config::Config;
 use crate::versions::test_app::TestApp;
@@ -161,7 +163,8 @@ fn the_export_of_a_shopper_keeps_protected_attributes_from_operators() {
     let app = shop(config(""));
     let declared = |gid| {
         let export = crate::serving::user_export::export(&app, "ada", None).unwrap();
-        let export = Sight::new(&app, viewer(&app, gid)).user_export(export);
+        let asked = Asked { id: "ada".to_owned(), by_pseudonym: false };
+        let export = Sight::new(&app, viewer(&app, gid)).user_export(export, &asked).unwrap();
         let names =
             |attributes: &std::collections::BTreeMap<String, String>| attributes.keys().cloned().collect::<Vec<_>>();
         (names(&export.portable.attributes), names(&export.inferred.profile.attributes), export.notes.len())
@@ -173,4 +176,45 @@ fn the_export_of_a_shopper_keeps_protected_attributes_from_operators() {
     );
     assert_eq!((some.0, some.1), (vec!["region".to_owned()], vec!["region".to_owned()]));
     assert_eq!(some.2, all.2 + 1, "what is left out is said");
+}
+
+#[test]
+fn what_is_done_by_pseudonym_tells_no_id() {
+    let app = shop(config("[privacy]\nshow_ids = \"audit\"\n"));
+    let pseudonym = app.store.pseudonym(&"ada".parse().unwrap()).hex();
+    let operator = Sight::new(&app, viewer(&app, OPERATOR));
+    let refuse = serde_json::from_str(r#"{"train":false}"#).unwrap();
+    let changed = operator
+        .of(&pseudonym, |asked| operator.consent(consent::change(&app, &asked.id, refuse, None)?, asked))
+        .unwrap();
+    assert_eq!((changed.user.as_str(), changed.consent.train), (pseudonym.as_str(), false));
+    assert!(!consent::report(&app, "ada").unwrap().consent.train, "it is the shopper's own consent");
+    let export = operator
+        .of(&pseudonym, |asked| operator.user_export(user_export::export(&app, &asked.id, None)?, asked))
+        .unwrap();
+    let texts = [serde_json::to_string(&export).unwrap(), user_page::html(&export)];
+    for text in texts {
+        assert!(text.contains(&pseudonym));
+        for trace in ["\"ada\"", ">ada<", "order-of-ada", "visit-of-ada", "bea"] {
+            assert!(!text.contains(trace), "{trace}: {text}");
+        }
+    }
+    let forget = |kind: &str, value: &str| {
+        operator.of(&pseudonym, |asked| {
+            operator.forgotten(interests::forget(&app, &asked.id, kind, value, None)?, asked)
+        })
+    };
+    assert_eq!(forget("item", "lamp").unwrap().user.as_str(), pseudonym);
+    let refused = forget("brand", "Acme").unwrap_err();
+    assert!(refused.detail.contains(&pseudonym) && !refused.detail.contains("`ada`"), "{}", refused.detail);
+    // Whoever sees ids gets them.
+    let auditor = Sight::new(&app, viewer(&app, AUDITOR));
+    let seen = auditor.of(&pseudonym, |asked| auditor.consent(consent::report(&app, &asked.id)?, asked)).unwrap();
+    assert_eq!(seen.user.as_str(), "ada");
+    // An erasure leaves nothing that the pseudonym leads to.
+    assert!(operator.of(&pseudonym, |asked| erase(&app, &asked.id, None)).is_ok());
+    let again = operator.of(&pseudonym, |asked| erase(&app, &asked.id, None)).unwrap_err();
+    assert_eq!(again.code, Code::Erased);
+    let nobody = "0".repeat(64);
+    assert_eq!(operator.of(&nobody, |asked| consent::report(&app, &asked.id)).unwrap_err().code, Code::UnknownUser);
 }

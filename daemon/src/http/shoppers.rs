@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 
 use mercer_shared::ids::{SessionId, UserId};
-use mercer_shared::wire::{ExportLine, Interaction, Profile, SimilarUsers, User, UserExport};
+use mercer_shared::problem::{Code, Problem};
+use mercer_shared::wire::{
+    ConsentReport, ExportLine, ForgetReport, Interaction, Profile, SimilarUsers, User, UserExport,
+};
 use mercer_store::Pseudonym;
 
 use crate::http::peer::Viewer;
@@ -46,6 +49,35 @@ impl<'a> Sight<'a> {
         found.map_or_else(|| known(asked), |id| Asked { id: id.as_str().to_owned(), by_pseudonym: true })
     }
 
+    /// Finds the shopper of an id or of a pseudonym for what is read from the store or changed there.
+    ///
+    /// # Errors
+    /// `erased` for the pseudonym of an erased shopper. Nobody's id or pseudonym is found as it was asked.
+    pub(super) fn resolve(self, asked: &str) -> Answer<Asked> {
+        let found = self.find(asked);
+        let pseudonym = Pseudonym::from_hex(asked).filter(|_| !found.by_pseudonym);
+        let is_known = || UserId::new(asked).is_ok_and(|id| self.app.store.knows_user(&id).unwrap_or(true));
+        if pseudonym.is_some_and(|pseudonym| self.app.store.is_erased_pseudonym(&pseudonym)) && !is_known() {
+            return Err(Problem::new(Code::Erased, "this user was erased"));
+        }
+        Ok(found)
+    }
+
+    /// Does something with a shopper who was asked for by id or pseudonym. A refusal names the shopper as they were asked for.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), and those of `act`.
+    pub(super) fn of<T>(self, asked: &str, act: impl FnOnce(&Asked) -> Answer<T>) -> Answer<T> {
+        let found = self.resolve(asked)?;
+        act(&found).map_err(|mut problem| {
+            if found.by_pseudonym && !self.viewer.sees_ids {
+                // Refusals quote ids like this.
+                problem.detail = problem.detail.replace(&format!("`{}`", found.id), &format!("`{asked}`"));
+            }
+            problem
+        })
+    }
+
     /// The name of a shopper where shoppers are listed.
     ///
     /// # Errors
@@ -70,15 +102,50 @@ impl<'a> Sight<'a> {
         attributes.retain(|name, _| self.sees(name));
     }
 
-    /// The export of a shopper, without what the viewer may not see.
-    pub(super) fn user_export(self, mut export: UserExport) -> UserExport {
+    /// What a shopper agreed to.
+    ///
+    /// # Errors
+    /// As [`name`](Self::name).
+    pub(super) fn consent(self, mut report: ConsentReport, asked: &Asked) -> Answer<ConsentReport> {
+        report.user = self.name_of(&report.user, asked)?;
+        Ok(report)
+    }
+
+    /// What became of a removed interest.
+    ///
+    /// # Errors
+    /// As [`name`](Self::name).
+    pub(super) fn forgotten(self, mut report: ForgetReport, asked: &Asked) -> Answer<ForgetReport> {
+        report.user = self.name_of(&report.user, asked)?;
+        Ok(report)
+    }
+
+    /// The export of a shopper, without what the viewer may not see. One asked for by pseudonym has no id in it, nor what a shop puts order
+    /// and customer numbers into.
+    ///
+    /// # Errors
+    /// As [`name`](Self::name).
+    pub(super) fn user_export(self, mut export: UserExport, asked: &Asked) -> Answer<UserExport> {
+        if asked.by_pseudonym && !self.viewer.sees_ids {
+            export.user = self.name(&export.user)?;
+            export.consent.user = export.user.clone();
+            export.inferred.profile.user = export.user.clone();
+            let lines = std::mem::take(&mut export.portable.interactions);
+            export.portable.interactions =
+                lines.into_iter().map(|line| self.without_ids(line)).collect::<Answer<Vec<Interaction>>>()?;
+            export.notes.push(
+                "asked for by pseudonym: ids of the shopper, of visits and of interactions are left out or replaced, \
+                 words that the shopper wrote are not"
+                    .to_owned(),
+            );
+        }
         let all = export.portable.attributes.len();
         self.declared(&mut export.portable.attributes);
         self.declared(&mut export.inferred.profile.attributes);
         if export.portable.attributes.len() < all {
             export.notes.push("protected attributes are left out: they are for the audit role".to_owned());
         }
-        export
+        Ok(export)
     }
 
     /// A shopper among others.
@@ -145,13 +212,19 @@ impl<'a> Sight<'a> {
     pub(super) fn exported(self, line: ExportLine) -> Answer<ExportLine> {
         Ok(match line {
             ExportLine::User(user) => ExportLine::User(self.listed(user)?),
-            ExportLine::Interaction(line) if !self.viewer.sees_ids => ExportLine::Interaction(Interaction {
-                id: None,
-                user: line.user.as_ref().map(|user| pseudonym(self.app, user)).transpose()?,
-                session: line.session.as_ref().map(|session| self.visit(session)).transpose()?,
-                ..line
-            }),
+            ExportLine::Interaction(line) if !self.viewer.sees_ids => {
+                ExportLine::Interaction(self.without_ids(line)?)
+            }
             other => other,
+        })
+    }
+
+    fn without_ids(self, line: Interaction) -> Answer<Interaction> {
+        Ok(Interaction {
+            id: None,
+            user: line.user.as_ref().map(|user| pseudonym(self.app, user)).transpose()?,
+            session: line.session.as_ref().map(|session| self.visit(session)).transpose()?,
+            ..line
         })
     }
 

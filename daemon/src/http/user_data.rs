@@ -35,7 +35,7 @@ struct ExportParams {
 }
 
 /// Everything that is held of a shopper: data, inferences, consent, lists, versions. For operators only, and audited.
-#[utoipa::path(get, path = "/v1/users/{id}/export", tag = "users", params(("id" = String, Path, description = "the shopper"), ExportParams),
+#[utoipa::path(get, path = "/v1/users/{id}/export", tag = "users", params(("id" = String, Path, description = "the shopper, by id or pseudonym"), ExportParams),
     responses((status = 200, content((UserExport = "application/json"), (String = "text/html"))), (status = "default", body = Problem)))]
 async fn export_user(
     State(state): State<HttpState>,
@@ -53,8 +53,8 @@ async fn export_user(
         }
     };
     let export = blocking(move || {
-        let export = user_export::export(&state.app, &id, Some(peer))?;
-        Ok(Sight::new(&state.app, viewer).user_export(export))
+        let sight = Sight::new(&state.app, viewer);
+        sight.of(&id, |asked| sight.user_export(user_export::export(&state.app, &asked.id, Some(peer))?, asked))
     })
     .await?;
     let private = [(header::CACHE_CONTROL, "no-store")];
@@ -85,15 +85,23 @@ impl<S: Send + Sync> FromRequestParts<S> for PathInterest {
 
 /// Removes a derived interest. The events behind it shape nothing any more; new ones may bring it back.
 #[utoipa::path(delete, path = "/v1/users/{id}/interests/{kind}/{value}", tag = "users",
-    params(("id" = String, Path, description = "the shopper"),
+    params(("id" = String, Path, description = "the shopper, by id or pseudonym"),
         ("kind" = String, Path, description = "category, brand, price_band or item"),
         ("value" = String, Path, description = "the interest as the profile names it")),
     responses((status = 200, body = ForgetReport), (status = "default", body = Problem)))]
 async fn forget_interest(
     State(state): State<HttpState>,
     Operator(peer): Operator,
+    viewer: Viewer,
     interest: PathInterest,
 ) -> HttpResult<Json<ForgetReport>> {
     let PathInterest { user, kind, value } = interest;
-    blocking(move || interests::forget(&state.app, &user, &kind, &value, Some(peer))).await.map(Json)
+    blocking(move || {
+        let sight = Sight::new(&state.app, viewer);
+        sight.of(&user, |asked| {
+            sight.forgotten(interests::forget(&state.app, &asked.id, &kind, &value, Some(peer))?, asked)
+        })
+    })
+    .await
+    .map(Json)
 }

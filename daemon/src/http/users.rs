@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use mercer_shared::ids::UserId;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{BatchLine, ConsentChoice, ConsentReport, EraseReceipt, Page, Profile, SimilarUsers, User};
@@ -102,27 +103,42 @@ fn known(view: &ShopState, id: &str) -> Answer<User> {
 }
 
 /// What a user agreed to: each scope with its basis, source and time, and every change.
-#[utoipa::path(get, path = "/v1/users/{id}/consent", tag = "users", params(("id" = String, Path, description = "the shopper")),
+#[utoipa::path(get, path = "/v1/users/{id}/consent", tag = "users", params(("id" = String, Path, description = "the shopper, by id or pseudonym")),
     responses((status = 200, body = ConsentReport), (status = "default", body = Problem)))]
-async fn consent_report(State(state): State<HttpState>, PathId(id): PathId) -> HttpResult<Json<ConsentReport>> {
-    blocking(move || consent::report(&state.app, &id)).await.map(Json)
+async fn consent_report(
+    State(state): State<HttpState>,
+    viewer: Viewer,
+    PathId(id): PathId,
+) -> HttpResult<Json<ConsentReport>> {
+    blocking(move || {
+        let sight = Sight::new(&state.app, viewer);
+        sight.of(&id, |asked| sight.consent(consent::report(&state.app, &asked.id)?, asked))
+    })
+    .await
+    .map(Json)
 }
 
 /// Changes the scopes of consent that are named, from the next request on; the others stay.
-#[utoipa::path(patch, path = "/v1/users/{id}/consent", tag = "users", params(("id" = String, Path, description = "the shopper")), request_body = ConsentChoice,
+#[utoipa::path(patch, path = "/v1/users/{id}/consent", tag = "users", params(("id" = String, Path, description = "the shopper, by id or pseudonym")), request_body = ConsentChoice,
     responses((status = 200, body = ConsentReport), (status = "default", body = Problem)))]
 async fn change_consent(
     State(state): State<HttpState>,
     Operator(peer): Operator,
+    viewer: Viewer,
     PathId(id): PathId,
     JsonBody(choice): JsonBody<ConsentChoice>,
 ) -> HttpResult<Json<ConsentReport>> {
-    blocking(move || consent::change(&state.app, &id, choice, Some(peer))).await.map(Json)
+    blocking(move || {
+        let sight = Sight::new(&state.app, viewer);
+        sight.of(&id, |asked| sight.consent(consent::change(&state.app, &asked.id, choice, Some(peer))?, asked))
+    })
+    .await
+    .map(Json)
 }
 
 /// Writes a user: attributes whole, and the scopes of consent that the document names. The answer has the consent in force. Attributes that
 /// the peer may not see stay as they are where the document leaves them out.
-#[utoipa::path(put, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")), request_body = User,
+#[utoipa::path(put, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper, by id or pseudonym")), request_body = User,
     responses((status = 200, body = User), (status = "default", body = Problem)))]
 async fn put_user(
     State(state): State<HttpState>,
@@ -139,28 +155,36 @@ async fn put_user(
     }
     blocking(move || {
         let sight = Sight::new(&state.app, viewer);
-        let (id, said) = (user.id.clone(), user.consent);
-        let user = sight.keep_unseen(user);
-        let answer = users::users(&state.app, vec![user], &api_origin(Some(peer))).pop();
-        answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "no answer")))?;
-        state.app.audit(Some(peer), "put-user", &audited::name(&state.app, &id), "");
-        consent::audit(&state.app, &id, said, Some(peer));
-        let written = known(state.app.shop.lock().view(), id.as_str())?;
-        sight.user(written, &Asked { id: id.as_str().to_owned(), by_pseudonym: false })
+        sight.of(&id, |asked| {
+            let id = UserId::new(asked.id.as_str()).map_err(|error| Problem::new(Code::BadId, error.to_string()))?;
+            let said = user.consent;
+            let user = sight.keep_unseen(User { id: id.clone(), ..user });
+            let answer = users::users(&state.app, vec![user], &api_origin(Some(peer))).pop();
+            answer.unwrap_or_else(|| Err(Problem::new(Code::Internal, "no answer")))?;
+            state.app.audit(Some(peer), "put-user", &audited::name(&state.app, &id), "");
+            consent::audit(&state.app, &id, said, Some(peer));
+            let written = known(state.app.shop.lock().view(), id.as_str())?;
+            sight.user(written, asked)
+        })
     })
     .await
     .map(Json)
 }
 
 /// Erases a user everywhere; a tombstone blocks a later import.
-#[utoipa::path(delete, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper")),
+#[utoipa::path(delete, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "the shopper, by id or pseudonym")),
     responses((status = 200, body = EraseReceipt), (status = "default", body = Problem)))]
 async fn erase(
     State(state): State<HttpState>,
     Operator(peer): Operator,
+    viewer: Viewer,
     PathId(id): PathId,
 ) -> HttpResult<Json<EraseReceipt>> {
-    blocking(move || erase_user(&state.app, &id, Some(peer))).await.map(Json)
+    blocking(move || {
+        Sight::new(&state.app, viewer).of(&id, |asked| erase_user(&state.app, &asked.id, Some(peer)))
+    })
+    .await
+    .map(Json)
 }
 
 /// The moment of a profile.

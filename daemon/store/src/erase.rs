@@ -181,4 +181,11 @@ impl Store {
         let tombstone = core.keys.tombstone(&core.keys.user(id));
         core.writer.lock().tombstones.contains(&tombstone)
     }
+
+    /// Whether the user of this pseudonym was erased.
+    #[must_use]
+    pub fn is_erased_pseudonym(&self, pseudonym: &Pseudonym) -> bool {
+        let core = self.core();
+        core.writer.lock().tombstones.contains(&core.keys.tombstone(pseudonym))
+    }
 }
