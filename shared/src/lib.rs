@@ -4,6 +4,7 @@
 #[cfg(feature = "client")]
 pub mod client;
 pub mod filter;
+pub mod hex;
 pub mod ids;
 pub mod interaction;
 pub mod problem;

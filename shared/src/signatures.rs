@@ -7,6 +7,7 @@
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
 
+use crate::hex::array_from_hex;
 use crate::problem::{Code, Problem};
 use crate::wire::{DocumentSignature, FileStatement};
 
@@ -81,7 +82,7 @@ pub struct Expected<'a> {
 /// `foreign-signature` if it was made with another key or for another purpose, `bad-signature` if the bytes are not those that were signed,
 /// `bad-parameter` if the trusted key is none.
 pub fn verify(bytes: &[u8], signature: &DocumentSignature, expected: Expected<'_>) -> Result<(), Problem> {
-    let trusted = hex::<32>(expected.public_key)
+    let trusted = array_from_hex::<32>(expected.public_key)
         .and_then(|key| VerifyingKey::from_bytes(&key).ok())
         .filter(|key| !key.is_weak())
         .ok_or_else(|| {
@@ -97,14 +98,14 @@ pub fn verify(bytes: &[u8], signature: &DocumentSignature, expected: Expected<'_
     if signature.purpose != expected.purpose {
         return foreign(format!("it was signed as `{}`, not as `{}`", signature.purpose, expected.purpose));
     }
-    if hex::<32>(&signature.public_key) != Some(trusted.to_bytes()) {
+    if array_from_hex::<32>(&signature.public_key) != Some(trusted.to_bytes()) {
         return foreign(format!(
             "it was signed with the key {}, trusted is {}",
             signature.public_key, expected.public_key
         ));
     }
     let bad = || Problem::new(Code::BadSignature, "it is not what was signed");
-    let value = hex::<64>(&signature.value).ok_or_else(bad)?;
+    let value = array_from_hex::<64>(&signature.value).ok_or_else(bad)?;
     trusted.verify_strict(&message(expected.purpose, bytes), &Signature::from_bytes(&value)).map_err(|_| bad())
 }
 
@@ -170,31 +171,13 @@ pub fn verify_file(file: &[u8], statement: &[u8], expected: Expected<'_>) -> Res
     Ok(statement)
 }
 
-/// Reads hexadecimal digits.
-fn hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
-    let digits = digits.as_bytes();
-    if digits.len() != 2 * N || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut out = [0; N];
-    for (byte, pair) in out.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(out)
-}
-
-/// Writes bytes as hexadecimal digits.
-#[must_use]
-pub fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use ed25519_dalek::{Signer, SigningKey};
     use serde_json::json;
 
     use super::*;
+    use crate::hex::to_hex;
 
     fn signed(key: &SigningKey, purpose: &str, document: &Value) -> Vec<u8> {
         let bytes = canonical_bytes(document);
@@ -244,7 +227,7 @@ mod tests {
                 "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
             ),
         ] {
-            let key = SigningKey::from_bytes(&hex(secret).unwrap());
+            let key = SigningKey::from_bytes(&array_from_hex(secret).unwrap());
             assert_eq!(to_hex(key.verifying_key().as_bytes()), public);
             assert_eq!(to_hex(&key.sign(message).to_bytes()), value);
         }

@@ -5,7 +5,8 @@
 //! 5). The price: whoever can read the store's key can sign. Nothing is made at first need, so a read-only store signs too.
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use mercer_shared::signatures::{ALGORITHM, MEMBER, RECEIPT, REPORT, canonical_bytes, message, to_hex};
+use mercer_shared::hex::to_hex;
+use mercer_shared::signatures::{ALGORITHM, MEMBER, RECEIPT, REPORT, canonical_bytes, message};
 use mercer_shared::wire::{DocumentSignature, PublicKey};
 use mercer_store::{KeyPurpose, Store};
 use serde::Serialize;

@@ -5,6 +5,7 @@
 //! new name there.
 //! All hashes are keyed: whoever has the store without the key can forge neither an entry nor an erasure.
 
+use mercer_shared::hex::to_hex;
 use mercer_shared::wire::{AuditEntry, AuditFault};
 use serde::{Deserialize, Serialize};
 
@@ -57,28 +58,24 @@ pub(crate) struct Head {
     pub(crate) mark: HexHash,
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A fresh salt; `None` if the system has no randomness.
 pub(crate) fn salt() -> Option<String> {
     let mut bytes = [0u8; SALT];
     getrandom::fill(&mut bytes).ok()?;
-    Some(hex(&bytes))
+    Some(to_hex(&bytes))
 }
 
 fn commitment(keys: &Keyring, salt: &str, target: &str) -> HexHash {
-    hex(&keys.audit("target", &[salt.as_bytes(), target.as_bytes()]))
+    to_hex(&keys.audit("target", &[salt.as_bytes(), target.as_bytes()]))
 }
 
 fn renaming(keys: &Keyring, seq: u64, commitment: &str, name: &str) -> HexHash {
-    hex(&keys.audit("renaming", &[&seq.to_le_bytes(), commitment.as_bytes(), name.as_bytes()]))
+    to_hex(&keys.audit("renaming", &[&seq.to_le_bytes(), commitment.as_bytes(), name.as_bytes()]))
 }
 
 fn content(keys: &Keyring, entry: &AuditEntry, commitment: &str, before: &str) -> HexHash {
     let number = |n: Option<i64>| n.map(i64::to_le_bytes).map(Vec::from).unwrap_or_default();
-    hex(&keys.audit(
+    to_hex(&keys.audit(
         "entry",
         &[
             &entry.seq.to_le_bytes(),
@@ -100,7 +97,7 @@ impl Head {
     }
 
     fn marked(keys: &Keyring, first: u64, last: u64, hash: HexHash) -> Self {
-        let mark = hex(&keys.audit("head", &[&first.to_le_bytes(), &last.to_le_bytes(), hash.as_bytes()]));
+        let mark = to_hex(&keys.audit("head", &[&first.to_le_bytes(), &last.to_le_bytes(), hash.as_bytes()]));
         Self { first, last, hash, mark }
     }
 

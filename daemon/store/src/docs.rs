@@ -3,6 +3,7 @@
 
 use std::ops::Bound;
 
+use mercer_shared::hex::{from_hex, to_hex};
 use mercer_shared::wire::{Decision, ModelVersion, Page, Run};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -255,15 +256,11 @@ fn read_number(key: &[u8], bytes: Option<sled::IVec>) -> Result<Option<u64>> {
 
 /// Writes the last key in hexadecimal, which is safe in a URL.
 fn write_cursor(key: &[u8]) -> String {
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
+    to_hex(key)
 }
 
 fn read_cursor(kind: DocKind, cursor: &str) -> Result<Vec<u8>> {
-    let digits = cursor.as_bytes();
-    if !digits.len().is_multiple_of(2) || digits.len() > 2048 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(StoreError::BadCursor);
-    }
-    let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let key: Vec<u8> = digits.chunks(2).map(byte).collect::<Option<_>>().ok_or(StoreError::BadCursor)?;
+    let key = if cursor.len() > 2048 { None } else { from_hex(cursor) };
+    let key = key.ok_or(StoreError::BadCursor)?;
     if key.starts_with(&kind.key("")) { Ok(key) } else { Err(StoreError::BadCursor) }
 }

@@ -180,7 +180,7 @@ pub(crate) mod tests {
         .unwrap();
         let hex = |line: &Interaction| {
             let stored = StoredInteraction::from_wire(&keys, line.clone()).unwrap();
-            identity(&keys, &stored).map(|byte| format!("{byte:02x}")).concat()
+            mercer_shared::hex::to_hex(&identity(&keys, &stored))
         };
         assert_eq!(hex(&line), "d403d41268613a17b624c91e2b3ee5e5");
         let named = Interaction { id: Some(InteractionId::new("536365-0").unwrap()), ..line };

@@ -14,6 +14,8 @@
 //! | `D` | kind, key | JSON document |
 //! | `V` | pseudonym of a user or zeros, milliseconds, query id | served list |
 
+use mercer_shared::hex::to_hex;
+
 use crate::pseudonym::Pseudonym;
 
 pub(crate) const META: u8 = b'M';
@@ -62,7 +64,7 @@ pub(crate) fn log_base(key: &[u8]) -> Option<u64> {
 /// Names a key in error messages; pseudonyms are shortened.
 pub(crate) fn describe(key: &[u8]) -> String {
     let Some((prefix, rest)) = key.split_first() else { return "(empty key)".to_owned() };
-    let hex = |bytes: &[u8]| bytes.iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| to_hex(&bytes[..bytes.len().min(6)]);
     match *prefix {
         LOG => log_base(key).map_or_else(|| "log block (bad key)".to_owned(), |base| format!("log block {base}")),
         USER_NAME => format!("user name {}", hex(rest)),
