@@ -1,4 +1,5 @@
-//! The thread that writes the lists that went out, and drops those that are older than the configuration keeps.
+//! The thread that writes the lists that went out, keeps the totals of past days, and drops lists that are older than the configuration
+//! keeps.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use crate::state::app::App;
 
 /// Between two writes.
 const EVERY: Duration = Duration::from_secs(1);
-/// Between two looks for lists that are too old.
+/// Between two looks for lists that are too old, and for days that are over.
 const AGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// Writes the lists that went out until the daemon stops, and then once more.
@@ -24,6 +25,7 @@ pub(crate) fn run(app: &Arc<App>) {
         }
         if aged.is_none_or(|last| last.elapsed() >= AGE_EVERY) {
             forget_old(app);
+            fold(app);
             aged = Some(Instant::now());
         }
     }
@@ -50,5 +52,18 @@ fn forget_old(app: &App) {
         Ok(0) => {}
         Ok(lists) => tracing::info!(lists, days, "dropped lists that went out long ago"),
         Err(error) => tracing::error!(%error, "old lists could not be dropped"),
+    }
+}
+
+/// Keeps the totals of days that are over, so that the next start need not read their lists.
+fn fold(app: &App) {
+    if app.store.is_read_only().is_some() {
+        return;
+    }
+    let today = Timestamp::now().millis().div_euclid(DAY_MS);
+    match app.served_log.fold(&app.store, today) {
+        Ok(0) => {}
+        Ok(days) => tracing::info!(days, "kept the totals of days of served lists"),
+        Err(error) => tracing::error!(%error, "the totals of days of served lists could not be kept"),
     }
 }

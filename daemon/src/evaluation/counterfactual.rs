@@ -12,12 +12,12 @@ use mercer_reports::counterfactual::{Logged, estimate};
 use mercer_reports::resample::{bootstrap_statistic, percentile_interval};
 use mercer_shared::ids::ItemId;
 use mercer_shared::problem::{Code, Problem};
-use mercer_shared::time::DAY_MS;
+use mercer_shared::time::{DAY_MS, Timestamp};
 use mercer_shared::wire::Counterfactual;
-use mercer_store::{Pseudonym, ServedRecord};
+use mercer_store::{Pseudonym, ServedKind, ServedRecord};
 use rustc_hash::FxHashMap;
 
-use crate::evaluation::outcomes::Outcomes;
+use crate::evaluation::outcomes::{Lists, Outcomes};
 use crate::reports::report::with_version;
 use crate::reports::rows::{REPLICATES, SEED};
 use crate::reports::window_scorer::window_policy;
@@ -71,18 +71,21 @@ fn agreed(app: &App, view: &ShopState) -> Agreed {
         .collect()
 }
 
-/// The latest explored places of users who agreed to training.
+/// The latest explored places of users who agreed to training. Reads lists from the last one back, as many as are used.
 fn decisions(app: &App, agreed: &Agreed) -> Answer<Vec<Decision>> {
-    let mut lists: Vec<ServedRecord> = Vec::new();
-    for record in app.store.served() {
+    let (mut lists, mut known) = (Vec::new(), Lists::default());
+    for record in app.store.served_since(ServedKind::Explored, Timestamp::at(0)).rev() {
         let record = record.map_err(|error| store_problem(&error))?;
-        if !record.pool.is_empty() && record.user.is_some_and(|user| agreed.contains_key(&user)) {
+        if record.user.is_some_and(|user| agreed.contains_key(&user)) {
+            known.add(&record);
             lists.push(record);
+        }
+        if lists.len() == MOST {
+            break;
         }
     }
     lists.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.query_id.cmp(&b.query_id)));
-    lists.drain(..lists.len().saturating_sub(MOST));
-    let outcomes = Outcomes::of_lists(&app.store, lists.iter().map(|list| list.query_id.as_str()))?;
+    let outcomes = Outcomes::of_lists(&app.store, known)?;
     Ok(lists.into_iter().filter_map(|list| decision(list, &outcomes)).collect())
 }
 

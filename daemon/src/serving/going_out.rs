@@ -12,6 +12,7 @@ use crate::serving::list_query::ListRequest;
 use crate::state::app::App;
 use crate::state::problems::{Answer, internal, store_problem};
 use crate::state::served_exposure::ShownItem;
+use crate::state::served_log;
 use crate::state::shop::ShopState;
 use crate::versions::trial;
 
@@ -71,26 +72,23 @@ pub(crate) fn interleaved_with(
     trial::interleaved_for(app, view, user, asked.asked_at)
 }
 
-/// Counts again, after a start, what the kept lists of placements with exposure floors or caps showed.
+/// Counts again, after a start, what the kept lists of placements with exposure floors or caps showed: from the totals of days, with the
+/// sellers and brands that items have now.
 ///
 /// # Errors
 /// The store's.
 pub(crate) fn recall(app: &App) -> Answer<()> {
-    // Most shops have no such placement, and their start need not read the lists again.
+    // Most shops have no such placement, and their start need not read the days again.
     if !app.mitigations.read_exposure() {
         return Ok(());
     }
     let view = app.view();
-    let mut lists = Vec::new();
-    for record in app.store.served() {
-        let record = record.map_err(|error| store_problem(&error))?;
-        if reads_exposure(app, &record.placement) {
-            lists.push(record);
+    for day in app.store.served_days().map_err(|error| store_problem(&error))? {
+        let shown = served_log::day(&app.store, day).map_err(|error| store_problem(&error))?;
+        for (placement, totals) in shown.placements.iter().filter(|(placement, _)| reads_exposure(app, placement)) {
+            let items = totals.items.iter().filter_map(|(id, attention)| Some((shown_item(&view, id)?, *attention)));
+            app.mitigations.served.add_day(placement, day, items);
         }
-    }
-    lists.sort_by_key(|record| record.at);
-    for record in &lists {
-        count(app, &view, &record.placement, record.at.millis(), record.rows.iter().map(|row| &row.item));
     }
     Ok(())
 }
@@ -101,9 +99,13 @@ fn reads_exposure(app: &App, placement: &str) -> bool {
 
 /// Adds a list to the exposure that floors and caps read.
 fn count<'a>(app: &App, view: &ShopState, placement: &str, at: i64, rows: impl Iterator<Item = &'a ItemId>) {
-    let items = rows.filter_map(|id| view.item(*view.item_index.get(id)?));
-    let shown = items.map(|item| ShownItem { seller: item.seller.as_deref(), brand: item.brand.as_deref() });
-    app.mitigations.served.record(placement, at, shown);
+    app.mitigations.served.record(placement, at, rows.filter_map(|id| shown_item(view, id)));
+}
+
+/// Who stands behind an item; `None` for one that the shop no longer has.
+fn shown_item<'a>(view: &'a ShopState, id: &ItemId) -> Option<ShownItem<'a>> {
+    let item = view.item(*view.item_index.get(id)?)?;
+    Some(ShownItem { seller: item.seller.as_deref(), brand: item.brand.as_deref() })
 }
 
 /// Logs a list that goes out, and counts its exposure. `user` is whom it was made for, if it was made for somebody.
@@ -123,6 +125,8 @@ pub(crate) fn log(app: &App, view: &ShopState, asked: &ListRequest, user: Option
         user: user.map(|user| app.store.pseudonym(user)),
         query_id: list.query_id.clone(),
         at: Timestamp::now(),
+        // Nothing refers to the list before it is answered.
+        seq: app.store.counts().next_seq,
         version: list.model.clone(),
         placement: asked.placement.clone(),
         rows: rows.collect(),

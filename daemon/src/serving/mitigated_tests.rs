@@ -1,18 +1,20 @@
-//! Reasons of lists whose rows a mitigation chose: only what goes out is explained, and the ranks are those of the model's list.
+//! Lists whose rows a mitigation chose: only what goes out is explained, with the ranks of the model's list, and what it showed is recalled
+//! after a start.
 
 use std::collections::BTreeMap;
 
 use mercer_rank::{CollaborativeIndex, Dataset, IndexOptions};
 use mercer_shared::time::{DAY_MS, Timestamp};
 use mercer_shared::wire::{
-    Interaction, Item, ListItem, ListQuery, MitigationSettings, Placement, ReasonCategory, ServedList,
+    Interaction, Item, ItemOwner, ListItem, ListQuery, MitigationSettings, Placement, ReasonCategory, ServedList,
 };
 
 use crate::ingest::consent::api_origin;
 use crate::ingest::write;
-use crate::serving::{mitigations, recommend};
+use crate::serving::{going_out, mitigations, recommend};
 use crate::state::app::Peer;
 use crate::state::config::Config;
+use crate::state::served_exposure::ExposureWindow;
 use crate::versions::test_app::TestApp;
 
 const START: i64 = 1_700_000_000_000;
@@ -27,7 +29,8 @@ fn shop() -> TestApp {
         let category = if n % 2 == 0 { "lamps" } else { "cups" };
         let available_from = (n == 59).then_some(new_since);
         let id = format!("{n}").parse().unwrap();
-        Item { category: vec![category.to_owned()], available_from, ..Item::new(id, format!("thing {n}")) }
+        let seller = Some(if n % 4 < 2 { "first" } else { "second" }.to_owned());
+        Item { category: vec![category.to_owned()], available_from, seller, ..Item::new(id, format!("thing {n}")) }
     });
     assert!(write::items(&app, items.collect()).iter().all(Result::is_ok));
     let buy = |user: String, item: usize, day: usize| -> Interaction {
@@ -113,4 +116,38 @@ fn a_pair_is_no_reason_of_a_row_that_one_cause_moves() {
         let pairs = row.reasons.iter().filter(|reason| reason.together_with.is_some()).count();
         assert!(pairs == 0 || pairs == row.reasons.len(), "{:?}", row.reasons);
     }
+}
+
+#[test]
+fn exposure_is_recalled_from_days_as_it_was_counted_by_lists() {
+    let app = shop();
+    let settings = |text: &str| -> MitigationSettings { serde_json::from_str(text).unwrap() };
+    let floors = settings(r#"{"rerankers": [{"kind":"exposure","by":"seller","caps":{"*":0.9}}]}"#);
+    let peer = Peer { uid: 0, gid: 0, pid: None };
+    mitigations::set(&app, peer, &Placement::new("home").unwrap(), floors).unwrap();
+    let query =
+        |placement: &str| ListQuery { k: Some(5), placement: Some(placement.to_owned()), ..ListQuery::default() };
+    for user in ["me", "u1", "u2"] {
+        recommend::user_list(&app, user, &query("home")).unwrap();
+        recommend::user_list(&app, user, &query("mail")).unwrap();
+    }
+    let names = ["first".to_owned(), "second".to_owned()];
+    let shown = || {
+        let window = ExposureWindow { by: ItemOwner::Seller, names: &names, days: 2 };
+        app.mitigations.served.totals("home", app.view().now(), window)
+    };
+    let counted = shown();
+    assert!(counted.total > 0.0 && counted.of.iter().sum::<f64>() > 0.0, "{counted:?}");
+    app.served_log.flush(&app.store).unwrap();
+    // From the lists of a day that is not over, and then from its totals.
+    for today in [0, i64::MAX] {
+        app.served_log.fold(&app.store, today).unwrap();
+        app.mitigations.served.forget("home");
+        going_out::recall(&app).unwrap();
+        let recalled = shown();
+        assert!((recalled.total - counted.total).abs() < 1e-9, "{recalled:?} {counted:?}");
+        assert!(recalled.of.iter().zip(&counted.of).all(|(a, b)| (a - b).abs() < 1e-9), "{recalled:?} {counted:?}");
+    }
+    let days = app.store.served_days().unwrap();
+    assert!(!days.is_empty() && days.iter().all(|day| app.store.served_day(*day).unwrap().is_some()));
 }

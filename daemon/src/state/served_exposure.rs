@@ -1,8 +1,11 @@
 //! Exposure of sellers and brands in the lists that went out, position-weighted, over a rolling window of days.
 //!
 //! Counted for placements whose mitigations read it. Memory is bounded: 90 days, and at most [`NAMES`] names a day and placement; further
-//! names count towards the total only. After a start it is counted again from the
-//! lists that are kept.
+//! names count towards the total only. After a start it is counted again from the totals of days that are kept.
+//!
+//! `ServedLog` counts the same lists by item. Owners could be added up from its items with the catalogue, and after a start they are. While
+//! the daemon runs they are counted apart, because every list of such a placement reads a window of days before it goes out: some thousand
+//! names at most are looked up here, where all items of all those days would have to be added up; and the log counts all placements together.
 
 use std::collections::VecDeque;
 
@@ -62,6 +65,13 @@ impl Day {
         }
     }
 
+    fn count(&mut self, item: ShownItem<'_>, attention: f64) {
+        self.total += attention;
+        for by in [ItemOwner::Seller, ItemOwner::Brand] {
+            self.add(by, item.owner(by), attention);
+        }
+    }
+
     fn add(&mut self, by: ItemOwner, name: Option<&str>, attention: f64) {
         let Some(name) = name else { return };
         let names = match by {
@@ -109,12 +119,15 @@ impl ServedExposure {
         let Some(rolling) = placements.get_mut(placement) else { return };
         let day = rolling.day(at.div_euclid(DAY_MS));
         for (position, row) in rows.enumerate() {
-            let attention = Attention::default().at(position);
-            day.total += attention;
-            for by in [ItemOwner::Seller, ItemOwner::Brand] {
-                day.add(by, row.owner(by), attention);
-            }
+            day.count(row, Attention::default().at(position));
         }
+    }
+
+    /// Adds what the lists of a past day showed: attention by item. Days come in ascending order; `day` counts since 1970, UTC.
+    pub fn add_day<'a>(&self, placement: &str, day: i64, items: impl Iterator<Item = (ShownItem<'a>, f64)>) {
+        let mut placements = self.0.lock();
+        let day = placements.entry(placement.to_owned()).or_default().day(day);
+        items.for_each(|(item, attention)| day.count(item, attention));
     }
 
     /// Exposure of the named owners in a placement over the last days up to `at`.
@@ -179,6 +192,20 @@ mod tests {
         assert_eq!(served.totals("home", 2 * DAY_MS, by_brand).of, [1.0 + second]);
         served.forget("home");
         assert_eq!(served.totals("home", 2 * DAY_MS, window(3)).total, 0.0);
+    }
+
+    #[test]
+    fn a_day_added_up_counts_as_its_lists() {
+        let (listed, added) = (ServedExposure::default(), ServedExposure::default());
+        listed.record("home", 5 * DAY_MS, [shown("a", "x"), shown("b", "x")].into_iter());
+        listed.record("home", 5 * DAY_MS + 9, [shown("a", "x")].into_iter());
+        added.add_day("home", 5, [(shown("a", "x"), 2.0), (shown("b", "x"), 1.0 / 3f64.log2())].into_iter());
+        let names = ["a".to_owned(), "b".to_owned()];
+        let of = |served: &ServedExposure| {
+            served.totals("home", 5 * DAY_MS, ExposureWindow { by: ItemOwner::Seller, names: &names, days: 1 })
+        };
+        assert_eq!(of(&listed).of, of(&added).of);
+        assert!((of(&listed).total - of(&added).total).abs() < 1e-12);
     }
 
     #[test]

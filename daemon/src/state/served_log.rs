@@ -2,6 +2,9 @@
 //!
 //! Requests only add to memory; a thread writes the queue once a second (`background::served`). A daemon that is killed forgets the lists of
 //! the last second. The totals are those of the records, so that an erasure takes a user's part out of them.
+//!
+//! A start reads the totals of past days, which [`ServedLog::fold`] keeps in the store, and the lists of days without: those of today, and
+//! those that changed since. The store drops the totals of a day with every write that changes its lists, so both always agree.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mercer_reports::exposure::Attention;
 use mercer_shared::ids::ItemId;
 use mercer_shared::time::{DAY_MS, Timestamp};
-use mercer_store::{Pseudonym, ServedRecord, Store, StoreError};
+use mercer_store::{Pseudonym, ServedDay, ServedRecord, ServedTotals, Store, StoreError};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
@@ -37,6 +40,17 @@ impl DayExposure {
         }
     }
 
+    fn of(day: ServedDay) -> Self {
+        let mut sum = Self::default();
+        for ServedTotals { lists, items } in day.placements.into_values() {
+            sum.lists += lists;
+            for (item, attention) in items {
+                *sum.items.entry(item).or_default() += attention;
+            }
+        }
+        sum
+    }
+
     fn subtract(&mut self, record: &ServedRecord) {
         self.lists = self.lists.saturating_sub(1);
         for (position, row) in record.rows.iter().enumerate() {
@@ -49,6 +63,28 @@ impl DayExposure {
             }
         }
     }
+}
+
+/// What the lists of a day showed: the totals that are kept, or those of its lists. `day` counts since 1970, UTC.
+///
+/// # Errors
+/// As [`Store::served_day`] and of damaged lists.
+pub fn day(store: &Store, day: i64) -> Result<ServedDay, StoreError> {
+    store.served_day(day)?.map_or_else(|| added_up(store, day), Ok)
+}
+
+/// Adds up the lists of a day.
+fn added_up(store: &Store, day: i64) -> Result<ServedDay, StoreError> {
+    let mut sum = ServedDay { day, ..ServedDay::default() };
+    for record in store.served_on(day) {
+        let ServedRecord { placement, rows, .. } = record?;
+        let totals = sum.placements.entry(placement).or_default();
+        totals.lists += 1;
+        for (position, row) in rows.into_iter().enumerate() {
+            *totals.items.entry(row.item).or_default() += Attention::default().at(position);
+        }
+    }
+    Ok(sum)
 }
 
 /// Lists that went out.
@@ -81,14 +117,27 @@ impl ServedLog {
     /// The log as the store has it.
     ///
     /// # Errors
-    /// As [`Store::served`].
+    /// As [`Store::served_day`], and those of damaged lists.
     pub fn open(store: &Store) -> Result<Self, StoreError> {
-        let mut counted = Counted::default();
-        for record in store.served() {
-            let record = record?;
-            counted.day(&record).add(&record);
-        }
+        let days = store.served_days()?.into_iter().map(|number| Ok((number, DayExposure::of(day(store, number)?))));
+        let counted = Counted { waiting: Vec::new(), days: days.collect::<Result<_, StoreError>>()? };
         Ok(Self { counted: Mutex::new(counted), ..Self::default() })
+    }
+
+    /// Keeps the totals of the days before `today` that have none; returns how many. No list is written meanwhile.
+    ///
+    /// # Errors
+    /// As [`Store::put_served_day`], and those of damaged lists.
+    pub fn fold(&self, store: &Store, today: i64) -> Result<usize, StoreError> {
+        let mut folded = 0;
+        for day in store.served_days()?.into_iter().filter(|day| *day < today) {
+            let _writing = self.writing.lock();
+            if store.served_day(day)?.is_none() {
+                store.put_served_day(&added_up(store, day)?)?;
+                folded += 1;
+            }
+        }
+        Ok(folded)
     }
 
     /// Takes note of a list that goes out.
@@ -156,6 +205,7 @@ impl ServedLog {
     /// # Errors
     /// As [`Store::drop_served`].
     pub fn forget_before(&self, store: &Store, before: Timestamp) -> Result<u64, StoreError> {
+        let _writing = self.writing.lock();
         let day = before.millis().div_euclid(DAY_MS);
         let dropped = store.drop_served(Timestamp::at(day * DAY_MS))?;
         let mut counted = self.counted.lock();
@@ -184,61 +234,4 @@ impl ServedLog {
 }
 
 #[cfg(test)]
-mod tests {
-    use mercer_shared::ids::UserId;
-    use mercer_store::{Key, ServedRow};
-
-    use super::*;
-
-    fn store(dir: &std::path::Path) -> Store {
-        Store::open(&dir.join("store"), Key::from_bytes([3; 32])).unwrap()
-    }
-
-    fn record(store: &Store, user: &str, day: i64, query_id: &str, items: &[&str]) -> ServedRecord {
-        let row = |item: &&str| ServedRow { item: item.parse().unwrap(), propensity: 1.0, team: None };
-        ServedRecord {
-            user: Some(store.pseudonym(&user.parse::<UserId>().unwrap())),
-            query_id: query_id.to_owned(),
-            at: Timestamp::at(day * DAY_MS),
-            version: "v1".to_owned(),
-            placement: "default".to_owned(),
-            rows: items.iter().map(row).collect(),
-            pool: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn totals_are_position_weighted_and_survive_a_restart() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = store(dir.path());
-        let log = ServedLog::open(&store).unwrap();
-        log.record(record(&store, "ada", 3, "q1", &["a", "b"]));
-        log.record(record(&store, "bob", 4, "q2", &["b"]));
-        let total = log.since(0);
-        let second = 1.0 / 3f64.log2();
-        assert_eq!(total.lists, 2);
-        assert!((total.items[&"b".parse().unwrap()] - 1.0 - second).abs() < 1e-12);
-        assert_eq!(log.since(4).items.len(), 1);
-        assert_eq!(log.flush(&store).unwrap(), 2);
-        assert_eq!(ServedLog::open(&store).unwrap().since(0), total);
-        assert_eq!(log.forget_before(&store, Timestamp::at(4 * DAY_MS)).unwrap(), 1);
-        assert_eq!(log.since(0).lists, 1);
-    }
-
-    #[test]
-    fn an_erasure_takes_its_part_out_of_the_totals() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = store(dir.path());
-        let log = ServedLog::open(&store).unwrap();
-        log.record(record(&store, "ada", 3, "q1", &["a"]));
-        log.flush(&store).unwrap();
-        log.record(record(&store, "ada", 3, "q2", &["a"]));
-        log.record(record(&store, "bob", 3, "q3", &["b"]));
-        let ada: UserId = "ada".parse().unwrap();
-        log.erasing(&store, &store.pseudonym(&ada), || store.erase_user(&ada)).unwrap();
-        assert_eq!(store.served_to(&store.pseudonym(&ada)).count(), 0);
-        let total = log.since(0);
-        assert_eq!((total.lists, total.items.len()), (1, 1));
-        assert!(total.items.contains_key(&"b".parse::<ItemId>().unwrap()));
-    }
-}
+mod tests;

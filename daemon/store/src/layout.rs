@@ -13,6 +13,8 @@
 //! | `U` | pseudonym | user |
 //! | `D` | kind, key | JSON document |
 //! | `V` | pseudonym of a user or zeros, milliseconds, query id | served list |
+//! | `Q` | milliseconds, pseudonym of a user or zeros, query id | marks of the served list of that moment |
+//! | `W` | day, part | what the lists of a day showed |
 
 use mercer_shared::hex::to_hex;
 
@@ -28,6 +30,8 @@ pub(crate) const DELETED_ITEM: u8 = b'R';
 pub(crate) const USER: u8 = b'U';
 pub(crate) const DOCUMENT: u8 = b'D';
 pub(crate) const SERVED: u8 = b'V';
+pub(crate) const SERVED_TIME: u8 = b'Q';
+pub(crate) const SERVED_DAY: u8 = b'W';
 
 /// Joins prefix and rest to a key.
 pub(crate) fn key(prefix: u8, rest: &[u8]) -> Vec<u8> {
@@ -72,6 +76,8 @@ pub(crate) fn describe(key: &[u8]) -> String {
         USER => format!("user {}", hex(rest)),
         TOMBSTONE => format!("tombstone {}", hex(rest)),
         SERVED => format!("served list {}", hex(rest)),
+        SERVED_TIME => format!("moment of a served list {}", hex(rest)),
+        SERVED_DAY => format!("day of served lists {}", hex(rest)),
         META => format!("meta {}", String::from_utf8_lossy(rest)),
         ITEM => format!("item {}", String::from_utf8_lossy(rest)),
         DELETED_ITEM => format!("tombstone of item {}", String::from_utf8_lossy(rest)),

@@ -5,13 +5,14 @@
 //! | 1 | first |
 //! | 2 | new items and users get an arrival number ([`crate::arrival`]); deleted items have a tombstone |
 //! | 3 | records of users say which consent was given explicitly, and keep its ledger ([`crate::consent`]) |
+//! | 4 | served lists are found by time as well, and totals of their days are kept |
 
 use crate::error::{Result, StoreError};
 use crate::layout::{META, key};
 use crate::record::{unwrap, wrap};
 
 /// The schema this program writes. Raise it and add a step whenever an older program could misread what a newer one writes.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// Version byte of the schema record itself. It never changes, so that every program can read it.
 const RECORD: u8 = 1;
@@ -20,7 +21,7 @@ const RECORD: u8 = 1;
 pub(crate) type Step = fn(&sled::Tree, &mut sled::Batch) -> Result<()>;
 
 /// Migrations by the schema they start from: `STEPS[0]` leads from schema 1 to schema 2.
-pub(crate) const STEPS: &[Step] = &[number_arrivals, keep_consent_ledger];
+pub(crate) const STEPS: &[Step] = &[number_arrivals, keep_consent_ledger, crate::served::find_by_time];
 
 /// Schema 1 to 2 rewrites nothing: records without an arrival number stay readable and come first, in order of their keys. The
 /// new schema only keeps older programs away from the records that have one.

@@ -1,5 +1,11 @@
 //! The log of served lists: which items went out to whom, at which places, with which propensities. It is erased with its user, and old
 //! lists are dropped by age. It is no part of an export: what a shop imports elsewhere was not served there.
+//!
+//! Lists lie by user, for erasures. A second key finds them by time and says what they are worth reading for.
+
+mod days;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -9,10 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::Core;
 use crate::error::{Result, StoreError};
-use crate::layout::{SERVED, key};
+use crate::layout::{SERVED, SERVED_TIME, key};
 use crate::pseudonym::Pseudonym;
-use crate::record::{Record, moment};
+use crate::record::{Record, moment, unwrap};
 use crate::store::Store;
+
+pub use days::{ServedDay, ServedTotals};
 
 /// Records that one write removes at most, so that writers of interactions wait little.
 const REMOVED_AT_ONCE: usize = 1_000;
@@ -29,6 +37,8 @@ pub struct ServedRecord {
     pub query_id: String,
     /// When it went out.
     pub at: Timestamp,
+    /// The next sequence number of the log when it was made: no interaction before it refers to the list. 0 for one from before schema 4.
+    pub seq: u64,
     /// The version that made it.
     pub version: String,
     /// Where it was shown.
@@ -50,7 +60,32 @@ pub struct ServedRow {
     pub team: Option<u8>,
 }
 
-/// The record. Who and when stand in the key.
+/// Lists that are read for more than their exposure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServedKind {
+    /// Some of its places were drawn from a pool.
+    Explored,
+    /// Its rows are those of two versions.
+    Interleaved,
+}
+
+impl ServedKind {
+    /// The bit in the marks of a list.
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Explored => 1,
+            Self::Interleaved => 2,
+        }
+    }
+}
+
+fn marks(record: &ServedRecord) -> u8 {
+    let explored = if record.pool.is_empty() { 0 } else { ServedKind::Explored.bit() };
+    let interleaved = record.rows.iter().any(|row| row.team.is_some());
+    explored | if interleaved { ServedKind::Interleaved.bit() } else { 0 }
+}
+
+/// The record of schema 3. Who and when stand in the key.
 #[derive(Debug, Serialize, Deserialize)]
 struct ServedV1 {
     version: String,
@@ -70,6 +105,17 @@ impl Record for ServedV1 {
     const VERSION: u8 = 1;
 }
 
+/// The record since schema 4.
+#[derive(Debug, Serialize, Deserialize)]
+struct ServedV2 {
+    seq: u64,
+    list: ServedV1,
+}
+
+impl Record for ServedV2 {
+    const VERSION: u8 = 2;
+}
+
 /// Bytes of the key before the query id: prefix, pseudonym, milliseconds.
 const HEAD: usize = 1 + 32 + 8;
 
@@ -81,9 +127,27 @@ fn record_key(record: &ServedRecord) -> Vec<u8> {
     key(SERVED, &rest)
 }
 
-/// Milliseconds in a key.
+/// The key that finds a record by time, from the record's own.
+fn time_key(record: &[u8]) -> Result<Vec<u8>> {
+    let parts = record.get(1..33).zip(record.get(33..HEAD)).zip(record.get(HEAD..));
+    let ((user, millis), query_id) = parts.ok_or_else(|| StoreError::corrupt(record, "the key is too short"))?;
+    Ok(key(SERVED_TIME, &[millis, user, query_id].concat()))
+}
+
+/// The key of a record, from the one that finds it by time.
+fn key_at(time: &[u8]) -> Result<Vec<u8>> {
+    let parts = time.get(1..9).zip(time.get(9..HEAD)).zip(time.get(HEAD..));
+    let ((millis, user), query_id) = parts.ok_or_else(|| StoreError::corrupt(time, "the key is too short"))?;
+    Ok(key(SERVED, &[user, millis, query_id].concat()))
+}
+
+/// Milliseconds in the key of a record.
 fn key_millis(key: &[u8]) -> Result<i64> {
-    let bytes = key.get(33..HEAD).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+    millis_at(key, 33)
+}
+
+fn millis_at(key: &[u8], from: usize) -> Result<i64> {
+    let bytes = key.get(from..from + 8).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
     bytes.map(i64::from_be_bytes).ok_or_else(|| StoreError::corrupt(key, "the key is too short"))
 }
 
@@ -92,12 +156,17 @@ fn read(key: &[u8], bytes: &[u8]) -> Result<ServedRecord> {
     let user = key.get(1..33).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).map(Pseudonym);
     let query_id = String::from_utf8_lossy(key.get(HEAD..).unwrap_or_default()).into_owned();
     let id = |id: String| ItemId::new(id).map_err(|error| StoreError::corrupt(key, error.to_string()));
-    let ServedV1 { version, placement, rows, pool } = ServedV1::decode(key, bytes)?;
+    let ServedV2 { seq, list } = match unwrap(key, bytes)? {
+        (ServedV1::VERSION, payload) => ServedV2 { seq: 0, list: ServedV1::from_payload(key, payload)? },
+        _ => ServedV2::decode(key, bytes)?,
+    };
+    let ServedV1 { version, placement, rows, pool } = list;
     let row = |row: RowV1| Ok(ServedRow { item: id(row.item)?, propensity: row.propensity, team: row.team });
     Ok(ServedRecord {
         user: user.filter(|user| *user != NOBODY),
         query_id,
         at,
+        seq,
         version,
         placement,
         rows: rows.into_iter().map(row).collect::<Result<_>>()?,
@@ -106,7 +175,8 @@ fn read(key: &[u8], bytes: &[u8]) -> Result<ServedRecord> {
 }
 
 impl Store {
-    /// Appends lists that went out. Lists for a user who was erased meanwhile are left out.
+    /// Appends lists that went out. Lists for a user who was erased meanwhile are left out. Totals of days to which a list comes late are
+    /// dropped with the same write.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::Storage`].
@@ -114,21 +184,25 @@ impl Store {
         let core = self.core();
         let writer = core.write()?;
         let mut batch = sled::Batch::default();
+        let mut late = days::Changed::default();
         for record in records {
             if record.user.is_some_and(|user| writer.tombstones.contains(&core.keys.tombstone(&user))) {
                 continue;
             }
             let key = record_key(&record);
+            batch.insert(time_key(&key)?, &[marks(&record)]);
+            late.note(record.at);
             let row = |row: ServedRow| RowV1 { item: row.item.to_string(), propensity: row.propensity, team: row.team };
-            let value = ServedV1 {
+            let list = ServedV1 {
                 version: record.version,
                 placement: record.placement,
                 rows: record.rows.into_iter().map(row).collect(),
                 pool: record.pool.iter().map(ItemId::to_string).collect(),
             };
-            let bytes = value.encode(&key)?;
+            let bytes = ServedV2 { seq: record.seq, list }.encode(&key)?;
             batch.insert(key, bytes);
         }
+        late.drop_totals(core, &mut batch)?;
         core.apply(batch)
     }
 
@@ -142,23 +216,32 @@ impl Store {
         scan(Arc::clone(self.core()), &key(SERVED, &user.0))
     }
 
-    /// Drops the lists that went out before a moment; returns their number.
+    /// The lists of a kind that went out at a moment or later, in order of time; of other lists only the keys are read.
+    pub fn served_since(
+        &self,
+        kind: ServedKind,
+        from: Timestamp,
+    ) -> impl DoubleEndedIterator<Item = Result<ServedRecord>> + use<> {
+        by_time(Arc::clone(self.core()), from.millis()..i64::MAX, move |marks| marks & kind.bit() != 0)
+    }
+
+    /// Drops the lists that went out before a moment, and the totals of their days; returns the number of lists. After a crash a part of
+    /// them is left, without totals; the next call drops the rest.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::Storage`].
     pub fn drop_served(&self, before: Timestamp) -> Result<u64> {
         let core = self.core();
-        let mut old = Vec::new();
-        for key in core.tree().scan_prefix([SERVED]).keys() {
-            let key = key?;
-            if key_millis(&key)? < before.millis() {
-                old.push(key);
-            }
-        }
+        days::drop_before(core, before)?;
+        let old = core.tree().range(time_bound(0)..time_bound(before.millis())).keys();
+        let old: Vec<sled::IVec> = old.collect::<std::result::Result<_, _>>()?;
         for keys in old.chunks(REMOVED_AT_ONCE) {
             let _writer = core.write()?;
             let mut batch = sled::Batch::default();
-            keys.iter().for_each(|key| batch.remove(key));
+            for key in keys {
+                batch.remove(key_at(key)?);
+                batch.remove(key);
+            }
             core.apply(batch)?;
         }
         Ok(old.len() as u64)
@@ -175,106 +258,56 @@ fn scan(core: Arc<Core>, prefix: &[u8]) -> impl Iterator<Item = Result<ServedRec
     })
 }
 
-/// Removes the lists that went out to a user; part of an erasure.
+/// The first key that finds a list of this moment or later.
+fn time_bound(millis: i64) -> Vec<u8> {
+    key(SERVED_TIME, &millis.max(0).to_be_bytes())
+}
+
+/// The lists of a span of milliseconds whose marks are wanted, in order of time.
+fn by_time(
+    core: Arc<Core>,
+    span: std::ops::Range<i64>,
+    wanted: impl Fn(u8) -> bool,
+) -> impl DoubleEndedIterator<Item = Result<ServedRecord>> {
+    let tree = core.tree();
+    let found = tree.range(time_bound(span.start)..time_bound(span.end));
+    found.filter_map(move |entry| {
+        // The store's files stay open while they are read.
+        let _open = &core;
+        let record = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
+            let (time, marks) = entry?;
+            if !marks.first().is_some_and(|marks| wanted(*marks)) {
+                return Ok(None);
+            }
+            let key = key_at(&time)?;
+            // One that is gone was erased or dropped since its key was read.
+            tree.get(&key)?.map(|bytes| read(&key, &bytes)).transpose()
+        };
+        record(entry).transpose()
+    })
+}
+
+/// Removes the lists that went out to a user, and the totals of their days; part of an erasure.
 pub(crate) fn erase(core: &Core, user: &Pseudonym, batch: &mut sled::Batch) -> Result<u64> {
     let mut removed = 0;
+    let mut changed = days::Changed::default();
     for key in core.tree().scan_prefix(key(SERVED, &user.0)).keys() {
-        batch.remove(key?);
+        let key = key?;
+        changed.note(moment(&key, key_millis(&key)?)?);
+        batch.remove(time_key(&key)?);
+        batch.remove(key);
         removed += 1;
     }
+    changed.drop_totals(core, batch)?;
     Ok(removed)
 }
 
-#[cfg(test)]
-mod tests {
-    use mercer_shared::ids::UserId;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::keys::Key;
-
-    fn open(dir: &std::path::Path) -> Store {
-        Store::open(&dir.join("store"), Key::from_bytes([5; 32])).unwrap()
+/// Schema 3 to 4: every list gets the key that finds it by time. A damaged list is found by nobody, as before.
+pub(crate) fn find_by_time(tree: &sled::Tree, batch: &mut sled::Batch) -> Result<()> {
+    for entry in tree.scan_prefix([SERVED]) {
+        let (key, bytes) = entry?;
+        let marks = read(&key, &bytes).map_or(0, |record| marks(&record));
+        batch.insert(time_key(&key)?, &[marks]);
     }
-
-    fn record(user: Option<Pseudonym>, at: i64, query_id: &str, items: &[&str]) -> ServedRecord {
-        let row = |item: &&str| ServedRow { item: item.parse().unwrap(), propensity: 0.25, team: Some(1) };
-        ServedRecord {
-            user,
-            query_id: query_id.to_owned(),
-            at: Timestamp::from_millis(at).unwrap(),
-            version: "v000001".to_owned(),
-            placement: "default".to_owned(),
-            rows: items.iter().map(row).collect(),
-            pool: items.iter().map(|item| item.parse().unwrap()).collect(),
-        }
-    }
-
-    #[test]
-    fn lists_come_back_by_user_in_order_of_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path());
-        let ada = store.pseudonym(&"ada".parse::<UserId>().unwrap());
-        let lists = [
-            record(Some(ada), 70_000, "q2", &["a", "b"]),
-            record(None, 10, "q0", &["b"]),
-            record(Some(ada), 5, "q1", &[]),
-        ];
-        store.append_served(lists.to_vec()).unwrap();
-        let of_ada: Vec<_> = store.served_to(&ada).map(Result::unwrap).collect();
-        assert_eq!(of_ada, [lists[2].clone(), lists[0].clone()]);
-        drop(store);
-        let all: Vec<_> = open(dir.path()).served().map(Result::unwrap).collect();
-        assert_eq!(all.len(), 3);
-        assert!(all.contains(&lists[1]));
-    }
-
-    #[test]
-    fn lists_leave_by_age() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path());
-        store.append_served((0..50).map(|n| record(None, n * 100, &format!("q{n}"), &["a"])).collect()).unwrap();
-        assert_eq!(store.drop_served(Timestamp::from_millis(2_000).unwrap()).unwrap(), 20);
-        assert_eq!(store.served().map(|list| list.unwrap().at.millis()).min(), Some(2_000));
-    }
-
-    #[test]
-    fn an_erasure_takes_the_lists_and_no_later_one_comes() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path());
-        let (ada, bob): (UserId, UserId) = ("ada".parse().unwrap(), "bob".parse().unwrap());
-        let of = |id: &UserId, query_id: &str| record(Some(store.pseudonym(id)), 1, query_id, &["a"]);
-        store.append_served(vec![of(&ada, "q1"), of(&bob, "q2")]).unwrap();
-        store.erase_user(&ada).unwrap();
-        // It was on its way when the user was erased.
-        store.append_served(vec![of(&ada, "q3")]).unwrap();
-        let left: Vec<_> = store.served().map(|list| list.unwrap().query_id).collect();
-        assert_eq!(left, ["q2"]);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
-
-        #[test]
-        fn every_record_is_read_as_it_was_written(
-            user in proptest::option::of(any::<[u8; 32]>()),
-            at in 0..=Timestamp::MAX.millis(),
-            names in ("\\PC{1,40}", ".{0,20}", ".{0,20}"),
-            rows in proptest::collection::vec(("\\PC{1,20}", 0f32..=1.0, proptest::option::of(0u8..2)), 0..30),
-        ) {
-            let user = user.map(Pseudonym).filter(|user| *user != NOBODY);
-            let rows = rows.into_iter().filter_map(|(item, propensity, team)| {
-                Some(ServedRow { item: ItemId::new(item).ok()?, propensity, team })
-            });
-            let rows: Vec<ServedRow> = rows.collect();
-            let pool = rows.iter().map(|row| row.item.clone()).collect();
-            let (query_id, version, placement) = names;
-            let at = Timestamp::from_millis(at).unwrap();
-            let list = ServedRecord { user, query_id, at, version, placement, rows, pool };
-            let dir = tempfile::tempdir().unwrap();
-            let store = open(dir.path());
-            store.append_served(vec![list.clone()]).unwrap();
-            prop_assert_eq!(store.served().map(Result::unwrap).collect::<Vec<_>>(), vec![list]);
-        }
-    }
+    Ok(())
 }
