@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 
 use super::candidates::{RerankError, Reranked};
 use super::ordered::{Bid, Ordered};
-use super::vectors::dot;
+use super::vectors::{dot, dots};
 
 /// Stop of the determinant: what is left lies in the span of what is listed.
 const EXHAUSTED: f64 = 1e-10;
@@ -24,7 +24,7 @@ pub(super) fn dpp(
             return Err(RerankError::Parameter { name: "window", value: window as f64, range });
         }
         Some(window) => windowed(&quality, kernel, window, k),
-        None => unbounded(&quality, kernel, k),
+        None => unbounded(&quality, candidates.direction()?, k),
     };
     list.by_rule = list.order.len();
     candidates.back_fill(&mut list, k);
@@ -48,41 +48,112 @@ fn quality(candidates: &Ordered<'_>, sharpness: Option<f64>) -> Result<Vec<f64>,
     }
 }
 
-/// One candidate's row of the Cholesky factor, as far as it was needed, and its remaining d².
-struct Row {
-    factor: Vec<f64>,
-    left: f64,
+/// Candidates whose rows are extended together. More would be extended in vain, and their sums would not stay in registers.
+const TOGETHER: usize = 4;
+
+/// Rows of the Cholesky factor, `width` apart.
+struct Factor {
+    width: usize,
+    /// Of each candidate, as far as it was needed.
+    rows: Vec<f64>,
+    /// Numbers of each candidate's row that are known.
+    known: Vec<usize>,
+    /// What is left of each candidate's d².
+    left: Vec<f64>,
+    /// Of each member of the list, and its d.
+    members: Vec<f64>,
+    roots: Vec<f64>,
 }
 
-/// d² only falls as the list grows, so a candidate's row is extended only when its old d² still leads.
-fn unbounded(quality: &[f64], kernel: impl Fn(usize, usize) -> f64, k: usize) -> Reranked {
-    let mut rows: Vec<Row> = quality.iter().map(|q| Row { factor: Vec::new(), left: q * q }).collect();
-    let mut queue: BinaryHeap<Bid> =
-        rows.iter().enumerate().map(|(place, row)| Bid { value: row.left, place }).collect();
+impl Factor {
+    fn new(quality: &[f64], k: usize) -> Self {
+        let (n, width) = (quality.len(), k.min(quality.len()));
+        Self {
+            width,
+            rows: vec![0.0; n * width],
+            known: vec![0; n],
+            left: quality.iter().map(|q| q * q).collect(),
+            members: Vec::new(),
+            roots: Vec::new(),
+        }
+    }
+
+    fn row(&self, place: usize, rank: usize) -> &[f64] {
+        &self.rows[place * self.width..][..rank]
+    }
+
+    /// Makes a candidate with a whole row the next member.
+    fn list(&mut self, place: usize) {
+        let Self { width, rows, left, members, roots, .. } = self;
+        members.extend_from_slice(&rows[place * *width..][..*width]);
+        roots.push(left[place].sqrt());
+    }
+
+    /// Extends rows of the same length by the members that they lack. `kernel` gives the entries of a member with the candidates.
+    fn extend<const N: usize>(&mut self, places: [usize; N], kernel: impl Fn(usize, [usize; N]) -> [f64; N]) {
+        for rank in self.known[places[0]]..self.roots.len() {
+            let member = &self.members[rank * self.width..][..rank];
+            let explained = dots(member, places.map(|place| self.row(place, rank)));
+            let entries = kernel(rank, places);
+            for (n, place) in places.into_iter().enumerate() {
+                let next = (entries[n] - explained[n]) / self.roots[rank];
+                self.rows[place * self.width + rank] = next;
+                self.left[place] -= next * next;
+            }
+        }
+        places.into_iter().for_each(|place| self.known[place] = self.roots.len());
+    }
+}
+
+/// d² only falls as the list grows, so a candidate's row is extended only when its old d² still leads; the next in the queue are extended
+/// with it, which costs little more than one alone and changes no value.
+fn unbounded<'v>(quality: &[f64], direction: impl Fn(usize) -> &'v [f64], k: usize) -> Reranked {
+    let mut factor = Factor::new(quality, k);
+    let bids = factor.left.iter().enumerate().map(|(place, &value)| Bid { value, place });
+    let mut queue: BinaryHeap<Bid> = bids.collect();
     let mut list = Reranked::default();
     while list.order.len() < k {
-        let Some(bid) = queue.pop() else { break };
-        if bid.value < EXHAUSTED {
-            break;
-        }
-        if rows[bid.place].factor.len() == list.order.len() {
+        let Some(bid) = queue.pop().filter(|bid| bid.value >= EXHAUSTED) else { break };
+        let known = factor.known[bid.place];
+        if known == list.order.len() {
             list.order.push(bid.place);
             list.gains.push(bid.value);
+            factor.list(bid.place);
             continue;
         }
-        let mut row = std::mem::replace(&mut rows[bid.place], Row { factor: Vec::new(), left: 0.0 });
-        while row.factor.len() < list.order.len() {
-            let rank = row.factor.len();
-            let member = list.order[rank];
-            let known = dot(&rows[member].factor[..rank], &row.factor);
-            let next = (kernel(member, bid.place) - known) / list.gains[rank].sqrt();
-            row.factor.push(next);
-            row.left -= next * next;
+        let mut stale = [bid.place; TOGETHER];
+        let mut count = 1;
+        while count < TOGETHER
+            && let Some(next) = queue.peek().filter(|next| next.value >= EXHAUSTED && factor.known[next.place] == known)
+        {
+            stale[count] = next.place;
+            count += 1;
+            queue.pop();
         }
-        queue.push(Bid { value: row.left, place: bid.place });
-        rows[bid.place] = row;
+        if count == TOGETHER {
+            factor.extend(stale, |rank, places| entries(quality, &direction, list.order[rank], places));
+        } else {
+            for place in &stale[..count] {
+                factor.extend([*place], |rank, places| entries(quality, &direction, list.order[rank], places));
+            }
+        }
+        queue.extend(stale[..count].iter().map(|&place| Bid { value: factor.left[place], place }));
     }
     list
+}
+
+/// Entries of the kernel: of a member of the list with candidates that are not in it.
+fn entries<'v, const N: usize>(
+    quality: &[f64],
+    direction: &impl Fn(usize) -> &'v [f64],
+    member: usize,
+    places: [usize; N],
+) -> [f64; N] {
+    let mut entries = dots(direction(member), places.map(direction));
+    for (entry, place) in entries.iter_mut().zip(places) {
+        *entry = quality[member] * *entry * quality[place];
+    }
+    entries
 }
 
 /// As [`unbounded`], but d² is conditional on the last `window` − 1 members only. It may rise again when a member leaves the window,
@@ -135,4 +206,60 @@ fn project(seen: &[usize], rows: &[Vec<f64>], place: usize, kernel: &impl Fn(usi
 fn remaining(seen: &[usize], rows: &[Vec<f64>], place: usize, kernel: &impl Fn(usize, usize) -> f64) -> f64 {
     let along = project(seen, rows, place, kernel);
     kernel(place, place) - dot(&along, &along)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Candidates, Method, UnitVectors, rerank};
+    use super::*;
+
+    /// Extends every candidate's row at every step: the same sums without a queue.
+    fn plain(scores: &[f64], vectors: &UnitVectors, k: usize) -> Reranked {
+        let quality: Vec<f64> = scores.iter().map(|score| score.exp()).collect();
+        let mut rows: Vec<Vec<f64>> = vec![Vec::new(); scores.len()];
+        let mut left: Vec<f64> = quality.iter().map(|q| q * q).collect();
+        let mut list = Reranked::default();
+        while list.order.len() < k {
+            let free = (0..scores.len()).filter(|place| !list.order.contains(place));
+            let Some(best) = free.map(|place| Bid { value: left[place], place }).max() else { break };
+            if best.value < EXHAUSTED {
+                break;
+            }
+            let root = best.value.sqrt();
+            for place in (0..scores.len()).filter(|&place| place != best.place && !list.order.contains(&place)) {
+                let entry = quality[best.place] * vectors.cosine(best.place, place) * quality[place];
+                let next = (entry - dot(&rows[best.place], &rows[place])) / root;
+                rows[place].push(next);
+                left[place] -= next * next;
+            }
+            list.order.push(best.place);
+            list.gains.push(best.value);
+        }
+        list
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_queue_gives_what_plain_steps_give_to_the_bit(
+            rows in prop::collection::vec(prop::collection::vec(-1.0_f32..1.0, 19), 1..60),
+            spread in prop_oneof![Just(0.0), Just(1e-6), Just(1.0)],
+            k in 1_usize..40,
+        ) {
+            let n = rows.len();
+            let scores: Vec<f64> = (0..n).map(|place| spread * (1.0 - place as f64 / n as f64)).collect();
+            let keys: Vec<u64> = (0..n as u64).collect();
+            let vectors = UnitVectors::new(rows.iter().map(|row| Some(row.as_slice())));
+            let candidates = Candidates { scores: &scores, keys: &keys, groups: &[], vectors: Some(&vectors) };
+            let found = rerank(&candidates, Method::Dpp { sharpness: Some(1.0), window: None }, k).unwrap();
+            let wanted = plain(&scores, &vectors, k);
+            prop_assert!(found.by_rule == wanted.order.len(), "{} of {}", found.by_rule, wanted.order.len());
+            prop_assert_eq!(&found.order[..found.by_rule], &wanted.order[..]);
+            let bits = |gains: &[f64]| gains.iter().map(|gain| gain.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&found.gains[..found.by_rule]), bits(&wanted.gains));
+        }
+    }
 }

@@ -59,8 +59,18 @@ impl<'a> Ordered<'a> {
 
     /// Cosine of two candidates.
     pub fn similarity(&self) -> Result<impl Fn(usize, usize) -> f64 + use<'_, 'a>, RerankError> {
-        let vectors = self.vectors.ok_or(RerankError::Missing("the vector of each candidate"))?;
+        let vectors = self.vectors()?;
         Ok(move |a: usize, b: usize| vectors.cosine(self.places[a], self.places[b]))
+    }
+
+    /// Direction of a candidate.
+    pub fn direction(&self) -> Result<impl Fn(usize) -> &'a [f64] + use<'_, 'a>, RerankError> {
+        let vectors = self.vectors()?;
+        Ok(move |place: usize| vectors.row(self.places[place]))
+    }
+
+    fn vectors(&self) -> Result<&'a UnitVectors, RerankError> {
+        self.vectors.ok_or(RerankError::Missing("the vector of each candidate"))
     }
 
     /// Places of each group, best first.

@@ -1,5 +1,7 @@
 //! Vectors of candidates at unit length.
 
+use pulp::Arch;
+
 /// Directions of candidates, row by row. A candidate without a vector has similarity 0 with all others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UnitVectors {
@@ -44,11 +46,12 @@ impl UnitVectors {
     /// Cosine of two candidates; 1 with itself.
     #[must_use]
     pub fn cosine(&self, a: usize, b: usize) -> f64 {
-        if a == b {
-            return 1.0;
-        }
-        let row = |at: usize| &self.rows[at * self.dimension..(at + 1) * self.dimension];
-        dot(row(a), row(b))
+        if a == b { 1.0 } else { dot(self.row(a), self.row(b)) }
+    }
+
+    /// The direction of a candidate; zeros where it has no vector.
+    pub(super) fn row(&self, at: usize) -> &[f64] {
+        &self.rows[at * self.dimension..(at + 1) * self.dimension]
     }
 }
 
@@ -57,13 +60,33 @@ const LANES: usize = 8;
 
 /// Dot product in a fixed order of sums, so it repeats bit for bit and is the same both ways round.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut lanes = [0.0_f64; LANES];
-    let (heads_a, heads_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let tail: f64 = heads_a.remainder().iter().zip(heads_b.remainder()).map(|(x, y)| x * y).sum();
-    for (left, right) in heads_a.zip(heads_b) {
-        for lane in 0..LANES {
-            lanes[lane] += left[lane] * right[lane];
+    dots(a, [b])[0]
+}
+
+/// Dot products of one vector with several of its length, each to the bit as [`dot`]. Together they keep more sums going than one has lanes
+/// and read the one vector once. Compiled for the vector instructions that the machine has; nothing is fused, so no bit depends on them.
+pub(super) fn dots<const N: usize>(one: &[f64], many: [&[f64]; N]) -> [f64; N] {
+    Arch::new().dispatch(|| sums(one, many))
+}
+
+#[inline(always)]
+fn sums<const N: usize>(one: &[f64], many: [&[f64]; N]) -> [f64; N] {
+    let (heads, tail) = one.as_chunks::<LANES>();
+    let mut lanes = [[0.0_f64; LANES]; N];
+    let parts = many.map(|other| other[..one.len()].as_chunks::<LANES>());
+    let blocks = parts.map(|(blocks, _)| &blocks[..heads.len()]);
+    for (at, left) in heads.iter().enumerate() {
+        for (sum, blocks) in lanes.iter_mut().zip(blocks) {
+            let right = &blocks[at];
+            for lane in 0..LANES {
+                sum[lane] += left[lane] * right[lane];
+            }
         }
     }
-    lanes.iter().sum::<f64>() + tail
+    let mut out = [0.0; N];
+    for ((sum, lanes), (_, rest)) in out.iter_mut().zip(lanes).zip(parts) {
+        let tail: f64 = tail.iter().zip(rest).map(|(x, y)| x * y).sum();
+        *sum = lanes.iter().sum::<f64>() + tail;
+    }
+    out
 }
