@@ -92,7 +92,7 @@ pub(super) async fn count_responses(
         ProblemResponse(Problem::new(Code::Internal, "the daemon failed while answering; its log says where"))
             .into_response()
     });
-    state.app.counters.request(response.status().as_u16());
+    state.app.counters.request(response.status().as_u16(), response.extensions().get::<Code>().copied());
     state.latency.observe(&method, route.as_ref(), started.elapsed());
     if let (Some(target), Some(peer), Some(code)) = (target, peer, response.extensions().get::<Code>()) {
         note_refusal(&state.app, peer, target, *code).await;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use mercer_shared::problem::Code;
 use mercer_shared::wire::{Latency, Traffic, Upkeep};
 use parking_lot::Mutex;
 
@@ -57,10 +58,11 @@ struct Recent {
 }
 
 impl Counters {
-    /// Counts a request that was answered with this status.
-    pub fn request(&self, status: u16) {
+    /// Counts a request that was answered with this status, and with this problem if it was refused. A spent budget is no load, though
+    /// both mean that the same request may succeed later.
+    pub fn request(&self, status: u16, code: Option<Code>) {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        if status == 429 {
+        if status == 429 && code != Some(Code::ExportBudgetSpent) {
             self.overloaded.fetch_add(1, Ordering::Relaxed);
         } else if status >= 500 && status != 503 {
             self.failures.fetch_add(1, Ordering::Relaxed);
@@ -140,5 +142,17 @@ mod tests {
         assert!((latency.p50_ms - 1_500.0).abs() < 1.0, "{latency:?}");
         assert!((latency.p99_ms - 1_990.0).abs() < 1.0, "{latency:?}");
         assert_eq!(stats.traffic().lists, 2_000);
+    }
+
+    #[test]
+    fn only_load_counts_as_load() {
+        let stats = Counters::default();
+        for (status, code) in
+            [(429, Some(Code::Overloaded)), (429, Some(Code::ExportBudgetSpent)), (500, Some(Code::Internal)), (200, None)]
+        {
+            stats.request(status, code);
+        }
+        let traffic = stats.traffic();
+        assert_eq!((traffic.requests, traffic.overloaded, traffic.failures), (4, 1, 1));
     }
 }
