@@ -46,6 +46,7 @@ pub(crate) async fn list(args: ReportsArgs, client: &Client, out: &mut Out) -> D
         .text("computed")
         .text("window")
         .number("shoppers")
+        .text("erased since")
         .text("data")
         .text("version");
     for one in &page.items {
@@ -59,6 +60,7 @@ pub(crate) async fn list(args: ReportsArgs, client: &Client, out: &mut Out) -> D
             text::moment(one.created),
             format!("{} to {}", text::maybe_moment(one.from), text::maybe_moment(one.to)),
             text::count(one.users),
+            if one.erased_since > 0 { text::count(one.erased_since) } else { "-".to_owned() },
             hash(|hashes| &hashes.data),
             hash(|hashes| &hashes.version),
         ]);

@@ -4,11 +4,12 @@ use mercer_shared::ids::UserId;
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::time::{DAY_MS, Timestamp};
 use mercer_shared::wire::{EraseReceipt, ErasedPlace, ErasedState, ErasedUser, EventKind};
-use mercer_store::Erasure;
+use mercer_store::{DocKind, Erasure};
 
 use crate::ingest::redact::{self, Archive, Erased, Redacted};
 use crate::ingest::{audited, compact};
 use crate::state::app::{App, Peer};
+use crate::state::erasure_times::ErasureTimes;
 use crate::state::evaluation_files;
 use crate::state::problems::{Answer, internal, store_problem};
 use crate::state::signing::{Purpose, Signer};
@@ -23,6 +24,7 @@ pub fn erase(app: &App, id: &str, peer: Option<Peer>) -> Answer<EraseReceipt> {
     let id = UserId::new(id).map_err(|error| Problem::new(Code::BadId, error.to_string()))?;
     let at = Timestamp::now();
     let (erasure, knows) = commit(app, &id, at)?;
+    ErasureTimes::note(&app.store, at)?;
     app.moments.forget_from(0);
     app.publish();
     app.model.forget_queries();
@@ -41,10 +43,11 @@ pub fn erase(app: &App, id: &str, peer: Option<Peer>) -> Answer<EraseReceipt> {
     app.audit(peer, "erase", &tombstone, format!("{} interactions", erasure.interactions()));
     app.tell(EventKind::Erased { pseudonym: pseudonym.clone() });
     let gone_by = compact::owe(app, at)?;
+    let reports = app.store.count_docs(DocKind::Report).map_err(|e| store_problem(&e))?;
     let compacted = app.config.erase.compact_within_minutes == 0 && compact::compact(app).is_ok();
 
     let gone_by = (!compacted).then_some(gone_by);
-    let after = After { erasure: &erasure, knows: &knows, redacted, rejected, renamed, gone_by };
+    let after = After { erasure: &erasure, knows: &knows, redacted, rejected, renamed, reports, gone_by };
     let places = after.places(app.config.erase.rebuild_within_days);
     let models = knows.versions.iter().cloned().chain(knows.cross_encoder.clone()).collect();
     let runs = knows.run.into_iter().collect();
@@ -87,6 +90,8 @@ struct After<'a> {
     rejected: Redacted,
     /// Entries of the audit log that named the pseudonym.
     renamed: u64,
+    /// Stored reports, all of which were made before.
+    reports: u64,
     /// By when the store's files hold nothing any more; none if they do not already.
     gone_by: Option<Timestamp>,
 }
@@ -94,7 +99,7 @@ struct After<'a> {
 impl After<'_> {
     /// Every place where data of a user can be.
     fn places(&self, rebuild_within_days: u64) -> Vec<ErasedPlace> {
-        let Self { erasure, knows, redacted, rejected, renamed, gone_by } = self;
+        let Self { erasure, knows, redacted, rejected, renamed, reports, gone_by } = self;
         let gone = |place: &str, count: u64, what: &str| ErasedPlace {
             place: place.to_owned(),
             state: if count > 0 { ErasedState::Erased } else { ErasedState::Nothing },
@@ -134,6 +139,14 @@ impl After<'_> {
                     rejected.records, rejected.files
                 ),
             ),
+            ErasedPlace {
+                place: "stored reports".to_owned(),
+                state: if *reports > 0 { ErasedState::Marked } else { ErasedState::Nothing },
+                detail: format!(
+                    "{reports} reports, totals over groups of ten shoppers and more; they are marked as made before this erasure"
+                ),
+                until: None,
+            },
             gone("audit log", *renamed, "entries whose pseudonym became the tombstone"),
             kept(
                 "runs",

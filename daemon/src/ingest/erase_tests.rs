@@ -75,6 +75,7 @@ fn nothing_of_an_erased_user_is_left_in_the_state_directory() {
     );
     let rejected = place("rejected inbox files");
     assert_eq!(rejected.state, ErasedState::Erased);
+    assert_eq!(place("stored reports").state, ErasedState::Nothing, "none was made");
     assert!(rejected.detail.contains("1 lines taken out, 0 files deleted whole"), "{}", rejected.detail);
     assert_eq!(place("versions").state, ErasedState::Nothing);
     let shop = app.shop.lock();

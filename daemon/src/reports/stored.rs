@@ -1,13 +1,14 @@
 //! Stored reports: every report that was computed, with its hashes, listed and read again, and numbers over time.
 
-use mercer_reports::small_groups::{rounded_mean, rounded_size};
 use mercer_shared::problem::{Code, Problem};
 use mercer_shared::wire::{
-    Page, Report, ReportHashes, ReportKind, ReportRow, ReportSummary, ReportTrend, StoredReport, TrendPoint,
+    Page, Report, ReportHashes, ReportKind, ReportSummary, ReportTrend, StoredReport, TrendPoint,
 };
 use mercer_store::{DocKind, Order, Store};
 use serde::Deserialize;
 
+use crate::reports::older_reports;
+use crate::state::erasure_times::ErasureTimes;
 use crate::state::problems::{Answer, store_problem};
 
 /// Form of stored documents: the first one had exact sizes and means of groups.
@@ -33,41 +34,26 @@ impl From<Document> for StoredReport {
                 id: format!("{}-{}", report.kind.as_str(), report.model),
                 form: 0,
                 hashes: None,
+                erased_since: 0,
                 report: *report,
             },
         };
         if stored.form < FORM {
-            round_groups(&mut stored.report);
+            older_reports::protect(&mut stored.report);
         }
         stored
     }
 }
 
-/// Rounds what an older program told of groups: beside a new report it would tell which group a shopper left.
-fn round_groups(report: &mut Report) {
-    for group in report.groups.iter_mut().flat_map(|table| &mut table.groups) {
-        group.n = group.n.map(|n| rounded_size(n as usize) as u64);
-        for number in [&mut group.mean, &mut group.low, &mut group.high] {
-            *number = number.map(rounded_mean);
-        }
-    }
-    for table in &mut report.groups {
-        table.gap = table.gap.map(rounded_mean);
-        let total: u64 = table.groups.iter().filter_map(|group| group.n).sum();
-        for group in &mut table.groups {
-            group.share = group.n.filter(|_| total > 0).map(|n| n as f64 / total as f64);
-        }
-        table.rounded = true;
-    }
-    let of_groups = |row: &&mut ReportRow| {
-        ["worst-group/", "gap/", "popularity-lift/", "heavy-minus-new"].iter().any(|name| row.name.starts_with(name))
+/// Says of a stored report how many shoppers were erased since.
+fn mark(stored: &mut StoredReport, erasures: &ErasureTimes) {
+    stored.erased_since = erasures.since(stored.report.created);
+    let shoppers = match stored.erased_since {
+        0 => return,
+        1 => "one shopper".to_owned(),
+        more => format!("{more} shoppers"),
     };
-    for row in report.rows.iter_mut().chain(&mut report.summary).filter(of_groups) {
-        row.n = rounded_size(row.n as usize) as u64;
-        for number in [&mut row.value, &mut row.low, &mut row.high] {
-            *number = number.map(rounded_mean);
-        }
-    }
+    stored.report.notes.push(format!("made before the erasure of {shoppers}, whom its numbers may count"));
 }
 
 /// The key of a stored report: keys sort like the numbers.
@@ -81,7 +67,7 @@ fn id(number: u64) -> String {
 /// The store's.
 pub(crate) fn store(store: &Store, report: Report, hashes: ReportHashes) -> Answer<StoredReport> {
     let number = store.next_number(DocKind::Report).map_err(|e| store_problem(&e))?;
-    let stored = StoredReport { id: id(number), form: FORM, hashes: Some(hashes), report };
+    let stored = StoredReport { id: id(number), form: FORM, hashes: Some(hashes), erased_since: 0, report };
     store.put_doc(DocKind::Report, &stored.id, &stored).map_err(|e| store_problem(&e))?;
     if number > KEPT {
         store.remove_doc(DocKind::Report, &id(number - KEPT)).map_err(|e| store_problem(&e))?;
@@ -95,9 +81,11 @@ pub(crate) fn store(store: &Store, report: Report, hashes: ReportHashes) -> Answ
 /// `not-found`.
 pub(crate) fn show(store: &Store, id: &str) -> Answer<StoredReport> {
     let found = store.get_doc::<Document>(DocKind::Report, id).map_err(|e| store_problem(&e))?;
-    found
+    let mut found = found
         .map(StoredReport::from)
-        .ok_or_else(|| Problem::new(Code::NotFound, format!("there is no stored report `{id}`")))
+        .ok_or_else(|| Problem::new(Code::NotFound, format!("there is no stored report `{id}`")))?;
+    mark(&mut found, &ErasureTimes::load(store)?);
+    Ok(found)
 }
 
 /// The stored form of a report that was just computed or is still cached.
@@ -165,6 +153,7 @@ impl Filter {
 /// `bad-cursor`, and the store's.
 pub(crate) fn list(store: &Store, filter: &Filter, cursor: Option<&str>, limit: usize) -> Answer<Page<ReportSummary>> {
     let (mut items, mut cursor) = (Vec::new(), cursor.map(str::to_owned));
+    let erasures = ErasureTimes::load(store)?;
     loop {
         // Never more than are still wanted: the cursor of the last chunk is that of the page.
         let chunk: Page<Document> = store
@@ -176,7 +165,10 @@ pub(crate) fn list(store: &Store, filter: &Filter, cursor: Option<&str>, limit: 
                 .into_iter()
                 .map(StoredReport::from)
                 .filter(|stored| filter.takes(&stored.report))
-                .map(|stored| stored.summary()),
+                .map(|mut stored| {
+                    mark(&mut stored, &erasures);
+                    stored.summary()
+                }),
         );
         cursor = chunk.next_cursor;
         if items.len() >= limit || cursor.is_none() {
@@ -297,6 +289,23 @@ mod tests {
         open.put_doc(DocKind::Report, "fairness-v000003", &old).unwrap();
         let shown = show(&open, "fairness-v000003").unwrap().report.groups.remove(0).groups.remove(0);
         assert_eq!((shown.n, shown.mean, shown.share), (Some(140), Some(0.31), Some(1.0)));
+    }
+
+    #[test]
+    fn a_report_says_how_many_shoppers_were_erased_since() {
+        let (_dir, open) = filled();
+        assert_eq!(show(&open, "p000003").unwrap().erased_since, 0);
+        ErasureTimes::note(&open, Timestamp::at(6 * 86_400_000 - 1)).unwrap();
+        ErasureTimes::note(&open, Timestamp::at(3 * 86_400_000 - 1)).unwrap();
+        // Made on day 4 and 7; one erasure was before day 3, the other before day 6.
+        let found = show(&open, "p000003").unwrap();
+        assert_eq!(found.erased_since, 1);
+        assert!(found.report.notes.iter().any(|note| note.contains("before the erasure of one shopper")));
+        assert_eq!(show(&open, "p000006").unwrap().erased_since, 0);
+        let all = list(&open, &Filter::default(), None, 100).unwrap().items;
+        let since: Vec<u64> = all.into_iter().map(|one| one.erased_since).collect();
+        assert_eq!(since, [0, 0, 0, 1, 1, 1, 2, 2]);
+        assert_eq!(open.count_docs(DocKind::Report).unwrap(), 8);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod code_version;
 pub mod config;
 pub mod counters;
 pub mod dense_ids;
+pub mod erasure_times;
 pub mod evaluation_files;
 pub mod frequent_acts;
 pub mod guardrails;

@@ -114,6 +114,19 @@ impl Store {
         core.apply(batch)
     }
 
+    /// How many documents of a collection there are.
+    ///
+    /// # Errors
+    /// [`StoreError::Storage`].
+    pub fn count_docs(&self, kind: DocKind) -> Result<u64> {
+        let mut count = 0;
+        for key in self.core().tree().scan_prefix(kind.key("")).keys() {
+            key?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// A document by its id.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ pub enum Setting {
     ExportBudget,
     /// Erased users whom a version still knows.
     ErasedKnowledge,
+    /// When users were erased, without saying whom.
+    ErasureTimes,
     /// The version that was promoted automatically and is still being watched, if any.
     Grace,
     /// Number of promotions, for the schedule of holdout evaluations.
@@ -54,7 +56,7 @@ pub enum Setting {
 
 impl Setting {
     /// All settings.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ActiveEncoder,
         Self::AlphaLedger,
         Self::Canary,
@@ -63,6 +65,7 @@ impl Setting {
         Self::DataFingerprint,
         Self::ExportBudget,
         Self::ErasedKnowledge,
+        Self::ErasureTimes,
         Self::Grace,
         Self::HoldoutPromotions,
         Self::LeftOutComponents,
@@ -86,6 +89,7 @@ impl Setting {
             Self::DataFingerprint => "learned-from",
             Self::ExportBudget => "export-budget",
             Self::ErasedKnowledge => "erased-knowledge",
+            Self::ErasureTimes => "erasure-times",
             Self::Grace => "grace",
             Self::HoldoutPromotions => "holdout-promotions",
             Self::LeftOutComponents => "left-out-parts",

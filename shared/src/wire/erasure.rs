@@ -55,6 +55,8 @@ pub enum ErasedState {
     Nothing,
     /// It is not reachable any more and goes later.
     Pending,
+    /// Totals over groups of shoppers stay, marked as of before the erasure; nothing of the user alone is in them.
+    Marked,
 }
 
 /// An erased user whom a version still knows.

@@ -25,8 +25,17 @@ pub struct StoredReport {
     /// Hashes; absent for reports that were stored by an older program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hashes: Option<ReportHashes>,
+    /// Shoppers who were erased after it was made; its numbers may count them.
+    #[serde(default, skip_serializing_if = "is_none_erased")]
+    pub erased_since: u64,
     /// The report.
     pub report: Report,
+}
+
+/// Whether nobody was erased since.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_none_erased(erased: &u64) -> bool {
+    *erased == 0
 }
 
 impl StoredReport {
@@ -42,6 +51,7 @@ impl StoredReport {
             to: self.report.to,
             users: self.report.users,
             hashes: self.hashes.clone(),
+            erased_since: self.erased_since,
         }
     }
 }
@@ -68,6 +78,9 @@ pub struct ReportSummary {
     /// Hashes of its data and version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hashes: Option<ReportHashes>,
+    /// Shoppers who were erased after it was made; its numbers may count them.
+    #[serde(default, skip_serializing_if = "is_none_erased")]
+    pub erased_since: u64,
 }
 
 /// One number over the stored reports.
