@@ -13,6 +13,7 @@ pub mod adwin;
 pub mod alpha_ledger;
 pub mod attention;
 pub mod attribution;
+pub mod auc_intervals;
 pub mod blocks;
 pub mod bursts;
 pub mod calibrate;

@@ -96,7 +96,8 @@ impl<'a> Evaluated<'a> {
         self.as_served(lists.map_err(problem)?, policy, &request)
     }
 
-    fn policy(&self, arm: Arm) -> ScoringPolicy<'_> {
+    /// What orders the lists of an arm.
+    pub(crate) fn policy(&self, arm: Arm) -> ScoringPolicy<'_> {
         match arm {
             Arm::Version => ScoringPolicy { ranker: self.ranker.as_deref(), blend: &self.weights },
             Arm::Popularity => ScoringPolicy::blend(&self.popularity),
@@ -132,7 +133,8 @@ impl<'a> Evaluated<'a> {
     }
 }
 
-fn problem(error: mercer_rank::RankError) -> Problem {
+/// What a list fails with, as a problem.
+pub(crate) fn problem(error: mercer_rank::RankError) -> Problem {
     Problem::new(Code::Internal, error.to_string())
 }
 

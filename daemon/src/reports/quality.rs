@@ -4,6 +4,7 @@ use mercer_rank::Mode;
 use mercer_shared::wire::{Report, ReportRow};
 
 use crate::reports::evaluated::{Arm, Evaluated};
+use crate::reports::impressions;
 use crate::reports::rows::{METRICS, paired_row};
 use crate::reports::window_lists::Lists;
 use crate::state::problems::Answer;
@@ -42,6 +43,6 @@ pub(crate) fn rows(evaluated: &Evaluated<'_>, report: &mut Report) -> Answer<Vec
             per_user.push(PerUserSeries { name: row_name, users: mine.users.clone(), values });
         }
     }
-    report.notes.push("AUC and GAUC need the scores of all items; lists of 10 do not have them".to_owned());
+    impressions::rows(evaluated, report)?;
     Ok(per_user)
 }

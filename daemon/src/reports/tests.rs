@@ -189,3 +189,34 @@ fn a_log_without_a_window_and_one_without_shoppers_say_so() {
         assert!(empty.rows.is_empty() && empty.notes[0].starts_with("empty window: "), "{empty:?}");
     }
 }
+
+#[test]
+fn showings_that_were_clicked_are_told_from_others_by_the_scores() {
+    let app = shop();
+    let none = report(&app, ReportKind::Quality, None).unwrap();
+    for name in ["auc", "gauc"] {
+        assert!(row(&none.rows, name).undefined.as_ref().unwrap().contains("no showings"), "{:?}", row(&none.rows, name));
+    }
+    // In the last week each shopper is shown the favourite, which is clicked, and two other items.
+    let mut lines = Vec::new();
+    for shopper in 60..160 {
+        let favourite = shopper % 50;
+        let at = 1_600_000_000_000 + 77 * DAY + shopper as i64 * 1_000;
+        for (n, item) in [favourite, (favourite + 7) % 50, (favourite + 19) % 50].into_iter().enumerate() {
+            let seen = serde_json::json!({"user": name(shopper), "type": "impression", "item": format!("i{item:02}"), "at": Timestamp::at(at)});
+            lines.push(seen);
+            if n == 0 {
+                lines.push(serde_json::json!({"user": name(shopper), "type": "click", "item": format!("i{item:02}"), "at": Timestamp::at(at + 1_000)}));
+            }
+        }
+    }
+    let lines: Vec<Interaction> = serde_json::from_value(serde_json::Value::Array(lines)).unwrap();
+    assert!(write::interactions(&app, lines, &api_origin(None)).iter().all(Result::is_ok));
+    app.publish();
+    let quality = report(&app, ReportKind::Quality, None).unwrap();
+    let gauc = row(&quality.rows, "gauc");
+    assert!(gauc.value.unwrap() > 0.9 && gauc.n == 100, "the favourite stands first for its shopper: {gauc:?}");
+    assert_eq!(gauc.verdict, Some(Verdict::BetterThanPopularity));
+    let auc = row(&quality.rows, "auc");
+    assert!(auc.low <= auc.value && auc.value > auc.baseline && auc.baseline.is_some(), "{auc:?}");
+}
