@@ -8,6 +8,7 @@ use mercer_shared::wire::{
 };
 use mercer_store::DocKind;
 
+use crate::serving::mitigation_notes::unmet;
 use crate::serving::mitigation_rules::check;
 use crate::state::app::{App, Peer};
 use crate::state::mitigations::MitigationHistory;
@@ -51,7 +52,8 @@ fn described(app: &App, placement: Placement, revisions: &[MitigationRevision]) 
         Some(_) => PriceStatus::OtherVersion,
     };
     let history = earlier.iter().rev().cloned().collect();
-    Ok(Mitigation { placement, current: current.clone(), price_status, price, history })
+    let notes = unmet(&app.view(), &current.rerankers);
+    Ok(Mitigation { placement, current: current.clone(), price_status, price, notes, history })
 }
 
 /// The key of the price of re-rankers at a placement.

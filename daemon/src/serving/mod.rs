@@ -8,6 +8,7 @@ pub mod interleave;
 pub mod list_query;
 #[cfg(test)]
 mod mitigated_tests;
+mod mitigation_notes;
 pub(crate) mod mitigation_rules;
 pub mod mitigations;
 pub mod profile;

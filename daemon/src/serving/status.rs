@@ -2,11 +2,12 @@
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
-    AuditEntry, AuditVerification, Counts, Decision, Health, Page, PrivacySpending, QueueStatus, Run, ServingModel,
+    Alarm, AuditEntry, AuditVerification, Counts, Decision, Health, Page, PrivacySpending, QueueStatus, Run, ServingModel,
     Status,
 };
 use mercer_store::{DocKind, Order};
 
+use crate::serving::mitigation_notes::unmet_anywhere;
 use crate::state::app::App;
 use crate::state::privacy_ledger::Ledger;
 use crate::state::problems::Answer;
@@ -24,7 +25,7 @@ pub fn status(app: &App) -> Status {
     // The copy in memory is as old as the promotion; the store knows the latest state.
     let stored = app.store.get_model(&meta.version).ok().flatten();
     let listed = stored.as_ref().unwrap_or(meta);
-    let alarms = app.alarms();
+    let mut alarms = app.alarms();
     let health = if app.store.is_read_only().is_some() {
         Health::ReadOnly
     } else if !app.is_warm() {
@@ -34,6 +35,8 @@ pub fn status(app: &App) -> Status {
     } else {
         Health::Ok
     };
+    // It degrades nothing that the daemon itself could mend.
+    alarms.extend(idle_mitigations(app));
     let queue = app.model.stats();
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -71,6 +74,17 @@ pub fn status(app: &App) -> Status {
         memory_bytes: resident_bytes(),
         store_bytes: app.store.bytes().unwrap_or(0),
     }
+}
+
+/// An alarm where a mitigation is set for goods that the shop does not have any more.
+fn idle_mitigations(app: &App) -> Option<Alarm> {
+    let notes = unmet_anywhere(app);
+    let changed = app.mitigations.history().placements.values().filter_map(|all| all.last()).map(|last| last.changed).max();
+    (!notes.is_empty()).then(|| Alarm {
+        since: changed.unwrap_or(app.started),
+        kind: "mitigation".to_owned(),
+        text: notes.join("; "),
+    })
 }
 
 /// What private training has spent; `None` where it is off and never ran.

@@ -131,6 +131,14 @@ impl Mitigations {
         self.active.load().get(placement).cloned()
     }
 
+    /// What applies anywhere, by placement.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<ActiveMitigations>> {
+        let mut all: Vec<_> = self.active.load().values().cloned().collect();
+        all.sort_by(|one, other| one.placement.cmp(&other.placement));
+        all
+    }
+
     /// Whether the lists of any placement are made by what was shown before.
     #[must_use]
     pub fn read_exposure(&self) -> bool {

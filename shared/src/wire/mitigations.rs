@@ -239,6 +239,9 @@ pub struct Mitigation {
     /// The price that was measured last for these re-rankers at this placement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<MitigationPrice>,
+    /// What is set and cannot be done, because the catalogue has no item for it any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Earlier revisions, newest first; the last 100 are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<MitigationRevision>,
