@@ -1,6 +1,7 @@
 //! `mercer`: the console and command line of Mercer.
 
 mod cli;
+mod mitigations;
 mod progress;
 mod text;
 mod tui;

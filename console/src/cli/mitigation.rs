@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use mercer_shared::client::Client;
 use mercer_shared::problem::{Code, Problem, exit};
 use mercer_shared::wire::{
-    Mitigation, MitigationAction, MitigationPrice, MitigationRevision, MitigationSettings, Placement, PriceStatus,
-    Reranker,
+    Mitigation, MitigationPrice, MitigationRevision, MitigationSettings, Placement, PriceStatus,
 };
 
 use super::out::{Done, Out, Stop};
 use super::table::Table;
+use crate::mitigations::{EXAMPLES, action, price_basis, price_label, price_word, read_settings, reranker, rerankers};
 use crate::text;
 
 /// Mitigations of placements.
@@ -23,13 +23,32 @@ pub(crate) enum MitigationCommand {
     /// The mitigations of a placement, their price and history.
     Show(PlacementArg),
     /// Sets the mitigations of a placement from a file.
+    #[command(after_long_help = examples())]
     Set(SettingsArgs),
     /// Measures what settings would cost and change; changes nothing.
+    #[command(after_long_help = examples())]
     WhatIf(SettingsArgs),
     /// Brings back what was in force before.
     Undo(PlacementArg),
     /// Turns the mitigations of a placement off.
     Off(PlacementArg),
+}
+
+/// Settings with each kind of re-ranker, for the help.
+pub(crate) fn examples() -> String {
+    let mut help = String::from(
+        "Settings are re-rankers in the order in which they work, and the reason for the history:\n  \
+         {\"rerankers\": [{\"kind\": \"mmr\", \"lambda\": 0.7}], \"note\": \"trial\"}\nEach kind of re-ranker:\n",
+    );
+    for (what, example) in EXAMPLES {
+        help.push_str(&format!("  {what}:\n    {example}\n"));
+    }
+    help.push_str(
+        "`by` takes category, brand, seller or attribute:NAME (exposure: seller or brand); `*` is everybody whom the table does not \
+         name.\nMeasure first, then set:\n  echo '{\"rerankers\": [{\"kind\": \"mmr\"}]}' > mmr.json\n  \
+         mercer mitigation what-if mmr.json --placement home\n  mercer mitigation set mmr.json --placement home",
+    );
+    help
 }
 
 #[derive(Debug, Args)]
@@ -41,7 +60,7 @@ pub(crate) struct PlacementArg {
 
 #[derive(Debug, Args)]
 pub(crate) struct SettingsArgs {
-    /// JSON: `{"rerankers": [{"kind": "mmr", "lambda": 0.7}]}`; `-` is standard input.
+    /// JSON: `{"rerankers": [{"kind": "mmr", "lambda": 0.7}]}`; `-` is standard input. `--help` has an example of each kind.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) at: PlacementArg,
@@ -79,80 +98,33 @@ fn read(file: &Path) -> Result<MitigationSettings, Problem> {
     } else {
         text = std::fs::read_to_string(file).map_err(|error| bad(&error))?;
     }
-    serde_json::from_str(&text).map_err(|error| bad(&error))
-}
-
-/// A re-ranker as people read it: its kind and parameters.
-pub(crate) fn reranker(one: &Reranker) -> String {
-    let mut fields = serde_json::to_value(one).unwrap_or_default();
-    let parameters = fields.as_object_mut().map(|fields| {
-        fields.remove("kind");
-        let words: Vec<_> = fields.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
-        words.join(", ")
-    });
-    format!("{} ({})", one.kind(), text::clean(&parameters.unwrap_or_default()))
-}
-
-fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(word) => word.clone(),
-        serde_json::Value::Object(table) => {
-            let entries: Vec<_> = table.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
-            format!("[{}]", entries.join(", "))
-        }
-        other => other.to_string(),
-    }
-}
-
-/// The re-rankers of a revision in one line.
-pub(crate) fn rerankers(revision: &MitigationRevision) -> String {
-    if revision.rerankers.is_empty() {
-        return "off".to_owned();
-    }
-    revision.rerankers.iter().map(reranker).collect::<Vec<_>>().join("; ")
-}
-
-fn price_word(mitigation: &Mitigation) -> String {
-    match mitigation.price_status {
-        PriceStatus::Measured => "measured".to_owned(),
-        PriceStatus::OtherVersion => {
-            let model = mitigation.price.as_ref().map_or("another version", |price| price.model.as_str());
-            format!("measured on {model}")
-        }
-        PriceStatus::NotMeasured => "not measured".to_owned(),
-        PriceStatus::Off => "-".to_owned(),
-    }
+    read_settings(&text).map_err(|error| bad(&error))
 }
 
 fn table(all: &[Mitigation], out: &mut Out) -> Result<(), Stop> {
     if all.is_empty() {
         return out.line("no mitigation was ever set: all lists are plain");
     }
-    let mut table = Table::new().text("placement").number("version").text("changed").text("price").title("re-rankers");
+    let mut table = Table::new().label("placement").number("version").text("changed").text("price").words("re-rankers");
     for one in all {
         table.row([
             one.placement.to_string(),
             one.current.version.to_string(),
             text::moment(one.current.changed),
             price_word(one),
-            rerankers(&one.current),
+            rerankers(&one.current.rerankers),
         ]);
     }
     table.print(out)
 }
 
 fn revision_row(revision: &MitigationRevision) -> [String; 6] {
-    let action = match revision.action {
-        MitigationAction::Set => "set",
-        MitigationAction::Off => "off",
-        MitigationAction::Undo => "undo",
-    };
     [
         revision.version.to_string(),
-        action.to_owned(),
+        action(revision).to_owned(),
         text::moment(revision.changed),
         revision.uid.map_or_else(|| "-".to_owned(), |uid| uid.to_string()),
-        rerankers(revision),
+        rerankers(&revision.rerankers),
         revision.note.clone().unwrap_or_default(),
     ]
 }
@@ -163,11 +135,12 @@ fn shown(one: &Mitigation, out: &mut Out) -> Result<(), Stop> {
         return out.document(one);
     }
     out.heading(&format!("Placement {}, version {}", one.placement, one.current.version))?;
-    let mut table =
-        Table::new().number("version").text("by").text("changed").text("uid").title("re-rankers").text("why");
+    let mut table = Table::new().number("version").text("by").text("changed").text("uid");
+    table = table.label("re-rankers").text("why").below();
     table.row(revision_row(&one.current));
     one.history.iter().for_each(|revision| table.row(revision_row(revision)));
     table.print(out)?;
+    one.notes.iter().try_for_each(|note| out.line(format!("note: {}", text::clean(note))))?;
     match &one.price {
         Some(price) => {
             out.line("")?;
@@ -182,18 +155,12 @@ fn shown(one: &Mitigation, out: &mut Out) -> Result<(), Stop> {
 fn print_price(price: &MitigationPrice, out: &mut Out) -> Result<(), Stop> {
     out.heading(&format!("Price at {} on {}, measured {}", price.placement, price.model, text::moment(price.created)))?;
     for one in &price.rerankers {
-        out.line(reranker(one))?;
+        out.wrapped(reranker(one))?;
     }
-    out.line(format!(
-        "{}, window {} to {}; {} changed",
-        text::plural(price.users, "shopper", "shoppers"),
-        text::maybe_moment(price.from),
-        text::maybe_moment(price.to),
-        text::plural(price.lists_changed, "list", "lists")
-    ))?;
+    out.line(price_basis(price))?;
     let mut table = Table::new()
-        .text("name")
-        .title("what")
+        .label("name")
+        .label("what")
         .number("before")
         .number("after")
         .number("difference")
@@ -202,10 +169,9 @@ fn print_price(price: &MitigationPrice, out: &mut Out) -> Result<(), Stop> {
         .number("n");
     for row in &price.rows {
         let difference = row.difference.map_or_else(|| "-".to_owned(), text::signed);
-        let missing = row.undefined.as_ref().map(|why| format!("undefined: {why}"));
         table.row([
             row.name.clone(),
-            missing.map_or_else(|| row.label.clone(), |missing| format!("{} ({missing})", row.label)),
+            price_label(row),
             text::maybe(row.before),
             text::maybe(row.after),
             difference,

@@ -142,6 +142,7 @@ pub(crate) enum Command {
     /// Stored reports, newest first.
     Reports(ReportsArgs),
     /// Re-ranking of the lists of a placement: list, show, set, what-if, undo, off.
+    #[command(after_long_help = mitigation::examples())]
     Mitigation {
         #[command(subcommand)]
         command: Option<MitigationCommand>,

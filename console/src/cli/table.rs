@@ -256,7 +256,14 @@ mod tests {
 
     /// A table as reports have it.
     fn report() -> Table {
-        let table = Table::new().number("no.").above().label("name").label("what").number("value").number("noise floor").below();
+        let table = Table::new()
+            .number("no.")
+            .above()
+            .label("name")
+            .label("what")
+            .number("value")
+            .number("noise floor")
+            .below();
         let mut table = table.words("verdict");
         for attribute in ["gender", "region"] {
             table.row([

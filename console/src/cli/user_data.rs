@@ -60,11 +60,7 @@ pub(crate) async fn forget_interest(args: &ForgetInterestArgs, client: &Client, 
         out.document(&report)?;
     } else {
         let events = text::plural(report.events, "event shapes", "events shape");
-        out.line(format!(
-            "{} {}: {events} nothing any more",
-            report.forgotten.kind.name(),
-            report.forgotten.value
-        ))?;
+        out.line(format!("{} {}: {events} nothing any more", report.forgotten.kind.name(), report.forgotten.value))?;
     }
     Ok(exit::OK)
 }

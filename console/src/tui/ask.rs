@@ -4,9 +4,11 @@ use mercer_shared::client::Client;
 use mercer_shared::ids::{ItemId, UserId};
 use mercer_shared::problem::Problem;
 use mercer_shared::wire::{
-    AuditEntry, Decision, ListQuery, Mode, ModelVersion, Page, Profile, Report, ReportKind, Run, SearchRequest,
-    ServedList, Status, TrainRequest, User,
+    AuditEntry, Decision, ListQuery, Mitigation, MitigationPrice, Mode, ModelVersion, Page, Placement, Profile, Report,
+    ReportKind, Run, SearchRequest, ServedList, Status, TrainRequest, User,
 };
+
+use crate::mitigations::MitigationDraft;
 
 /// Rows asked for at once of a collection.
 const PAGE: u32 = 100;
@@ -55,6 +57,12 @@ pub(crate) enum Ask {
     Models,
     /// A report of the serving version.
     Report(ReportKind),
+    /// Mitigations of all placements, without their histories.
+    Mitigations,
+    /// The mitigations of a placement.
+    Mitigation(Placement),
+    /// What settings would cost; changes nothing.
+    PriceMitigation(MitigationDraft),
     /// Decisions of the agent, newest first.
     Decisions,
     /// Changes, newest first.
@@ -69,12 +77,28 @@ pub(crate) enum Ask {
     Rollback,
     /// Keep a version, or not.
     Pin(String, bool),
+    /// Set mitigations.
+    SetMitigation(MitigationDraft),
+    /// Bring back the mitigations before.
+    UndoMitigation(Placement),
+    /// Turn mitigations off.
+    MitigationOff(Placement),
 }
 
 impl Ask {
     /// Whether it changes the daemon's state.
     pub(crate) const fn is_order(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::Cancel(_) | Self::Promote(_) | Self::Rollback | Self::Pin(..))
+        matches!(
+            self,
+            Self::Train(_)
+                | Self::Cancel(_)
+                | Self::Promote(_)
+                | Self::Rollback
+                | Self::Pin(..)
+                | Self::SetMitigation(_)
+                | Self::UndoMitigation(_)
+                | Self::MitigationOff(_)
+        )
     }
 }
 
@@ -119,6 +143,12 @@ answers! {
     Model(Box<ModelVersion>),
     /// A report.
     Report(Box<Report>),
+    /// Mitigations.
+    Mitigations(Vec<Mitigation>),
+    /// The mitigations of a placement.
+    Mitigation(Box<Mitigation>),
+    /// What mitigations cost.
+    Price(Box<MitigationPrice>),
     /// Decisions.
     Decisions(Vec<Decision>),
     /// Changes.
@@ -168,6 +198,18 @@ pub(crate) async fn send(client: &Client, ask: Ask) -> Result<Answer, Problem> {
         Ask::Run(id) => Answer::Run(Box::new(client.run(&id).await?)),
         Ask::Models => Answer::Models(client.models().await?.items),
         Ask::Report(kind) => Answer::Report(Box::new(client.report(kind, None).await?)),
+        Ask::Mitigations => Answer::Mitigations(client.mitigations().await?),
+        Ask::Mitigation(placement) => Answer::Mitigation(Box::new(client.mitigation(placement.as_str()).await?)),
+        Ask::PriceMitigation(MitigationDraft { placement, settings }) => {
+            Answer::Price(Box::new(client.mitigation_price(placement.as_str(), &settings).await?))
+        }
+        Ask::SetMitigation(MitigationDraft { placement, settings }) => {
+            Answer::Mitigation(Box::new(client.set_mitigation(placement.as_str(), &settings).await?))
+        }
+        Ask::UndoMitigation(placement) => {
+            Answer::Mitigation(Box::new(client.undo_mitigation(placement.as_str()).await?))
+        }
+        Ask::MitigationOff(placement) => Answer::Mitigation(Box::new(client.mitigation_off(placement.as_str()).await?)),
         Ask::Decisions => Answer::Decisions(client.decisions(None, Some(PAGE)).await?.items),
         Ask::Audit => Answer::Audit(client.audit(None, Some(PAGE)).await?.items),
         Ask::Train(request) => Answer::Run(Box::new(client.train(&request).await?)),

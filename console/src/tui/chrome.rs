@@ -16,10 +16,12 @@ use super::widgets::draw::{put, put_at};
 use super::widgets::split::split_top;
 use crate::text;
 
-/// Column of the first tab, behind the program's name.
+/// Column of the first tab, behind the program's name; and where there is no room for the name.
 const FIRST_TAB: usize = 9;
-/// Blank columns between two tabs.
+const FIRST_TAB_WITHOUT_NAME: usize = 1;
+/// Blank columns between two tabs; and where there is no room for two.
 const TAB_GAP: usize = 2;
+const NARROW_TAB_GAP: usize = 1;
 
 /// A tab of the header.
 struct Tab {
@@ -31,15 +33,21 @@ struct Tab {
 
 fn tabs(screens: &[&'static About], current: ScreenId, columns: u16) -> Vec<Tab> {
     let titled = |(place, about): (usize, &&'static About)| format!("{} {}", place + 1, about.title);
-    let whole: usize = screens.iter().enumerate().map(|tab| text::width(&titled(tab)) + TAB_GAP).sum();
-    // Where the titles do not all fit, the tab of the current screen alone has one.
-    let all_fit = FIRST_TAB + whole <= usize::from(columns) + TAB_GAP;
-    let mut column = FIRST_TAB;
+    let titles: usize = screens.iter().enumerate().map(|tab| text::width(&titled(tab))).sum();
+    let fits =
+        |first: usize, gap: usize| first + titles + gap * screens.len().saturating_sub(1) <= usize::from(columns);
+    // The name of the program goes before a title does. Where the titles do not all fit, the current screen's tab alone has one.
+    let (first, gap, all_fit) = match (fits(FIRST_TAB, TAB_GAP), fits(FIRST_TAB_WITHOUT_NAME, NARROW_TAB_GAP)) {
+        (true, _) => (FIRST_TAB, TAB_GAP, true),
+        (false, true) => (FIRST_TAB_WITHOUT_NAME, NARROW_TAB_GAP, true),
+        (false, false) => (FIRST_TAB, TAB_GAP, false),
+    };
+    let mut column = first;
     let tab = |(place, about): (usize, &&'static About)| {
         let screen = ScreenId(place);
         let text = if all_fit || screen == current { titled((place, about)) } else { (place + 1).to_string() };
         let tab = Tab { screen, column, text };
-        column += text::width(&tab.text) + TAB_GAP;
+        column += text::width(&tab.text) + gap;
         tab
     };
     screens.iter().enumerate().map(tab).collect()
@@ -89,8 +97,11 @@ fn serving_state(context: &Context) -> (String, Style) {
 /// Draws the header: name and tabs; below, a quiet rule with the state of the daemon.
 pub(crate) fn header(screens: &[&'static About], current: ScreenId, context: &Context, area: Rect, buf: &mut Buffer) {
     let (top, rule) = split_top(area, 1);
-    put_at(buf, top, Position::new(1, 0), &Line::styled("mercer", theme::STRONG));
-    for tab in tabs(screens, current, area.width) {
+    let tabs = tabs(screens, current, area.width);
+    if tabs.first().is_none_or(|tab| tab.column >= FIRST_TAB) {
+        put_at(buf, top, Position::new(1, 0), &Line::styled("mercer", theme::STRONG));
+    }
+    for tab in tabs {
         let style =
             if tab.screen == current { theme::SELECTED.add_modifier(Modifier::UNDERLINED) } else { theme::QUIET };
         let column = u16::try_from(tab.column).unwrap_or(u16::MAX);

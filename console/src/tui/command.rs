@@ -79,6 +79,14 @@ pub(crate) enum Action {
     Formula,
     /// Follow the newest line or stand still.
     Follow,
+    /// Measure what mitigations would cost.
+    WhatIf,
+    /// Set mitigations.
+    SetMitigation,
+    /// Bring back the mitigations before.
+    UndoMitigation,
+    /// Turn mitigations off.
+    MitigationOff,
 }
 
 impl Action {

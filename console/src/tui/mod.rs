@@ -47,7 +47,7 @@ mod view;
 mod widgets;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use run::run;
 pub(crate) use screens::manual;

@@ -21,6 +21,8 @@ type Answers = BTreeMap<String, Vec<(u16, String)>>;
 #[derive(Debug, Default)]
 pub(super) struct Fake {
     answers: Answers,
+    /// Columns of the terminal; none where output goes to a file.
+    columns: Option<usize>,
 }
 
 /// What a command did.
@@ -51,11 +53,16 @@ impl Fake {
         self
     }
 
+    /// Gives the command a terminal of so many columns.
+    pub(super) fn columns(self, columns: usize) -> Self {
+        Self { columns: Some(columns), ..self }
+    }
+
     /// Runs a command against it.
     pub(super) fn run(self, args: &[&str]) -> Ran {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("mercer.sock");
-        run_on(&socket, Some(self.answers), args)
+        run_on(&socket, Some(self), args)
     }
 }
 
@@ -65,16 +72,18 @@ pub(super) fn nobody(args: &[&str]) -> Ran {
     run_on(&dir.path().join("mercer.sock"), None, args)
 }
 
-fn run_on(socket: &Path, answers: Option<Answers>, args: &[&str]) -> Ran {
+fn run_on(socket: &Path, daemon: Option<Fake>, args: &[&str]) -> Ran {
     let cli = Cli::try_parse_from([&["mercer"], args].concat()).unwrap();
     let (out, err) = (Heard::default(), Heard::default());
     let asked = Arc::new(Mutex::new(Vec::new()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let code = runtime.block_on(async {
-        if let Some(answers) = answers {
-            listen(UnixListener::bind(socket).unwrap(), answers, asked.clone());
+        let columns = daemon.as_ref().and_then(|daemon| daemon.columns);
+        if let Some(daemon) = daemon {
+            listen(UnixListener::bind(socket).unwrap(), daemon.answers, asked.clone());
         }
         let mut output = Out::to(out.clone(), err.clone(), cli.json);
+        output.width = columns;
         let done = run(cli, &PathBuf::from(socket), &mut output).await;
         output.end(done)
     });

@@ -3,4 +3,6 @@
 
 mod daemon;
 mod forms;
+mod mitigation;
 mod output;
+mod reports;

@@ -67,7 +67,11 @@ impl Overlay for Explanation {
         let first = self.first.min(rows.len().saturating_sub(room));
         lines(buf, above, &rows[first..]);
         let more = rows.len() > room;
-        let keys = if more { "j and k scroll, any other key closes, ? shows the keys" } else { "any key closes, ? shows the keys" };
+        let keys = if more {
+            "j and k scroll, any other key closes, ? shows the keys"
+        } else {
+            "any key closes, ? shows the keys"
+        };
         put(buf, last, 0, &Line::styled(keys, theme::QUIET));
         None
     }

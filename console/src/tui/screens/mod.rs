@@ -1,6 +1,9 @@
 //! The screens, listed once in the order of their numbers.
 
 pub(crate) mod log;
+mod mitigation_detail;
+mod mitigation_questions;
+pub(crate) mod mitigations;
 mod model_detail;
 pub(crate) mod models;
 pub(crate) mod overview;
@@ -26,6 +29,7 @@ pub(crate) fn all() -> Vec<Box<dyn Screen>> {
         Box::<models::Models>::default(),
         Box::<reports::Reports>::default(),
         Box::<log::Log>::default(),
+        Box::<mitigations::Mitigations>::default(),
     ]
 }
 

@@ -207,8 +207,7 @@ fn table(report: &Report, selected: usize, area: Rect, buf: &mut Buffer) {
 
 /// The heading of a table of groups: what is compared, and what came of it.
 fn table_row<'a>(table: &GroupTable) -> Vec<Line<'a>> {
-    let mut heading =
-        vec![span(text::clean(&format!("{} by {}", table.metric, table.attribute)), theme::STRONG)];
+    let mut heading = vec![span(text::clean(&format!("{} by {}", table.metric, table.attribute)), theme::STRONG)];
     let gap = table.gap.map_or_else(|| "-".to_owned(), text::value);
     heading.push(span(format!("gap {gap}"), theme::PLAIN));
     heading.extend(table.noise_floor.map(|floor| span(format!("noise {}", text::value(floor)), theme::QUIET)));

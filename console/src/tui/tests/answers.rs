@@ -2,6 +2,7 @@
 
 use mercer_shared::wire::*;
 
+use super::fixture_mitigations::{mitigation, placements, price};
 use super::fixture_reports::report;
 use super::fixtures::{at, gate, list, models, profile, run, status, users};
 use crate::tui::ask::{Answer, Ask};
@@ -57,6 +58,10 @@ pub(super) fn answer(ask: &Ask) -> Option<Answer> {
         Ask::Report(kind) => Answer::Report(Box::new(report(*kind))),
         Ask::Decisions => Answer::Decisions(vec![decision()]),
         Ask::Audit => Answer::Audit(vec![change()]),
+        Ask::Mitigations => Answer::Mitigations(placements()),
+        Ask::Mitigation(_) => Answer::Mitigation(Box::new(mitigation())),
+        Ask::PriceMitigation(draft) => Answer::Price(Box::new(price(draft.settings.rerankers.clone()))),
+        Ask::SetMitigation(_) | Ask::UndoMitigation(_) | Ask::MitigationOff(_) => return None,
         Ask::Train(_) | Ask::Cancel(_) | Ask::Promote(_) | Ask::Rollback | Ask::Pin(..) => return None,
     })
 }

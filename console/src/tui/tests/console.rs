@@ -140,6 +140,7 @@ pub(super) fn filled(columns: u16, rows: u16) -> App {
             }
         }
     }
+    answer_to(&mut app, Ask::Mitigation(Placement::new("default").unwrap()));
     for (seq, kind) in [
         EventKind::Interactions { accepted: 12, total: 397_884 },
         EventKind::Run(Box::new(run())),

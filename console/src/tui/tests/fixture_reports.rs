@@ -21,7 +21,11 @@ pub(crate) fn report(kind: ReportKind) -> Report {
         ..ReportRow::default()
     };
     let trend = |points: &[(&str, &str, f64)]| -> Vec<RowTrend> {
-        let point = |&(model, created, value): &(&str, &str, f64)| RowTrend { model: model.into(), created: at(created), value };
+        let point = |&(model, created, value): &(&str, &str, f64)| RowTrend {
+            model: model.into(),
+            created: at(created),
+            value,
+        };
         points.iter().map(point).collect()
     };
     let gap = |attribute: &str, value: f64| ReportRow {
@@ -62,7 +66,8 @@ pub(crate) fn report(kind: ReportKind) -> Report {
                 let label = format!("share of interactions that the most active 1 % of {unit} hold");
                 row(&format!("{unit}/top-1%"), &label, Some(share), None)
             };
-            let rows = vec![top("users", 0.12), top("items", 0.09), declared("age_band", 0.65), declared("gender", 0.64)];
+            let rows =
+                vec![top("users", 0.12), top("items", 0.09), declared("age_band", 0.65), declared("gender", 0.64)];
             (rows, vec![])
         }
         ReportKind::Fairness => (

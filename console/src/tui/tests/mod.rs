@@ -3,9 +3,11 @@
 mod answers;
 mod console;
 
-mod fixture_reports;
+mod fixture_mitigations;
+pub(crate) mod fixture_reports;
 mod fixtures;
 mod link;
+mod mitigations;
 mod painting;
 mod pictures;
 mod reports;

@@ -48,6 +48,14 @@ fn inner_tabs_look_as_stored() {
         compare(&format!("diversity-{columns}x{lines}"), &shown(&app));
         press(&mut app, KeyCode::Tab);
         compare(&format!("fairness-{columns}x{lines}"), &shown(&app));
+        press_keys(&mut app, "8s");
+        press(&mut app, KeyCode::Enter);
+        compare(&format!("mitigation-set-{columns}x{lines}"), &shown(&app));
+        press(&mut app, KeyCode::Esc);
+        app.context.notice = None;
+        press(&mut app, KeyCode::Tab);
+        press_keys(&mut app, "G");
+        compare(&format!("mitigations-end-{columns}x{lines}"), &shown(&app));
         press_keys(&mut app, "5cj");
         app.context.notice = None;
         compare(&format!("models-compare-{columns}x{lines}"), &shown(&app));

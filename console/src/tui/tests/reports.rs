@@ -50,7 +50,8 @@ fn beside(first: Report, second: Report, columns: u16) -> String {
 
 #[test]
 fn the_window_of_the_log_is_no_other_window() {
-    let data = || Report { from: report(ReportKind::Fairness).from.map(|at| at.plus_millis(-1)), ..report(ReportKind::Data) };
+    let data =
+        || Report { from: report(ReportKind::Fairness).from.map(|at| at.plus_millis(-1)), ..report(ReportKind::Data) };
     for (first, second) in [(report(ReportKind::Fairness), data()), (data(), report(ReportKind::Fairness))] {
         let picture = beside(first, second, 200);
         assert!(picture.contains("v000002, n 1,812") && !picture.contains("other version or window"), "{picture}");

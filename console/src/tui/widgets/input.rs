@@ -7,7 +7,7 @@ use tui_input::{Input as Editor, InputRequest};
 use crate::text;
 
 /// Longest text that can be typed, in characters; longer than any id or query that the daemon takes.
-const LONGEST: usize = 1000;
+pub(crate) const LONGEST: usize = 1000;
 
 /// A line of text with a cursor.
 #[derive(Debug, Clone, Default)]

@@ -249,7 +249,10 @@ fn flow(heading: &Line<'_>, columns: usize) -> Vec<Line<'static>> {
         let used = lines.last().map_or(0, Line::width);
         let gap = if used == 0 { 0 } else { GAP };
         if used > 0 && used + gap + span.width() > columns {
-            lines.push(Line::from(Span::styled(format!("  {}", text::cut(&span.content, columns.saturating_sub(2))), style)));
+            lines.push(Line::from(Span::styled(
+                format!("  {}", text::cut(&span.content, columns.saturating_sub(2))),
+                style,
+            )));
         } else if let Some(line) = lines.last_mut() {
             line.spans.push(Span::raw(" ".repeat(gap)));
             line.spans.push(Span::styled(text::cut(&span.content, columns.saturating_sub(used + gap)), style));
