@@ -1,6 +1,6 @@
 //! Vectors of candidates at unit length.
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 /// Directions of candidates, row by row. A candidate without a vector has similarity 0 with all others.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,21 +66,39 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// Dot products of one vector with several of its length, each to the bit as [`dot`]. Together they keep more sums going than one has lanes
 /// and read the one vector once. Compiled for the vector instructions that the machine has; nothing is fused, so no bit depends on them.
 pub(super) fn dots<const N: usize>(one: &[f64], many: [&[f64]; N]) -> [f64; N] {
-    Arch::new().dispatch(|| sums(one, many))
+    Arch::new().dispatch(Dots { one, many })
+}
+
+/// A type of its own, because a closure might not become part of the function that has the instructions.
+struct Dots<'v, const N: usize> {
+    one: &'v [f64],
+    many: [&'v [f64]; N],
+}
+
+impl<const N: usize> NullaryFnOnce for Dots<'_, N> {
+    type Output = [f64; N];
+
+    #[inline(always)]
+    fn call(self) -> [f64; N] {
+        sums(self.one, self.many)
+    }
 }
 
 #[inline(always)]
 fn sums<const N: usize>(one: &[f64], many: [&[f64]; N]) -> [f64; N] {
     let (heads, tail) = one.as_chunks::<LANES>();
-    let mut lanes = [[0.0_f64; LANES]; N];
     let parts = many.map(|other| other[..one.len()].as_chunks::<LANES>());
-    let blocks = parts.map(|(blocks, _)| &blocks[..heads.len()]);
-    for (at, left) in heads.iter().enumerate() {
-        for (sum, blocks) in lanes.iter_mut().zip(blocks) {
-            let right = &blocks[at];
+    let mut blocks = parts.map(|(blocks, _)| blocks.iter());
+    let mut lanes = [[0.0_f64; LANES]; N];
+    for left in heads {
+        for (lanes, blocks) in lanes.iter_mut().zip(&mut blocks) {
+            let Some(right) = blocks.next() else { continue };
+            // A copy, so that the sums of one vector stay in registers of their own.
+            let mut sum = *lanes;
             for lane in 0..LANES {
                 sum[lane] += left[lane] * right[lane];
             }
+            *lanes = sum;
         }
     }
     let mut out = [0.0; N];
