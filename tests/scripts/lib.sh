@@ -76,8 +76,8 @@ timed() {
         "$begun" "$EPOCHREALTIME" "$(basename "$1") ${2:-}" >&2
 }
 
-# Starts a daemon with the benchmark `$1` and leaves its items with groups and the settings of mitigations in `$work/set`: on STATE_DIR as
-# it is where it holds a store, else on a fresh state. FIRST_ITEMS=N takes the first N items of a catalogue and the log about them.
+# Starts a daemon with the benchmark `$1`, on STATE_DIR as it is where it holds a store, else on a fresh state, and leaves in `$work/set` its
+# items with groups and the settings of mitigations. FIRST_ITEMS=N takes the first N items of a catalogue and the log about them.
 # VECTORS_CACHE keeps the vectors of items between calls.
 open_set() {
     local name=$1 state=${STATE_DIR:-$work/state}
@@ -91,7 +91,7 @@ open_set() {
         mkdir -p "$state"
         [ ! -d "${VECTORS_CACHE:-}/$name" ] || cp -r "$VECTORS_CACHE/$name" "$state/vectors"
         start_daemon
-        timed "$bin/mercer" import --format ndjson items="$work/set/items.ndjson.gz" users="$data/$name/users.ndjson.gz" \
+        timed "$bin/mercer" import --format ndjson items="$work/set/raw.ndjson.gz" users="$data/$name/users.ndjson.gz" \
             interactions="$work/set/train.ndjson.gz" > "$work/import.log"
         timed wait_embedded
         if [ -n "${VECTORS_CACHE:-}" ]; then

@@ -47,6 +47,10 @@ PYTHON
 for name in "$@"; do
     stop_daemon
     open_set "$name"
+    # The same items with groups, for mitigations to work on.
+    timed "$bin/mercer" import --format ndjson items="$work/set/items.ndjson.gz" > "$work/import.log"
+    wait_embedded
+    sleep 3
     for kind in mmr dpp xquad calibrated det_greedy fair_star_ir exposure popularity; do
         timed "$bin/mercer" mitigation what-if "$work/set/$kind.json" --placement price --json > "$out/$name.$kind.json"
     done

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the items of a benchmark with groups, the log about them, and default settings of every mitigation.
+"""Writes the items of a benchmark as they are (raw) and with groups (items), the log about them, and default settings of every mitigation.
 
     with_groups.py SOURCE TARGET [FIRST_ITEMS]
 
@@ -19,6 +19,8 @@ source, target, first = sys.argv[1], sys.argv[2], int(sys.argv[3] if len(sys.arg
 lines = lambda name: gzip.open(f"{source}/{name}.ndjson.gz", "rt")
 items = [json.loads(line) for line in (itertools.islice(lines("items"), first) if first else lines("items"))]
 known = {item["id"] for item in items}
+with gzip.open(f"{target}/raw.ndjson.gz", "wt") as file:
+    file.writelines(json.dumps(item) + "\n" for item in items)
 sold = collections.Counter()
 with gzip.open(f"{target}/train.ndjson.gz", "wt") as log:
     for line in lines("train"):
