@@ -29,8 +29,9 @@ pub fn pooled_auc(users: &[Labelled<'_>], options: BootstrapOptions) -> Result<D
     }
     rows.sort_by(|left, right| left.score.total_cmp(&right.score));
     let value = weighted(&rows, |_| 1);
-    let sample =
-        bootstrap_statistic(users.len(), options.replicates, options.seed, |weights| weighted(&rows, |user| weights[user]));
+    let sample = bootstrap_statistic(users.len(), options.replicates, options.seed, |weights| {
+        weighted(&rows, |user| weights[user])
+    });
     let interval = value.ok().and_then(|_| percentile_interval(&sample, options.level).ok());
     Ok(Discrimination { value: value.into(), interval })
 }
@@ -63,10 +64,8 @@ fn weighted(rows: &[Row], weight: impl Fn(usize) -> u32) -> Measure {
 /// [`Undefined::OneClass`] where no user has both classes; other errors of [`auc`].
 pub fn gauc_by_user(users: &[Labelled<'_>], options: BootstrapOptions) -> Result<(Discrimination, f64), Undefined> {
     let found = gauc(users, GaucWeight::Impressions)?;
-    let of_users: Vec<(f64, f64)> = users
-        .iter()
-        .filter_map(|user| Some((auc(user.labels, user.scores).ok()?, user.labels.len() as f64)))
-        .collect();
+    let of_users: Vec<(f64, f64)> =
+        users.iter().filter_map(|user| Some((auc(user.labels, user.scores).ok()?, user.labels.len() as f64))).collect();
     let sample = bootstrap_statistic(of_users.len(), options.replicates, options.seed, |weights| {
         let (mut sum, mut total) = (0.0, 0.0);
         for ((value, impressions), weight) in of_users.iter().zip(weights) {

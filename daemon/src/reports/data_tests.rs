@@ -125,7 +125,11 @@ fn planted_bots_showings_positions_and_missing_groups_are_found() {
         (known.value.unwrap() - 60.0 / 155.0).abs() < 0.011 && known.verdict == Some(Verdict::AboveNoise),
         "{known:?}"
     );
-    assert!(report.notes.iter().any(|note| note.starts_with("region: some groups have fewer than 30")), "{:?}", report.notes);
+    assert!(
+        report.notes.iter().any(|note| note.starts_with("region: some groups have fewer than 30")),
+        "{:?}",
+        report.notes
+    );
     // Nothing in it names a person or a small group.
     let text = serde_json::to_string(&report).unwrap();
     assert!(!text.contains("south") && !text.contains("u17") && !text.contains("bot3"));

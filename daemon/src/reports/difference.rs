@@ -158,7 +158,15 @@ mod tests {
     /// The same with a table of regions: 35 users in the north, 18 in the south, 7 in the west.
     fn with_regions(model: &str, value: impl Fn(u32) -> f64 + Copy) -> Computed {
         let mut made = computed(model, 1, value);
-        let region = |user: u32| if user < 35 { "north" } else if user < 53 { "south" } else { "west" };
+        let region = |user: u32| {
+            if user < 35 {
+                "north"
+            } else if user < 53 {
+                "south"
+            } else {
+                "west"
+            }
+        };
         let users: Vec<u32> = (0..60).collect();
         let members = GroupMembers {
             attribute: "region".to_owned(),

@@ -89,7 +89,8 @@ fn measured(
         let values = any.ndcg.iter().chain(&refusers.ndcg).copied().collect();
         tables.push(of(partition, users, values));
         notes.push(
-            "training: who refused it is measured on the list as served, from the own history, and only in this table".to_owned(),
+            "training: who refused it is measured on the list as served, from the own history, and only in this table"
+                .to_owned(),
         );
     }
     Ok(tables)

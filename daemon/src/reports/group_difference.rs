@@ -79,8 +79,8 @@ impl Versions<'_> {
             return suppressed();
         }
         let cells = [CellSize { cell: &row.group, users: values.len() }];
-        let draws = TableDraws::of(self.seed, &plain.name, cells)
-            .with_values(values.iter().chain(&others).flatten().copied());
+        let draws =
+            TableDraws::of(self.seed, &plain.name, cells).with_values(values.iter().chain(&others).flatten().copied());
         match compare_paired(&values, &others, ALPHA, REPLICATES, draws.number("resampling")) {
             Ok(pair) if row.mean.is_some() => told(&pair, &draws, plain),
             Ok(pair) => {

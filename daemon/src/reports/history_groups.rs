@@ -60,9 +60,14 @@ impl HistoryGroups {
     /// The cut points in words.
     pub(crate) fn words(&self) -> String {
         let Self { unit, cuts, .. } = self;
+        let words = |count: u32| match count {
+            1 => format!("1 {}", unit.trim_end_matches('s')),
+            many => format!("{many} {unit}"),
+        };
         format!(
-            "history/{unit}: new up to {} {unit} before the window, heavy from {} {unit} (quartiles of the shoppers measured)",
-            cuts.new_up_to, cuts.heavy_from
+            "history/{unit}: new up to {} before the window, heavy from {} (quartiles of the shoppers measured)",
+            words(cuts.new_up_to),
+            words(cuts.heavy_from)
         )
     }
 }
@@ -92,6 +97,14 @@ mod tests {
         let cuts = Cuts::of(&[1, 1, 1, 2, 3, 4, 8, 10, 12]).unwrap();
         assert_eq!(cuts, Cuts { new_up_to: 1, heavy_from: 8 });
         assert_eq!([1, 2, 8].map(|days| cuts.group(days)), [NEW, "middle", HEAVY]);
+    }
+
+    #[test]
+    fn one_day_is_a_day() {
+        let groups = HistoryGroups::of("days", &[1, 1, 1, 2, 3, 4, 8, 10, 12]).unwrap();
+        let words =
+            "history/days: new up to 1 day before the window, heavy from 8 days (quartiles of the shoppers measured)";
+        assert_eq!(groups.words(), words);
     }
 
     #[test]

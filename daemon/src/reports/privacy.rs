@@ -117,6 +117,7 @@ fn erased(app: &App, meta: &ModelVersion, report: &mut Report) -> Answer<()> {
     let days = app.config.erase.rebuild_within_days;
     report.notes.push(match days {
         0 => "versions that know an erased user are rebuilt on request only (erase.rebuild_within_days)".to_owned(),
+        1 => "versions that know an erased user are rebuilt within a day".to_owned(),
         days => format!("versions that know an erased user are rebuilt within {days} days"),
     });
     Ok(())

@@ -11,7 +11,9 @@ use crate::reports::evaluated::Evaluated;
 use crate::reports::hashes::hashes;
 use crate::reports::health::Limits;
 use crate::reports::window_lists::window;
-use crate::reports::{before, concentration, consent_basis, data, diversity, fairness, item_side, privacy, quality, stored};
+use crate::reports::{
+    before, concentration, consent_basis, data, diversity, fairness, item_side, privacy, quality, stored,
+};
 use crate::state::app::App;
 use crate::state::problems::Answer;
 use crate::state::report_cache::ReportKey;

@@ -28,11 +28,7 @@ pub(crate) struct RoundedShares {
 
 impl RoundedShares {
     /// Of `total` shoppers, with the exact size of every part that will be told.
-    pub(crate) fn new<'a>(
-        seed: u64,
-        total: usize,
-        parts: impl IntoIterator<Item = CellSize<'a>>,
-    ) -> Self {
+    pub(crate) fn new<'a>(seed: u64, total: usize, parts: impl IntoIterator<Item = CellSize<'a>>) -> Self {
         let all = std::iter::once(CellSize { cell: "", users: total });
         Self { draws: TableDraws::of(seed, "shares", all.chain(parts)), total }
     }

@@ -195,7 +195,11 @@ fn showings_that_were_clicked_are_told_from_others_by_the_scores() {
     let app = shop();
     let none = report(&app, ReportKind::Quality, None).unwrap();
     for name in ["auc", "gauc"] {
-        assert!(row(&none.rows, name).undefined.as_ref().unwrap().contains("no showings"), "{:?}", row(&none.rows, name));
+        assert!(
+            row(&none.rows, name).undefined.as_ref().unwrap().contains("no showings"),
+            "{:?}",
+            row(&none.rows, name)
+        );
     }
     // In the last week each shopper is shown the favourite, which is clicked, and two other items.
     let mut lines = Vec::new();

@@ -51,9 +51,12 @@ pub fn window(log: &Log, last: i64) -> Option<(i64, i64)> {
 #[must_use]
 pub fn outlier_note(summary: &LogSummary) -> Option<String> {
     (summary.outliers > 0).then(|| {
+        let dated = match summary.outliers {
+            1 => "1 interaction is".to_owned(),
+            many => format!("{many} interactions are"),
+        };
         format!(
-            "{} interactions are dated far from all others: windows and cut-offs follow {} to {}",
-            summary.outliers,
+            "{dated} dated far from all others: windows and cut-offs follow {} to {}",
             Timestamp::at(summary.first),
             Timestamp::at(summary.last)
         )

@@ -3,8 +3,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
-    DifferenceWord, ExportPrivacy, ExportedReport, GroupTable, ItemTable, Report, ReportDifference, ReportKind, ReportTrend,
-    Verdict,
+    DifferenceWord, ExportPrivacy, ExportedReport, GroupTable, ItemTable, Report, ReportDifference, ReportKind,
+    ReportTrend, Verdict,
 };
 
 use crate::reports::export::{numbers, plots};

@@ -156,9 +156,8 @@ fn as_in_tables(row: &mut DifferenceRow, tables: &[GroupTable]) {
     let shown = tables.iter().flat_map(|table| table.groups.iter().map(move |one| (table, one)));
     let found = shown.filter(|(_, one)| counted(one)).find(|(table, one)| group(table, one)).map(|(_, one)| one.n);
     let worst = row.name.strip_prefix("worst-group/");
-    let hidden = worst.is_some_and(|attribute| {
-        tables.iter().any(|table| table.attribute == attribute && table.worst.is_none())
-    });
+    let hidden =
+        worst.is_some_and(|attribute| tables.iter().any(|table| table.attribute == attribute && table.worst.is_none()));
     if of_group(row) {
         row.n = found.flatten().unwrap_or(0);
     }

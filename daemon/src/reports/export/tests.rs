@@ -111,7 +111,8 @@ fn minus(shift: u64) -> impl Fn(&[u64], u32) -> crate::state::problems::Answer<N
 
 #[test]
 fn every_count_is_noised_and_a_user_is_in_a_bounded_number_of_cells() {
-    let Protected { report, difference, privacy } = protect(report(), Some(compared()), &GroupFacts::default(), &minus(1)).unwrap();
+    let Protected { report, difference, privacy } =
+        protect(report(), Some(compared()), &GroupFacts::default(), &minus(1)).unwrap();
     assert_eq!(report.users, 199);
     assert_eq!(report.rows.iter().map(|row| row.n).collect::<Vec<_>>(), [199, 11, 199]);
     assert_eq!(
