@@ -190,9 +190,10 @@ impl Ranker {
         if out.len() < r.k {
             let filled = blend_items(s, scores, &eligible, weights, r.k + items.len());
             let below = filled.iter().filter(|x| !items.contains(&x.item)).take(r.k - out.len());
+            // Close together: a re-ranker that scales scores to 0 to 1 must not find all candidates at 1.
             out.extend(below.enumerate().map(|(n, x)| RankedItem {
                 item: x.item,
-                score: lowest - 1.0 - n as f32,
+                score: lowest - 1.0 - n as f32 / r.k as f32,
                 parts: Vec::new(),
                 log_softmax: None,
             }));

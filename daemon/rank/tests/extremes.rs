@@ -136,6 +136,12 @@ fn a_shopper_with_fifty_thousand_events() {
     let (ranker, _) = train_ranker(Dataset { log: &log, catalogue: &catalogue }, NOW, &o).unwrap();
     let list = ranker.recommend(&s, Recipient::User(0), NOW, &RankRequest::new(20)).unwrap();
     assert!(list.len() == 20 && list.iter().all(|x| x.score.is_finite()));
+    // What fills a long list lies below the candidates and close to them, so that scores can be scaled over the whole list.
+    let list = ranker.recommend(&s, Recipient::User(1), NOW, &RankRequest::new(400)).unwrap();
+    let (scored, filled): (Vec<&RankedItem>, Vec<&RankedItem>) = list.iter().partition(|x| x.log_softmax.is_some());
+    let (lowest, last) = (scored.last().unwrap().score, filled.last().unwrap().score);
+    assert!(filled[0].score < lowest && last > lowest - 2.5, "{lowest} {last}");
+    assert!(filled.windows(2).all(|pair| pair[0].score > pair[1].score));
 }
 
 #[test]
