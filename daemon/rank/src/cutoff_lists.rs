@@ -151,7 +151,7 @@ fn lists_at_cutoff(s: &Snapshot, recipe: &Recipe, stopped: &(dyn Fn() -> bool + 
             if !positive.contains(&true) {
                 return None;
             }
-            Some(List { x: features(s, user, scores, &items), positive })
+            Some(List { user: users[row], x: features(s, user, scores, &items), positive })
         })
     });
     let mut out: [Vec<List>; 3] = Default::default();

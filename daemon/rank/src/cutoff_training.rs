@@ -31,6 +31,8 @@ pub struct RankerTraining<'a> {
     pub options: &'a RankerTrainOptions,
     /// Gives the sequence model as of each cut-off, and as of `until` for the ranker to serve with.
     pub sequence: Option<&'a dyn SequenceScorerHistory>,
+    /// Weights of lists by their users, one for each; `None` where all weigh alike.
+    pub weigh: Option<&'a dyn Fn(&[u32]) -> Vec<f32>>,
     /// Called for every list and for every step of a network; may end the training.
     pub hook: ProgressHook<'a>,
     /// Measures [`RankerTrainSeconds`].
@@ -51,6 +53,13 @@ pub struct TrainedRanker {
     pub seconds: RankerTrainSeconds,
 }
 
+/// Lists of a head with the weight of each; no weights where all weigh alike.
+#[derive(Clone, Copy)]
+struct WeightedLists<'a> {
+    lists: &'a [&'a List],
+    weights: &'a [f32],
+}
+
 /// Trains a ranker without a sequence model from events at or before `until`.
 ///
 /// # Errors
@@ -68,7 +77,7 @@ impl<'a> RankerTraining<'a> {
     /// A training without a sequence model that runs to its end and measures no time.
     #[must_use]
     pub const fn new(data: Dataset<'a>, until: i64, options: &'a RankerTrainOptions) -> Self {
-        Self { data, until, options, sequence: None, hook: &|_| ControlFlow::Continue(()), clock: &|| 0.0 }
+        Self { data, until, options, sequence: None, weigh: None, hook: &|_| ControlFlow::Continue(()), clock: &|| 0.0 }
     }
 
     /// Trains. `kept` may hold lists of an earlier training on the same log and catalogue, and holds this one's afterwards.
@@ -99,15 +108,18 @@ impl<'a> RankerTraining<'a> {
                 continue;
             }
             let lists: Vec<&List> = kept.lists(head).collect();
+            let users = || lists.iter().map(|list| list.user).collect::<Vec<_>>();
+            let weights = self.weigh.map(|weigh| weigh(&users())).unwrap_or_default();
+            let lists = WeightedLists { lists: &lists, weights: &weights };
             let begun = (self.clock)();
-            let trees = self.trees(head, &lists, &without_sequence, &mut progress)?;
+            let trees = self.trees(head, lists, &without_sequence, &mut progress)?;
             if trees.is_some() {
                 seconds.trees[head] = (self.clock)() - begun;
             }
             for (ranker, (heads, hidden)) in heads.iter_mut().zip(hidden).take(rankers).enumerate() {
                 let begun = (self.clock)();
-                let scale = Scale::fit(lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)), hidden);
-                let (nets, loss) = self.networks(&lists, &scale, &mut progress)?;
+                let scale = Scale::fit(lists.lists.iter().flat_map(|l| l.x.chunks_exact(WIDTH)), hidden);
+                let (nets, loss) = self.networks(lists, &scale, &mut progress)?;
                 if ranker == 0 {
                     report.loss[head] = loss;
                     seconds.networks += (self.clock)() - begun;
@@ -136,14 +148,14 @@ impl<'a> RankerTraining<'a> {
     fn trees(
         &self,
         head: usize,
-        lists: &[&List],
+        lists: WeightedLists<'_>,
         hidden: &[usize],
         progress: &mut TrainProgress,
     ) -> Result<Option<Trees>, RankError> {
         let Some(options) = self.options.trees.get(head).copied().flatten() else { return Ok(None) };
         let now = *progress;
         let stopped = || (self.hook)(now).is_break();
-        let trees = Trees::fit(lists, &options, hidden, &stopped)?.ok_or(RankError::Stopped)?;
+        let trees = Trees::fit(lists.lists, lists.weights, &options, hidden, &stopped)?.ok_or(RankError::Stopped)?;
         progress.done += 1;
         Ok(Some(trees))
     }
@@ -151,7 +163,7 @@ impl<'a> RankerTraining<'a> {
     /// The networks of a head, and the mean loss per epoch of the last.
     fn networks(
         &self,
-        lists: &[&List],
+        lists: WeightedLists<'_>,
         scale: &Scale,
         progress: &mut TrainProgress,
     ) -> Result<(Vec<Mlp>, Vec<f64>), RankError> {
@@ -159,11 +171,12 @@ impl<'a> RankerTraining<'a> {
         let scaled = |x: &[f32]| scale.apply(x);
         let scaling = Scaling { width: scale.width(), apply: &scaled };
         let (mut nets, mut last) = (Vec::new(), Vec::new());
-        for member in 0..mlp.members_for(lists.len()) as u64 {
+        for member in 0..mlp.members_for(lists.lists.len()) as u64 {
             let options = MlpOptions { seed: mlp.seed + 1000 * member, ..mlp };
             let now = *progress;
             let stopped = || (self.hook)(now).is_break();
-            let (net, loss) = Mlp::train(lists, scaling, &options, &stopped).ok_or(RankError::Stopped)?;
+            let (net, loss) =
+                Mlp::train(lists.lists, lists.weights, scaling, &options, &stopped).ok_or(RankError::Stopped)?;
             progress.done += 1;
             last = loss;
             nets.push(net);

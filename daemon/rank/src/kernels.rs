@@ -2,7 +2,7 @@
 //! additions and no fused multiply-add, so trained weights do not depend on the machine.
 use std::ops::Range;
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 /// Rows and columns of the tile whose sums stay in registers.
 const ROWS: usize = 4;
@@ -18,7 +18,25 @@ pub(crate) struct Strides {
 /// `out[i][c] += sum over k of a[i][k] * b[k][c]`, k ascending. `b` and `out` are row-major with `columns` columns; `strides` says
 /// where the elements of `a` lie.
 pub(crate) fn accumulate(out: &mut [f32], a: &[f32], strides: Strides, b: &[f32], columns: usize) {
-    Arch::new().dispatch(|| tiles(out, a, strides, b, columns));
+    Arch::new().dispatch(Product { out, a, strides, b, columns });
+}
+
+/// A type of its own, because a closure might not become part of the function that has the instructions.
+struct Product<'m> {
+    out: &'m mut [f32],
+    a: &'m [f32],
+    strides: Strides,
+    b: &'m [f32],
+    columns: usize,
+}
+
+impl NullaryFnOnce for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        tiles(self.out, self.a, self.strides, self.b, self.columns);
+    }
 }
 
 #[inline(always)]

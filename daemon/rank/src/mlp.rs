@@ -10,6 +10,7 @@ use crate::linalg::dot;
 /// One user's candidates: features, `rows x width`, and which of them were bought.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct List {
+    pub(crate) user: u32,
     pub(crate) x: Vec<f32>,
     pub(crate) positive: Vec<bool>,
 }
@@ -67,6 +68,13 @@ pub(crate) struct Mlp {
     width: usize,
     hidden: usize,
     p: Vec<f32>,
+}
+
+/// What a list of the training says: which rows were bought, and how much it weighs.
+#[derive(Clone, Copy)]
+struct Labels<'a> {
+    positive: &'a [bool],
+    weight: f32,
 }
 
 /// Factor of the hidden units that dropout keeps, so that the sum keeps its mean.
@@ -139,8 +147,9 @@ impl Mlp {
         self.forward(x, None).1
     }
 
-    /// Loss of a list of standardised rows; its gradient is added to `g`. `mask` draws the units that dropout drops.
-    fn gradient(&self, x: &[f32], positive: &[bool], g: &mut [f32], mask: Option<SplitMix>) -> f64 {
+    /// Loss of a list of standardised rows, times its weight; its gradient is added to `g`. `mask` draws the units that dropout drops.
+    fn gradient(&self, x: &[f32], list: Labels<'_>, g: &mut [f32], mask: Option<SplitMix>) -> f64 {
+        let Labels { positive, weight } = list;
         let (width, hidden) = (self.width, self.hidden);
         let kept = if mask.is_some() { KEPT } else { 1.0 };
         let (mut hs, mut scores) = self.forward(x, mask);
@@ -155,6 +164,7 @@ impl Mlp {
                 loss -= f64::from(share * log_p);
                 *s -= share;
             }
+            *s *= weight;
         }
         let (_, _, w2, _) = self.parts();
         let (gw1, rest) = g.split_at_mut(width * hidden);
@@ -171,14 +181,15 @@ impl Mlp {
             }
         }
         accumulate(gw1, x, Strides { row: 1, column: width }, &hs, hidden);
-        loss
+        loss * f64::from(weight)
     }
 
-    /// Trains on lists that each hold at least one positive; returns the network and the mean loss of each epoch. Features are
+    /// Trains on lists that each hold at least one positive, with the weight of each (none: all weigh alike); returns the network and the mean loss of each epoch. Features are
     /// scaled at each use: a scaled copy of all lists would take gigabytes, and scaling costs little beside the network. `None`
     /// once `stopped` says so; it is asked before every step.
     pub(crate) fn train(
         lists: &[&List],
+        weights: &[f32],
         scaling: Scaling<'_>,
         o: &MlpOptions,
         stopped: &dyn Fn() -> bool,
@@ -210,7 +221,9 @@ impl Mlp {
                                 // The draw depends on list and step only, not on the thread.
                                 let draw = SplitMix(o.seed ^ ((step as u64) << 32) ^ l as u64);
                                 let rows = (scaling.apply)(&lists[l].x);
-                                net.gradient(&rows, &lists[l].positive, &mut g, o.dropout.then_some(draw))
+                                let weight = weights.get(l).copied().unwrap_or(1.0);
+                                let labels = Labels { positive: &lists[l].positive, weight };
+                                net.gradient(&rows, labels, &mut g, o.dropout.then_some(draw))
                             })
                             .sum();
                         (loss, g)
@@ -247,7 +260,7 @@ mod tests {
                 // The positive item is the one with the largest product of the first two features: no linear score finds it.
                 let best = (0..12)
                     .max_by(|&a, &b| (x[a * width] * x[a * width + 1]).total_cmp(&(x[b * width] * x[b * width + 1])));
-                List { x, positive: (0..12).map(|r| Some(r) == best).collect() }
+                List { user: 0, x, positive: (0..12).map(|r| Some(r) == best).collect() }
             })
             .collect()
     }
@@ -257,12 +270,13 @@ mod tests {
         let lists = random_lists(1, 5);
         let mut net = Mlp::new(5, 8, &mut SplitMix(3));
         let mut g = vec![0f32; net.p.len()];
-        net.gradient(&lists[0].x, &lists[0].positive, &mut g, Some(SplitMix(5)));
+        let labels = Labels { positive: &lists[0].positive, weight: 0.5 };
+        net.gradient(&lists[0].x, labels, &mut g, Some(SplitMix(5)));
         for k in (0..net.p.len()).step_by(3) {
             let keep = net.p[k];
             let mut at = |x: f32| {
                 net.p[k] = x;
-                net.gradient(&lists[0].x, &lists[0].positive, &mut vec![0f32; g.len()], Some(SplitMix(5)))
+                net.gradient(&lists[0].x, labels, &mut vec![0f32; g.len()], Some(SplitMix(5)))
             };
             let slope = (at(keep + 1e-2) - at(keep - 1e-2)) / 2e-2;
             net.p[k] = keep;
@@ -274,7 +288,8 @@ mod tests {
     fn learns_an_interaction_and_repeats_itself() {
         let lists = random_lists(600, 5);
         let o = MlpOptions { hidden: 16, epochs: 20, decay: 0.0, rate: 1e-2, dropout: false, ..MlpOptions::default() };
-        let train = |o: &MlpOptions| Mlp::train(&lists.iter().collect::<Vec<_>>(), UNSCALED, o, &|| false).unwrap();
+        let all: Vec<&List> = lists.iter().collect();
+        let train = |o: &MlpOptions| Mlp::train(&all, &[], UNSCALED, o, &|| false).unwrap();
         let (net, curve) = train(&o);
         let hits = lists
             .iter()
@@ -287,7 +302,8 @@ mod tests {
         assert!(hits > 400, "{hits} of 600");
         assert!(curve[curve.len() - 1] < 0.6 * curve[0]);
         assert_eq!(train(&o).0, net);
-        assert!(Mlp::train(&lists.iter().collect::<Vec<_>>(), UNSCALED, &o, &|| true).is_none());
+        assert!(Mlp::train(&all, &[], UNSCALED, &o, &|| true).is_none());
+        assert_eq!(Mlp::train(&all, &[1.0; 600], UNSCALED, &o, &|| false).unwrap().0, net, "a weight of one is none");
         let dropped = MlpOptions { dropout: true, epochs: 2, ..o };
         let one = train(&dropped).0;
         assert_ne!(train(&MlpOptions { epochs: 2, ..o }).0, one);

@@ -55,20 +55,23 @@ const fn or_missing(value: f32) -> f32 {
 }
 
 impl Trees {
-    /// Trains on lists of unscaled features, `rows x WIDTH` each; features in `hidden` are not read. `None` when `stopped` said so;
+    /// Trains on lists of unscaled features, `rows x WIDTH` each, with the weight of each list (none: all weigh alike); features in `hidden`
+    /// are not read. `None` when `stopped` said so;
     /// it is asked after each tree.
     ///
     /// # Errors
     /// [`RankError::Trees`].
     pub(crate) fn fit(
         lists: &[&List],
+        weights: &[f32],
         o: &TreeOptions,
         hidden: &[usize],
         stopped: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Self>, RankError> {
         let step = lists.len().div_ceil(o.lists.max(1)).max(1);
-        let (mut x, mut y) = (Vec::new(), Vec::new());
-        for list in lists.iter().step_by(step) {
+        let (mut x, mut y, mut row_weights) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, list) in lists.iter().enumerate().step_by(step) {
+            row_weights.extend(weights.get(place).into_iter().flat_map(|weight| vec![*weight; list.positive.len()]));
             x.extend(list.x.iter().map(|v| or_missing(*v)));
             y.extend(list.positive.iter().map(|p| f32::from(u8::from(*p))));
         }
@@ -76,6 +79,7 @@ impl Trees {
         let rows = y.len();
         let data =
             DMatrix::from_dense_vec(x, rows, WIDTH).and_then(|data| data.with_labels(&y)).map_err(|e| failed(&e))?;
+        let data = if weights.is_empty() { data } else { data.with_weights(&row_weights).map_err(|e| failed(&e))? };
         let loss = RegLoss::new(1.0).map_err(|e| failed(&e))?;
         let params = TrainingParams::builder()
             .objective(Objective::BinaryLogistic(loss))
@@ -136,7 +140,7 @@ mod tests {
                 let mut x: Vec<f32> = (0..20 * WIDTH).map(|_| draw()).collect();
                 let positive: Vec<bool> = x.chunks_exact(WIDTH).map(|row| row[0] > 0.8).collect();
                 x[5 * WIDTH] = f32::INFINITY;
-                List { x, positive }
+                List { user: 0, x, positive }
             })
             .collect()
     }
@@ -157,7 +161,7 @@ mod tests {
             (made.iter().collect::<Vec<_>>(), TreeOptions { rounds: 20, leaves: 4, ..TreeOptions::default() });
         let fit = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| Trees::fit(&lists, &o, &[], &|| false).unwrap().unwrap())
+            pool.install(|| Trees::fit(&lists, &[], &o, &[], &|| false).unwrap().unwrap())
         };
         let (one, two) = (fit(1), fit(2));
         assert_eq!(one, two);
@@ -172,14 +176,14 @@ mod tests {
         assert_eq!(back.score(&lists[0].x), scores);
         // Without the feature that tells rows apart nothing is left to learn: on lists that the trees have not seen, what is taken
         // scores no higher than the rest. Trees that see it tell them apart there too.
-        let blind = Trees::fit(&lists, &o, &[0], &|| false).unwrap().unwrap();
+        let blind = Trees::fit(&lists, &[], &o, &[0], &|| false).unwrap().unwrap();
         let unseen = self::lists(11);
         assert!(auc(&one, &unseen) > 0.95, "{}", auc(&one, &unseen));
         assert!((auc(&blind, &unseen) - 0.5).abs() < 0.05, "{}", auc(&blind, &unseen));
         let mut without = unseen[0].x.clone();
         without.chunks_exact_mut(WIDTH).for_each(|row| row[0] = 0.5);
         assert_eq!(blind.score(&unseen[0].x), blind.score(&without), "a hidden feature is read");
-        assert_eq!(Trees::fit(&lists, &o, &[], &|| true).unwrap(), None);
+        assert_eq!(Trees::fit(&lists, &[], &o, &[], &|| true).unwrap(), None);
     }
 
     #[test]

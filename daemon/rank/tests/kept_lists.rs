@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use mercer_rank::{
     Catalogue, CutoffLists, DAY_MS, Dataset, Event, InteractionType, ItemFacts, Log, MlpOptions, RankerTrainOptions,
-    RankerTraining, SequenceScorer, SequenceScorerHistory, TrainedRanker, Vectors,
+    RankerTraining, SequenceScorer, SequenceScorerHistory, TrainedRanker, TreeOptions, Vectors,
 };
 
 /// A prime, so that squares give each shopper something new on most visits.
@@ -106,4 +106,26 @@ fn kept_lists_change_nothing() {
     assert_eq!((missing(&kept, cut, false), missing(&kept, cut, true)), (0, 6));
     let fewer = RankerTrainOptions { lists: 60, ..o.clone() };
     assert_eq!(kept.missing(&log(), cut, &fewer, false), 6);
+}
+
+#[test]
+fn weights_of_users_reach_networks_and_trees() {
+    let mlp = MlpOptions { epochs: 1, members: 1, ..MlpOptions::default() };
+    let trees = [Some(TreeOptions { rounds: 5, ..TreeOptions::default() }); 2];
+    let o = RankerTrainOptions { cutoffs: 3, cold: false, mlp, trees, ..RankerTrainOptions::default() };
+    let (log, catalogue) = (log(), catalogue());
+    let data = Dataset { log: &log, catalogue: &catalogue };
+    let train = |weigh: Option<&dyn Fn(&[u32]) -> Vec<f32>>| {
+        let training = RankerTraining { weigh, ..RankerTraining::new(data, NOW, &o) };
+        text(&training.run(&mut CutoffLists::default()).unwrap().ranker)
+    };
+    let of = |first: f32, others: f32| {
+        let weight = move |user: &u32| if user.is_multiple_of(3) { first } else { others };
+        move |users: &[u32]| users.iter().map(weight).collect::<Vec<_>>()
+    };
+    let plain = train(None);
+    assert_eq!(train(Some(&of(1.0, 1.0))), plain, "weights of one change nothing");
+    let heavy = train(Some(&of(2.5, 0.25)));
+    assert_ne!(heavy, plain);
+    assert_ne!(train(Some(&of(0.25, 2.5))), heavy);
 }
