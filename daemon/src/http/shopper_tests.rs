@@ -200,9 +200,8 @@ fn what_is_done_by_pseudonym_tells_no_id() {
         }
     }
     let forget = |kind: &str, value: &str| {
-        operator.of(&pseudonym, |asked| {
-            operator.forgotten(interests::forget(&app, &asked.id, kind, value, None)?, asked)
-        })
+        operator
+            .of(&pseudonym, |asked| operator.forgotten(interests::forget(&app, &asked.id, kind, value, None)?, asked))
     };
     assert_eq!(forget("item", "lamp").unwrap().user.as_str(), pseudonym);
     let refused = forget("brand", "Acme").unwrap_err();

@@ -212,9 +212,7 @@ impl<'a> Sight<'a> {
     pub(super) fn exported(self, line: ExportLine) -> Answer<ExportLine> {
         Ok(match line {
             ExportLine::User(user) => ExportLine::User(self.listed(user)?),
-            ExportLine::Interaction(line) if !self.viewer.sees_ids => {
-                ExportLine::Interaction(self.without_ids(line)?)
-            }
+            ExportLine::Interaction(line) if !self.viewer.sees_ids => ExportLine::Interaction(self.without_ids(line)?),
             other => other,
         })
     }

@@ -180,11 +180,9 @@ async fn erase(
     viewer: Viewer,
     PathId(id): PathId,
 ) -> HttpResult<Json<EraseReceipt>> {
-    blocking(move || {
-        Sight::new(&state.app, viewer).of(&id, |asked| erase_user(&state.app, &asked.id, Some(peer)))
-    })
-    .await
-    .map(Json)
+    blocking(move || Sight::new(&state.app, viewer).of(&id, |asked| erase_user(&state.app, &asked.id, Some(peer))))
+        .await
+        .map(Json)
 }
 
 /// The moment of a profile.

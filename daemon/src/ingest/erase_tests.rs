@@ -60,13 +60,17 @@ fn nothing_of_an_erased_user_is_left_in_the_state_directory() {
     std::fs::write(done.join("a.csv"), "user,text\nvera,mailed by vera\nwim,mailed by wim\n").unwrap();
     let rejected = state.join("inbox/rejected");
     std::fs::create_dir_all(&rejected).unwrap();
-    std::fs::write(rejected.join("b.ndjson"), "{\"user:\"vera\",broken by vera\n{\"user:\"wim\",broken by wim\n").unwrap();
+    std::fs::write(rejected.join("b.ndjson"), "{\"user:\"vera\",broken by vera\n{\"user:\"wim\",broken by wim\n")
+        .unwrap();
     assert!(PLANTED.iter().any(|word| holds(state, word)), "this is what is looked for");
     let receipt = erase(&app, "vera", None).unwrap();
     for word in PLANTED.into_iter().chain(["mailed by vera", "broken by vera"]) {
         assert!(!holds(state, word), "`{word}` is left");
     }
-    assert!(holds(state, "review of wim") && holds(state, "mailed by wim") && holds(state, "broken by wim"), "others stay");
+    assert!(
+        holds(state, "review of wim") && holds(state, "mailed by wim") && holds(state, "broken by wim"),
+        "others stay"
+    );
     let place = |name: &str| receipt.places.iter().find(|place| place.place == name).unwrap();
     assert_eq!(receipt.interactions, 4, "the anonymous line of the user's visit among them");
     assert_eq!(

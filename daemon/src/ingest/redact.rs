@@ -89,12 +89,7 @@ pub(crate) fn archived(
 ///
 /// # Errors
 /// The disk's; the file is as it was then.
-pub(crate) fn file(
-    path: &Path,
-    archive: Archive,
-    presets: Option<&Path>,
-    erased: Erased<'_>,
-) -> io::Result<Redacted> {
+pub(crate) fn file(path: &Path, archive: Archive, presets: Option<&Path>, erased: Erased<'_>) -> io::Result<Redacted> {
     let bytes = fs::read(path)?;
     if file_name(path).ends_with(".report.json")
         && let Ok(report) = serde_json::from_slice::<Value>(&bytes)

@@ -35,7 +35,8 @@ fn hide_small_groups(report: &mut Report) {
             !repeated
         });
     }
-    let without = |text: &str| -> String { hidden.iter().fold(text.to_owned(), |text, name| without_word(&text, name)) };
+    let without =
+        |text: &str| -> String { hidden.iter().fold(text.to_owned(), |text, name| without_word(&text, name)) };
     for table in &mut report.groups {
         let mut names: Vec<String> = Vec::new();
         for name in &table.not_compared {
@@ -108,7 +109,13 @@ mod tests {
     use super::*;
 
     fn group(name: &str, n: Option<u64>) -> GroupRow {
-        GroupRow { group: name.to_owned(), n, suppressed: n.is_none(), mean: n.map(|_| 0.123_456), ..GroupRow::default() }
+        GroupRow {
+            group: name.to_owned(),
+            n,
+            suppressed: n.is_none(),
+            mean: n.map(|_| 0.123_456),
+            ..GroupRow::default()
+        }
     }
 
     #[test]

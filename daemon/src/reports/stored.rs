@@ -160,15 +160,12 @@ pub(crate) fn list(store: &Store, filter: &Filter, cursor: Option<&str>, limit: 
             .list_docs(DocKind::Report, Order::Newest, cursor.as_deref(), (limit - items.len()).min(CHUNK))
             .map_err(|e| store_problem(&e))?;
         items.extend(
-            chunk
-                .items
-                .into_iter()
-                .map(StoredReport::from)
-                .filter(|stored| filter.takes(&stored.report))
-                .map(|mut stored| {
+            chunk.items.into_iter().map(StoredReport::from).filter(|stored| filter.takes(&stored.report)).map(
+                |mut stored| {
                     mark(&mut stored, &erasures);
                     stored.summary()
-                }),
+                },
+            ),
         );
         cursor = chunk.next_cursor;
         if items.len() >= limit || cursor.is_none() {

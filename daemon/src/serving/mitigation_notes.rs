@@ -42,8 +42,11 @@ fn claim(reranker: &Reranker) -> Option<Claim<'_>> {
 pub(crate) fn unmet(view: &ShopState, rerankers: &[Reranker]) -> Vec<String> {
     let mut notes = Vec::new();
     for Claim { what, by, mut names } in rerankers.iter().filter_map(claim) {
-        let eligible =
-            view.item_index.values().filter_map(|&number| view.item(number)).filter(|item| !item.hidden && item.in_stock);
+        let eligible = view
+            .item_index
+            .values()
+            .filter_map(|&number| view.item(number))
+            .filter(|item| !item.hidden && item.in_stock);
         for item in eligible {
             // Most names are found among the first items.
             if names.is_empty() {
@@ -101,12 +104,8 @@ mod tests {
         }
         let notes = unmet(&app.view(), &rerankers);
         assert_eq!(notes.len(), 2, "{notes:?}");
-        let protection = Reranker::FairStarIr {
-            by: ItemGrouping::Seller,
-            protected: "Acme".to_owned(),
-            p: 0.5,
-            alpha: 0.1,
-        };
+        let protection =
+            Reranker::FairStarIr { by: ItemGrouping::Seller, protected: "Acme".to_owned(), p: 0.5, alpha: 0.1 };
         assert_eq!(unmet(&app.view(), &[protection]), ["protection for seller Acme has no eligible item"]);
     }
 }

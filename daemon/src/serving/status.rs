@@ -2,8 +2,8 @@
 
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{
-    Alarm, AuditEntry, AuditVerification, Counts, Decision, Health, Page, PrivacySpending, QueueStatus, Run, ServingModel,
-    Status,
+    Alarm, AuditEntry, AuditVerification, Counts, Decision, Health, Page, PrivacySpending, QueueStatus, Run,
+    ServingModel, Status,
 };
 use mercer_store::{DocKind, Order};
 
@@ -79,7 +79,8 @@ pub fn status(app: &App) -> Status {
 /// An alarm where a mitigation is set for goods that the shop does not have any more.
 fn idle_mitigations(app: &App) -> Option<Alarm> {
     let notes = unmet_anywhere(app);
-    let changed = app.mitigations.history().placements.values().filter_map(|all| all.last()).map(|last| last.changed).max();
+    let changed =
+        app.mitigations.history().placements.values().filter_map(|all| all.last()).map(|last| last.changed).max();
     (!notes.is_empty()).then(|| Alarm {
         since: changed.unwrap_or(app.started),
         kind: "mitigation".to_owned(),

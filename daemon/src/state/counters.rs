@@ -147,9 +147,12 @@ mod tests {
     #[test]
     fn only_load_counts_as_load() {
         let stats = Counters::default();
-        for (status, code) in
-            [(429, Some(Code::Overloaded)), (429, Some(Code::ExportBudgetSpent)), (500, Some(Code::Internal)), (200, None)]
-        {
+        for (status, code) in [
+            (429, Some(Code::Overloaded)),
+            (429, Some(Code::ExportBudgetSpent)),
+            (500, Some(Code::Internal)),
+            (200, None),
+        ] {
             stats.request(status, code);
         }
         let traffic = stats.traffic();

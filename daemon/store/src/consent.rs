@@ -370,11 +370,8 @@ mod tests {
         user.consent.take(only(ConsentScope::Train, false), true, &origin("api", 5));
         let with_ledger = |ledger: Vec<ConsentChange>| {
             let mut after = user.clone();
-            let document = User {
-                consent: only(ConsentScope::Train, true),
-                consent_ledger: ledger,
-                ..User::new(user.id.clone())
-            };
+            let document =
+                User { consent: only(ConsentScope::Train, true), consent_ledger: ledger, ..User::new(user.id.clone()) };
             let kept = after.take(document, false, &origin("import:ndjson", 20));
             (after.consent.recorded().train, after.consent.ledger.len(), kept)
         };

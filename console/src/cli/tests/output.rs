@@ -153,6 +153,13 @@ fn an_import_shows_its_sum() {
         assert!(ran.out.contains(part), "{part} is missing in\n{}", ran.out);
     }
 
+    let kept = ImportReport { consent_kept: 3, ..report() };
+    let answer = line(ImportEvent::Report(Box::new(kept)));
+    let kept = Fake::default().text("POST /v1/imports", 200, answer).run(&["import", "--preset", "p", path]);
+    for part in ["consent kept: for 3 shoppers", "mercer user consent ID --SCOPE on"] {
+        assert!(kept.out.contains(part) && !ran.out.contains(part), "{part}: {}", kept.out);
+    }
+
     let rejected = ReasonCount { code: Code::BadTime, reason: "in 2199".into(), count: 2, first_lines: vec![7, 9] };
     let bad = ImportReport { lines: 541_911, rejected: vec![rejected], ..report() };
     let answer = line(ImportEvent::Report(Box::new(bad.clone())));

@@ -35,7 +35,9 @@ impl Erased<'_> {
     pub(super) fn is_named_in(self, text: &str) -> bool {
         match self {
             Self::Ids(ids) => ids.iter().any(|id| has_word(text, id) || escaped(id).any(|form| has_word(text, &form))),
-            Self::Told(_) => words(text).any(|word| self.is(word)) || fields(text.as_bytes()).iter().any(|f| self.is(f)),
+            Self::Told(_) => {
+                words(text).any(|word| self.is(word)) || fields(text.as_bytes()).iter().any(|f| self.is(f))
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ pub(super) fn is_one_document(text: &[u8]) -> bool {
 pub(super) fn records(bytes: &[u8]) -> Vec<&[u8]> {
     let (mut out, mut start, mut quoted) = (Vec::new(), 0, false);
     // In JSON a line is a document, and where quotes do not pair nobody knows which line breaks belong to a field.
-    let plain = bytes.trim_ascii_start().starts_with(b"{") || bytes.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+    let plain =
+        bytes.trim_ascii_start().starts_with(b"{") || bytes.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
     for (place, byte) in bytes.iter().enumerate() {
         match byte {
             b'"' if !plain => quoted = !quoted,

@@ -18,8 +18,7 @@ fn redacted_in(archive: Archive, name: &str, bytes: &[u8]) -> (Option<Vec<u8>>, 
 
 #[test]
 fn records_of_an_erased_user_go_and_the_others_stay() {
-    let csv =
-        b"user,item,text\nvera,1,\"two\nlines, of vera\"\nwim,2,\"kept\n\"\n\"vera\",3,\n17850.0,4,\nveras,5,\n";
+    let csv = b"user,item,text\nvera,1,\"two\nlines, of vera\"\nwim,2,\"kept\n\"\n\"vera\",3,\n17850.0,4,\nveras,5,\n";
     let (left, done) = redacted("a.csv", csv);
     assert_eq!(left.unwrap(), "user,item,text\nwim,2,\"kept\n\"\nveras,5,\n");
     assert_eq!(done, Redacted { records: 3, files: 0 });
