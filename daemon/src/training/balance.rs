@@ -1,5 +1,6 @@
-//! Balances what the encoder learns from: a cap per shopper, more of the long tail, weights of groups. All are off by default, and then
-//! nothing is touched. The ranker learns from lists at many cut-offs instead of pairs and is not balanced.
+//! Balances what is learned from: a cap per shopper, more of the long tail, weights of groups. All are off by default, and then nothing is
+//! touched. The ranker learns from lists at many cut-offs instead of pairs: weights of groups weigh its lists, caps and copies do not reach
+//! it.
 
 use std::sync::Arc;
 
@@ -112,6 +113,22 @@ pub(super) fn groups_of(view: &ShopState, consent: &ConsentConfig, users: &[u32]
         .collect()
 }
 
+/// Group of each user by the configured attribute, in the order of the users; none where it is off.
+pub(super) fn groups_configured(config: &Config, view: &ShopState, users: &[u32]) -> Vec<usize> {
+    let attribute = Some(config.train.group_weights.as_str()).filter(|attribute| !attribute.is_empty());
+    attribute.map(|attribute| groups_of(view, &config.consent, users, attribute)).unwrap_or_default()
+}
+
+/// Weights of a ranker's lists by their users, as those of pairs: the inverse of the share that the user's group has of the lists, at most
+/// ten average weights, mean 1. All 1 where fewer than two groups have lists.
+pub(super) fn list_weights(group_of_user: &[usize], users: &[u32]) -> Vec<f32> {
+    let groups: Vec<usize> =
+        users.iter().map(|user| group_of_user.get(*user as usize).copied().unwrap_or_default()).collect();
+    let several = groups.iter().any(|group| groups.first() != Some(group));
+    let found = several.then(|| group_weights(&groups).ok()).flatten();
+    found.map_or_else(|| vec![1.0; users.len()], |found| found.weights.iter().map(|weight| *weight as f32).collect())
+}
+
 /// Weighs the pairs by the configured attribute and says in words what that did; `None` where it is off.
 pub(super) fn weigh_configured(
     config: &Config,
@@ -173,6 +190,17 @@ mod tests {
         assert_eq!(oversample_tail(&mut same, 1.0), 0);
         assert_eq!(same, pairs);
         assert_eq!(oversample_tail(&mut Vec::new(), 3.0), 0);
+    }
+
+    #[test]
+    fn lists_of_groups_weigh_alike() {
+        // Users 0 to 2 are one group, user 3 the other; user 3 has one list of five.
+        let groups = [1, 1, 1, 2];
+        let weights = list_weights(&groups, &[0, 1, 0, 2, 3]);
+        assert!((weights[..4].iter().sum::<f32>() - weights[4]).abs() < 1e-5, "{weights:?}");
+        assert!((weights.iter().sum::<f32>() - 5.0).abs() < 1e-5, "{weights:?}");
+        assert_eq!(list_weights(&groups, &[0, 1, 2]), [1.0; 3]);
+        assert!(list_weights(&groups, &[]).is_empty());
     }
 
     #[test]

@@ -58,7 +58,8 @@ pub(crate) fn compare_with_incumbent(
         IncumbentFit::Refitted => {
             context.note("the serving version knows this window: its configuration is fitted again up to the cut-off");
             let dataset = Dataset { log: &data.log, catalogue: &incumbent.catalogue };
-            let again = incumbent_refit::refit(context, incumbent.model, dataset, data.plan.cutoff, data.tier)?;
+            let again =
+                incumbent_refit::refit(context, incumbent.model, dataset, data.plan.cutoff, data.tier, &data.groups)?;
             let Some(again) = again else {
                 let why = "the budget was used up while the configuration of the serving version was fitted again up to the \
                            cut-off, so the candidate could not be compared with it";

@@ -4,7 +4,7 @@ use mercer_rank::{CutoffLists, Dataset};
 
 use crate::runs::context::{RunContext, RunExit};
 use crate::training::components::FitOptions;
-use crate::training::ranker_fit::{FittedRanker, SequenceFit, fit_ranker};
+use crate::training::ranker_fit::{FittedRanker, RankerFit, SequenceFit, fit_ranker};
 
 /// As [`fit_ranker`], with the components of the options.
 pub(crate) fn fit(
@@ -15,6 +15,13 @@ pub(crate) fn fit(
     sequence: Option<SequenceFit<'_>>,
     kept: &mut CutoffLists,
 ) -> Result<Option<FittedRanker>, RunExit> {
-    let fitted = fit_ranker(context, data, until, &options.training, sequence, kept)?;
+    let fitted = fit_ranker(
+        context,
+        data,
+        until,
+        RankerFit { training: &options.training, groups: &options.groups },
+        sequence,
+        kept,
+    )?;
     Ok(fitted.map(|fitted| options.components.fit_beside(data, until, fitted)))
 }

@@ -192,6 +192,8 @@ pub(crate) struct FitOptions {
     pub(crate) components: ComponentSet,
     /// Settings of the training, configured for them.
     pub(crate) training: RankerTrainOptions,
+    /// Group of each user, by number in the log, whose lists are weighed to count alike; none where all lists do.
+    pub(crate) groups: Vec<usize>,
 }
 
 impl FitOptions {
@@ -202,7 +204,12 @@ impl FitOptions {
 
     /// Those that fit these components.
     pub(crate) fn new(components: ComponentSet, training: RankerTrainOptions) -> Self {
-        Self { components, training: components.configure(training) }
+        Self { components, training: components.configure(training), groups: Vec::new() }
+    }
+
+    /// The same with lists weighed by the groups of their users.
+    pub(crate) fn weighing(self, groups: &[usize]) -> Self {
+        Self { groups: groups.to_vec(), ..self }
     }
 }
 

@@ -159,7 +159,8 @@ fn fit_candidate(cycle: Cycle<'_>, data: &mut CycleData, base: &EncoderVariant) 
     };
     let beside = sequence.as_mut().map(|models| SequenceFit { models, later: data.view.last_event });
     let options =
-        FitOptions::new(components, RankerTrainOptions { compared: true, ..data.tier.ranker_options(run.seed) });
+        FitOptions::new(components, RankerTrainOptions { compared: true, ..data.tier.ranker_options(run.seed) })
+            .weighing(&data.groups);
     let mut lists = CutoffLists::default();
     let fitted =
         component_fit::fit(context, dataset, data.plan.cutoff, &options, beside, &mut lists)?.unwrap_or_else(|| {
@@ -249,7 +250,7 @@ fn refit(
     fitted: &FittedRanker,
 ) -> Result<Option<FittedRanker>, RunExit> {
     let (context, until) = (cycle.context, data.view.last_event);
-    let options = FitOptions::again(fitted, data.tier, cycle.run.seed);
+    let options = FitOptions::again(fitted, data.tier, cycle.run.seed).weighing(&data.groups);
     let mut lists = std::mem::take(&mut candidate.lists);
     let left = context.left();
     let missing = lists.missing(&data.log, until, &options.training, candidate.sequence.is_some());

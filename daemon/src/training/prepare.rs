@@ -14,6 +14,7 @@ use crate::runs::plan::Plan;
 use crate::state::app::App;
 use crate::state::dense_ids::IdMap;
 use crate::state::shop::ShopState;
+use crate::training::balance;
 use crate::training::borders::{bordered, written};
 use crate::training::data_fingerprint;
 use crate::versions::canary;
@@ -47,6 +48,8 @@ pub(crate) struct CycleData {
     pub(crate) plan: Plan,
     /// How much of everything is done.
     pub(crate) tier: BudgetTier,
+    /// Group of each user by the configured attribute, in the cycle's numbers; none where groups are not weighed.
+    pub(crate) groups: Vec<usize>,
     /// Digest of everything that the outcome depends on.
     pub(crate) fingerprint: String,
 }
@@ -75,7 +78,8 @@ pub(crate) fn prepare(cycle: Cycle<'_>, mut plan: Plan) -> Result<Option<CycleDa
         return Ok(None);
     }
     let tier = BudgetTier::at(plan.tier);
-    Ok(Some(CycleData { whole, view, ids, log, plan, tier, fingerprint }))
+    let groups = balance::groups_configured(&app.config, &view, ids.users());
+    Ok(Some(CycleData { whole, view, ids, log, plan, tier, groups, fingerprint }))
 }
 
 /// Promotes the version of a run that was interrupted after writing it. Returns whether there was one; the run is then

@@ -15,6 +15,7 @@ use crate::gate::policy::FittedPolicy;
 use crate::runs::context::{RunContext, RunExit, failed};
 use crate::runs::record;
 use crate::state::sequence::TrainedSequenceModel;
+use crate::training::balance;
 use crate::training::sequence_fit::SequenceModels;
 
 /// A ranker with its sequence model, or a blend where the log is too short for a ranker. Without either, the rule that derives weights
@@ -78,6 +79,15 @@ pub(crate) struct SequenceFit<'a> {
     pub(crate) later: i64,
 }
 
+/// What to fit a ranker with.
+#[derive(Clone, Copy)]
+pub(crate) struct RankerFit<'a> {
+    /// Settings of the training.
+    pub(crate) training: &'a RankerTrainOptions,
+    /// Group of each user, by number in the log, whose lists are weighed to count alike; none where all lists do.
+    pub(crate) groups: &'a [usize],
+}
+
 /// Fits a ranker on events up to a moment, beside sequence models where they are given, and from the lists of an earlier fit as far as
 /// they are in `kept`. Where the log is too short for a ranker, weights of the blend are fitted on the windows there are. `None` when the
 /// budget was used up before.
@@ -85,10 +95,11 @@ pub(crate) fn fit_ranker(
     context: &RunContext<'_>,
     data: Dataset<'_>,
     until: i64,
-    o: &RankerTrainOptions,
+    fit: RankerFit<'_>,
     sequence: Option<SequenceFit<'_>>,
     kept: &mut CutoffLists,
 ) -> Result<Option<FittedRanker>, RunExit> {
+    let o = fit.training;
     let Dataset { log, .. } = data;
     let begun = Instant::now();
     let possible = cutoffs(log, until, o.cutoffs).0.len() >= 2;
@@ -111,8 +122,10 @@ pub(crate) fn fit_ranker(
     };
     let missing = kept.missing(log, until, o, stages.is_some());
     let clock = || begun.elapsed().as_secs_f64();
+    let weigh = |users: &[u32]| balance::list_weights(fit.groups, users);
+    let weigh: Option<&dyn Fn(&[u32]) -> Vec<f32>> = (!fit.groups.is_empty()).then_some(&weigh);
     let training =
-        RankerTraining { sequence: stages, hook: &hook, clock: &clock, ..RankerTraining::new(data, until, o) };
+        RankerTraining { sequence: stages, weigh, hook: &hook, clock: &clock, ..RankerTraining::new(data, until, o) };
     match training.run(kept) {
         Ok(TrainedRanker { ranker, without_sequence, report, seconds }) => {
             context.update(|run| record::curves(&mut run.record, &report));
