@@ -87,7 +87,8 @@ settings! {
         /// is as often as others.
         tail_oversampling: f64 = 1.0, in Within(1.0, 10.0);
         /// Declared attribute whose groups weigh alike in the losses of the encoder and the ranker, such as "region"; empty weighs every
-        /// example alike. A weight is at most 10 average ones. Shoppers who declared nothing, or did not open it to audits, are a group of their own.
+        /// example alike. A weight is at most 10 average ones. Shoppers who declared nothing, or did not open it to audits, are a group of
+        /// their own.
         group_weights: String = String::new();
         /// "logq" keeps the encoder's loss from pushing popular items away for being popular among negatives; "none" leaves it as it is.
         popularity_debias: PopularityDebias = PopularityDebias::None;
