@@ -3,6 +3,7 @@
 
 use mercer_rank::Snapshot;
 use mercer_rank::evaluate::{GroundTruth, ndcg};
+use mercer_reports::attention::Attention;
 use mercer_reports::resample::{bootstrap_statistic, percentile_interval};
 use mercer_reports::{Measure, PairedComparison, Undefined, compare_paired, diversity};
 use mercer_shared::wire::{MitigationPrice, PriceRow};
@@ -100,39 +101,45 @@ impl RowText {
     }
 }
 
+/// How often each item was shown, and the same weighted by position, as the diversity report counts the tail.
+struct Shown {
+    counts: Vec<f64>,
+    attention: Vec<f64>,
+}
+
 /// A metric of how often each item was shown.
 struct CatalogueMetric {
     name: &'static str,
     label: &'static str,
     formula: &'static str,
-    value: fn(&[f64], &[f64]) -> Measure,
+    value: fn(&Shown, &[f64]) -> Measure,
 }
 
-/// Counts and tail membership in, the value out.
+/// What was shown and tail membership in, the value out.
 const CATALOGUE: [CatalogueMetric; 4] = [
     CatalogueMetric {
         name: "coverage@10",
         label: "share of eligible items shown to anybody",
         formula: "items in at least one list / items that are not hidden",
-        value: |counts, _| diversity::coverage(counts),
+        value: |shown, _| diversity::coverage(&shown.counts),
     },
     CatalogueMetric {
         name: "gini@10",
         label: "concentration of exposure, 0 even, 1 one item",
         formula: "sum (2i-n-1) c_(i) / (n sum c), zeros included",
-        value: |counts, _| diversity::gini(counts),
+        value: |shown, _| diversity::gini(&shown.counts),
     },
     CatalogueMetric {
         name: "effective-items@10",
         label: "items that share the exposure as if evenly",
         formula: "exp(-sum p ln p)",
-        value: |counts, _| diversity::effective_items(counts),
+        value: |shown, _| diversity::effective_items(&shown.counts),
     },
     CatalogueMetric {
         name: "long-tail-share@10",
         label: "exposure of the long tail",
-        formula: "tail: items beyond the smallest set with 80 % of purchases, unsold ones included",
-        value: diversity::tail_share,
+        formula: "exposure 1/log2(1+rank); tail: items beyond the smallest set with 80 % of purchases, unsold ones included",
+        value: |shown, tail| diversity::tail_share(&shown.attention, tail),
     },
 ];
 
@@ -155,19 +162,22 @@ impl Shelf {
         lists.iter().map(|list| list.iter().filter_map(|item| self.place.get(item).copied()).collect()).collect()
     }
 
-    /// How often each item is shown where each user counts `weights` times.
-    fn counts(&self, lists: &[Vec<usize>], weights: impl Iterator<Item = u32>) -> Vec<f64> {
-        let mut counts = vec![0.0; self.place.len()];
+    /// What is shown where each user counts `weights` times.
+    fn shown(&self, lists: &[Vec<usize>], weights: impl Iterator<Item = u32>) -> Shown {
+        let mut shown = Shown { counts: vec![0.0; self.place.len()], attention: vec![0.0; self.place.len()] };
         for (list, weight) in lists.iter().zip(weights).filter(|(_, weight)| *weight > 0) {
-            list.iter().for_each(|&place| counts[place] += f64::from(weight));
+            for (position, &place) in list.iter().enumerate() {
+                shown.counts[place] += f64::from(weight);
+                shown.attention[place] += f64::from(weight) * Attention::Logarithmic.at(position);
+            }
         }
-        counts
+        shown
     }
 
-    fn value(&self, metric: &CatalogueMetric, counts: &[f64]) -> Measure {
+    fn value(&self, metric: &CatalogueMetric, shown: &Shown) -> Measure {
         let tail = self.tail.as_ref().map_err(|reason| *reason);
         // Only the share of the tail needs to know the tail.
-        if metric.name.starts_with("long-tail") { (metric.value)(counts, tail?) } else { (metric.value)(counts, &[]) }
+        if metric.name.starts_with("long-tail") { (metric.value)(shown, tail?) } else { (metric.value)(shown, &[]) }
     }
 }
 
@@ -175,22 +185,22 @@ fn catalogue_rows(snapshot: &Snapshot, lists: &PricedLists) -> Vec<PriceRow> {
     let shelf = Shelf::of(snapshot);
     let (before, after) = (shelf.places(&lists.before), shelf.places(&lists.after));
     let users = lists.users.len();
-    let difference = |metric: &CatalogueMetric, counts: &[Vec<f64>; 2]| -> Measure {
-        Ok(shelf.value(metric, &counts[1])? - shelf.value(metric, &counts[0])?)
+    let difference = |metric: &CatalogueMetric, shown: &[Shown; 2]| -> Measure {
+        Ok(shelf.value(metric, &shown[1])? - shelf.value(metric, &shown[0])?)
     };
     let mut samples: [Vec<Measure>; 4] = Default::default();
     bootstrap_statistic(users, CATALOGUE_REPLICATES, SEED, |weights| {
-        let counts = [&before, &after].map(|lists| shelf.counts(lists, weights.iter().copied()));
+        let shown = [&before, &after].map(|lists| shelf.shown(lists, weights.iter().copied()));
         for (sample, metric) in samples.iter_mut().zip(&CATALOGUE) {
-            sample.push(difference(metric, &counts));
+            sample.push(difference(metric, &shown));
         }
         Ok(0.0)
     });
-    let whole = [&before, &after].map(|lists| shelf.counts(lists, std::iter::repeat_n(1, users)));
+    let whole = [&before, &after].map(|lists| shelf.shown(lists, std::iter::repeat_n(1, users)));
     let row = |(metric, sample): (&CatalogueMetric, &Vec<Measure>)| {
         let text = RowText { name: metric.name.into(), label: metric.label.into(), formula: metric.formula };
         let mut row = text.row(users);
-        let values = whole.each_ref().map(|counts| shelf.value(metric, counts));
+        let values = whole.each_ref().map(|shown| shelf.value(metric, shown));
         match (values[0], values[1]) {
             (Ok(before), Ok(after)) => {
                 (row.before, row.after, row.difference) = (Some(before), Some(after), Some(after - before));

@@ -62,6 +62,16 @@ fn a_price_changes_nothing_a_switch_changes_its_placement_and_an_undo_restores_i
         assert!(row.low.unwrap() <= row.high.unwrap(), "{row:?}");
     }
     assert!(price.rows.iter().any(|row| row.name.starts_with("worst-group")), "{price:?}");
+    // What was before is what the report of the same window says under the same name.
+    let report = daemon.mercer_json(&["report", "diversity"]);
+    for row in price.rows.iter().filter(|row| {
+        ["coverage@10", "gini@10", "effective-items@10", "long-tail-share@10"].contains(&row.name.as_str())
+    }) {
+        let reported = report["rows"].as_array().unwrap().iter().find(|other| other["name"] == row.name.as_str());
+        let value =
+            reported.and_then(|other| other["value"].as_f64()).unwrap_or_else(|| panic!("{}: {report}", row.name));
+        assert!((row.before.unwrap() - value).abs() < 1e-9 * value.abs().max(1.0), "{}: {row:?} {value}", row.name);
+    }
     assert_eq!(lists(&daemon, Some("home")), plain, "a price changes nothing");
     assert!(daemon.ask(async |client| client.mitigations().await).unwrap().is_empty());
     let refused = daemon.ask(async |client| client.mitigation("home").await).unwrap_err();
