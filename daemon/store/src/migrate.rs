@@ -21,7 +21,7 @@ const RECORD: u8 = 1;
 pub(crate) type Step = fn(&sled::Tree, &mut sled::Batch) -> Result<()>;
 
 /// Migrations by the schema they start from: `STEPS[0]` leads from schema 1 to schema 2.
-pub(crate) const STEPS: &[Step] = &[number_arrivals, keep_consent_ledger, crate::served::find_by_time];
+pub(crate) const STEPS: &[Step] = &[number_arrivals, keep_consent_ledger, crate::served::record::find_by_time];
 
 /// Schema 1 to 2 rewrites nothing: records without an arrival number stay readable and come first, in order of their keys. The
 /// new schema only keeps older programs away from the records that have one.

@@ -10,11 +10,11 @@ use mercer_shared::ids::ItemId;
 use mercer_shared::time::{DAY_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{ServedRecord, by_time, millis_at};
 use crate::core::Core;
 use crate::error::{Result, StoreError};
 use crate::layout::{SERVED_DAY, SERVED_TIME, key};
 use crate::record::Record;
+use crate::served::record::{ServedRecord, by_time, millis_at};
 use crate::store::Store;
 
 /// Bytes of items in one record: pages of sled hold several of this size.

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::keys::Key;
+use crate::layout::SERVED_TIME;
 use crate::migrate::{self, schema_record};
 use crate::record::wrap;
+use crate::served::record::NOBODY;
 
 fn open(dir: &std::path::Path) -> Store {
     Store::open(&dir.join("store"), Key::from_bytes([5; 32])).unwrap()
