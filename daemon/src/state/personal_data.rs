@@ -33,7 +33,7 @@ settings! {
         /// meanwhile. 0 does it before the erasure is answered.
         compact_within_minutes: u64 = 60;
         /// Days after which versions that know an erased shopper are rebuilt from the remaining log and deleted. The rebuilt version serves
-        /// whatever the gate says, because the serving one must go. 0 rebuilds on request only (`mercer model rebuild`).
+        /// whatever the gate says, because the serving one must go. 0 rebuilds on request only (`mercer models rebuild`).
         rebuild_within_days: u64 = 0;
     }
 }
