@@ -20,6 +20,9 @@ use crate::trees::Trees;
 /// A head with fewer lists than this is not trained.
 const MIN_LISTS: usize = 50;
 
+/// Weights of users' lists, one for each user that is named.
+pub type WeighUsers<'a> = &'a dyn Fn(&[u32]) -> Vec<f32>;
+
 /// Inputs of a training.
 #[derive(Clone, Copy)]
 pub struct RankerTraining<'a> {
@@ -32,7 +35,7 @@ pub struct RankerTraining<'a> {
     /// Gives the sequence model as of each cut-off, and as of `until` for the ranker to serve with.
     pub sequence: Option<&'a dyn SequenceScorerHistory>,
     /// Weights of lists by their users, one for each; `None` where all weigh alike.
-    pub weigh: Option<&'a dyn Fn(&[u32]) -> Vec<f32>>,
+    pub weigh: Option<WeighUsers<'a>>,
     /// Called for every list and for every step of a network; may end the training.
     pub hook: ProgressHook<'a>,
     /// Measures [`RankerTrainSeconds`].

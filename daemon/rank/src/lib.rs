@@ -62,7 +62,7 @@ pub use cutoff_lists::CutoffLists;
 pub use cutoff_options::{
     Clock, ProgressHook, RankerTrainOptions, RankerTrainReport, RankerTrainSeconds, TrainProgress, cutoffs,
 };
-pub use cutoff_training::{RankerTraining, TrainedRanker, train_ranker};
+pub use cutoff_training::{RankerTraining, TrainedRanker, WeighUsers, train_ranker};
 pub use dataset::{Dataset, Window};
 pub use ease::EaseOptions;
 pub use error::RankError;

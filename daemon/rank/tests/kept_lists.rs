@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use mercer_rank::{
     Catalogue, CutoffLists, DAY_MS, Dataset, Event, InteractionType, ItemFacts, Log, MlpOptions, RankerTrainOptions,
-    RankerTraining, SequenceScorer, SequenceScorerHistory, TrainedRanker, TreeOptions, Vectors,
+    RankerTraining, SequenceScorer, SequenceScorerHistory, TrainedRanker, TreeOptions, Vectors, WeighUsers,
 };
 
 /// A prime, so that squares give each shopper something new on most visits.
@@ -115,7 +115,7 @@ fn weights_of_users_reach_networks_and_trees() {
     let o = RankerTrainOptions { cutoffs: 3, cold: false, mlp, trees, ..RankerTrainOptions::default() };
     let (log, catalogue) = (log(), catalogue());
     let data = Dataset { log: &log, catalogue: &catalogue };
-    let train = |weigh: Option<&dyn Fn(&[u32]) -> Vec<f32>>| {
+    let train = |weigh: Option<WeighUsers<'_>>| {
         let training = RankerTraining { weigh, ..RankerTraining::new(data, NOW, &o) };
         text(&training.run(&mut CutoffLists::default()).unwrap().ranker)
     };

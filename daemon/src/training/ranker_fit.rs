@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use mercer_rank::{
     BlendWeights, CutoffLists, DAY_MS, Dataset, IndexOptions, RankError, Ranker, RankerTrainOptions,
-    RankerTrainSeconds, RankerTraining, SequenceScorerHistory, TrainedRanker, cutoffs, fit_blend_weights,
+    RankerTrainSeconds, RankerTraining, SequenceScorerHistory, TrainedRanker, WeighUsers, cutoffs, fit_blend_weights,
 };
 use mercer_shared::wire::RunPhase;
 
@@ -123,7 +123,7 @@ pub(crate) fn fit_ranker(
     let missing = kept.missing(log, until, o, stages.is_some());
     let clock = || begun.elapsed().as_secs_f64();
     let weigh = |users: &[u32]| balance::list_weights(fit.groups, users);
-    let weigh: Option<&dyn Fn(&[u32]) -> Vec<f32>> = (!fit.groups.is_empty()).then_some(&weigh);
+    let weigh: Option<WeighUsers<'_>> = (!fit.groups.is_empty()).then_some(&weigh);
     let training =
         RankerTraining { sequence: stages, weigh, hook: &hook, clock: &clock, ..RankerTraining::new(data, until, o) };
     match training.run(kept) {
