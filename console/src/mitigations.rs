@@ -74,7 +74,7 @@ impl MitigationDraft {
 /// Reads settings from JSON.
 ///
 /// # Errors
-/// A sentence that names the field, such as `rerankers[0] (mmr), lambda: invalid type: string "x", expected f64`.
+/// A sentence that names the field, such as `rerankers[0] (mmr), lambda: invalid type: string "x", expected a number`.
 pub(crate) fn read_settings(text: &str) -> Result<MitigationSettings, String> {
     let kinds = || EXAMPLES.map(|(_, example)| kind_of(example)).join(", ");
     if text.trim().is_empty() {
@@ -107,6 +107,10 @@ pub(crate) fn read_settings(text: &str) -> Result<MitigationSettings, String> {
             return Err(format!("rerankers[{place}], kind: `{kind}` is none of {}", kinds()));
         }
         let field = culprit(fields).map(|field| format!(", {field}")).unwrap_or_default();
+        let error = error
+            .to_string()
+            .replace("expected f64", "expected a number")
+            .replace("expected u32", "expected a whole number");
         return Err(text::clean(&format!("rerankers[{place}] ({kind}){field}: {error}")));
     }
     // What is wrong lies beside the re-rankers.
@@ -208,6 +212,20 @@ pub(crate) fn price_label(row: &PriceRow) -> String {
     text::clean(&format!("{}{}", row.label, missing.unwrap_or_default()))
 }
 
+/// A difference with its sign, as exact as the numbers beside it.
+pub(crate) fn price_difference(value: f64) -> String {
+    let sign = if value > 0.0 { "+" } else { "" };
+    if value.abs() < 10.0 { text::signed(value) } else { format!("{sign}{}", text::value(value)) }
+}
+
+/// The interval of a difference, its ends with their signs.
+pub(crate) fn price_interval(row: &PriceRow) -> String {
+    match (row.low, row.high) {
+        (Some(low), Some(high)) => format!("[{}, {}]", price_difference(low), price_difference(high)),
+        _ => "-".to_owned(),
+    }
+}
+
 /// On what a price rests.
 pub(crate) fn price_basis(price: &MitigationPrice) -> String {
     let window = match (price.from, price.to) {
@@ -249,13 +267,13 @@ mod tests {
     #[test]
     fn a_mistake_is_told_by_its_field() {
         for (bad, words) in [
-            (r#"{"kind":"mmr","lambda":"high"}"#, &["rerankers[0] (mmr), lambda: ", "\"high\""][..]),
+            (r#"{"kind":"mmr","lambda":"high"}"#, &["rerankers[0] (mmr), lambda: ", "\"high\", expected a number"][..]),
             (r#"{"kind":"mmr"},{"kind":"dpp","theta":null}"#, &["rerankers[1] (dpp), theta: "]),
             (r#"{"kind":"mmr","lamda":0.7}"#, &["rerankers[0] (mmr): ", "`lamda`", "`lambda`"]),
             (r#"{"kind":"det_greedy","by":"seller","shares":{"a":0.5,"b":"x"}}"#, &["(det_greedy), shares.b: "]),
             (r#"{"kind":"det_greedy","by":"age","shares":{}}"#, &["(det_greedy), by: ", "`age` is none of"]),
             (r#"{"kind":"fair_star_ir","by":"seller","p":0.3}"#, &["(fair_star_ir): missing field `protected`"]),
-            (r#"{"kind":"exposure","window_days":1.5}"#, &["(exposure), window_days: "]),
+            (r#"{"kind":"exposure","window_days":1.5}"#, &["(exposure), window_days: ", "a whole number"]),
             (r#"{"kind":"mrm"}"#, &["rerankers[0], kind: `mrm` is none of mmr, dpp,"]),
             (r#"{"lambda":1}"#, &["rerankers[0]: kind is missing"]),
             ("3", &["rerankers[0]: it takes an object"]),

@@ -12,7 +12,10 @@ use mercer_shared::wire::{
 
 use super::out::{Done, Out, Stop};
 use super::table::Table;
-use crate::mitigations::{EXAMPLES, action, price_basis, price_label, price_word, read_settings, reranker, rerankers};
+use crate::mitigations::{
+    EXAMPLES, action, price_basis, price_difference, price_interval, price_label, price_word, read_settings, reranker,
+    rerankers,
+};
 use crate::text;
 
 /// Mitigations of placements.
@@ -155,9 +158,9 @@ fn shown(one: &Mitigation, out: &mut Out) -> Result<(), Stop> {
 fn print_price(price: &MitigationPrice, out: &mut Out) -> Result<(), Stop> {
     out.heading(&format!("Price at {} on {}, measured {}", price.placement, price.model, text::moment(price.created)))?;
     for one in &price.rerankers {
-        out.wrapped(reranker(one))?;
+        out.sentence(reranker(one))?;
     }
-    out.line(price_basis(price))?;
+    out.sentence(price_basis(price))?;
     let mut table = Table::new()
         .label("name")
         .label("what")
@@ -168,18 +171,18 @@ fn print_price(price: &MitigationPrice, out: &mut Out) -> Result<(), Stop> {
         .number("p")
         .number("n");
     for row in &price.rows {
-        let difference = row.difference.map_or_else(|| "-".to_owned(), text::signed);
+        let difference = row.difference.map_or_else(|| "-".to_owned(), price_difference);
         table.row([
             row.name.clone(),
             price_label(row),
             text::maybe(row.before),
             text::maybe(row.after),
             difference,
-            text::interval(row.low, row.high),
+            price_interval(row),
             row.p.map_or_else(|| "-".to_owned(), text::p_value),
             text::count(row.n),
         ]);
     }
     table.print(out)?;
-    price.notes.iter().try_for_each(|note| out.line(format!("note: {}", text::clean(note))))
+    price.notes.iter().try_for_each(|note| out.sentence(format!("note: {}", text::clean(note))))
 }

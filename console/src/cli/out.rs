@@ -94,6 +94,20 @@ impl Out {
         Ok(())
     }
 
+    /// A sentence below or above a table: broken at blanks where the terminal is too narrow for it, so that no word is torn apart.
+    pub(crate) fn sentence(&mut self, text: impl AsRef<str>) -> Result<(), Stop> {
+        match self.width {
+            Some(width) if text::width(text.as_ref()) > width => {
+                let lines = text::wrap(text.as_ref(), width.saturating_sub(INDENT.len()));
+                lines.iter().enumerate().try_for_each(|(n, line)| {
+                    let indent = if n == 0 { "" } else { INDENT };
+                    self.line(format!("{indent}{line}"))
+                })
+            }
+            _ => self.line(text),
+        }
+    }
+
     /// A heading.
     pub(crate) fn heading(&mut self, text: &str) -> Result<(), Stop> {
         let text = self.bold(text);

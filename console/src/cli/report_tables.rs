@@ -70,9 +70,9 @@ fn numbers(rows: &[ReportRow], baseline: &'static str, out: &mut Out) -> Result<
         table.row(cells);
     }
     table.print(out)?;
-    rows.iter()
-        .filter_map(|row| Some((row, row.reference.as_ref()?)))
-        .try_for_each(|(row, r)| out.line(format!("{}: {} {}", row.name, text::clean(&r.label), text::value(r.value))))
+    rows.iter().filter_map(|row| Some((row, row.reference.as_ref()?))).try_for_each(|(row, r)| {
+        out.sentence(format!("{}: {} {}", row.name, text::clean(&r.label), text::value(r.value)))
+    })
 }
 
 /// Units used, and of how many where some have no value.
@@ -154,7 +154,7 @@ fn groups(groups: &GroupTable, out: &mut Out) -> Result<(), Stop> {
     }
     table.print(out)?;
     let p = |p: Option<f64>| p.map_or_else(|| "-".to_owned(), text::p_value);
-    out.line(format!(
+    out.sentence(format!(
         "gap {}, noise floor {}, p of the gap {}, of any group {}, verdict after Holm {}, served worst: {}",
         text::maybe(groups.gap),
         text::maybe(groups.noise_floor),
@@ -165,23 +165,24 @@ fn groups(groups: &GroupTable, out: &mut Out) -> Result<(), Stop> {
     ))?;
     if !groups.not_compared.is_empty() {
         let names: Vec<String> = groups.not_compared.iter().map(|name| text::clean(name)).collect();
-        out.line(format!("not compared, fewer than 30 shoppers: {}", names.join(", ")))?;
+        out.sentence(format!("not compared, fewer than 30 shoppers: {}", names.join(", ")))?;
     }
     if groups.rounded {
-        out.line("means are rounded to .005, bounds outward (to .05 below 30 shoppers), so that nothing hidden follows from the total")?;
+        out.sentence("means are rounded to .005, bounds outward (to .05 below 30 shoppers), so that nothing hidden follows from the total")?;
     }
     Ok(())
 }
 
 fn items(items: &ItemTable, out: &mut Out) -> Result<(), Stop> {
     out.line("")?;
-    out.heading(&format!(
+    let heading = format!(
         "exposure by {}: largest {} with {}, concentration (HHI) {}",
         text::clean(&items.by.replace('_', " ")),
         items.top.as_deref().map_or_else(|| "-".to_owned(), text::clean),
         items.top_share.map_or_else(|| "-".to_owned(), text::percent),
         text::maybe(items.hhi)
-    ))?;
+    );
+    out.sentence(out.bold(&heading))?;
     let mut table = Table::new()
         .label("group")
         .number("items")
@@ -210,7 +211,7 @@ fn items(items: &ItemTable, out: &mut Out) -> Result<(), Stop> {
         ]);
     }
     table.print(out)?;
-    out.line(format!(
+    out.sentence(format!(
         "merit ratio: exposure per relevance over that of all others; exposure {}, other model {}; {} with fewer than 30 purchases not compared",
         items.exposure_model,
         items.other_model,
@@ -226,12 +227,12 @@ pub(crate) fn whole(report: &Report, out: &mut Out) -> Result<(), Stop> {
         report.model,
         text::moment(report.created)
     ))?;
-    out.line(format!(
+    out.sentence(format!(
         "{}, window {} to {}",
         text::plural(report.users, "shopper", "shoppers"),
         text::maybe_moment(report.from),
         text::maybe_moment(report.to)
     ))?;
     print(report, out)?;
-    report.notes.iter().try_for_each(|note| out.line(format!("note: {}", text::clean(note))))
+    report.notes.iter().try_for_each(|note| out.sentence(format!("note: {}", text::clean(note))))
 }

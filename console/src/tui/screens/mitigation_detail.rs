@@ -4,7 +4,7 @@ use mercer_shared::problem::Problem;
 use mercer_shared::wire::{Mitigation, MitigationPrice, MitigationRevision, PriceRow, PriceStatus, Reranker};
 use ratatui::text::Line;
 
-use crate::mitigations::{MitigationDraft, action, price_label, reranker, rerankers};
+use crate::mitigations::{MitigationDraft, action, price_difference, price_interval, price_label, reranker, rerankers};
 use crate::text;
 use crate::tui::overlays::explanation::Explanation;
 use crate::tui::remote::Remote;
@@ -109,8 +109,8 @@ fn price_lines(price: &MitigationPrice, columns: usize) -> Vec<Line<'static>> {
             Line::from(price_label(row)),
             Line::from(text::maybe(row.before)),
             Line::from(text::maybe(row.after)),
-            Line::styled(row.difference.map_or_else(|| "-".to_owned(), difference), beyond_noise(row)),
-            Line::from(interval(row)),
+            Line::styled(row.difference.map_or_else(|| "-".to_owned(), price_difference), beyond_noise(row)),
+            Line::from(price_interval(row)),
             Line::from(row.p.map(text::p_value).unwrap_or_default()),
             Line::styled(text::count(row.n), theme::QUIET),
         ]
@@ -130,27 +130,11 @@ fn beyond_noise(row: &PriceRow) -> ratatui::style::Style {
     }
 }
 
-/// A difference with its sign, as exact as the numbers beside it.
-fn difference(value: f64) -> String {
-    if value.abs() < 10.0 {
-        text::signed(value)
-    } else {
-        format!("{}{}", if value > 0.0 { "+" } else { "" }, text::value(value))
-    }
-}
-
-fn interval(row: &PriceRow) -> String {
-    match (row.low, row.high) {
-        (Some(low), Some(high)) => format!("[{}, {}]", difference(low), difference(high)),
-        _ => "-".to_owned(),
-    }
-}
-
 /// A price in short lines with the stable names of the numbers, for the question before it is paid: all of it is to be in sight.
 pub(super) fn price_sentences(price: &MitigationPrice) -> Vec<String> {
     let row = |row: &PriceRow| {
         let (before, after) = (text::maybe(row.before), text::maybe(row.after));
-        let change = row.difference.map(|value| format!(" ({} {})", difference(value), interval(row)));
+        let change = row.difference.map(|value| format!(" ({} {})", price_difference(value), price_interval(row)));
         match &row.undefined {
             Some(why) => format!("{}: undefined, {why}", row.name),
             None => format!("{}: {before} to {after}{}", row.name, change.unwrap_or_default()),
