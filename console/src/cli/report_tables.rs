@@ -168,7 +168,7 @@ fn groups(groups: &GroupTable, out: &mut Out) -> Result<(), Stop> {
         out.sentence(format!("not compared, fewer than 30 shoppers: {}", names.join(", ")))?;
     }
     if groups.rounded {
-        out.sentence("means are rounded to .005, bounds outward (to .05 below 30 shoppers), so that nothing hidden follows from the total")?;
+        out.sentence("sizes are rounded at random to tens, means and bounds to steps that one shopper cannot change for certain; below 30 shoppers bounds are outward to .05")?;
     }
     Ok(())
 }

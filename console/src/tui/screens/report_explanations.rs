@@ -109,7 +109,7 @@ fn explain_groups(table: &GroupTable) -> Explanation {
         paragraphs.push(format!("Permutation p {}{}.", text::p_value(p), holm.unwrap_or_default()));
     }
     paragraphs.push(
-        "Groups are declared by the shoppers, never inferred. Groups of 30 and more are tested: in the gap, and each against all others. Of 10 to 29 only bounds are shown, rounded to .05, and judged by themselves. Fewer than 10 are merged or suppressed; then all means are rounded, so that nothing hidden follows from the total."
+        "Groups are declared by the shoppers, never inferred. Groups of 30 and more are tested: in the gap, and each against all others. Of 10 to 29 only bounds are shown, rounded to .05, and judged by themselves. Fewer than 10 are merged or suppressed. Sizes are rounded at random to tens and means to steps that one shopper cannot change for certain, so a group shown as 30 may have a few fewer."
             .to_owned(),
     );
     if !table.not_compared.is_empty() {
