@@ -34,7 +34,7 @@ impl Store {
     /// dropped with the same write.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`], [`StoreError::Storage`].
+    /// [`ReadOnly`](crate::StoreError::ReadOnly), [`Storage`](crate::StoreError::Storage).
     pub fn append_served(&self, records: Vec<ServedRecord>) -> Result<()> {
         let core = self.core();
         let writer = core.write()?;
@@ -84,7 +84,7 @@ impl Store {
     /// them is left, without totals; the next call drops the rest.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`], [`StoreError::Storage`].
+    /// [`ReadOnly`](crate::StoreError::ReadOnly), [`Storage`](crate::StoreError::Storage).
     pub fn drop_served(&self, before: Timestamp) -> Result<u64> {
         let core = self.core();
         days::drop_before(core, before)?;
