@@ -6,21 +6,15 @@
 A debug daemon with 5,000 simulated shoppers on a busy machine: 500 in a row took 1.4 ms each at the median, and a batch of 16 users, which is
 published at once, as long as one of 17, which is not (2.2 and 2.4 ms).
 """
-import http.client
 import json
-import socket
 import statistics
 import sys
 import threading
 import time
 
+from harness import Connection
+
 PATH, ROUNDS, WRITERS = sys.argv[1], *(int(n) for n in (sys.argv[2:4] + ["500", "1"][len(sys.argv) - 2 :]))
-
-
-class Connection(http.client.HTTPConnection):
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(PATH)
 
 
 def ask(connection, method, path, body=None):
@@ -32,7 +26,7 @@ def ask(connection, method, path, body=None):
 
 
 def shoppers():
-    connection, found, cursor = Connection("x"), [], ""
+    connection, found, cursor = Connection(PATH), [], ""
     while cursor is not None:
         page = ask(connection, "GET", f"/v1/users?limit=1000{cursor}")
         found += [user["id"] for user in page["items"]]
@@ -41,7 +35,7 @@ def shoppers():
 
 
 def write(users, took):
-    connection = Connection("x")
+    connection = Connection(PATH)
     for user in users:
         now = ask(connection, "GET", f"/v1/users/{user}/consent")["consent"]["explanations"]
         began = time.perf_counter()

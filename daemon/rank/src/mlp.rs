@@ -184,9 +184,9 @@ impl Mlp {
         loss * f64::from(weight)
     }
 
-    /// Trains on lists that each hold at least one positive, with the weight of each (none: all weigh alike); returns the network and the mean loss of each epoch. Features are
-    /// scaled at each use: a scaled copy of all lists would take gigabytes, and scaling costs little beside the network. `None`
-    /// once `stopped` says so; it is asked before every step.
+    /// Trains on lists that each hold at least one positive, with the weight of each (none: all weigh alike); returns the network and the
+    /// mean loss of each epoch. Features are scaled at each use: a scaled copy of all lists would take gigabytes, and scaling costs little
+    /// beside the network. `None` once `stopped` says so; it is asked before every step.
     pub(crate) fn train(
         lists: &[&List],
         weights: &[f32],

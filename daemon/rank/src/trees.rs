@@ -56,8 +56,7 @@ const fn or_missing(value: f32) -> f32 {
 
 impl Trees {
     /// Trains on lists of unscaled features, `rows x WIDTH` each, with the weight of each list (none: all weigh alike); features in `hidden`
-    /// are not read. `None` when `stopped` said so;
-    /// it is asked after each tree.
+    /// are not read. `None` when `stopped` said so; it is asked after each tree.
     ///
     /// # Errors
     /// [`RankError::Trees`].
@@ -71,7 +70,8 @@ impl Trees {
         let step = lists.len().div_ceil(o.lists.max(1)).max(1);
         let (mut x, mut y, mut row_weights) = (Vec::new(), Vec::new(), Vec::new());
         for (place, list) in lists.iter().enumerate().step_by(step) {
-            row_weights.extend(weights.get(place).into_iter().flat_map(|weight| vec![*weight; list.positive.len()]));
+            let weight = weights.get(place);
+            row_weights.extend(weight.into_iter().flat_map(|weight| std::iter::repeat_n(*weight, list.positive.len())));
             x.extend(list.x.iter().map(|v| or_missing(*v)));
             y.extend(list.positive.iter().map(|p| f32::from(u8::from(*p))));
         }

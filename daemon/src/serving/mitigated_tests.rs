@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use mercer_rank::{CollaborativeIndex, Dataset, IndexOptions};
 use mercer_shared::time::{DAY_MS, Timestamp};
 use mercer_shared::wire::{
     Interaction, Item, ItemOwner, ListItem, ListQuery, MitigationSettings, Placement, ReasonCategory, ServedList,
 };
 
+use crate::background::refit::refit;
 use crate::ingest::consent::api_origin;
 use crate::ingest::write;
 use crate::serving::{going_out, mitigations, recommend};
@@ -49,15 +49,7 @@ fn shop() -> TestApp {
     lines.extend((0..59).map(|item| buy("everything".to_owned(), item, 1)));
     lines.extend((0..4).map(|item| buy("me".to_owned(), item * 2, 30 + item)));
     assert!(write::interactions(&app, lines, &api_origin(None)).iter().all(Result::is_ok));
-    {
-        let mut shop = app.shop.lock();
-        let rank = shop.view().rank.clone();
-        let data = Dataset { log: &rank.log, catalogue: &rank.catalogue };
-        let index = CollaborativeIndex::fit(data, shop.view().last_event, &IndexOptions::default());
-        shop.set_index(index, rank.log.len() as u64);
-    }
-    app.publish();
-    app.set_warm();
+    refit(&app);
     let settings: MitigationSettings = serde_json::from_str(
         r#"{"rerankers": [{"kind":"det_greedy","by":"category","shares":{"cups":0.5,"lamps":0.5}}]}"#,
     )

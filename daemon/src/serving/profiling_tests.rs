@@ -1,9 +1,9 @@
 //! `profiling=off`: two people with different histories get one list.
 
-use mercer_rank::{CollaborativeIndex, Dataset, IndexOptions};
 use mercer_shared::time::Timestamp;
 use mercer_shared::wire::{Interaction, Item, ListQuery, Profiling, SearchRequest, ServedList, SessionRequest};
 
+use crate::background::refit::refit;
 use crate::ingest::consent::api_origin;
 use crate::ingest::write;
 use crate::serving::{recommend, search};
@@ -35,15 +35,7 @@ fn shop() -> TestApp {
         }
     }
     assert!(write::interactions(&app, lines, &api_origin(None)).iter().all(Result::is_ok));
-    {
-        let mut shop = app.shop.lock();
-        let rank = shop.view().rank.clone();
-        let data = Dataset { log: &rank.log, catalogue: &rank.catalogue };
-        let index = CollaborativeIndex::fit(data, shop.view().last_event, &IndexOptions::default());
-        shop.set_index(index, rank.log.len() as u64);
-    }
-    app.publish();
-    app.set_warm();
+    refit(&app);
     app
 }
 

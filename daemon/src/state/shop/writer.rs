@@ -262,7 +262,6 @@ impl ShopWriter {
     /// Requests a new fit of the collaborative index although no event came (an erasure, a change of consent).
     pub const fn must_fit(&mut self) {
         self.due = Some(Due::Forgetting);
-        self.dirty = true;
     }
 
     /// Requests a new fit if the collaborative index does not know the whole log, however little is missing. What a fit saw of a large
